@@ -1,0 +1,101 @@
+"""The one command of a developer: environments, tests, lint, packages and the demonstration.
+
+    python3 tools/dev.py demo [FOLDER]   a computation cache at work on real files
+    python3 tools/dev.py test [ARGS]     lint, type check, every test; ARGS go to pytest
+    python3 tools/dev.py lint            lint and type check alone
+    python3 tools/dev.py fix             let the linter mend what it can
+    python3 tools/dev.py build           wheels and source archives, into dist/
+
+Needs a stock python3 (>= 3.10) with venv, and a package index. Everything it makes stays
+inside the checkout, under .dev/ and dist/; the environments themselves are Hatch's and are
+described in hatch.toml, so `hatch run test:unit` does the same for whoever has Hatch.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / ".dev"
+HATCH = "hatch>=1.18,<2"  # 1.18 is the first whose workspaces work without a root package
+OLDEST = (3, 10)
+
+#: command -> the Hatch scripts that do it
+COMMANDS = {
+    "demo": ["default:demo"],
+    "test": ["test:all"],
+    "lint": ["test:lint", "test:types"],
+    "fix": ["test:fix"],
+    "build": ["build:dist"],
+}
+
+
+def bootstrap() -> Path:
+    """Make the environment that holds Hatch, unless it is there; returns its `hatch`."""
+    folder = HOME / "hatch-env"
+    binary = folder / "bin" / "hatch"
+    stamp = folder / "made-for"
+    made_for = f"{HATCH} {sys.version} {folder}"
+    if stamp.is_file() and stamp.read_text() == made_for:
+        return binary
+    print("Setting up Hatch in .dev/ (once)", file=sys.stderr, flush=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "--quiet", HATCH], check=True)
+    stamp.write_text(made_for)
+    return binary
+
+
+def environment() -> dict[str, str]:
+    """The caller's environment, with Hatch kept inside the checkout."""
+    env = dict(os.environ)
+    config = HOME / "hatch.toml"
+    if not config.is_file():
+        config.write_text("")
+    env |= {
+        "HATCH_CONFIG": str(config),
+        "HATCH_DATA_DIR": str(HOME / "hatch"),
+        "HATCH_CACHE_DIR": str(HOME / "hatch-cache"),
+        "HATCH_PYTHON": sys.executable,
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+    # an activated environment or a user's path must not leak into ours
+    for name in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "HATCH_ENV"):
+        env.pop(name, None)
+    return env
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; returns its exit status."""
+    if sys.version_info < OLDEST:
+        print("Error: Python 3.10 or newer is needed", file=sys.stderr)
+        return 1
+    if not arguments or arguments[0] not in COMMANDS:
+        print(__doc__, file=sys.stderr)
+        return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
+    command, *rest = arguments
+    if command == "build":
+        shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    try:
+        HOME.mkdir(exist_ok=True)
+        hatch = bootstrap()
+        for script in COMMANDS[command]:
+            words = [str(hatch), "run", script]
+            status = subprocess.run([*words, *rest], cwd=ROOT, env=environment(), check=False)
+            if status.returncode:
+                return status.returncode
+    except subprocess.CalledProcessError as error:
+        print(f"Error: setting up failed at: {' '.join(map(str, error.cmd))}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
