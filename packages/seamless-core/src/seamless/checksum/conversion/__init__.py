@@ -1,0 +1,41 @@
+"""Conversions between cell types: what each comes to, and doing it.
+
+`classify` answers from a table, without looking at a buffer. The `conversion_*`
+sets are the published account of the same pairs, kept for those who read them.
+"""
+
+from __future__ import annotations
+
+from seamless.errors import ConversionError, SeamlessConversionError
+
+from .matrix import MATRIX, Conversion, classify
+from .published import (
+    check_conversions,
+    conversion_chain,
+    conversion_equivalent,
+    conversion_forbidden,
+    conversion_possible,
+    conversion_reformat,
+    conversion_reinterpret,
+    conversion_trivial,
+    conversion_values,
+)
+from .routes import route
+
+__all__ = [
+    "MATRIX",
+    "Conversion",
+    "ConversionError",
+    "SeamlessConversionError",
+    "check_conversions",
+    "classify",
+    "conversion_chain",
+    "conversion_equivalent",
+    "conversion_forbidden",
+    "conversion_possible",
+    "conversion_reformat",
+    "conversion_reinterpret",
+    "conversion_trivial",
+    "conversion_values",
+    "route",
+]

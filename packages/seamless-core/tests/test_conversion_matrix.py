@@ -1,0 +1,107 @@
+"""The matrix: one of five words for every pair, and what the words promise together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import reduce
+from itertools import pairwise, permutations, product
+
+import pytest
+from seamless.checksum import conversion
+from seamless.checksum.conversion import (
+    MATRIX,
+    Conversion,
+    ConversionError,
+    check_conversions,
+    classify,
+    route,
+)
+from seamless.checksum.conversion.published import ALL_CELLTYPES
+
+PAIRS = list(permutations(ALL_CELLTYPES, 2))
+DIRECT = {
+    Conversion.TRIVIAL: conversion.conversion_trivial,
+    Conversion.REINTERPRET: conversion.conversion_reinterpret,
+    Conversion.REFORMAT: conversion.conversion_reformat,
+    Conversion.POSSIBLE: conversion.conversion_possible,
+    Conversion.FORBIDDEN: conversion.conversion_forbidden | conversion.conversion_values,
+}
+#: A step of their route exists, but nothing that comes out of the step before can pass it.
+DEAD_ENDS = {("text", "binary"), ("python", "binary"), ("ipython", "binary")}
+
+
+def in_one_step(source: str, target: str) -> Conversion:
+    return next(word for word, pairs in DIRECT.items() if (source, target) in pairs)
+
+
+def one_after_the_other(first: Conversion, second: Conversion) -> Conversion:
+    if Conversion.FORBIDDEN in (first, second):
+        return Conversion.FORBIDDEN
+    keeps = first.keeps_checksum and second.keeps_checksum
+    works = first.always_works and second.always_works
+    if keeps:
+        return Conversion.TRIVIAL if works else Conversion.REINTERPRET
+    return Conversion.REFORMAT if works else Conversion.POSSIBLE
+
+
+def test_every_pair_has_a_word() -> None:
+    assert set(MATRIX) == set(product(ALL_CELLTYPES, repeat=2))
+
+
+@pytest.mark.parametrize("celltype", ALL_CELLTYPES)
+def test_from_a_cell_type_to_itself_is_trivial(celltype: str) -> None:
+    assert classify(celltype, celltype) is Conversion.TRIVIAL
+
+
+@pytest.mark.parametrize(("word", "pairs"), DIRECT.items())
+def test_a_pair_published_under_a_word_has_that_word(
+    word: Conversion, pairs: set[tuple[str, str]]
+) -> None:
+    assert {classify(*pair) for pair in pairs} == {word}
+
+
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+def test_a_pair_comes_to_what_its_steps_come_to(source: str, target: str) -> None:
+    steps = [in_one_step(*pair) for pair in route(source, target)]
+    expected = reduce(one_after_the_other, steps)
+    if (source, target) in DEAD_ENDS:
+        expected = Conversion.FORBIDDEN
+    assert classify(source, target) is expected
+
+
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+def test_each_step_of_a_route_begins_where_the_one_before_ends(source: str, target: str) -> None:
+    steps = route(source, target)
+    assert all(before[1] == after[0] for before, after in pairwise(steps))
+
+
+def test_the_words_are_spread_as_drawn() -> None:
+    assert Counter(str(classify(*pair)) for pair in PAIRS) == {
+        "trivial": 27,
+        "reinterpret": 10,
+        "reformat": 31,
+        "possible": 34,
+        "forbidden": 54,
+    }
+
+
+@pytest.mark.parametrize("pair", [("jpeg", "text"), ("text", "jpeg")])
+def test_an_unknown_cell_type_is_named_in_the_error(pair: tuple[str, str]) -> None:
+    with pytest.raises(ConversionError, match="unknown cell type 'jpeg': use one of binary, mixed"):
+        classify(*pair)
+
+
+def test_a_word_is_its_own_text() -> None:
+    assert f"{classify('text', 'bytes')}" == "trivial"
+
+
+def test_the_eight_published_sets_are_a_partition() -> None:
+    check_conversions()
+
+
+def test_a_pair_in_two_published_sets_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "seamless.checksum.conversion.published.conversion_trivial", {("text", "str")}
+    )
+    with pytest.raises(ValueError, match="binary"):
+        check_conversions()
