@@ -1,0 +1,1 @@
+"""Checksums, and the canonical bytes that they are taken of."""

@@ -1,0 +1,1 @@
+"""The three commands, one a file; `command` is the frame around them."""

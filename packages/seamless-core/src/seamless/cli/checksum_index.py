@@ -1,0 +1,68 @@
+"""`seamless-checksum-index`: write the index of a folder, and the checksum of that index."""
+
+from __future__ import annotations
+
+import os
+
+from seamless.checksum.calculate_checksum import calculate_checksum
+from seamless.cli.command import CommandError, parse_path, run
+from seamless.cli.files import checksum_sidecar, list_tree, write_sidecar
+from seamless.cli.hash_files import hash_files
+
+TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_DESCRIPTION = """\
+Write the index of a folder (suffix .INDEX) and its checksum (suffix .CHECKSUM),
+both beside the folder.
+
+The index is a JSON object: relative file name -> SHA-256 of the content. Files
+named *.gz or *.zst are decompressed and stand there without that suffix. Links to
+files count as files, links to folders are left out, empty folders leave no trace.
+The checksum of the index is what Seamless knows the folder by.
+
+Of the folder "." the two files come to lie inside it, as ..INDEX and ..CHECKSUM;
+the index never contains the two files that the command itself writes."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    folder = parse_path(
+        argv,
+        prog="seamless-checksum-index",
+        description=_DESCRIPTION,
+        name="directory",
+        meaning="the folder to index",
+    )
+    return run(lambda: write_index(folder))
+
+
+def write_index(folder: str) -> None:
+    """Write the index of a folder and the checksum of the index."""
+    if not os.path.isdir(folder):  # noqa: PTH112 - pathlib would slow every start
+        raise CommandError(f"{folder!r} is not a directory")
+    stem = folder.rstrip("/") or "/"
+    index_path, checksum_path = f"{stem}.INDEX", checksum_sidecar(stem)
+    targets = (index_path, checksum_path)
+    for target in targets:
+        if os.path.isdir(target):  # noqa: PTH112 - as above
+            raise CommandError(f"{target!r} has to be written, but is a directory: rename it")
+    tree = list_tree(folder, leave_out={_relative(target, folder) for target in targets})
+    content = _index(dict(zip(tree, hash_files(list(tree.values())), strict=True)))
+    write_sidecar(index_path, content)
+    write_sidecar(checksum_path, f"{calculate_checksum(content)}\n")
+
+
+def _index(checksums: dict[str, str]) -> bytes:
+    """Bytes of an index: the `plain` buffer of name → checksum."""
+    from seamless.checksum.json_ import json_dumps_bytes
+
+    return json_dumps_bytes(checksums) + b"\n"
+
+
+def _relative(target: str, folder: str) -> str:
+    """Name of a target below the folder (with `..` in front where it lies elsewhere)."""
+    parent, name = os.path.split(target)
+    beside = os.path.realpath(parent or ".")
+    return os.path.relpath(os.path.join(beside, name), os.path.realpath(folder))  # noqa: PTH118 - as above

@@ -1,0 +1,110 @@
+"""Files as the commands see them: their plain content, their sidecars, the tree below a folder."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+
+from seamless.checksum.calculate_checksum import calculate_chunks_checksum
+from seamless.cli.command import CommandError
+from seamless.compression_utils import CompressedDataError, open_chunks, strip_compression_suffix
+
+TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from _typeshed import WriteableBuffer
+
+__all__ = ["checksum_sidecar", "list_tree", "plain_checksum", "write_sidecar"]
+
+
+class _WatchedFile(io.FileIO):
+    """A file that reports how many bytes have been read."""
+
+    def __init__(self, path: str, advance: Callable[[int], None]) -> None:
+        super().__init__(path)
+        self._advance = advance
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        count = super().readinto(buffer) or 0
+        self._advance(count)
+        return count
+
+
+def plain_checksum(path: str, advance: Callable[[int], None] | None = None) -> str:
+    """Hex digest of the content of a file, decompressed if its last suffix says so.
+
+    `advance` is called with the number of bytes read: compressed bytes, where they are.
+    """
+    suffix = strip_compression_suffix(path)[1]
+    with io.FileIO(path) if advance is None else _WatchedFile(path, advance) as stream:
+        try:
+            return calculate_chunks_checksum(open_chunks(stream, suffix))
+        except CompressedDataError as error:
+            raise CommandError(f"{path!r}: {error}") from error
+
+
+def checksum_sidecar(path: str) -> str:
+    """Name of the sidecar of a file or folder: `x`, `x.gz` and `x.INDEX` share `x.CHECKSUM`."""
+    stem = strip_compression_suffix(path)[0]
+    base, extension = os.path.splitext(stem)  # noqa: PTH122 - pathlib would slow every start
+    return (base if extension == ".INDEX" else stem) + ".CHECKSUM"
+
+
+def write_sidecar(path: str, content: str | bytes) -> None:
+    """Replace a sidecar as a whole."""
+    from pathlib import Path
+
+    from seamless.atomic_file import write_atomically
+
+    write_atomically(Path(path), content.encode() if isinstance(content, str) else content)
+
+
+def list_tree(folder: str, leave_out: Collection[str] = ()) -> dict[str, str]:
+    """Index name → path of every file below a folder, in the order of the names.
+
+    The index name is relative, has `/` between its parts and no compression suffix. Links to
+    files count as files, links to folders are left out; what is neither (a named pipe, a
+    socket, a device) is an error, and so are two files of one index name.
+    """
+    found: dict[str, str] = {}
+    for relative, path in _walk(folder):
+        if relative in leave_out:
+            continue
+        name = strip_compression_suffix(relative)[0]
+        if name in found:
+            raise CommandError(
+                f"{found[name]!r} and {path!r} would both be {name!r} in the index: remove one"
+            )
+        found[name] = path
+    try:
+        return {name: found[name] for name in sorted(found, key=str.encode)}
+    except UnicodeEncodeError as error:
+        name = str(error.object)
+        raise CommandError(
+            f"{found[name]!r}: the name is not UTF-8, which an index needs: rename it"
+        ) from error
+
+
+def _walk(folder: str) -> Iterator[tuple[str, str]]:
+    """(Relative name, path) of every file; an explicit stack, for trees deeper than Python's."""
+    pending = [("", folder)]
+    while pending:
+        prefix, current = pending.pop()
+        with os.scandir(current) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append((f"{prefix}{entry.name}/", entry.path))
+                elif entry.is_file(follow_symlinks=False) or _is_file(entry):
+                    yield prefix + entry.name, entry.path
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Tell of a link or special file whether it counts; a dangling link is an OSError."""
+    mode = os.stat(entry.path).st_mode  # noqa: PTH116 - as above; entry.stat() says no path
+    if stat.S_ISDIR(mode) or stat.S_ISREG(mode):
+        return stat.S_ISREG(mode)
+    raise CommandError(
+        f"{entry.path!r} is neither a file nor a folder, and can't be indexed: remove it"
+    )

@@ -1,0 +1,156 @@
+"""Suffixes `.gz` and `.zst`, and the streams inside: identity is that of the plain bytes.
+
+Everything here streams: memory does not grow with the file, whatever the compression ratio.
+A zstd frame is therefore handed to the decompressor block by block, which also tells where the
+frame ends: the decompressor alone takes a truncated file for a complete one.
+"""
+
+from __future__ import annotations
+
+import io
+
+from seamless.checksum.calculate_checksum import CHUNK_SIZE, read_chunks
+from seamless.errors import SeamlessError
+
+TYPE_CHECKING = False  # known to type checkers; importing typing costs more than the rest here
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = [
+    "COMPRESSION_SUFFIXES",
+    "CompressedDataError",
+    "decompress_bytes",
+    "open_chunks",
+    "strip_compression_suffix",
+]
+
+COMPRESSION_SUFFIXES = (".zst", ".gz")
+
+_FRAME_MAGIC = b"\x28\xb5\x2f\xfd"
+_SKIPPABLE_MAGIC = b"\x2a\x4d\x18"  # after one byte 0x50 to 0x5f
+_RLE_BLOCK = 1  # its size field counts the output; the block itself is one byte
+
+
+class CompressedDataError(SeamlessError, OSError):
+    """Compressed data are damaged, cut short, or not of the kind that their suffix says."""
+
+
+def strip_compression_suffix(name: str) -> tuple[str, str | None]:
+    """Split `data.txt.gz` into `data.txt` and `.gz`; the suffix is None where there is none.
+
+    One suffix at most is taken off, and only in lower case: `a.gz.zst` gives `a.gz`.
+    """
+    for suffix in COMPRESSION_SUFFIXES:
+        if name.endswith(suffix):
+            return name[: -len(suffix)], suffix
+    return name, None
+
+
+def decompress_bytes(data: bytes, suffix: str) -> bytes:
+    """Plain bytes of `data` compressed as `suffix` says.
+
+    Raises
+    ------
+    ValueError
+        When the suffix is neither `.gz` nor `.zst`.
+    CompressedDataError
+        When the data are damaged or cut short.
+    """
+    if suffix not in _READERS:
+        raise ValueError(f"unknown compression suffix {suffix!r}: it must be '.gz' or '.zst'")
+    return b"".join(_READERS[suffix](io.BytesIO(data)))
+
+
+def open_chunks(stream: io.RawIOBase, suffix: str | None) -> Iterator[bytes | memoryview]:
+    """Plain content of an unbuffered file, chunk by chunk; each holds until the next."""
+    if suffix is None:
+        return read_chunks(stream)
+    return _READERS[suffix](io.BufferedReader(stream, CHUNK_SIZE))
+
+
+def _gzip_chunks(stream: io.BufferedIOBase) -> Iterator[bytes]:
+    """All members, one after the other; only zero padding may follow them."""
+    import gzip
+    import zlib
+
+    try:
+        with gzip.GzipFile(fileobj=stream, mode="rb") as plain:
+            while chunk := plain.read(CHUNK_SIZE):
+                yield chunk
+    except EOFError as error:
+        raise CompressedDataError("gzip data are cut short: get the file again") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise CompressedDataError(f"gzip data are damaged, or no gzip data: {error}") from error
+
+
+def _zstd_chunks(stream: io.BufferedIOBase) -> Iterator[bytes]:
+    """All frames, one after the other; as ever, bytes that begin no frame end the data."""
+    import zstandard
+
+    decompressor = zstandard.ZstdDecompressor()
+    first = True
+    try:
+        while magic := stream.read(4):
+            if magic == _FRAME_MAGIC:
+                yield from _frame_chunks(stream, decompressor.decompressobj())
+            elif magic[1:] == _SKIPPABLE_MAGIC and 0x50 <= magic[0] <= 0x5F:
+                _skip(stream, int.from_bytes(_exactly(stream, 4), "little"))
+            elif _FRAME_MAGIC.startswith(magic):
+                raise _cut_short()
+            elif first:
+                raise CompressedDataError("no zstd data: no frame at the beginning of the file")
+            else:
+                return
+            first = False
+    except zstandard.ZstdError as error:
+        raise CompressedDataError(f"zstd data are damaged: {error}") from error
+
+
+def _frame_chunks(stream: io.BufferedIOBase, frame: _Decompressor) -> Iterator[bytes]:
+    """One frame after its magic number (RFC 8878, section 3.1.1): header, blocks, checksum."""
+    import zstandard
+
+    start = _FRAME_MAGIC + _exactly(stream, 1)
+    has_checksum = start[4] & 0b100
+    start += _exactly(stream, zstandard.frame_header_size(start) - len(start))
+    last = 0
+    while not last:
+        header = _exactly(stream, 3)
+        word = int.from_bytes(header, "little")
+        last, kind, size = word & 1, word >> 1 & 3, word >> 3
+        block = _exactly(stream, 1 if kind == _RLE_BLOCK else size)
+        if chunk := frame.decompress(start + header + block):
+            yield chunk
+        start = b""
+    if has_checksum and (chunk := frame.decompress(_exactly(stream, 4))):
+        yield chunk
+
+
+def _exactly(stream: io.BufferedIOBase, size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) != size:
+        raise _cut_short()
+    return data
+
+
+def _skip(stream: io.BufferedIOBase, size: int) -> None:
+    while size:
+        size -= len(_exactly(stream, min(size, CHUNK_SIZE)))
+
+
+def _cut_short() -> CompressedDataError:
+    return CompressedDataError("zstd data are cut short: get the file again")
+
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class _Decompressor(Protocol):
+        def decompress(self, data: bytes, /) -> bytes: ...
+
+
+#: suffix -> reader of a buffered file
+_READERS: dict[str, Callable[[io.BufferedIOBase], Iterator[bytes]]] = {
+    ".gz": _gzip_chunks,
+    ".zst": _zstd_chunks,
+}
