@@ -32,12 +32,17 @@ def parse_path(
         prog=prog,
         description=description,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_formatter,
     )
     parser.add_argument(name, help=meaning)
     parser.add_argument("--version", action="version", version=f"seamless-core {__version__}")
     path: str = getattr(parser.parse_args(argv), name)
     return path
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """Format help for a fixed width: asking the terminal would import half of shutil's world."""
+    return argparse.RawDescriptionHelpFormatter(prog, width=80)
 
 
 def run(body: Callable[[], None]) -> int:

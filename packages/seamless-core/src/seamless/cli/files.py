@@ -8,11 +8,16 @@ import stat
 
 from seamless.checksum.calculate_checksum import calculate_chunks_checksum
 from seamless.cli.command import CommandError
-from seamless.compression_utils import CompressedDataError, open_chunks, strip_compression_suffix
+from seamless.compression_utils import (
+    COMPRESSION_SUFFIXES,
+    CompressedDataError,
+    open_chunks,
+    strip_compression_suffix,
+)
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from _typeshed import WriteableBuffer
 
@@ -72,19 +77,27 @@ def list_tree(folder: str, leave_out: Collection[str] = ()) -> dict[str, str]:
     for relative, path in _walk(folder):
         if relative in leave_out:
             continue
-        name = strip_compression_suffix(relative)[0]
+        name = relative
+        if relative.endswith(COMPRESSION_SUFFIXES):
+            name = strip_compression_suffix(relative)[0]
         if name in found:
             raise CommandError(
                 f"{found[name]!r} and {path!r} would both be {name!r} in the index: remove one"
             )
         found[name] = path
     try:
-        return {name: found[name] for name in sorted(found, key=str.encode)}
+        "".join(found).encode()
     except UnicodeEncodeError as error:
-        name = str(error.object)
         raise CommandError(
-            f"{found[name]!r}: the name is not UTF-8, which an index needs: rename it"
+            f"{found[_unencodable(found)]!r}: the name is not UTF-8, which an index needs: "
+            "rename it"
         ) from error
+    return {name: found[name] for name in sorted(found)}
+
+
+def _unencodable(names: Iterable[str]) -> str:
+    """First of the names that are not UTF-8: those hold what the system's bytes became."""
+    return min(name for name in names if any("\udc80" <= char <= "\udcff" for char in name))
 
 
 def _walk(folder: str) -> Iterator[tuple[str, str]]:
