@@ -11,14 +11,13 @@ from seamless.checksum import conversion
 from seamless.checksum.conversion import (
     MATRIX,
     Conversion,
-    ConversionError,
+    celltypes,
     check_conversions,
     classify,
     route,
 )
-from seamless.checksum.conversion.published import ALL_CELLTYPES
 
-PAIRS = list(permutations(ALL_CELLTYPES, 2))
+PAIRS = list(permutations(celltypes, 2))
 DIRECT = {
     Conversion.TRIVIAL: conversion.conversion_trivial,
     Conversion.REINTERPRET: conversion.conversion_reinterpret,
@@ -45,10 +44,10 @@ def one_after_the_other(first: Conversion, second: Conversion) -> Conversion:
 
 
 def test_every_pair_has_a_word() -> None:
-    assert set(MATRIX) == set(product(ALL_CELLTYPES, repeat=2))
+    assert set(MATRIX) == set(product(celltypes, repeat=2))
 
 
-@pytest.mark.parametrize("celltype", ALL_CELLTYPES)
+@pytest.mark.parametrize("celltype", celltypes)
 def test_from_a_cell_type_to_itself_is_trivial(celltype: str) -> None:
     assert classify(celltype, celltype) is Conversion.TRIVIAL
 
@@ -69,7 +68,9 @@ def test_a_pair_comes_to_what_its_steps_come_to(source: str, target: str) -> Non
     assert classify(source, target) is expected
 
 
-@pytest.mark.parametrize(("source", "target"), PAIRS)
+@pytest.mark.parametrize(
+    ("source", "target"), [pair for pair in PAIRS if classify(*pair) is not Conversion.FORBIDDEN]
+)
 def test_each_step_of_a_route_begins_where_the_one_before_ends(source: str, target: str) -> None:
     steps = route(source, target)
     assert all(before[1] == after[0] for before, after in pairwise(steps))
@@ -87,7 +88,7 @@ def test_the_words_are_spread_as_drawn() -> None:
 
 @pytest.mark.parametrize("pair", [("jpeg", "text"), ("text", "jpeg")])
 def test_an_unknown_cell_type_is_named_in_the_error(pair: tuple[str, str]) -> None:
-    with pytest.raises(ConversionError, match="unknown cell type 'jpeg': use one of binary, mixed"):
+    with pytest.raises(TypeError, match=r"'jpeg' is no cell type.*one of binary, mixed"):
         classify(*pair)
 
 

@@ -7,6 +7,7 @@ Python's own exceptions catches the right ones::
     ├── CacheMissError
     ├── ChecksumMismatchError (ValueError)
     ├── BufferFormatError (ValueError)
+    │   └── BufferTypeError (TypeError)
     └── ConversionError (ValueError)      = SeamlessConversionError
 
 `CacheMissError` has no builtin beside it on purpose: callers take it to mean
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 __all__ = [
     "BufferFormatError",
+    "BufferTypeError",
     "CacheMissError",
     "ChecksumMismatchError",
     "ConversionError",
@@ -62,6 +64,10 @@ class ChecksumMismatchError(SeamlessError, ValueError):
 
 class BufferFormatError(SeamlessError, ValueError):
     """Bytes aren't a well-formed buffer of their cell type: damaged, cut short or foreign."""
+
+
+class BufferTypeError(BufferFormatError, TypeError):
+    """A buffer announces a kind of data that its format doesn't have."""
 
 
 class ConversionError(SeamlessError, ValueError):

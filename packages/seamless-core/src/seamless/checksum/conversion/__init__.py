@@ -6,6 +6,7 @@ sets are the published account of the same pairs, kept for those who read them.
 
 from __future__ import annotations
 
+from seamless.checksum.celltypes import celltypes
 from seamless.errors import ConversionError, SeamlessConversionError
 
 from .matrix import MATRIX, Conversion, classify
@@ -27,6 +28,7 @@ __all__ = [
     "Conversion",
     "ConversionError",
     "SeamlessConversionError",
+    "celltypes",
     "check_conversions",
     "classify",
     "conversion_chain",

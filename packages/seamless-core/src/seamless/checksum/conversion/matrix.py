@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from enum import Enum
 
-from seamless.errors import ConversionError
-
 
 class Conversion(str, Enum):
     """How a conversion treats bytes, and whether it can fail on a valid buffer."""
@@ -86,14 +84,22 @@ def classify(source: str, target: str) -> Conversion:
 
     Raises
     ------
-    ConversionError
+    TypeError
         For a name that is no cell type.
     """
-    try:
-        return MATRIX[source, target]
-    except KeyError:
-        unknown = source if (source, source) not in MATRIX else target
-        names = ", ".join(name for name, other in MATRIX if name == other)
-        raise ConversionError(
-            f"unknown cell type {unknown!r}: use one of {names}", source=source, target=target
-        ) from None
+    require_celltype(source)
+    require_celltype(target)
+    return MATRIX[source, target]
+
+
+def require_celltype(name: str) -> None:
+    """Refuse a name that is none of the 13 cell types.
+
+    Raises
+    ------
+    TypeError
+        Naming it, and those there are.
+    """
+    if (name, name) not in MATRIX:
+        names = ", ".join(source for source, target in MATRIX if source == target)
+        raise TypeError(f"{name!r} is no cell type that converts; it must be one of {names}")

@@ -12,24 +12,10 @@ from __future__ import annotations
 from itertools import permutations
 from typing import TypeAlias
 
+from seamless.checksum.celltypes import celltypes
+
 #: Source and target cell type.
 Pair: TypeAlias = tuple[str, str]
-
-ALL_CELLTYPES = (
-    "binary",
-    "mixed",
-    "text",
-    "python",
-    "ipython",
-    "plain",
-    "yaml",
-    "str",
-    "bytes",
-    "int",
-    "float",
-    "bool",
-    "checksum",
-)
 
 
 def _pairs(**targets: str) -> set[Pair]:
@@ -145,8 +131,8 @@ conversion_chain = _through(
 #: Asks for the value, or for what a checksum stands for.
 conversion_values = (
     _pairs(binary="plain", plain="binary")
-    | {(name, "checksum") for name in ALL_CELLTYPES if name != "checksum"}
-    | {("checksum", name) for name in ALL_CELLTYPES if name != "checksum"}
+    | {(name, "checksum") for name in celltypes if name != "checksum"}
+    | {("checksum", name) for name in celltypes if name != "checksum"}
 )
 
 #: Never done.
@@ -178,7 +164,7 @@ def check_conversions() -> None:
         "values": conversion_values,
         "forbidden": conversion_forbidden,
     }
-    for pair in permutations(ALL_CELLTYPES, 2):
+    for pair in permutations(celltypes, 2):
         found = [name for name, pairs in sets.items() if pair in pairs]
         if len(found) != 1:
             raise ValueError(f"conversion {pair} is in {found or 'no set'}, not in exactly one set")

@@ -1,0 +1,137 @@
+"""Facts read off the bytes of a buffer: what `BufferInfo` can hold of it.
+
+Only what is certain is stated: a question that a look doesn't settle stays None.
+All facts can go to a database as JSON.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .buffer_info import BufferInfo
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from seamless.checksum_class import Checksum
+
+#: For these the JSON questions are not asked: they hardly matter, and cost a parse.
+_NO_JSON = frozenset({"bytes", "text", "python", "ipython", "yaml", "binary"})
+
+_JSON_TYPES = {dict: "dict", list: "list", str: "str", int: "int", float: "float", bool: "bool"}
+
+
+def compute_buffer_info(
+    content: bytes, celltype: str | None = None, checksum: Checksum | str | None = None
+) -> BufferInfo:
+    """Read the facts of a buffer off its bytes.
+
+    Parameters
+    ----------
+    content
+        The bytes.
+    celltype
+        What the buffer is read as, if known: it saves looks that have no bearing
+        on this cell type. It isn't checked; `validate_buffer_info` does that.
+    checksum
+        The checksum of the content, if known; it is believed. Else it is computed.
+    """
+    if checksum is None:
+        from .calculate_checksum import calculate_checksum
+
+        checksum = calculate_checksum(content)
+    return BufferInfo(checksum, {"length": len(content), **_format_facts(content, celltype)})
+
+
+def _format_facts(content: bytes, celltype: str | None) -> dict[str, Any]:
+    from seamless.util.mixed import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
+
+    # Neither magic number is UTF-8, so nothing else has to be asked.
+    if content.startswith(MAGIC_NUMPY):
+        return _array_facts(content)
+    if content.startswith(MAGIC_SEAMLESS_MIXED):
+        return _container_facts(content)
+    facts: dict[str, Any] = {"is_numpy": False, "is_seamless_mixed": False}
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return {**facts, "is_utf8": False, "is_json": False}
+    facts["is_utf8"] = True
+    return facts if celltype in _NO_JSON else {**facts, **_json_facts(content)}
+
+
+_NO_TEXT = {"is_utf8": False, "is_json": False}
+
+
+def _array_facts(content: bytes) -> dict[str, Any]:
+    from seamless.util.mixed.npy import read_npy
+
+    try:
+        array = read_npy(content)
+    except ValueError:  # damaged: an array to nobody, and nothing else either
+        return {**_NO_TEXT, "is_numpy": False, "is_seamless_mixed": False}
+    return {
+        **_NO_TEXT,
+        "is_numpy": True,
+        "dtype": _dtype_text(array.dtype),
+        "shape": list(array.shape),
+        "is_seamless_mixed": False,
+    }
+
+
+def _dtype_text(dtype: np.dtype[Any]) -> str:
+    return str(dtype).removeprefix("|")
+
+
+def _container_facts(content: bytes) -> dict[str, Any]:
+    from .celltypes import codec_of
+
+    try:
+        codec_of("mixed").check(content)
+    except ValueError:  # damaged
+        return {**_NO_TEXT, "is_numpy": False, "is_seamless_mixed": False}
+    return {**_NO_TEXT, "is_numpy": False, "is_seamless_mixed": True}
+
+
+def _json_facts(content: bytes) -> dict[str, Any]:
+    from .celltypes import codec_of
+
+    try:
+        value = codec_of("plain").from_bytes(content)
+    except (ValueError, TypeError):
+        # `mixed` also reads JSON that `plain` refuses (NaN, lone surrogates); such text is
+        # neither surely JSON nor surely not.
+        return {"is_json": None if _is_loose_json(content) else False}
+    return {
+        "is_json": True,
+        "json_type": _JSON_TYPES.get(type(value)),
+        "is_json_numeric_array": _is_numeric_array(value),
+        "is_json_numeric_scalar": _is_numeric_scalar(value),
+    }
+
+
+def _is_loose_json(content: bytes) -> bool:
+    import json
+
+    try:
+        json.loads(content)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
+
+
+def _is_numeric_array(value: Any) -> bool | None:
+    if not isinstance(value, list):
+        return False
+    kinds = set(map(type, value))
+    # an empty or nested list may or may not be one
+    return True if kinds in ({int}, {float}) else None
+
+
+def _is_numeric_scalar(value: Any) -> bool | None:
+    if isinstance(value, (int, float)):
+        return True
+    # text may be the text of a number, and null reads as a bool
+    return False if isinstance(value, (list, dict)) else None

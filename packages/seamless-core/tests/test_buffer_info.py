@@ -1,0 +1,195 @@
+"""`BufferInfo`: the record, and what follows from the facts in it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from seamless import Checksum
+from seamless.checksum.buffer_info import (
+    FIELDS,
+    FLAGS,
+    BufferInfo,
+    convert_from_buffer_info,
+    validate_buffer_info,
+    verify_buffer_info,
+)
+from seamless.checksum.celltypes import celltypes
+from seamless.errors import ConversionError
+
+HEX = "ab" * 32
+OTHER = "cd" * 32
+
+
+def info(**facts: Any) -> BufferInfo:
+    return BufferInfo(HEX, facts)
+
+
+def test_a_new_record_knows_nothing() -> None:
+    assert info().as_dict() == {}
+
+
+def test_the_checksum_is_a_checksum_and_no_fact() -> None:
+    assert info().checksum == Checksum(HEX)
+
+
+def test_facts_are_shown_in_the_order_of_the_fields() -> None:
+    record = info(members=3, json_type="int", length=5)
+    assert list(record.as_dict()) == ["length", "json_type", "members"]
+
+
+def test_unknown_fields_of_a_later_version_are_ignored() -> None:
+    assert info(length=1, colour="red").as_dict() == {"length": 1}
+
+
+def test_a_misspelt_field_can_not_be_set() -> None:
+    with pytest.raises(AttributeError):
+        info().lenght = 5
+
+
+@pytest.mark.parametrize("length", [1.5, "5"])
+def test_a_length_that_is_no_integer_is_refused(length: object) -> None:
+    with pytest.raises(TypeError, match="length is an int"):
+        info(length=length)
+
+
+def test_a_negative_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        info(length=-1)
+
+
+@pytest.mark.parametrize("field", FLAGS)
+def test_a_flag_is_nothing_but_a_bool(field: str) -> None:
+    with pytest.raises(TypeError, match=field):
+        info(**{field: 1})
+
+
+@pytest.mark.parametrize("given_as", [HEX, bytes.fromhex(HEX), Checksum(HEX)])
+def test_a_stored_result_is_kept_as_hex(given_as: object) -> None:
+    assert info(str2text=given_as).as_dict() == {"str2text": HEX}
+
+
+def test_get_answers_the_default_for_what_is_not_known() -> None:
+    assert info(length=2).get("is_json", "perhaps") == "perhaps"
+
+
+def test_get_answers_false_facts_as_they_are() -> None:
+    assert info(is_json=False).get("is_json", "perhaps") is False
+
+
+def test_update_takes_over_what_is_known_and_keeps_the_rest() -> None:
+    record = info(length=2, is_json=False)
+    record.update(info(is_json=True))
+    assert record.as_dict() == {"length": 2, "is_json": True}
+
+
+def test_update_refuses_facts_about_another_buffer() -> None:
+    with pytest.raises(ValueError, match=OTHER):
+        info().update(BufferInfo(OTHER, {"length": 1}))
+
+
+def test_update_refuses_a_bare_dict() -> None:
+    with pytest.raises(TypeError, match="dict"):
+        info().update({"length": 1})  # type: ignore[arg-type]  # the point of the test
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_copy_knows_the_same(duplicate: Any) -> None:
+    record = info(length=2, shape=(3,), dtype="float64")
+    twin = duplicate(record)
+    assert (twin.checksum, twin.as_dict()) == (record.checksum, record.as_dict())
+
+
+def test_the_facts_survive_json_as_a_database_stores_them() -> None:
+    record = info(length=2, is_numpy=True, shape=[3], dtype="float64")
+    stored = json.loads(json.dumps(record.as_dict()))
+    assert BufferInfo(HEX, stored).as_dict() == record.as_dict()
+
+
+def test_what_is_known_rules_a_cell_type_out() -> None:
+    with pytest.raises(ValueError, match=rf"{HEX} is no text.*is_utf8"):
+        validate_buffer_info(info(is_utf8=False), "text")
+
+
+@pytest.mark.parametrize("celltype", celltypes)
+def test_nothing_known_rules_nothing_out(celltype: str) -> None:
+    validate_buffer_info(info(), celltype)
+
+
+def test_contradicting_facts_prove_nothing() -> None:
+    assert not verify_buffer_info(info(is_json=True, is_numpy=True), "plain")
+
+
+@pytest.mark.parametrize("call", [validate_buffer_info, verify_buffer_info])
+def test_an_unknown_cell_type_is_refused_by_name(call: Any) -> None:
+    with pytest.raises(TypeError, match="jpeg"):
+        call(info(), "jpeg")
+
+
+def test_an_unknown_target_is_refused_by_name() -> None:
+    with pytest.raises(TypeError, match="jpeg"):
+        convert_from_buffer_info(info(), "text", "jpeg")
+
+
+def test_a_known_result_is_answered() -> None:
+    assert convert_from_buffer_info(info(text2str=OTHER), "text", "str") == Checksum(OTHER)
+
+
+def test_a_result_that_is_not_known_has_to_be_computed() -> None:
+    assert convert_from_buffer_info(info(), "text", "str") == -1
+
+
+def test_a_wrong_source_is_a_conversion_error_with_the_pair() -> None:
+    with pytest.raises(ConversionError, match="is no text") as caught:
+        convert_from_buffer_info(info(is_utf8=False), "text", "bytes")
+    assert (caught.value.source, caught.value.target) == ("text", "bytes")
+
+
+def test_a_conversion_of_several_steps_has_to_be_asked_for_step_by_step() -> None:
+    with pytest.raises(ConversionError, match="several steps"):
+        convert_from_buffer_info(info(), "mixed", "text")
+
+
+@pytest.mark.parametrize("celltype", celltypes)
+def test_a_buffer_is_one_of_its_own_cell_type(celltype: str) -> None:
+    assert convert_from_buffer_info(info(), celltype, celltype) is True
+
+
+ANY_FACTS = st.fixed_dictionaries(
+    {},
+    optional={
+        **{flag: st.booleans() for flag in FLAGS},
+        "length": st.integers(0, 2000),
+        "json_type": st.sampled_from(["dict", "list", "str", "int", "float", "bool"]),
+        "dtype": st.sampled_from(["S5", "|S5", "float64", "<U2", ""]),
+        "shape": st.lists(st.integers(0, 5), max_size=3),
+    },
+)
+
+
+@given(ANY_FACTS, st.sampled_from(celltypes), st.sampled_from(celltypes))
+def test_no_checksum_is_answered_that_is_not_known(
+    facts: dict[str, Any], source: str, target: str
+) -> None:
+    try:
+        answer = convert_from_buffer_info(info(**facts), source, target)
+    except ConversionError:
+        return
+    assert answer in (True, False, None, -1)
+
+
+@given(ANY_FACTS, st.sampled_from(celltypes))
+def test_what_is_proved_is_not_ruled_out(facts: dict[str, Any], celltype: str) -> None:
+    if verify_buffer_info(info(**facts), celltype):
+        validate_buffer_info(info(**facts), celltype)
+
+
+def test_every_field_is_described() -> None:
+    assert BufferInfo.__doc__ is not None
+    missing = [field for field in FIELDS if field not in BufferInfo.__doc__]
+    assert not missing
