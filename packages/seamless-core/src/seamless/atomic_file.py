@@ -1,0 +1,50 @@
+"""Replacing a file as a whole: a reader sees the old content or the new, never a part.
+
+The bytes go to a temporary file in the same folder, which then takes the name: a rename is
+atomic only within one file system.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
+    """Write `content` to `path`, replacing what is there; a symbolic link is followed.
+
+    The file gets the permissions that `open` would give it. On failure nothing is left
+    behind and the old file is untouched.
+
+    Raises
+    ------
+    OSError
+        When the folder or the file can't be written.
+    """
+    target = path.resolve()
+    temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.tmp")
+    # "x" never follows or truncates a file that somebody else has put there
+    with _named_after(path), temporary.open("xb") as handle:
+        try:
+            handle.write(content)
+            handle.flush()
+            os.replace(temporary, target)  # noqa: PTH105 - the handle is still open
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def _named_after(path: Path) -> Iterator[None]:
+    """Let an error name the file that was asked for, not the temporary one."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise

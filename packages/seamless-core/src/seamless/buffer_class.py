@@ -1,0 +1,294 @@
+"""The `Buffer` class: bytes with an optional checksum, and the bridge from values to bytes.
+
+Neighbouring packages replace `get_buffer_cache` in this module and methods of the class at
+run time, so the cache is looked up through the module global at each call.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .caching.buffer_cache import get_buffer_cache
+from .checksum_class import Checksum
+
+if TYPE_CHECKING:
+    import os
+
+    from .caching.references import TempRef
+
+
+class Buffer:
+    """Immutable bytes, named by their SHA-256 once that is asked for.
+
+    Equal to another `Buffer` of the same content; its length is that of the content, so an
+    empty buffer is false. A known checksum travels with copies and pickles; restoring one
+    does not register it in the cache.
+
+    Parameters
+    ----------
+    value
+        Without a cell type: bytes, or another `Buffer`. With one: any value of it.
+    celltype
+        One of the 13 cell types, or `deepcell`, `deepfolder`, `folder`, `module`, which are
+        written as `plain`.
+    checksum
+        The known checksum of the content. The buffer is registered in the cache at once.
+    verify
+        If true, `checksum` is compared with the content; else it is taken on trust.
+
+    Raises
+    ------
+    TypeError
+        For an unknown cell type, or a value that the cell type can't hold.
+    ValueError
+        For a value that the cell type can't hold.
+    ChecksumMismatchError
+        When `verify` finds another checksum.
+    """
+
+    __module__ = "seamless"
+    __slots__ = ("__weakref__", "_checksum", "_content")
+
+    _content: bytes
+    _checksum: Checksum | None
+
+    def __init__(
+        self,
+        value: Any,
+        celltype: str | None = None,
+        *,
+        checksum: Checksum | None = None,
+        verify: bool = False,
+    ) -> None:
+        self._checksum = None
+        self._content = _content_of(value, celltype)
+        if checksum is not None:
+            checksum = Checksum(checksum)
+            if verify:
+                _verify(self._content, checksum)
+            self._checksum = checksum
+            get_buffer_cache().register(checksum, self, size=len(self._content))
+
+    @classmethod
+    async def from_async(
+        cls,
+        value: Any,
+        celltype: str,
+        *,
+        use_cache: bool = True,
+        checksum: Checksum | None = None,
+    ) -> Buffer:
+        """Do what the constructor does, in a thread, so that a running loop goes on.
+
+        Parameters
+        ----------
+        value, celltype, checksum
+            As for the constructor.
+        use_cache
+            Accepted for the sake of callers; serialization never answers from a cache.
+        """
+        import asyncio
+
+        return await asyncio.to_thread(cls, value, celltype, checksum=checksum)
+
+    # -- content ----------------------------------------------------------------------
+
+    @property
+    def content(self) -> bytes:
+        """The bytes."""
+        return self._content
+
+    def __len__(self) -> int:
+        return len(self._content)
+
+    def __str__(self) -> str:
+        return str(self._content)
+
+    def __repr__(self) -> str:
+        # Text cells store str() of containers, so this text is a byte format.
+        known = "" if self._checksum is None else f"checksum {self._checksum}, "
+        return f"Seamless Buffer, {known}length {len(self._content)}"
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Buffer):
+            return self._content == other._content
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._content)
+
+    def decode(self) -> str:
+        """Return the content as text.
+
+        Raises
+        ------
+        UnicodeDecodeError
+            When it is not UTF-8.
+        """
+        return self._content.decode()
+
+    # -- checksum ---------------------------------------------------------------------
+
+    @property
+    def checksum(self) -> Checksum:
+        """The checksum, if it is known already.
+
+        Raises
+        ------
+        AttributeError
+            When it is not; `get_checksum` computes it.
+        """
+        if self._checksum is None:
+            raise AttributeError("the checksum is not known yet; call get_checksum()")
+        return self._checksum
+
+    def get_checksum(self) -> Checksum:
+        """Return the SHA-256 of the content, and register the buffer in the cache.
+
+        Computed once.
+        """
+        if self._checksum is None:
+            from .checksum.calculate_checksum import calculate_checksum
+
+            self._checksum = Checksum(calculate_checksum(self._content))
+            get_buffer_cache().register(self._checksum, self, size=len(self._content))
+        return self._checksum
+
+    async def get_checksum_async(self) -> Checksum:
+        """Do what `get_checksum` does, in a thread, so that a running loop goes on."""
+        if self._checksum is not None:
+            return self._checksum
+        import asyncio
+
+        return await asyncio.to_thread(self.get_checksum)
+
+    # -- value ------------------------------------------------------------------------
+
+    def get_value(self, celltype: str) -> Any:
+        """Read the content as a value of `celltype`.
+
+        The value is the caller's own, who may change it; an array read as `binary` is a
+        read-only view of the content. `bytes` gives this very buffer.
+
+        Raises
+        ------
+        ValueError
+            When the content is damaged or holds no such value.
+        TypeError
+            When it holds a value of another kind, or the cell type is unknown.
+        """
+        self.get_checksum()
+        return self._parsed(celltype)
+
+    async def get_value_async(self, celltype: str, *, copy: bool = True) -> Any:
+        """Do what `get_value` does, in a thread, so that a running loop goes on.
+
+        Parameters
+        ----------
+        celltype
+            As for `get_value`.
+        copy
+            Accepted for the sake of callers; parsed values are never shared.
+        """
+        import asyncio
+
+        await self.get_checksum_async()
+        return await asyncio.to_thread(self._parsed, celltype)
+
+    def _parsed(self, celltype: str) -> Any:
+        from .checksum.celltypes import storage_celltype
+        from .checksum.parse_buffer import parse
+
+        celltype = storage_celltype(celltype)
+        return self if celltype == "bytes" else parse(self._content, celltype)
+
+    # -- files ------------------------------------------------------------------------
+
+    @classmethod
+    def load(cls, filename: str | os.PathLike[str]) -> Buffer:
+        """Read a buffer from a file, byte for byte.
+
+        Raises
+        ------
+        OSError
+            When the file can't be read.
+        """
+        return cls(Path(filename).read_bytes())
+
+    def save(self, filename: str | os.PathLike[str]) -> None:
+        """Write the content to a file, which is replaced as a whole.
+
+        Raises
+        ------
+        OSError
+            When the file can't be written.
+        """
+        from .atomic_file import write_atomically
+
+        write_atomically(Path(filename), self._content)
+
+    # -- remote -----------------------------------------------------------------------
+
+    async def write(self) -> bool:
+        """Send the buffer to the write backends; true if one of them has it now.
+
+        Raises
+        ------
+        RuntimeError
+            After `seamless.close()`.
+        """
+        from .caching import buffer_writer
+
+        return await buffer_writer.write(self)
+
+    # -- references -------------------------------------------------------------------
+
+    def incref(self, *, scratch: bool = False) -> None:
+        """Keep the buffer in the cache until `decref`; see `Checksum.incref`."""
+        get_buffer_cache().incref(self.get_checksum(), buffer=self, scratch=scratch)
+
+    def decref(self) -> None:
+        """Give back one `incref`; see `Checksum.decref`."""
+        get_buffer_cache().decref(self.get_checksum())
+
+    def tempref(
+        self,
+        interest: float = 128.0,
+        fade_factor: float = 2.0,
+        fade_interval: float = 2.0,
+        scratch: bool = False,
+    ) -> TempRef:
+        """Keep the buffer in the cache with a fading interest; see `Checksum.tempref`."""
+        return get_buffer_cache().tempref(
+            self.get_checksum(),
+            buffer=self,
+            interest=interest,
+            fade_factor=fade_factor,
+            fade_interval=fade_interval,
+            scratch=scratch,
+        )
+
+
+def _content_of(value: Any, celltype: str | None) -> bytes:
+    if celltype is not None:
+        from .checksum.serialize import serialize_sync
+
+        return serialize_sync(value, celltype)
+    if isinstance(value, Buffer):
+        return value._content
+    if isinstance(value, bytes):
+        return bytes(value)
+    raise TypeError(
+        f"without a cell type a Buffer is made from bytes or a Buffer, not {type(value).__name__}; "
+        "for other values say which cell type, as in Buffer(value, 'mixed')"
+    )
+
+
+def _verify(content: bytes, checksum: Checksum) -> None:
+    from .checksum.calculate_checksum import calculate_checksum
+    from .errors import ChecksumMismatchError
+
+    found = calculate_checksum(content)
+    if found != checksum.hex():
+        raise ChecksumMismatchError(checksum.hex(), found)

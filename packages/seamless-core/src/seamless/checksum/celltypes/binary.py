@@ -1,0 +1,49 @@
+"""`binary`: one NumPy array, as a `.npy` file; bytes are stored as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .codec import Codec
+
+
+def to_bytes(value: Any) -> bytes:
+    """Write an array, or whatever `numpy.array` makes an array of.
+
+    Raises
+    ------
+    TypeError
+        For objects, complex numbers, dates, foreign byte order, packed structures.
+    """
+    if isinstance(value, bytes):
+        return bytes(value)
+    import numpy as np
+
+    from seamless.util.mixed.io import serialize_binary
+
+    array = np.asanyarray(value)
+    if not (array.flags.c_contiguous or array.flags.f_contiguous):
+        # a copy keeps the order of the axes in memory, which the header notes
+        array = array.copy(order="K")
+    return serialize_binary(array)
+
+
+def from_bytes(content: bytes) -> Any:
+    """Read an array as a read-only view of the content.
+
+    Raises
+    ------
+    TypeError
+        When the content is JSON or a mixed container.
+    """
+    import numpy as np
+
+    from seamless.util.mixed.io import deserialize
+
+    value = deserialize(content)
+    if not isinstance(value, (np.ndarray, np.generic)):
+        raise TypeError(f"the buffer holds {type(value).__name__}, not an array; read it as mixed")
+    return value
+
+
+BINARY = Codec(to_bytes, from_bytes, from_bytes)

@@ -1,0 +1,37 @@
+"""`python` and `ipython`: source code, stored as text and checked when it is read.
+
+IPython's own syntax (magics, shell escapes) is accepted as it stands: only IPython can tell
+whether it is right, and reading a buffer must not depend on what is installed.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+
+from . import text
+from .codec import Codec
+
+
+def from_bytes(content: bytes) -> str:
+    """Read Python source.
+
+    Raises
+    ------
+    ValueError
+        When it is no Python, by the syntax of the running interpreter.
+    """
+    source = text.from_bytes(content)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the source, which is not ours to judge
+            ast.parse(source)
+    except SyntaxError as error:
+        raise ValueError(f"no valid Python: {error}") from None
+    except (RecursionError, MemoryError):
+        raise ValueError("no valid Python: nested too deeply") from None
+    return source
+
+
+PYTHON = Codec(text.to_bytes, from_bytes, from_bytes)
+IPYTHON = Codec(text.to_bytes, text.from_bytes, text.from_bytes)

@@ -1,0 +1,24 @@
+"""`mixed`: nested dicts and lists that hold arrays, scalars and strings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .codec import Codec
+
+
+def to_bytes(value: Any) -> bytes:
+    """Write a mixed value; the formats are in `seamless.util.mixed`."""
+    from seamless.util.mixed.io import serialize
+
+    return serialize(value)
+
+
+def from_bytes(content: bytes) -> Any:
+    """Read a mixed value; its arrays belong to the caller."""
+    from seamless.util.mixed.io import deserialize
+
+    return deserialize(content)
+
+
+MIXED = Codec(to_bytes, from_bytes, from_bytes)

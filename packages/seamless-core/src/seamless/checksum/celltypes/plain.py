@@ -1,0 +1,28 @@
+"""`plain`: any JSON value, in the canonical form and a final newline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seamless.checksum.json_ import json_dumps_bytes, json_loads
+from seamless.util._unchecksum import unchecksum
+
+from .codec import Codec
+
+
+def to_bytes(value: Any) -> bytes:
+    """Write a JSON value; tuples become lists and checksums their text, at any depth."""
+    try:
+        text = json_dumps_bytes(value)
+    except TypeError:
+        # perhaps it holds checksums or named tuples, which are rare enough to look twice
+        text = json_dumps_bytes(unchecksum(value))
+    return text + b"\n"
+
+
+def from_bytes(content: bytes) -> Any:
+    """Read a JSON value."""
+    return json_loads(content.decode().encode())
+
+
+PLAIN = Codec(to_bytes, from_bytes, from_bytes)

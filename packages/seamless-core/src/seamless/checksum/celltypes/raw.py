@@ -1,0 +1,35 @@
+"""`bytes`: the bytes themselves. Other values are stored as their memory or their text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .codec import Codec
+
+
+def to_bytes(value: Any) -> bytes:
+    """Take bytes as they are, arrays by their data, text and all else without final newlines."""
+    if isinstance(value, bytes):
+        return bytes(value)
+    if hasattr(value, "tobytes"):
+        return _memory(value)
+    return str(value).rstrip("\n").encode()
+
+
+def _memory(value: Any) -> bytes:
+    if not hasattr(value, "dtype"):
+        raw: bytes = value.tobytes()
+        return raw
+    import numpy as np
+
+    from seamless.util.mixed.padding import data_bytes
+
+    return bytes(data_bytes(np.asarray(value)))
+
+
+def from_bytes(content: bytes) -> bytes:
+    """Return the content."""
+    return content
+
+
+BYTES = Codec(to_bytes, from_bytes, from_bytes)

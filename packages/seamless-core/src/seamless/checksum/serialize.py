@@ -1,0 +1,47 @@
+"""Value → canonical bytes, through the table of cell types.
+
+Nothing is remembered between calls: a value that is changed in place and serialized again
+gives its new bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seamless.checksum_class import Checksum
+
+
+def serialize_sync(value: Any, celltype: str) -> bytes:
+    """Write a value as the canonical bytes of a cell type.
+
+    Parameters
+    ----------
+    value
+        Any value of the cell type; a `Buffer` stands for its bytes.
+    celltype
+        One of the 13 cell types, or an alias of `plain`.
+
+    Raises
+    ------
+    TypeError
+        For a name that is no cell type, or a value the cell type can't hold.
+    ValueError
+        For a value the cell type can't hold.
+    """
+    from seamless.buffer_class import Buffer
+
+    from .celltypes import codec_of
+
+    to_bytes = codec_of(celltype).to_bytes
+    if isinstance(value, Checksum):
+        raise TypeError(
+            f"a Checksum is no {celltype} value; store its text (hex()), or resolve it first"
+        )
+    return to_bytes(value.content if isinstance(value, Buffer) else value)
+
+
+async def serialize(value: Any, celltype: str) -> bytes:
+    """Do what `serialize_sync` does, in a thread, so that a running loop goes on."""
+    import asyncio
+
+    return await asyncio.to_thread(serialize_sync, value, celltype)

@@ -1,0 +1,270 @@
+"""The `Checksum` class: a SHA-256 as a value. Finding, referencing and recomputing delegate.
+
+Neighbouring packages replace methods of this class at run time, so every call between its
+methods goes through `self`, and the buffer cache is looked up at each call, never kept.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import os
+
+    from .buffer_class import Buffer
+    from .caching.references import TempRef
+
+DIGEST_SIZE = 32
+SUFFIX = ".CHECKSUM"
+
+
+def parse_checksum(value: Any) -> bytes:
+    """Turn what a user may call a checksum into the 32 bytes of the digest.
+
+    Parameters
+    ----------
+    value
+        A `Checksum`, a string of 64 hexadecimal digits (either case), or 32 bytes.
+
+    Raises
+    ------
+    ValueError
+        For a string or bytes that are no SHA-256 digest.
+    TypeError
+        For anything else.
+    """
+    if isinstance(value, Checksum):
+        return value._value
+    if isinstance(value, str):
+        # Python's own message for a bad digit names fromhex(), which callers look for.
+        digest = bytes.fromhex(value)
+        if len(digest) != DIGEST_SIZE:
+            raise ValueError(
+                f"a checksum has 64 hexadecimal digits for fromhex(), not {2 * len(digest)}"
+            )
+        return digest
+    if isinstance(value, bytes):
+        if len(value) != DIGEST_SIZE:
+            raise ValueError(f"a checksum has {DIGEST_SIZE} bytes, not {len(value)}")
+        return bytes(value)
+    raise TypeError(
+        f"a checksum is made from a Checksum, hexadecimal text or bytes, not {type(value).__name__}"
+    )
+
+
+class Checksum:
+    """The SHA-256 of a buffer's bytes, which is the name of that buffer.
+
+    Equal to another `Checksum` of the same digest, and to its hexadecimal text in either
+    case. Always true, hashable, ordered by its digits, picklable and immutable.
+
+    Parameters
+    ----------
+    value
+        A `Checksum`, 64 hexadecimal digits, or the 32 bytes of the digest.
+
+    Raises
+    ------
+    ValueError
+        For a string or bytes that are no SHA-256 digest.
+    TypeError
+        For any other type.
+    """
+
+    __module__ = "seamless"
+    __slots__ = ("__weakref__", "_value")
+
+    _value: bytes
+
+    def __init__(self, value: Checksum | str | bytes) -> None:
+        self._value = parse_checksum(value)
+
+    def hex(self) -> str:
+        """Return the 64 lower-case hexadecimal digits."""
+        return self._value.hex()
+
+    def bytes(self) -> bytes:
+        """Return the 32 bytes of the digest."""
+        return self._value
+
+    def __str__(self) -> str:
+        return self._value.hex()
+
+    def __repr__(self) -> str:
+        # The quoted digits: text cells store str() of containers, so this is a byte format.
+        return repr(self._value.hex())
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Checksum):
+            return self._value == other._value
+        if isinstance(other, str):
+            return self._value.hex() == other.lower()
+        if isinstance(other, bytes):
+            return self._value == other
+        return NotImplemented
+
+    def __lt__(self, other: object) -> bool:
+        if isinstance(other, Checksum):
+            return self._value < other._value
+        if isinstance(other, str):
+            return self._value.hex() < other.lower()
+        return NotImplemented
+
+    def __gt__(self, other: object) -> bool:
+        if isinstance(other, Checksum):
+            return self._value > other._value
+        if isinstance(other, str):
+            return self._value.hex() > other.lower()
+        return NotImplemented
+
+    # -- files ------------------------------------------------------------------------
+
+    @classmethod
+    def load(cls, filename: str | os.PathLike[str]) -> Checksum:
+        """Read a checksum from a file, to whose name `.CHECKSUM` is added when missing.
+
+        Raises
+        ------
+        OSError
+            When the file can't be read.
+        ValueError
+            When it holds no checksum.
+        """
+        path = _with_suffix(filename)
+        text = path.read_bytes()
+        try:
+            return cls(text.decode("ascii").strip())
+        except ValueError:
+            raise ValueError(f"{path} holds no checksum (64 hexadecimal digits)") from None
+
+    def save(self, filename: str | os.PathLike[str]) -> None:
+        """Write the checksum to a file, to whose name `.CHECKSUM` is added when missing.
+
+        The file is replaced as a whole: a reader sees the old content or the new.
+
+        Raises
+        ------
+        OSError
+            When the file can't be written.
+        """
+        from .atomic_file import write_atomically
+
+        write_atomically(_with_suffix(filename), self.hex().encode() + b"\n")
+
+    # -- the buffer it names ----------------------------------------------------------
+
+    def resolve(self, celltype: str | None = None) -> Any:
+        """Return the buffer of this name, or its value as `celltype`.
+
+        Looks in the buffer cache of this process, then at the remote backends. May be
+        called from any thread, also inside a running event loop, which it then blocks.
+
+        Raises
+        ------
+        CacheMissError
+            When the buffer is found nowhere.
+        ValueError
+            When the buffer does not hold a value of `celltype`.
+        """
+        from . import resolution
+
+        return _as_celltype(resolution.find_buffer_sync(self), celltype)
+
+    async def resolution(self, celltype: str | None = None) -> Any:
+        """Do what `resolve` does, as a coroutine."""
+        from . import resolution
+
+        return _as_celltype(await resolution.find_buffer(self), celltype)
+
+    async def fingertip(self, celltype: str | None = None) -> Any:
+        """Resolve, or else recompute the buffer from a transformation that produced it.
+
+        Raises
+        ------
+        CacheMissError
+            When the buffer is found nowhere and no known transformation gives it again.
+        """
+        from . import resolution
+
+        return await resolution.fingertip(self, celltype)
+
+    def fingertip_sync(self, celltype: str | None = None) -> Any:
+        """Do what `fingertip` does, blocking; with or without a running event loop."""
+        from . import resolution
+
+        return resolution.fingertip_sync(self, celltype)
+
+    def find(self, verbose: bool = False) -> list[Any] | None:
+        """Return what is known of where this buffer can be had, or None if nothing is.
+
+        Parameters
+        ----------
+        verbose
+            Also tell of the places that were asked and don't have it.
+        """
+        from . import resolution
+
+        return resolution.locations(self, verbose=verbose)
+
+    # -- references -------------------------------------------------------------------
+
+    def incref(self, *, scratch: bool = False) -> None:
+        """Keep the buffer in the cache until `decref`.
+
+        Parameters
+        ----------
+        scratch
+            If true, the buffer is not sent to a write server.
+        """
+        from .caching import buffer_cache
+
+        buffer_cache.get_buffer_cache().incref(self, scratch=scratch)
+
+    def decref(self) -> None:
+        """Give back one `incref`. Unknown checksums are ignored."""
+        from .caching import buffer_cache
+
+        buffer_cache.get_buffer_cache().decref(self)
+
+    def tempref(
+        self,
+        interest: float = 128.0,
+        fade_factor: float = 2.0,
+        fade_interval: float = 2.0,
+        scratch: bool = False,
+    ) -> TempRef:
+        """Keep the buffer in the cache with an interest that fades.
+
+        Parameters
+        ----------
+        interest
+            How much the buffer is wanted now.
+        fade_factor
+            By how much the interest is divided every `fade_interval`.
+        fade_interval
+            In seconds.
+        scratch
+            If true, the buffer is not sent to a write server.
+        """
+        from .caching import buffer_cache
+
+        return buffer_cache.get_buffer_cache().tempref(
+            self,
+            interest=interest,
+            fade_factor=fade_factor,
+            fade_interval=fade_interval,
+            scratch=scratch,
+        )
+
+
+def _with_suffix(filename: str | os.PathLike[str]) -> Path:
+    path = Path(filename)
+    return path if path.name.endswith(SUFFIX) else path.with_name(path.name + SUFFIX)
+
+
+def _as_celltype(buffer: Buffer, celltype: str | None) -> Any:
+    return buffer if celltype is None else buffer.get_value(celltype)

@@ -1,0 +1,236 @@
+"""The form of a mixed value: its types, sizes and shapes, without its data.
+
+A form is JSON: the name of a type for a plain scalar, else an object. The *storage* beside
+it says how the value is written: `pure-plain` as JSON, `pure-binary` as an array,
+`mixed-plain` as a container of both. The text of a form is part of a mixed buffer, so the
+order of the keys made here is a byte format.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Form = Any  # a str or a dict of JSON values
+
+PURE_PLAIN = "pure-plain"
+PURE_BINARY = "pure-binary"
+MIXED_PLAIN = "mixed-plain"
+
+#: NumPy kind -> type of a form; other kinds have no form
+_KINDS = {"b": "boolean", "i": "integer", "u": "integer", "f": "number", "S": "string"}
+_KINDS["U"] = "string"
+_SUBARRAY_KINDS = "biuf"
+#: NumPy kind of a scalar -> type of the JSON number that stands for it
+_NUMBERS = {"i": "integer", "u": "integer", "f": "number"}
+
+
+def get_form(value: Any) -> tuple[str, Form]:
+    """Return the storage and the form of a value.
+
+    Parameters
+    ----------
+    value
+        None, bool, int, float, str, bytes, NumPy scalars, records and arrays (native byte
+        order; structured types aligned), and dicts, lists and tuples of these.
+
+    Returns
+    -------
+    storage, form
+        See the module.
+
+    Raises
+    ------
+    TypeError
+        For a value that has no form, wherever it stands.
+    """
+    scalar = scalar_form(value)
+    if scalar is not None:
+        return PURE_PLAIN, scalar
+    if isinstance(value, dict):
+        return _dict_form(value)
+    if isinstance(value, (list, tuple)):
+        return _list_form(value)
+    return PURE_BINARY, binary_form(value)
+
+
+def scalar_form(value: Any) -> str | None:
+    """Name the type of a value that JSON can hold as a scalar; None for all others."""
+    if value is None:
+        return "null"
+    if isinstance(value, (bool, int, float, str)):
+        return _SCALARS.get(type(value)) or _scalar_subclass(value)
+    if isinstance(value, np.generic):
+        return _NUMBERS.get(value.dtype.kind)
+    return None
+
+
+_SCALARS = {bool: "boolean", int: "integer", float: "number", str: "string"}
+
+
+def _scalar_subclass(value: bool | int | float | str) -> str:
+    if isinstance(value, str):
+        return "string"
+    return "integer" if isinstance(value, int) else "number"
+
+
+# -- containers ---------------------------------------------------------------------------
+
+
+def _dict_form(value: dict[Any, Any]) -> tuple[str, Form]:
+    properties = {}
+    storage = PURE_PLAIN
+    for key, item in value.items():
+        item_storage, form = get_form(item)
+        if item_storage != PURE_PLAIN:
+            storage = MIXED_PLAIN
+            form = {**form, "storage": item_storage}
+        properties[key_text(key)] = form
+    return storage, {"type": "object", "properties": properties} if value else {"type": "object"}
+
+
+def key_text(key: Any) -> str:
+    """Name a key as JSON does, which writes scalar keys as text.
+
+    Raises
+    ------
+    TypeError
+        For a key that JSON can't write.
+    """
+    if isinstance(key, str):
+        return str(key)
+    if key is True:
+        return "true"
+    if key is False:
+        return "false"
+    if key is None:
+        return "null"
+    if isinstance(key, int):
+        return int.__repr__(key)
+    if isinstance(key, float):
+        return float.__repr__(key)
+    raise TypeError(f"a key of a mixed dict is text or a plain number, not {type(key).__name__}")
+
+
+def _list_form(value: list[Any] | tuple[Any, ...]) -> tuple[str, Form]:
+    forms = []
+    storage = PURE_PLAIN
+    for item in value:
+        item_storage, form = get_form(item)
+        if item_storage != PURE_PLAIN:
+            storage = MIXED_PLAIN
+            form = {**form, "storage": item_storage}
+        forms.append(form)
+    return storage, list_form_of(forms)
+
+
+def list_form_of(forms: list[Form]) -> Form:
+    """Return the form of a list from those of its items, which stand once if all are equal."""
+    identical = not forms or forms.count(forms[0]) == len(forms)
+    items = (forms[0] if forms else None) if identical else forms
+    return {"type": "array", "items": items, "identical": identical, "shape": [len(forms)]}
+
+
+# -- arrays and records -------------------------------------------------------------------
+
+
+def binary_form(value: Any) -> Form:
+    """Return the form of an array, a record or bytes.
+
+    Raises
+    ------
+    TypeError
+        For other values, and for types without a form: complex numbers, dates, objects,
+        foreign byte order, structures that are not aligned.
+    """
+    if isinstance(value, (bytes, np.bytes_)):
+        value = np.array(value)
+    if isinstance(value, np.ndarray):
+        return _array_form(value)
+    if isinstance(value, np.void) and value.dtype.names:
+        return dtype_form(value.dtype)
+    raise TypeError(f"a mixed value can't hold {_described(value)}")
+
+
+def _described(value: Any) -> str:
+    dtype = getattr(value, "dtype", None)
+    name = type(value).__name__
+    return name if dtype is None else f"{name} of dtype {dtype}"
+
+
+def _array_form(array: np.ndarray[Any, Any]) -> Form:
+    form = {
+        "type": "array",
+        "items": dtype_form(array.dtype),
+        "identical": True,
+        "shape": list(array.shape),
+        "contiguous": True,
+    }
+    strides = _noted_strides(array)
+    if strides is not None:
+        form |= {"contiguous": False, "strides": strides}
+    return form
+
+
+def _noted_strides(array: np.ndarray[Any, Any]) -> list[int] | None:
+    """Return the strides in bytes if the array does not fill its memory in C order.
+
+    An axis of one element counts here as any other, unlike in NumPy's own flag: forms have
+    always noted it, and an empty array is noted with its strides too.
+    """
+    expected = array.itemsize
+    for length, stride in zip(reversed(array.shape), reversed(array.strides), strict=True):
+        if stride != expected:
+            return list(array.strides)
+        expected *= length
+    return None
+
+
+def dtype_form(dtype: np.dtype[Any], *, inside_subarray: bool = False) -> Form:
+    """Return the form of one item of a NumPy type.
+
+    Raises
+    ------
+    TypeError
+        For a type without a form.
+    """
+    if dtype.names is not None:
+        return _struct_form(dtype)
+    kind = _KINDS.get(dtype.kind)
+    if kind is None or not dtype.isnative:
+        raise TypeError(f"a mixed value can't hold arrays of dtype {dtype}")
+    form = {"type": kind, "bytesize": dtype.itemsize}
+    if kind == "integer":
+        # forms have always called the unsigned items of a subarray signed
+        form["unsigned"] = dtype.kind == "u" and not inside_subarray
+    return form
+
+
+def _struct_form(dtype: np.dtype[Any]) -> Form:
+    if not dtype.isalignedstruct:
+        raise TypeError(
+            f"a structured array must be aligned, which {dtype} is not; "
+            "make its dtype with align=True"
+        )
+    names = dtype.names or ()
+    return {
+        "type": "object",
+        "properties": {name: _field_form(dtype[name]) for name in names},
+        "bytesize": dtype.itemsize,
+        "order": list(names),
+    }
+
+
+def _field_form(dtype: np.dtype[Any]) -> Form:
+    if dtype.subdtype is None:
+        return dtype_form(dtype)
+    base, shape = dtype.subdtype
+    if base.kind not in _SUBARRAY_KINDS:
+        raise TypeError(f"a field of a structured array can't be a subarray of {base}")
+    return {
+        "type": "tuple",
+        "items": dtype_form(base, inside_subarray=True),
+        "identical": True,
+        "shape": list(shape),
+    }

@@ -1,0 +1,117 @@
+"""Mixed values ⇄ bytes: picks the one of three formats that a value or a content has."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from seamless.errors import BufferFormatError
+
+from . import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
+from .get_form import binary_form
+from .json_value import plain_scalar
+from .npy import read_npy, write_npy
+from .read_container import read_container
+from .write_container import write_container
+
+
+class _HasBinary(Exception):  # noqa: N818 - no error: it ends the attempt to write JSON
+    """A value holds something that JSON can't, perhaps an array."""
+
+
+def serialize(value: Any) -> bytes:
+    """Write a mixed value: an array as `.npy`, other values as JSON or as a container.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a value that a mixed buffer can't hold.
+    """
+    if isinstance(value, (np.ndarray, np.void, bytes)):
+        return serialize_binary(value)
+    try:
+        return _write_json(value)
+    except _HasBinary:
+        return write_container(value)
+
+
+def serialize_binary(value: np.ndarray[Any, Any] | np.void | bytes) -> bytes:
+    """Write an array, a record or bytes as `.npy`.
+
+    Raises
+    ------
+    TypeError
+        For an array of a type that has no form.
+    """
+    if isinstance(value, np.ndarray) and value.dtype.kind == "U":
+        return _first_of_unicode(value)
+    binary_form(value)
+    return write_npy(np.asarray(value))
+
+
+def _first_of_unicode(array: np.ndarray[Any, Any]) -> bytes:
+    """Write a unicode array the way it has always been written: its first item only.
+
+    The bytes are kept because checksums of them exist; whoever writes it is told.
+    """
+    import warnings
+
+    if not array.dtype.isnative or array.size == 0:
+        raise TypeError(f"an array of dtype {array.dtype} and shape {array.shape} can't be stored")
+    warnings.warn(
+        f"only the first item of a unicode array of shape {array.shape} is stored; "
+        "store array.tolist() as plain or mixed, or encode it to a bytes array",
+        stacklevel=4,
+    )
+    first = str(array)[:1] if array.ndim == 0 else array[0].tolist()
+    if first == "":
+        raise TypeError("an empty text can't be stored as an array; store it as str or text")
+    return _write_json(first)
+
+
+def _write_json(value: Any) -> bytes:
+    text = json.dumps(value, sort_keys=True, indent=2, default=_plain_or_binary)
+    return text.encode() + b"\n"
+
+
+def _plain_or_binary(value: Any) -> Any:
+    plain = plain_scalar(value)
+    if plain is value:
+        raise _HasBinary
+    return plain
+
+
+def deserialize(content: bytes) -> Any:
+    """Read a mixed value; text that is no JSON is taken as bytes.
+
+    Raises
+    ------
+    BufferFormatError
+        When an array or a container is damaged.
+    UnicodeDecodeError
+        When the content is none of the three formats and no UTF-8.
+    """
+    if content.startswith(MAGIC_NUMPY):
+        array = read_npy(content)
+        # a lone item comes back as a scalar; bytes don't, whose final NULs would be lost
+        return array[()] if array.ndim == 0 and array.dtype.kind != "S" else array
+    if content.startswith(MAGIC_SEAMLESS_MIXED):
+        return _read_container(content)
+    text = content.decode()
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return np.array(content)
+
+
+def _read_container(content: bytes) -> Any:
+    try:
+        return read_container(content)
+    except RecursionError:
+        raise BufferFormatError("a mixed buffer is nested too deeply to be read") from None
+    except (BufferFormatError, UnicodeDecodeError):
+        raise
+    except ValueError as error:
+        raise BufferFormatError(f"a mixed buffer has damaged JSON: {error}") from None

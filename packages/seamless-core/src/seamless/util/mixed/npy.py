@@ -1,0 +1,170 @@
+"""The `.npy` format: header and data of one array, version 1.0 to 3.0.
+
+Format: NumPy Enhancement Proposal 1 and the docstring of `numpy.lib.format`. The header is
+written here, not by NumPy, because its length is part of every array's checksum and has
+changed between NumPy releases; the form is that of NumPy 1.24 and newer. It is read here
+because a damaged or hostile file must give a `ValueError` and nothing else.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import struct
+from typing import Any
+
+import numpy as np
+
+from seamless.errors import BufferFormatError
+
+from . import MAGIC_NUMPY
+from .padding import data_bytes
+
+_ALIGNMENT = 64  # bytes; the data begin at a multiple of it
+_GROWTH_DIGITS = 21  # room for the first axis to grow in place: digits of 8 * 2**64 - 1
+_MAX_HEADER = 2**20  # bytes; a thousand fields need a twentieth of it
+
+#: major version -> (struct format of the header's length, encoding of the header)
+_VERSIONS = {
+    1: ("<H", "latin1"),
+    2: ("<I", "latin1"),
+    3: ("<I", "utf8"),
+}
+
+
+# -- writing ------------------------------------------------------------------------------
+
+
+def write_npy(array: np.ndarray[Any, Any]) -> bytes:
+    """Write an array: Fortran order if its memory has that and not C order, else C order."""
+    flags = array.flags
+    fortran = bool(flags.f_contiguous and not flags.c_contiguous)
+    return b"".join((npy_header(array, fortran=fortran), data_bytes(array, fortran=fortran)))
+
+
+def npy_header(array: np.ndarray[Any, Any], *, fortran: bool) -> bytes:
+    """Write the part of a `.npy` file before the data."""
+    descr = np.lib.format.dtype_to_descr(array.dtype)
+    text = f"{{'descr': {descr!r}, 'fortran_order': {fortran!r}, 'shape': {array.shape!r}, }}"
+    if array.ndim:
+        first = array.shape[-1 if fortran else 0]
+        text += " " * (_GROWTH_DIGITS - len(repr(first)))
+    for version, (size_format, encoding) in _VERSIONS.items():
+        try:
+            return _pad_header(version, size_format, text.encode(encoding))
+        except (UnicodeEncodeError, struct.error):
+            continue  # too long or not Latin-1: the next version can hold it
+    raise ValueError("the description of the array's dtype is too long for a .npy header")
+
+
+def _pad_header(version: int, size_format: str, text: bytes) -> bytes:
+    start = len(MAGIC_NUMPY) + 2 + struct.calcsize(size_format)
+    fill = _ALIGNMENT - (start + len(text) + 1) % _ALIGNMENT
+    size = struct.pack(size_format, len(text) + fill + 1)
+    return b"".join((MAGIC_NUMPY, bytes((version, 0)), size, text, b" " * fill, b"\n"))
+
+
+# -- reading ------------------------------------------------------------------------------
+
+
+def read_npy(content: bytes | memoryview) -> np.ndarray[Any, Any]:
+    """Read a `.npy` file as a read-only view of its bytes; what follows the data is ignored.
+
+    A structured array comes back with an aligned type, copied if it was packed.
+
+    Raises
+    ------
+    BufferFormatError
+        When the content is damaged, or holds Python objects.
+    """
+    view = memoryview(content)
+    dtype, shape, fortran, start = _read_header(view)
+    if dtype.hasobject:
+        raise BufferFormatError("a .npy buffer of Python objects is never unpickled")
+    count = math.prod(shape)
+    if count * dtype.itemsize > len(view) - start:
+        raise BufferFormatError(
+            f"a .npy buffer is cut short: {count * dtype.itemsize} bytes of data announced, "
+            f"{len(view) - start} there"
+        )
+    try:
+        return _laid_out(_flat(view, dtype, count, start), shape, fortran)
+    except (ValueError, TypeError) as error:
+        raise BufferFormatError(f"a .npy buffer describes an impossible array: {error}") from None
+
+
+def _flat(view: memoryview, dtype: np.dtype[Any], count: int, start: int) -> np.ndarray[Any, Any]:
+    if count == 0 or dtype.itemsize == 0:
+        return np.zeros(count, dtype)
+    return np.frombuffer(view, dtype, count, start)
+
+
+def _laid_out(
+    flat: np.ndarray[Any, Any], shape: tuple[int, ...], fortran: bool
+) -> np.ndarray[Any, Any]:
+    if flat.dtype.names is not None:
+        flat = _aligned(flat)
+    flat.flags.writeable = False
+    return flat.reshape(shape[::-1]).transpose() if fortran else flat.reshape(shape)
+
+
+def _aligned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Give a structured array an aligned type; a view if its fields lie so already."""
+    dtype = aligned_dtype(array.dtype)
+    if dtype.itemsize == array.dtype.itemsize and _offsets(dtype) == _offsets(array.dtype):
+        return array.view(dtype)
+    return array.astype(dtype)
+
+
+def aligned_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the aligned type with the same fields, at every depth."""
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return np.dtype((aligned_dtype(base), shape))
+    if dtype.names is None:
+        return dtype
+    return np.dtype([(name, aligned_dtype(dtype[name])) for name in dtype.names], align=True)
+
+
+def _offsets(dtype: np.dtype[Any]) -> Any:
+    """Tell where everything lies in an item, to compare two layouts."""
+    if dtype.subdtype is not None:
+        return dtype.shape, _offsets(dtype.base)
+    if dtype.names is None:
+        return dtype.str
+    fields = (dtype.fields or {}).items()
+    return [(name, offset, _offsets(field)) for name, (field, offset, *_) in fields]
+
+
+def _read_header(view: memoryview) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
+    magic = len(MAGIC_NUMPY)
+    if len(view) < magic + 2 or view[magic] == 0:
+        raise BufferFormatError("a .npy buffer is cut short or has no version")
+    # later versions can be expected to keep the layout of the newest, and have been read so
+    size_format, encoding = _VERSIONS[min(view[magic], max(_VERSIONS))]
+    begin = magic + 2 + struct.calcsize(size_format)
+    if len(view) < begin:
+        raise BufferFormatError("a .npy buffer is cut short inside its header")
+    (size,) = struct.unpack(size_format, view[magic + 2 : begin])
+    if size > _MAX_HEADER or len(view) < begin + size:
+        raise BufferFormatError("a .npy buffer is cut short inside its header, or damaged")
+    text = bytes(view[begin : begin + size])
+    return (*_parse_header(text, encoding), begin + size)
+
+
+def _parse_header(text: bytes, encoding: str) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
+    try:
+        header = ast.literal_eval(text.decode(encoding).strip())
+        if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:
+            raise ValueError("wrong entries")
+        shape, fortran = header["shape"], header["fortran_order"]
+        if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
+            raise ValueError(f"shape {shape!r}")
+        if not isinstance(fortran, bool):
+            raise ValueError(f"fortran_order {fortran!r}")
+        dtype = np.lib.format.descr_to_dtype(header["descr"])
+    # a hostile header can make the parser or NumPy raise any of these
+    except (ValueError, TypeError, SyntaxError, KeyError, IndexError, AttributeError,
+            MemoryError, RecursionError, OverflowError) as error:  # fmt: skip
+        raise BufferFormatError(f"a .npy buffer has a damaged header: {error}") from None
+    return dtype, shape, fortran

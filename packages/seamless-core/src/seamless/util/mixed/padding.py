@@ -1,0 +1,68 @@
+"""Padding: the bytes of an item that carry no information, which are always stored as zero.
+
+These are the gaps between the fields of an aligned structure, and the unused bytes of x86
+extended precision numbers. NumPy leaves in them whatever was in memory: copied as they are,
+they would give equal values different checksums, and leak memory of this process into files.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any, Literal
+
+import numpy as np
+
+_X87_BYTES = 10  # sign, exponent and 64 bits of mantissa; the rest of a longdouble is unused
+
+
+@functools.lru_cache(maxsize=256)
+def padding_mask(dtype: np.dtype[Any]) -> np.ndarray[Any, Any] | None:
+    """Return which bytes of one item are padding, as booleans; None if there are none."""
+    mask = _mask(dtype)
+    return np.array(mask, dtype=bool) if any(mask) else None
+
+
+def _mask(dtype: np.dtype[Any]) -> list[bool]:
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return _mask(base) * math.prod(shape)
+    if dtype.names is None:
+        return _scalar_mask(dtype)
+    mask = [True] * dtype.itemsize
+    for field, offset, *_ in (dtype.fields or {}).values():
+        mask[offset : offset + field.itemsize] = _mask(field)
+    return mask
+
+
+def _scalar_mask(dtype: np.dtype[Any]) -> list[bool]:
+    if dtype.char not in "gG" or np.finfo(np.longdouble).nmant != 63:
+        return [False] * dtype.itemsize
+    size = np.dtype(np.longdouble).itemsize
+    number = [False] * _X87_BYTES + [True] * (size - _X87_BYTES)
+    return number * (dtype.itemsize // size)
+
+
+def data_bytes(array: np.ndarray[Any, Any], *, fortran: bool = False) -> memoryview | bytes:
+    """Return the data of an array, one item after the other, with padding zeroed.
+
+    Parameters
+    ----------
+    array
+        Any shape and strides; not of objects.
+    fortran
+        If true the first axis varies fastest, else the last.
+
+    Returns
+    -------
+        A view of the array's memory where that can be, else a copy; bytes.
+    """
+    if array.size == 0 or array.itemsize == 0:
+        return b""
+    mask = padding_mask(array.dtype)
+    order: Literal["F", "C"] = "F" if fortran else "C"
+    if mask is None:
+        return array.ravel(order).view(np.uint8).data
+    raw = array.flatten(order).view(np.uint8)  # always a copy, unlike ravel
+    raw.reshape(-1, array.itemsize)[:, mask] = 0
+    return raw.data

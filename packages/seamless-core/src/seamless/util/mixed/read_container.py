@@ -1,0 +1,176 @@
+"""Mixed container → value: every size and offset is checked before it is used.
+
+The bytes may be damaged or hostile. Whatever is wrong with them gives a `BufferFormatError`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from seamless.errors import BufferFormatError, BufferTypeError
+
+from .container import DATA_SIZES, FORM_SIZE, MAGIC_SEAMLESS, MAGIC_SEAMLESS_MIXED
+from .form_dtype import form_dtype, shape_of
+from .get_form import MIXED_PLAIN, PURE_BINARY, PURE_PLAIN
+from .npy import read_npy
+
+
+@dataclass
+class _Reader:
+    """Hands out the arrays of one container in the order in which they were written."""
+
+    data: memoryview
+    offsets: list[int]
+    next: int = 0
+    dtypes: dict[int, np.dtype[Any]] = field(default_factory=dict)
+
+    def take(self, form: Any) -> Any:
+        if self.next + 1 >= len(self.offsets):
+            raise BufferFormatError("a mixed buffer has more arrays in its form than in its data")
+        start, end = self.offsets[self.next : self.next + 2]
+        self.next += 1
+        return _leaf(self.data[start:end], form, self.dtypes)
+
+
+def read_container(content: bytes | memoryview) -> Any:
+    """Read a mixed container; its arrays are copies, which belong to the caller.
+
+    Raises
+    ------
+    BufferFormatError
+        When the content is damaged.
+    """
+    view = memoryview(content)
+    storage, form, start = _read_head(view)
+    if storage == PURE_BINARY:
+        return read_npy(view[start:])
+    if storage == PURE_PLAIN:
+        return _read_json(view[start:])
+    if storage != MIXED_PLAIN:
+        raise BufferFormatError(f"a mixed buffer has the unknown storage {storage!r}")
+    reader, holes = _read_data(view[start:])
+    value = _fill(form, holes, reader)
+    if reader.next + 1 != len(reader.offsets):
+        raise BufferFormatError("a mixed buffer has more arrays in its data than in its form")
+    return value
+
+
+def _read_head(view: memoryview) -> tuple[str, Any, int]:
+    """Return storage, form, and where the data part begins."""
+    position = len(MAGIC_SEAMLESS_MIXED)
+    size = _cut(view, position, 1)[0]
+    storage = str(_cut(view, position + 1, size), "utf8")
+    position += 1 + size
+    (size,) = FORM_SIZE.unpack(_cut(view, position, FORM_SIZE.size))
+    position += FORM_SIZE.size
+    return storage, _read_json(_cut(view, position, size)), position + size
+
+
+def _read_data(view: memoryview) -> tuple[_Reader, Any]:
+    position = len(MAGIC_SEAMLESS)
+    if view[:position] != MAGIC_SEAMLESS:
+        raise BufferFormatError("a mixed buffer has no data part where its form ends")
+    text_size, data_size = DATA_SIZES.unpack(_cut(view, position, DATA_SIZES.size))
+    position += DATA_SIZES.size
+    text = _read_json(_cut(view, position, text_size))
+    data = _cut(view, position + text_size, data_size)
+    if len(view) > position + text_size + data_size:
+        raise BufferFormatError("a mixed buffer goes on after its data")
+    if not isinstance(text, list) or len(text) != 2:
+        raise BufferFormatError("the data part of a mixed buffer is no pair of offsets and value")
+    offsets, holes = text
+    _check_offsets(offsets, data_size)
+    return _Reader(data, offsets), holes
+
+
+def _check_offsets(offsets: Any, size: int) -> None:
+    if (
+        not isinstance(offsets, list)
+        or not all(type(offset) is int for offset in offsets)
+        or offsets[:1] != [0]
+        or offsets[-1] != size
+        or any(a > b for a, b in itertools.pairwise(offsets))
+    ):
+        raise BufferFormatError("the offsets of a mixed buffer don't fit its data")
+
+
+def _cut(view: memoryview, start: int, size: int) -> memoryview:
+    if size > len(view) - start:
+        raise BufferFormatError(f"a mixed buffer is cut short: {size} bytes wanted at {start}")
+    return view[start : start + size]
+
+
+def _read_json(text: memoryview) -> Any:
+    return json.loads(str(text, "utf8"))
+
+
+def _fill(form: Any, holes: Any, reader: _Reader) -> Any:
+    """Put the arrays into the holes of a dict or list."""
+    kind = form.get("type") if isinstance(form, dict) else None
+    if kind == "object" and isinstance(holes, dict):
+        return _fill_dict(form.get("properties"), holes, reader)
+    if kind == "array" and isinstance(holes, list):
+        return _fill_list(form, holes, reader)
+    raise BufferTypeError("the form of a mixed buffer does not fit its value")
+
+
+def _fill_item(form: Any, hole: Any, reader: _Reader) -> Any:
+    storage = form.get("storage") if isinstance(form, dict) else None
+    if storage is None:
+        return hole
+    if storage == PURE_BINARY:
+        return reader.take(form)
+    if storage == MIXED_PLAIN:
+        return _fill(form, hole, reader)
+    raise BufferFormatError(f"a mixed buffer has a part with the unknown storage {storage!r}")
+
+
+def _fill_dict(properties: Any, holes: dict[str, Any], reader: _Reader) -> dict[str, Any]:
+    if not isinstance(properties, dict):
+        raise BufferFormatError("a dict in a mixed buffer has no form for its entries")
+    filled = {
+        key: _fill_item(properties[key], holes[key], reader)
+        for key in sorted(properties)
+        if key in holes
+    }
+    if properties.keys() != holes.keys():
+        raise BufferFormatError("a dict in a mixed buffer has other keys than its form")
+    return {key: filled[key] for key in holes}
+
+
+def _fill_list(form: dict[str, Any], holes: list[Any], reader: _Reader) -> list[Any]:
+    items = form.get("items")
+    if form.get("identical") is True:
+        forms = [items] * len(holes)
+    elif isinstance(items, list):
+        forms = items
+    else:
+        raise BufferFormatError("a list in a mixed buffer has no form for its items")
+    if len(forms) != len(holes) or shape_of(form) != (len(holes),):
+        raise BufferFormatError("a list in a mixed buffer has another length than its form")
+    return [_fill_item(item, hole, reader) for item, hole in zip(forms, holes, strict=True)]
+
+
+def _leaf(data: memoryview, form: dict[str, Any], dtypes: dict[int, np.dtype[Any]]) -> Any:
+    """Make an array or record of its own from the bytes of one hole."""
+    is_array = form.get("type") == "array"
+    dtype = dtypes.get(id(form))
+    if dtype is None:
+        dtype = dtypes[id(form)] = form_dtype(form.get("items") if is_array else form)
+    if not is_array and dtype.names is None:
+        raise BufferFormatError("a mixed buffer has a hole for something that is no array")
+    shape = shape_of(form) if is_array else ()
+    try:
+        array: np.ndarray[Any, Any] = np.ndarray(shape, dtype, data).copy()
+    except (ValueError, TypeError) as error:
+        raise BufferFormatError(f"a mixed buffer has an impossible array: {error}") from None
+    if array.nbytes != len(data):
+        raise BufferFormatError(
+            f"an array in a mixed buffer takes {array.nbytes} bytes and has {len(data)}"
+        )
+    return array if is_array else array[()]
