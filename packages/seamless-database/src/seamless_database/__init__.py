@@ -1,5 +1,32 @@
-"""The computation cache of Seamless, served over HTTP."""
+"""The computation cache of Seamless, served over HTTP.
+
+The names below are imported at their first use, so that importing the package costs nothing.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 __version__ = "2.2.0"
+__all__ = ["PROTOCOL_VERSION", "Database", "__version__", "create_app"]
+
+if TYPE_CHECKING:
+    from seamless_database.app import create_app
+    from seamless_database.database import Database
+    from seamless_database.protocol import PROTOCOL_VERSION
+
+#: public name -> the module that has it
+_HOMES = {"Database": "database", "PROTOCOL_VERSION": "protocol", "create_app": "app"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

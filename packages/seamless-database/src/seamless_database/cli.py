@@ -1,0 +1,195 @@
+"""The command `seamless-database`: arguments, what is printed, exit codes.
+
+It ends with 0 after it has served, with 1 when it could not start, with 2 when the command line
+makes no sense. A failed start is one line on stderr and, if a status file was asked for, a
+`"failed"` there, whatever the stage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from seamless_database import __version__, status_file
+from seamless_database.errors import OptionError, StartError, StatusFileError
+
+#: where --port-range begins and ends by default: the dynamic ports
+DEFAULT_RANGE = (49152, 65535)
+_UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+_Handler = Callable[[int, FrameType | None], object] | signal.Handlers
+
+
+class _Stopped(Exception):  # noqa: N818  # no error: somebody wants us to end
+    """A signal came before the server ran."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    top = argparse.ArgumentParser(
+        prog="seamless-database",
+        description="Serve a computation cache: a SQLite file that maps checksums of "
+        "transformations to checksums of their results, and to how they were executed.",
+        epilog="Anybody who reaches the port can read, and with --writable also write; "
+        "use --host 127.0.0.1 to stay on this machine.",
+    )
+    top.add_argument("database_file", help="the SQLite file; with --writable it may not exist yet")
+    ports = top.add_mutually_exclusive_group()
+    ports.add_argument("--port", type=int, help="listen on this port; 0 picks a free one")
+    ports.add_argument(
+        "--port-range",
+        type=int,
+        nargs=2,
+        metavar=("START", "END"),
+        help=f"listen on a random free port of this range (default: {DEFAULT_RANGE[0]} "
+        f"{DEFAULT_RANGE[1]})",
+    )
+    top.add_argument(
+        "--host",
+        default="0.0.0.0",  # noqa: S104  # specified; the epilog says what it means
+        help="listen on this address (default: %(default)s, all)",
+    )
+    top.add_argument("--writable", action="store_true", help="take PUT requests")
+    top.add_argument(
+        "--status-file",
+        metavar="FILE",
+        type=Path,
+        help='report the port and "running", or "failed", in this JSON file of a launcher',
+    )
+    top.add_argument(
+        "--timeout",
+        type=float,
+        metavar="SECONDS",
+        help="stop after so long without a request (default: never)",
+    )
+    top.add_argument(
+        "--max-body",
+        default="64MiB",
+        metavar="SIZE",
+        help="take request bodies of at most this size (default: %(default)s)",
+    )
+    top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return top
+
+
+def main(argv: Sequence[str] | None = None, *, status_wait: float = status_file.WAIT) -> int:
+    """Run the command; returns its exit code."""
+    arguments = parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        # a file name that the terminal's encoding lacks is no reason to fail
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text stream
+    run = _Run(arguments, status_wait)
+    try:
+        _on_signals(_stop)
+        run.serve()
+    except _Stopped:
+        return 0
+    except StartError as error:
+        _complain(error)
+        run.report_failure(error)
+        return 1
+    except BaseException as error:
+        run.report_failure(error)
+        raise
+    return 0
+
+
+class _Run:
+    """One run of the server, from the arguments to the end."""
+
+    def __init__(self, arguments: argparse.Namespace, status_wait: float) -> None:
+        self._arguments = arguments
+        self._status_wait = status_wait
+        self._ready = False
+
+    def serve(self) -> None:
+        # the heavy imports come late, so that --help and mistakes are answered at once
+        from seamless_database.database import Database
+        from seamless_database.listening import listen, port_of, url_of
+        from seamless_database.server import serve
+
+        arguments = self._arguments
+        _say(f"Database file: {arguments.database_file}")
+        timeout, max_body = _timeout(arguments.timeout), _size(arguments.max_body)
+        with Database(arguments.database_file, writable=arguments.writable) as database:
+            listeners = listen(arguments.host, *_ports(arguments))
+
+            def on_ready() -> None:
+                if arguments.status_file is not None:
+                    status_file.write_running(arguments.status_file, base, port_of(listeners[0]))
+                self._ready = True
+                what = "Reading and writing" if arguments.writable else "Read-only"
+                _say(f"{what}, on {', '.join(url_of(listener) for listener in listeners)}")
+                if database.on_network:
+                    _say("The file is on a network file system: no WAL mode, slower writes")
+
+            base = {}
+            if arguments.status_file is not None:
+                base = status_file.read(arguments.status_file, self._status_wait)
+            serve(database, listeners, timeout=timeout, max_body=max_body, on_ready=on_ready)
+            # from here on nothing takes long, and what is left to do should be done
+            _on_signals(signal.SIG_IGN)
+
+    def report_failure(self, error: BaseException) -> None:
+        """Tell the launcher, if it listens, that the server will not run."""
+        path = self._arguments.status_file
+        if path is None or self._ready or isinstance(error, StatusFileError):
+            return
+        try:
+            status_file.write_failed(path, status_file.read(path, self._status_wait))
+        except StatusFileError as another:
+            _complain(another)
+        except _Stopped:
+            return
+
+
+def _ports(arguments: argparse.Namespace) -> tuple[int, int]:
+    if arguments.port is not None:
+        return arguments.port, arguments.port
+    first, last = arguments.port_range or DEFAULT_RANGE
+    return first, last
+
+
+def _timeout(seconds: float | None) -> float | None:
+    if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
+        raise OptionError(f"--timeout must be a number of seconds above 0, not {seconds:g}")
+    return seconds
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,15})\s*([KMG]i?B)?", text)
+    if match is None or not int(match[1]):
+        raise OptionError(f"--max-body must be a size such as 64MiB, not {text!r}")
+    return int(match[1]) * _UNITS[match[2] or ""]
+
+
+def _on_signals(handler: _Handler) -> None:
+    from seamless_database.server import STOP_SIGNALS
+
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise _Stopped
+
+
+def _say(line: str) -> None:
+    # a log that is full or gone is no reason to stop serving
+    with suppress(OSError):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+def _complain(error: Exception) -> None:
+    with suppress(OSError):
+        sys.stderr.write("Error: " + " ".join(str(error).split()) + "\n")

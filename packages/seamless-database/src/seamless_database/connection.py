@@ -1,0 +1,131 @@
+"""One SQLite connection that runs the statements of the models.
+
+Statements are SQLAlchemy Core constructs, compiled to text once; what is left for each call is
+SQLite's own work, and SQLite remembers the prepared form. A connection belongs to one thread at
+a time. SQLite's own waiting for locks is switched off: it cannot be ended, neither by a signal
+nor by a deadline, so `patiently` waits instead.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from urllib.parse import quote
+
+from sqlalchemy import ClauseElement, insert
+from sqlalchemy.dialects import sqlite
+
+from seamless_database.errors import DatabaseLockedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from seamless_database.models import Base
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+#: how long to sleep between two attempts at a lock: first, and at most
+FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05
+#: distinct statements are few; all of them stay prepared
+_PREPARED = 256
+_DIALECT = sqlite.dialect(paramstyle="named")
+
+
+class Statement:
+    """A Core statement; its parameters are named by `bindparam`."""
+
+    def __init__(self, clause: ClauseElement, *, columns: tuple[str, ...] | None = None) -> None:
+        self._clause = clause
+        self._columns = columns
+
+    @cached_property
+    def sql(self) -> str:
+        """The text for SQLite, compiled at the first use."""
+        columns = None if self._columns is None else list(self._columns)
+        return str(self._clause.compile(dialect=_DIALECT, column_keys=columns))
+
+
+def inserting(model: type[Base], *columns: str) -> Statement:
+    """Build the statement that inserts one row; its parameters are called like the columns."""
+    return Statement(insert(model), columns=columns)
+
+
+class Connection:
+    """A connection in autocommit mode; transactions are begun and ended in so many words."""
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self._raw = raw
+
+    @classmethod
+    def open(cls, path: Path, mode: Literal["ro", "rw", "rwc"]) -> Connection:
+        """Connect to a file; any character may be in its name."""
+        uri = f"file:{quote(os.fsencode(path.resolve()))}?mode={mode}"
+        raw = sqlite3.connect(
+            uri,
+            uri=True,
+            timeout=0,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_PREPARED,
+        )
+        return cls(raw)
+
+    def one(self, statement: Statement, **values: str) -> Row | None:
+        """Fetch the first row, or None."""
+        row: Row | None = self._raw.execute(statement.sql, values).fetchone()
+        return row
+
+    def all(self, statement: Statement, **values: str) -> list[Row]:
+        """Fetch every row."""
+        return self._raw.execute(statement.sql, values).fetchall()
+
+    def run(self, statement: Statement, **values: str) -> int:
+        """Change rows; returns how many."""
+        return self._raw.execute(statement.sql, values).rowcount
+
+    def command(self, sql: str) -> Row | None:
+        """Run a command that has no Core construct: transactions, savepoints, pragmas."""
+        row: Row | None = self._raw.execute(sql).fetchone()
+        return row
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open; a full disk can end one behind our back."""
+        return self._raw.in_transaction
+
+    def rollback(self) -> None:
+        """Undo the open transaction, if there is one."""
+        self._raw.rollback()
+
+    def close(self) -> None:
+        """Close the connection; an open transaction is undone."""
+        self._raw.close()
+
+
+def patiently(
+    action: Callable[[], T], wait: float, pause: Callable[[float], object] = time.sleep
+) -> T:
+    """Do it, again and again while another process holds the lock, for `wait` seconds at most."""
+    deadline = time.monotonic() + wait
+    delay = FIRST_PAUSE
+    while True:
+        try:
+            return action()
+        except sqlite3.OperationalError as error:
+            if not is_lock(error):
+                raise
+            if time.monotonic() >= deadline:
+                raise DatabaseLockedError(wait) from error
+        pause(delay)
+        delay = min(2 * delay, LONGEST_PAUSE)
+
+
+def is_lock(error: sqlite3.Error) -> bool:
+    """Whether the error says that somebody else holds a lock."""
+    # the error code has an attribute from Python 3.11 on only
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)

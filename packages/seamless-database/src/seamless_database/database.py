@@ -1,0 +1,226 @@
+"""A database file, open for reading or for writing; usable without any server.
+
+On a local disk the file is in WAL mode while it is open for writing, so that readers and the
+writer do not wait for each other, and back in its plain mode after a clean close, so that it is
+one self-contained file again. On a network file system, where WAL mode would lose data, it stays
+in plain mode. Acknowledged means synced, in both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from seamless_database import records, schema
+from seamless_database.connection import Connection, patiently
+from seamless_database.errors import (
+    DatabaseClosedError,
+    DatabaseLockedError,
+    FileError,
+    ReadOnlyError,
+    SchemaError,
+    StartError,
+    UnavailableError,
+)
+from seamless_database.filesystem import is_network
+from seamless_database.protocol import Fields
+from seamless_database.writer import Work, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+T = TypeVar("T")
+
+#: how long to wait for a lock that another process holds, in seconds
+LOCK_WAIT = 5.0
+#: threads for the reads that are not done on the spot
+READERS = 4
+
+
+class Database:
+    """One database file.
+
+    `get`, `put`, `read` and `submit` are safe from any thread; `answer` and `store` are the same
+    for an event loop.
+
+    Parameters
+    ----------
+    path
+        the SQLite file; a writable database creates it
+    writable
+        whether `put` is allowed; without, the file is never touched
+    lock_wait
+        how many seconds to wait while another process holds the file's lock
+    """
+
+    def __init__(
+        self, path: str | Path, *, writable: bool = False, lock_wait: float = LOCK_WAIT
+    ) -> None:
+        self.path = Path(path)
+        self.writable = writable
+        self.on_network = is_network(self.path)
+        self._lock_wait = lock_wait
+        self._local = threading.local()
+        #: guards `_readers` and `_closed`
+        self._lock = threading.Lock()
+        self._readers: list[Connection] = []
+        self._closed = False
+        self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="seamless-database-reader")
+        self._connection = self._open()
+        self._writer = Writer(self._connection, lock_wait) if writable else None
+
+    def get(self, body: Mapping[str, Any]) -> str | None:
+        """Answer a read request, given as the JSON object of the protocol; None is a miss."""
+        return self.read(records.reading(Fields.of(body)).run)
+
+    def put(self, body: Mapping[str, Any]) -> None:
+        """Do a write request, given as the JSON object of the protocol; returns when it is safe."""
+        self.submit(records.writing(Fields.of(body)).run).result()
+
+    async def answer(self, request: records.Read) -> str | None:
+        """Answer a checked read request; look-ups of one row are done on the spot."""
+        if request.point and not self.on_network:
+            try:
+                return self.read(request.run, wait=0)
+            except DatabaseLockedError:
+                # waiting is for a thread, not for the event loop
+                return await self._in_thread(request)
+        return await self._in_thread(request)
+
+    async def store(self, request: records.Write) -> None:
+        """Do a checked write request; returns when it is safe."""
+        await asyncio.wrap_future(self.submit(request.run))
+
+    def read(self, work: Callable[[Connection], T], *, wait: float | None = None) -> T | None:
+        """Call `work` with a reading connection of this thread."""
+        connection = self._reader()
+        try:
+            return patiently(lambda: work(connection), self._lock_wait if wait is None else wait)
+        except sqlite3.Error as error:
+            if not self.writable and self._lacks_tables(connection):
+                # nobody has upgraded the file yet; what has no table has no rows
+                return None
+            raise UnavailableError(f"the database could not be read ({error})") from error
+
+    def submit(self, work: Work) -> Future[None]:
+        """Queue a write; its future is done once it is on the disk, or has failed."""
+        if self._writer is None:
+            raise ReadOnlyError
+        return self._writer.submit(work)
+
+    def close(self) -> None:
+        """Finish what is queued, and leave one self-contained file."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        if self._writer is not None:
+            self._writer.close()
+        self._pool.shutdown()
+        for reader in self._readers:
+            reader.close()
+        if self.writable and self.journal_mode == "wal":
+            self._leave_wal_mode()
+        self._connection.close()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def _in_thread(self, request: records.Read) -> str | None:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._pool, self.read, request.run)
+        except RuntimeError as error:
+            if self._closed:
+                raise DatabaseClosedError from error
+            raise
+
+    def _open(self) -> Connection:
+        """Connect, check the schema, and make the file ready for what is asked of it."""
+        self._check_path()
+        try:
+            connection = Connection.open(self.path, "rwc" if self.writable else "ro")
+        except sqlite3.Error as error:
+            raise FileError(self.path, str(error)) from error
+        try:
+            patiently(lambda: schema.inspect(connection, self.path), self._lock_wait)
+            if self.writable:
+                self._make_ready(connection)
+            row = connection.command("PRAGMA journal_mode")
+        except DatabaseLockedError as error:
+            connection.close()
+            raise FileError(self.path, str(error)) from error
+        except sqlite3.Error as error:
+            connection.close()
+            raise FileError(self.path, str(error)) from error
+        except StartError:
+            connection.close()
+            raise
+        self.journal_mode = str(row[0]) if row else ""
+        return connection
+
+    def _check_path(self) -> None:
+        """Say what is wrong with a path in clearer words than SQLite's."""
+        if self.path.is_dir():
+            raise FileError(self.path, "it is a folder")
+        if not self.path.parent.is_dir():
+            raise FileError(self.path, "its folder does not exist")
+        if not self.writable and not self.path.exists():
+            raise FileError(self.path, "it does not exist; --writable would create it")
+
+    def _make_ready(self, connection: Connection) -> None:
+        patiently(lambda: connection.command("BEGIN IMMEDIATE"), self._lock_wait)
+        schema.upgrade(connection, self.path)
+        patiently(lambda: connection.command("COMMIT"), self._lock_wait)
+        wanted = "DELETE" if self.on_network else "WAL"
+        try:
+            row = patiently(
+                lambda: connection.command(f"PRAGMA journal_mode={wanted}"), self._lock_wait
+            )
+        except DatabaseLockedError:
+            # another process uses the file in its present mode, which does as well
+            row = connection.command("PRAGMA journal_mode")
+        # in a plain journal, only EXTRA also syncs the removal of the journal that commits
+        level = "FULL" if row == ("wal",) else "EXTRA"
+        connection.command(f"PRAGMA synchronous={level}")
+
+    def _leave_wal_mode(self) -> None:
+        try:
+            patiently(lambda: self._connection.command("PRAGMA journal_mode=DELETE"), 0.5)
+        except (sqlite3.Error, DatabaseLockedError):
+            # another process has the file open: the last one that closes it tidies up
+            return
+
+    def _reader(self) -> Connection:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is not None and not self._closed:
+            return connection
+        with self._lock:
+            if self._closed:
+                raise DatabaseClosedError
+            try:
+                connection = Connection.open(self.path, "ro")
+            except sqlite3.Error as error:
+                raise UnavailableError(f"the database could not be opened ({error})") from error
+            self._readers.append(connection)
+        self._local.connection = connection
+        return connection
+
+    def _lacks_tables(self, connection: Connection) -> bool:
+        try:
+            return not schema.inspect(connection, self.path).complete
+        except (sqlite3.Error, SchemaError):
+            return False

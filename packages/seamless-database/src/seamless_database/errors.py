@@ -1,0 +1,147 @@
+"""Every error of this package, with the HTTP status it is answered with.
+
+::
+
+    DatabaseError
+    ├── RequestError (ValueError)            400  a field is missing or wrong
+    │   └── RequestTooLargeError             413  the body is larger than the server takes
+    ├── UnknownKeyError (KeyError)           404  nothing is stored under that key
+    ├── ReadOnlyError (PermissionError)      405  a write on a server without --writable
+    ├── ConflictError (ValueError)           409  the write contradicts what is stored
+    ├── UnavailableError (OSError)           503  it could not be done now; asking again may help
+    │   ├── DatabaseLockedError (TimeoutError)    another process holds the file's lock
+    │   └── DatabaseClosedError                   the database is being closed
+    ├── StartError (OSError)                      the server cannot start
+    │   ├── FileError                             the database file cannot be used
+    │   ├── SchemaError (ValueError)              the tables of the file are not ours
+    │   ├── AddressError                          no such host, or no free port
+    │   ├── StatusFileError                       the status file cannot be used
+    │   └── OptionError (ValueError)              an option has an impossible value
+    └── ClientError (ConnectionError)             the client got no answer, or one it cannot use
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class DatabaseError(Exception):
+    """Root of all errors of seamless-database."""
+
+    #: the HTTP status that tells a client of this error
+    status: ClassVar[int] = 500
+
+    def __str__(self) -> str:
+        # KeyError would show the repr of its message, OSError an errno
+        return " ".join(str(part) for part in self.args)
+
+
+class RequestError(DatabaseError, ValueError):
+    """A request that no database could answer; `field` names the part at fault, if it is one."""
+
+    status = 400
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class RequestTooLargeError(RequestError):
+    """A body above the limit of the server."""
+
+    status = 413
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"the body is larger than {limit} bytes; send less, or start the server with a "
+            "larger --max-body"
+        )
+        self.limit = limit
+
+
+class UnknownKeyError(DatabaseError, KeyError):
+    """Nothing is stored under the key of the request."""
+
+    status = 404
+
+
+class ReadOnlyError(DatabaseError, PermissionError):
+    """A write was asked of a database that was opened for reading."""
+
+    status = 405
+
+    def __init__(self) -> None:
+        super().__init__("Database server is read-only")
+
+
+class ConflictError(DatabaseError, ValueError):
+    """The write contradicts what is stored; nothing was changed."""
+
+    status = 409
+
+
+class UnavailableError(DatabaseError, OSError):
+    """The database could not do it now: disk full, file locked, shutting down."""
+
+    status = 503
+
+
+class DatabaseLockedError(UnavailableError, TimeoutError):
+    """Another process held the lock of the database for longer than we wait."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"the database is locked by another process (waited {seconds:g} s); try again later"
+        )
+        self.seconds = seconds
+
+
+class DatabaseClosedError(UnavailableError):
+    """The database is closed, or being closed."""
+
+    def __init__(self) -> None:
+        super().__init__("the database is shutting down; try again later")
+
+
+class StartError(DatabaseError, OSError):
+    """The server cannot start as it was asked to."""
+
+
+class FileError(StartError):
+    """The database file cannot be opened, or is no database; `path` is the file."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"cannot use the database file {path}: {reason}")
+        self.path = path
+
+
+class SchemaError(StartError, ValueError):
+    """The tables of the file are not the ones of this service; the file was left as it is."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"cannot use the database file {path}: {reason}")
+        self.path = path
+
+
+class AddressError(StartError):
+    """The server cannot listen where it was asked to."""
+
+
+class StatusFileError(StartError):
+    """The status file is missing, or holds no JSON object; `path` is the file."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"cannot use the status file {path}: {reason}")
+        self.path = path
+
+
+class OptionError(StartError, ValueError):
+    """An option of the command line has a value that cannot be."""
+
+
+class ClientError(DatabaseError, ConnectionError):
+    """The server could not be reached, or its answer makes no sense; `url` is the server."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"no usable answer from the database server at {url}: {reason}")
+        self.url = url

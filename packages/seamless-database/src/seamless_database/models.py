@@ -1,0 +1,108 @@
+"""The seven tables: columns, keys, indexes; nothing else.
+
+They are the tables of the published server, to the letter: both servers write to one file.
+So there is no constraint here that its writes could violate, and JSON is plain text, whose
+form (see `json_forms`) is part of the file format.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import CHAR, Index, Integer, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """Holds the tables of one database file."""
+
+
+class Transformation(Base):
+    """The current result of a transformation."""
+
+    __tablename__ = "transformation"
+
+    checksum: Mapped[str] = mapped_column(CHAR(64), primary_key=True)
+    result: Mapped[str] = mapped_column(CHAR(64))
+
+    __table_args__ = (Index("transformation_result", "result"),)
+
+
+class RevTransformation(Base):
+    """A transformation that gave a result; published servers answer reverse look-ups from it."""
+
+    __tablename__ = "rev_transformation"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    result: Mapped[str] = mapped_column(CHAR(64))
+    checksum: Mapped[str] = mapped_column(CHAR(64))
+
+    __table_args__ = (Index("rev_transformation_result", "result"),)
+
+
+class BufferInfo(Base):
+    """What is known of a buffer: its length, its dtype, …."""
+
+    __tablename__ = "buffer_info"
+
+    checksum: Mapped[str] = mapped_column(CHAR(64), primary_key=True)
+    buffer_info: Mapped[str] = mapped_column(Text)
+
+
+class SyntacticToSemantic(Base):
+    """A buffer (syntactic) and its meaning (semantic) under a cell type; many to many."""
+
+    __tablename__ = "syntactic_to_semantic"
+
+    syntactic: Mapped[str] = mapped_column(CHAR(64), primary_key=True)
+    celltype: Mapped[str] = mapped_column(Text, primary_key=True)
+    subcelltype: Mapped[str] = mapped_column(Text, primary_key=True)
+    semantic: Mapped[str] = mapped_column(CHAR(64), primary_key=True)
+
+    __table_args__ = (
+        Index("syntactic_to_semantic_syntactic", "syntactic"),
+        Index("syntactic_to_semantic_semantic", "semantic"),
+    )
+
+
+class Expression(Base):
+    """The result of taking a path out of a buffer and converting it; validators are unused."""
+
+    __tablename__ = "expression"
+
+    input_checksum: Mapped[str] = mapped_column(CHAR(64), primary_key=True)
+    path: Mapped[str] = mapped_column(String(100), primary_key=True)
+    celltype: Mapped[str] = mapped_column(String(20), primary_key=True)
+    target_celltype: Mapped[str] = mapped_column(String(20), primary_key=True)
+    validator: Mapped[str | None] = mapped_column(CHAR(64))
+    validator_language: Mapped[str | None] = mapped_column(String(20))
+    result: Mapped[str] = mapped_column(CHAR(64))
+
+    __table_args__ = (Index("expression_result", "result"),)
+
+
+class MetaData(Base):
+    """The execution record of a transformation and the result it belongs to."""
+
+    __tablename__ = "meta_data"
+
+    checksum: Mapped[str] = mapped_column(CHAR(64), primary_key=True)
+    result: Mapped[str] = mapped_column(CHAR(64))
+    # `metadata` itself is taken by SQLAlchemy's declarative classes
+    record: Mapped[str] = mapped_column("metadata", Text)
+
+    __table_args__ = (Index("meta_data_result", "result"),)
+
+
+class IrreproducibleTransformation(Base):
+    """A result that a transformation gave once and that was contested, with its record."""
+
+    __tablename__ = "irreproducible_transformation"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    result: Mapped[str] = mapped_column(CHAR(64))
+    checksum: Mapped[str] = mapped_column(CHAR(64))
+    record: Mapped[str] = mapped_column("metadata", Text)
+
+    __table_args__ = (
+        Index("irreproducible_transformation_result", "result"),
+        Index("irreproducible_transformation_checksum", "checksum"),
+    )

@@ -1,0 +1,98 @@
+"""Bucket probes: the last fingerprint of a node, an environment or a queue, by its label.
+
+An addition to the seven tables of the protocol that published clients use; it can go, or move,
+without them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from sqlalchemy import bindparam, delete, select
+
+from seamless_database.bucket_probe_model import BucketProbe
+from seamless_database.connection import Connection, Statement, inserting
+from seamless_database.json_forms import answerable, minified, spaced
+
+if TYPE_CHECKING:
+    from seamless_database.protocol import Fields
+
+KINDS = ("node", "environment", "node_env", "queue", "queue_node")
+
+_IS_KEY = (
+    BucketProbe.bucket_kind == bindparam("bucket_kind"),
+    BucketProbe.label == bindparam("label"),
+)
+_PROBE = Statement(
+    select(
+        BucketProbe.bucket_checksum, BucketProbe.captured_at, BucketProbe.freshness_tokens
+    ).where(*_IS_KEY)
+)
+_INSERT = inserting(
+    BucketProbe, "bucket_kind", "label", "bucket_checksum", "captured_at", "freshness_tokens"
+)
+_DELETE = Statement(delete(BucketProbe).where(*_IS_KEY))
+
+
+@dataclass(frozen=True, slots=True)
+class GetBucketProbe:
+    """Ask for what was captured last."""
+
+    kind: str
+    label: str
+    point: ClassVar[bool] = True
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetBucketProbe:
+        """Take `bucket_kind` and `label`; an unknown kind is a miss."""
+        return cls(fields.text("bucket_kind"), fields.text("label"))
+
+    def run(self, connection: Connection) -> str | None:
+        """Answer an object."""
+        row = connection.one(_PROBE, bucket_kind=self.kind, label=self.label)
+        if row is None:
+            return None
+        checksum, captured_at, tokens = row
+        return (
+            f'{{"bucket_kind": {spaced(self.kind)}, "label": {spaced(self.label)}, '
+            f'"bucket_checksum": {spaced(checksum)}, "captured_at": {spaced(captured_at)}, '
+            f'"freshness_tokens": {answerable(tokens)}}}'
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PutBucketProbe:
+    """Tell what was captured."""
+
+    kind: str
+    label: str
+    checksum: str
+    captured_at: str
+    tokens: str
+
+    @classmethod
+    def check(cls, fields: Fields) -> PutBucketProbe:
+        """Take all five fields; neither label nor time may be empty."""
+        kind = fields.text("bucket_kind")
+        if kind not in KINDS:
+            raise fields.wrong("bucket_kind", f"one of {', '.join(KINDS)}", kind)
+        return cls(
+            kind,
+            fields.filled_text("label"),
+            fields.checksum("bucket_checksum"),
+            fields.filled_text("captured_at"),
+            minified(fields.mapping_or_text("freshness_tokens")),
+        )
+
+    def run(self, connection: Connection) -> None:
+        """Replace the row of that kind and label."""
+        connection.run(_DELETE, bucket_kind=self.kind, label=self.label)
+        connection.run(
+            _INSERT,
+            bucket_kind=self.kind,
+            label=self.label,
+            bucket_checksum=self.checksum,
+            captured_at=self.captured_at,
+            freshness_tokens=self.tokens,
+        )

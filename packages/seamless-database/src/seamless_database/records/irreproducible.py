@@ -1,0 +1,100 @@
+"""Contested results: moved out of the cache, with their record, and kept for the account.
+
+Moving is one transaction, and doing it twice is like doing it once: a client whose answer got
+lost asks again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from sqlalchemy import bindparam, select, update
+
+from seamless_database.connection import Connection, Statement, inserting
+from seamless_database.errors import UnknownKeyError
+from seamless_database.json_forms import answerable, spaced
+from seamless_database.models import IrreproducibleTransformation as Contested
+from seamless_database.records.metadata import current_record
+from seamless_database.records.transformation import current_result, remove_result
+
+if TYPE_CHECKING:
+    from seamless_database.protocol import Fields
+
+#: the JSON text that stands for "there was no record"
+NO_RECORD = '""'
+
+_ROWS = Statement(
+    select(Contested.result, Contested.record)
+    .where(Contested.checksum == bindparam("checksum"))
+    .order_by(Contested.id)
+)
+_INSERT = inserting(Contested, "result", "checksum", "metadata")
+_UPDATE = Statement(
+    update(Contested)
+    .where(Contested.checksum == bindparam("key"), Contested.result == bindparam("of"))
+    .values(record=bindparam("new"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GetIrreproducible:
+    """Ask for the contested results of a transformation."""
+
+    checksum: str
+    result: str | None
+    point: ClassVar[bool] = False
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetIrreproducible:
+        """Take `checksum`, of the transformation, and `result`, to ask for that one only."""
+        return cls(fields.checksum("checksum"), fields.optional_checksum("result"))
+
+    def run(self, connection: Connection) -> str | None:
+        """Answer a list of objects, each result once."""
+        records: dict[str, str] = {}
+        for result, record in connection.all(_ROWS, checksum=self.checksum):
+            # of equal rows that a published server has left, prefer the one with a record
+            if self.result in (None, result) and records.get(result, NO_RECORD) == NO_RECORD:
+                records[result] = answerable(record)
+        if not records:
+            return None
+        # the records are put in as the texts they are, whatever numbers they hold
+        rows = (
+            f'{{"checksum": {spaced(self.checksum)}, "result": {spaced(result)}, '
+            f'"metadata": {record}}}'
+            for result, record in records.items()
+        )
+        return f"[{', '.join(rows)}]"
+
+
+@dataclass(frozen=True, slots=True)
+class PutIrreproducible:
+    """Tell that a result of a transformation can not be reproduced."""
+
+    checksum: str
+    result: str
+
+    @classmethod
+    def check(cls, fields: Fields) -> PutIrreproducible:
+        """Take `checksum`, of the transformation, and `result`."""
+        return cls(fields.checksum("checksum"), fields.checksum("result"))
+
+    def run(self, connection: Connection) -> None:
+        """Move the result, its record with it; a pair that was never stored is noted as well."""
+        current = current_result(connection, self.checksum)
+        if current not in (None, self.result):
+            raise UnknownKeyError("Transformation does not have the irreproducible result")
+        record = current_record(connection, self.checksum)
+        if current is not None:
+            remove_result(connection, self.checksum, self.result)
+        noted = dict(connection.all(_ROWS, checksum=self.checksum))
+        if self.result not in noted:
+            connection.run(
+                _INSERT,
+                result=self.result,
+                checksum=self.checksum,
+                metadata=NO_RECORD if record is None else record,
+            )
+        elif record is not None and noted[self.result] == NO_RECORD:
+            connection.run(_UPDATE, key=self.checksum, of=self.result, new=record)

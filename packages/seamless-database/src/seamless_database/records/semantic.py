@@ -1,0 +1,119 @@
+"""Buffers and their meaning under a cell type: one relation, readable from both ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from sqlalchemy import bindparam, select
+
+from seamless_database.connection import Connection, Statement, inserting
+from seamless_database.json_forms import spaced
+from seamless_database.models import SyntacticToSemantic
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import InstrumentedAttribute
+
+    from seamless_database.protocol import Fields
+
+
+def _selecting(wanted: InstrumentedAttribute[str], key: InstrumentedAttribute[str]) -> Statement:
+    return Statement(
+        select(wanted).where(
+            key == bindparam("checksum"),
+            SyntacticToSemantic.celltype == bindparam("celltype"),
+            SyntacticToSemantic.subcelltype == bindparam("subcelltype"),
+        )
+    )
+
+
+_SYNTACTIC = _selecting(SyntacticToSemantic.syntactic, SyntacticToSemantic.semantic)
+_SEMANTIC = _selecting(SyntacticToSemantic.semantic, SyntacticToSemantic.syntactic)
+_INSERT = inserting(SyntacticToSemantic, "syntactic", "celltype", "subcelltype", "semantic")
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """One end of the relation."""
+
+    checksum: str
+    celltype: str
+    subcelltype: str
+
+    @classmethod
+    def of(cls, fields: Fields) -> _Key:
+        return cls(fields.checksum("checksum"), fields.text("celltype"), fields.text("subcelltype"))
+
+    def find(self, connection: Connection, statement: Statement) -> list[str]:
+        rows = connection.all(
+            statement,
+            checksum=self.checksum,
+            celltype=self.celltype,
+            subcelltype=self.subcelltype,
+        )
+        return [checksum for (checksum,) in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class GetSemanticToSyntactic:
+    """Ask for the buffers with a meaning."""
+
+    semantic: _Key
+    point: ClassVar[bool] = False
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetSemanticToSyntactic:
+        """Take `checksum`, the semantic one, `celltype` and `subcelltype`."""
+        return cls(_Key.of(fields))
+
+    def run(self, connection: Connection) -> str | None:
+        """Answer a list of syntactic checksums."""
+        return _listed(self.semantic.find(connection, _SYNTACTIC))
+
+
+@dataclass(frozen=True, slots=True)
+class GetSyntacticToSemantic:
+    """Ask for the meanings of a buffer."""
+
+    syntactic: _Key
+    point: ClassVar[bool] = False
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetSyntacticToSemantic:
+        """Take `checksum`, the syntactic one, `celltype` and `subcelltype`."""
+        return cls(_Key.of(fields))
+
+    def run(self, connection: Connection) -> str | None:
+        """Answer a list of semantic checksums."""
+        return _listed(self.syntactic.find(connection, _SEMANTIC))
+
+
+@dataclass(frozen=True, slots=True)
+class PutSemanticToSyntactic:
+    """Tell which buffers have a meaning."""
+
+    semantic: _Key
+    syntactic: tuple[str, ...]
+
+    @classmethod
+    def check(cls, fields: Fields) -> PutSemanticToSyntactic:
+        """Take the semantic end as above, and `value`, a list of syntactic checksums."""
+        return cls(_Key.of(fields), fields.checksums("value"))
+
+    def run(self, connection: Connection) -> None:
+        """Add those that are not there yet."""
+        present = set(self.semantic.find(connection, _SYNTACTIC))
+        # a dict keeps the order, and each checksum once
+        for syntactic in dict.fromkeys(self.syntactic):
+            if syntactic not in present:
+                connection.run(
+                    _INSERT,
+                    syntactic=syntactic,
+                    celltype=self.semantic.celltype,
+                    subcelltype=self.semantic.subcelltype,
+                    semantic=self.semantic.checksum,
+                )
+
+
+def _listed(checksums: list[str]) -> str | None:
+    return spaced(checksums) if checksums else None

@@ -1,0 +1,124 @@
+"""Transformation → result, and back.
+
+The truth is the `transformation` table. Its rows by result are the reverse look-up; the reverse
+table is kept up to date for the published server, which reads that one, but rows that were left
+behind there by a published server are never believed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from sqlalchemy import bindparam, delete, select, update
+
+from seamless_database.connection import Connection, Statement, inserting
+from seamless_database.json_forms import spaced
+from seamless_database.models import MetaData, RevTransformation, Transformation
+
+if TYPE_CHECKING:
+    from seamless_database.protocol import Fields
+
+_RESULT = Statement(
+    select(Transformation.result).where(Transformation.checksum == bindparam("checksum"))
+)
+_BY_RESULT = Statement(
+    select(Transformation.checksum).where(Transformation.result == bindparam("result"))
+)
+_INSERT = inserting(Transformation, "checksum", "result")
+_UPDATE = Statement(
+    update(Transformation)
+    .where(Transformation.checksum == bindparam("key"))
+    .values(result=bindparam("new"))
+)
+_DELETE = Statement(delete(Transformation).where(Transformation.checksum == bindparam("checksum")))
+_INSERT_REVERSE = inserting(RevTransformation, "result", "checksum")
+_DELETE_REVERSE = Statement(
+    delete(RevTransformation).where(
+        RevTransformation.result == bindparam("result"),
+        RevTransformation.checksum == bindparam("checksum"),
+    )
+)
+_DELETE_RECORD = Statement(delete(MetaData).where(MetaData.checksum == bindparam("checksum")))
+
+
+@dataclass(frozen=True, slots=True)
+class GetTransformation:
+    """Ask for the result of a transformation."""
+
+    checksum: str
+    point: ClassVar[bool] = True
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetTransformation:
+        """Take `checksum`, of the transformation."""
+        return cls(fields.checksum("checksum"))
+
+    def run(self, connection: Connection) -> str | None:
+        """Answer the checksum of the result, bare."""
+        return current_result(connection, self.checksum)
+
+
+@dataclass(frozen=True, slots=True)
+class GetRevTransformations:
+    """Ask for the transformations with a result."""
+
+    result: str
+    point: ClassVar[bool] = False
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetRevTransformations:
+        """Take `checksum`, of the result."""
+        return cls(fields.checksum("checksum"))
+
+    def run(self, connection: Connection) -> str | None:
+        """Answer a list of the transformations whose present result it is."""
+        rows = connection.all(_BY_RESULT, result=self.result)
+        return spaced([checksum for (checksum,) in rows]) if rows else None
+
+
+@dataclass(frozen=True, slots=True)
+class PutTransformation:
+    """Tell the result of a transformation."""
+
+    checksum: str
+    result: str
+
+    @classmethod
+    def check(cls, fields: Fields) -> PutTransformation:
+        """Take `checksum`, of the transformation, and `value`, of the result."""
+        return cls(fields.checksum("checksum"), fields.checksum("value"))
+
+    def run(self, connection: Connection) -> None:
+        """Store it; another result takes its reverse row and its record along."""
+        former = current_result(connection, self.checksum)
+        if former == self.result:
+            return
+        if former is None:
+            add_result(connection, self.checksum, self.result)
+            return
+        connection.run(_UPDATE, key=self.checksum, new=self.result)
+        # of the new result too: a published server may have left a row of an earlier time
+        for result in (former, self.result):
+            connection.run(_DELETE_REVERSE, result=result, checksum=self.checksum)
+        connection.run(_INSERT_REVERSE, result=self.result, checksum=self.checksum)
+        connection.run(_DELETE_RECORD, checksum=self.checksum)
+
+
+def current_result(connection: Connection, checksum: str) -> str | None:
+    """Look up the result of a transformation."""
+    row = connection.one(_RESULT, checksum=checksum)
+    return None if row is None else str(row[0])
+
+
+def add_result(connection: Connection, checksum: str, result: str) -> None:
+    """Store the result of a transformation that has none."""
+    connection.run(_INSERT, checksum=checksum, result=result)
+    connection.run(_INSERT_REVERSE, result=result, checksum=checksum)
+
+
+def remove_result(connection: Connection, checksum: str, result: str) -> None:
+    """Take away a result, its reverse rows, and its record."""
+    connection.run(_DELETE, checksum=checksum)
+    connection.run(_DELETE_REVERSE, result=result, checksum=checksum)
+    connection.run(_DELETE_RECORD, checksum=checksum)

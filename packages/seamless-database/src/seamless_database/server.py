@@ -1,0 +1,115 @@
+"""Serve a database until a signal comes or nobody asks any more; then stop in bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import logging
+import signal
+from typing import TYPE_CHECKING, Literal
+
+import uvicorn
+
+from seamless_database.activity import Activity
+from seamless_database.app import MAX_BODY, create_app
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
+    from seamless_database.database import Database
+
+#: seconds that an idle connection is kept; longer than any client keeps it
+KEEP_ALIVE = 300
+#: seconds that a half-received request gets to arrive once we are to stop
+RECEIVE_GRACE = 1.5
+#: seconds for all requests together; longer than the wait for a lock
+STOP_GRACE = 8
+STOP_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
+)
+
+
+def serve(
+    database: Database,
+    listeners: list[socket.socket],
+    *,
+    timeout: float | None = None,
+    max_body: int = MAX_BODY,
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Run the server; returns when it has stopped.
+
+    Parameters
+    ----------
+    timeout
+        seconds without any request after which to stop; None to go on for ever
+    on_ready
+        called once, when requests are being answered; what it raises ends the server
+    """
+    # uvicorn's own warnings tell of malformed HTTP, which is the client's business
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    activity = Activity()
+    config = uvicorn.Config(
+        create_app(database, max_body=max_body, activity=activity),
+        http="httptools" if _installed("httptools") else "h11",
+        loop=_loop(),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=STOP_GRACE,
+    )
+    _Server(config, activity, timeout, on_ready).run(listeners)
+
+
+class _Server(uvicorn.Server):
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        activity: Activity,
+        timeout: float | None,
+        on_ready: Callable[[], None],
+    ) -> None:
+        super().__init__(config)
+        self._activity = activity
+        self._timeout = timeout
+        self._on_ready = on_ready
+        self._watch: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        loop = asyncio.get_running_loop()
+        for number in STOP_SIGNALS:
+            # a launcher may have had a signal ignored on purpose, as nohup does
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._stop)
+        if self._timeout is not None:
+            self._watch = loop.create_task(self._stop_when_idle(self._timeout))
+        self._on_ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn would raise the signal again after it has stopped, and we would not end with 0
+        yield
+
+    def _stop(self) -> None:
+        if not self.should_exit:
+            self.should_exit = True
+            asyncio.get_running_loop().call_later(RECEIVE_GRACE, self._activity.dismiss)
+
+    async def _stop_when_idle(self, timeout: float) -> None:
+        while (remaining := timeout - self._activity.idle()) > 0:  # noqa: ASYNC110  # no event: time
+            await asyncio.sleep(remaining)
+        self._stop()
+
+
+def _loop() -> Literal["uvloop", "asyncio"]:
+    return "uvloop" if _installed("uvloop") else "asyncio"
+
+
+def _installed(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None

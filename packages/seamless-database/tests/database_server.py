@@ -1,0 +1,150 @@
+"""A real server in a process of its own, on a real port, for the tests."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+#: seconds that anything may take on a busy machine before a test gives up
+PATIENCE = 60
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server answered."""
+
+    status: int
+    text: str
+    headers: dict[str, str]
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+def shared(*parts: str) -> Path:
+    """Locate something in the folder of shared facts beside the checkout."""
+    beside = Path(__file__).resolve().parents[4] / "shared"
+    return Path(os.environ.get("SEAMLESS_SHARED", beside)).joinpath(*parts)
+
+
+class Server:
+    """`python -m seamless_database`; a context manager that ends it."""
+
+    def __init__(self, file: Path, *options: str, writable: bool = True, wait: bool = True) -> None:
+        words = [sys.executable, "-m", "seamless_database", str(file), *options]
+        if writable:
+            words.append("--writable")
+        if not {"--port", "--port-range"} & set(options):
+            words += ["--port", "0"]
+        if "--host" not in options:
+            words += ["--host", "127.0.0.1"]
+        self.process = subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self.lines: list[str] = []
+        self.port = 0
+        self._ended: tuple[int, str] | None = None
+        self.host = ""
+        self._local = threading.local()
+        self._connections: list[http.client.HTTPConnection] = []
+        if wait:
+            self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            if match := re.search(r"http://(?:\[(.*?)\]|(.*?)):(\d+)", line):
+                self.host = match[1] or match[2]
+                self.port = int(match[3])
+                return
+        raise AssertionError(f"the server did not start: {self.process.communicate()}")
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    def ask(
+        self,
+        method: str,
+        body: object = None,
+        *,
+        path: str = "/",
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """Send one request over this thread's connection; bytes go as they are, others as JSON."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        for last in (False, True):
+            connection = self._connection()
+            try:
+                connection.request(method, path, None if body is None else data, headers or {})
+                response = connection.getresponse()
+                text = response.read().decode()
+            except (OSError, http.client.HTTPException):
+                # the server may have closed a kept connection meanwhile
+                connection.close()
+                if last:
+                    raise
+            else:
+                break
+        return Answer(response.status, text, {k.lower(): v for k, v in response.getheaders()})
+
+    def get(self, kind: str, **fields: object) -> Answer:
+        return self.ask("GET", {"type": kind, **fields})
+
+    def put(self, kind: str, **fields: object) -> Answer:
+        return self.ask("PUT", {"type": kind, **fields})
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Send a signal; returns the exit code and what was on stderr."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.end()
+
+    def end(self) -> tuple[int, str]:
+        """Wait for the end; returns the exit code and what was on stderr."""
+        for connection in self._connections:
+            connection.close()
+        if self._ended is not None:
+            return self._ended
+        try:
+            out, err = self.process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            raise
+        self.lines += out.splitlines()
+        self._ended = (self.process.returncode, err)
+        return self._ended
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if getattr(self._local, "connection", None) is None:
+            self._local.connection = http.client.HTTPConnection(
+                self.host, self.port, timeout=PATIENCE
+            )
+            self._connections.append(self._local.connection)
+        connection: http.client.HTTPConnection = self._local.connection
+        return connection
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
