@@ -16,11 +16,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write_atomically(path: Path, content: bytes | memoryview) -> None:
+def write_atomically(
+    path: Path, content: bytes | memoryview, *, mode: int | None = None, durable: bool = False
+) -> None:
     """Write `content` to `path`, replacing what is there; a symbolic link is followed.
 
-    The file gets the permissions that `open` would give it. On failure nothing is left
-    behind and the old file is untouched.
+    On failure nothing is left behind and the old file is untouched.
+
+    Parameters
+    ----------
+    path, content
+        Where, and what.
+    mode
+        Permissions of the file; by default those that `open` would give it.
+    durable
+        If true, the file and its name are on the disk when this returns.
 
     Raises
     ------
@@ -34,10 +44,25 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
         try:
             handle.write(content)
             handle.flush()
+            if mode is not None:
+                os.fchmod(handle.fileno(), mode)
+            if durable:
+                os.fsync(handle.fileno())
             os.replace(temporary, target)  # noqa: PTH105 - the handle is still open
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+    if durable:
+        sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

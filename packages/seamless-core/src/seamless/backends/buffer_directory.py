@@ -1,0 +1,154 @@
+"""A folder of buffers, one file each, laid out as the hashserver does it.
+
+A file is named by its checksum, in a folder named by the first two digits (prefix layout,
+marked by a file `.HASHSERVER_PREFIX`) or directly in the top folder (flat layout); `.zst` or
+`.gz` at the end of the name says that its content is compressed. Both layouts and all three
+forms are read; what is written is plain, and in the layout that is there already.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+from typing import TYPE_CHECKING
+
+from ..atomic_file import sync_folder, write_atomically
+from ..checksum.calculate_checksum import calculate_checksum
+from ..compression_utils import decompress_bytes
+from ..errors import ChecksumMismatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ..checksum_class import Checksum
+
+__all__ = ["BufferDirectory"]
+
+logger = logging.getLogger(__name__)
+
+PREFIX_MARK = ".HASHSERVER_PREFIX"
+PREFIX_MARK_CONTENT = b"1\n"
+FILE_MODE = 0o444
+#: The group may write, and what is made inside belongs to the same group.
+FOLDER_MODE = 0o2775
+SUFFIXES = ("", ".zst", ".gz")
+
+_CHECKSUM_NAME = re.compile(r"[0-9a-f]{64}(\.zst|\.gz)?")
+
+
+class BufferDirectory:
+    """Buffers as files in a folder. Safe from any thread, and beside other processes.
+
+    Parameters
+    ----------
+    path
+        The top folder; it need not exist until something is written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        #: files that hold something else than they say; told once, replaced when written
+        self._damaged: set[Path] = set()
+
+    def find(self, checksum: Checksum) -> Path | None:
+        """Return the file that says it holds the buffer, if there is one."""
+        for path, _ in self._candidates(checksum):
+            if path.is_file():
+                return path
+        return None
+
+    def read(self, checksum: Checksum) -> bytes | None:
+        """Return the content that `checksum` names, or None if it is not here.
+
+        What a file holds is hashed first. A damaged file is passed over, with a warning.
+        """
+        for path, suffix in self._candidates(checksum):
+            content = self._read(path, suffix)
+            if content is None:
+                continue
+            if calculate_checksum(content) == checksum.hex():
+                return content
+            self._warn(path, "its content has another checksum")
+        return None
+
+    def _read(self, path: Path, suffix: str) -> bytes | None:
+        try:
+            content = path.read_bytes()
+            return decompress_bytes(content, suffix) if suffix else content
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:  # unreadable, or compressed data that are damaged
+            self._warn(path, str(error))
+            return None
+
+    def _warn(self, path: Path, reason: str) -> None:
+        if path not in self._damaged:
+            self._damaged.add(path)
+            logger.warning("buffer file %s is not used: %s", path, reason)
+
+    def write(self, checksum: Checksum, content: bytes) -> None:
+        """Store a buffer; it is on the disk when this returns.
+
+        Raises
+        ------
+        ChecksumMismatchError
+            When `checksum` does not name `content`; nothing is stored then.
+        OSError
+            When the folder can't be written.
+        """
+        found = calculate_checksum(content)
+        if found != checksum.hex():
+            raise ChecksumMismatchError(checksum, found)
+        if self._holds(checksum, len(content)):
+            return
+        path = self._path(checksum, prefixed=self._prepare_layout())
+        self._make_folder(path.parent)
+        write_atomically(path, content, mode=FILE_MODE, durable=True)
+        self._damaged.discard(path)
+
+    def _holds(self, checksum: Checksum, size: int) -> bool:
+        for path, suffix in self._candidates(checksum):
+            if path in self._damaged:
+                continue
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                if suffix or path.stat().st_size == size:
+                    return suffix == "" or path.is_file()
+        return False
+
+    # -- layout -----------------------------------------------------------------------
+
+    def _candidates(self, checksum: Checksum) -> Iterator[tuple[Path, str]]:
+        for prefixed in (True, False):
+            path = self._path(checksum, prefixed=prefixed)
+            for suffix in SUFFIXES:
+                yield path.with_name(path.name + suffix), suffix
+
+    def _path(self, checksum: Checksum, *, prefixed: bool) -> Path:
+        name = checksum.hex()
+        return self.path / name[:2] / name if prefixed else self.path / name
+
+    def _prepare_layout(self) -> bool:
+        """Tell whether the prefix layout is in use here; a new folder gets it."""
+        mark = self.path / PREFIX_MARK
+        if mark.exists():
+            return True
+        self.path.mkdir(parents=True, exist_ok=True)
+        if self._is_flat():
+            return False
+        write_atomically(mark, PREFIX_MARK_CONTENT, durable=True)
+        return True
+
+    def _is_flat(self) -> bool:
+        with os.scandir(self.path) as entries:
+            return any(_CHECKSUM_NAME.fullmatch(entry.name) for entry in entries)
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        folder.mkdir(exist_ok=True)
+        with contextlib.suppress(PermissionError):  # somebody else's: it is fine as it is
+            folder.chmod(FOLDER_MODE)
+        sync_folder(self.path)

@@ -1,0 +1,461 @@
+"""The buffer cache of this process: buffers held weakly, and strongly while referenced.
+
+Everything here is safe from any thread, also from finalizers. Nothing is sent, read or
+released while the lock is held: buffers that leave are let go after it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from ..worker_role import is_worker
+from .byte_size import parse_byte_size
+from .critical_section import CriticalSection
+from .eviction import EvictionQueue
+from .eviction_cost import worth_of
+from .references import StrongEntry, TempRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..buffer_class import Buffer
+    from ..checksum_class import Checksum
+
+__all__ = ["BufferCache", "StrongEntry", "TempRef", "get_buffer_cache"]
+
+DEFAULT_SOFT_CAP = 5 * 1024**3
+DEFAULT_HARD_CAP = 50 * 1024**3
+LARGEST_SHOWN = 5
+
+
+class BufferCache:
+    """Buffers by checksum: weakly while anybody has them, strongly while referenced.
+
+    Memory counts what is held strongly. Above the soft cap, buffers that only a tempref
+    holds leave, the least worth per byte first; above the hard cap, so do buffers held by
+    `incref`, whose references stay and take hold again when the buffer comes back. A tempref
+    whose interest has faded is no reason to leave while memory is below the soft cap.
+
+    Parameters
+    ----------
+    soft_cap, hard_cap
+        Bytes, or a text such as `8GiB`. By default `SEAMLESS_BUFFER_SOFT_CAP` and
+        `SEAMLESS_BUFFER_HARD_CAP` of the environment, else 5 GiB and 50 GiB.
+    clock
+        Seconds that never go back.
+
+    Raises
+    ------
+    ValueError
+        When a cap is no size, or the soft cap is above the hard one.
+    """
+
+    def __init__(
+        self,
+        soft_cap: int | str | None = None,
+        hard_cap: int | str | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.soft_cap = _cap(soft_cap, "SEAMLESS_BUFFER_SOFT_CAP", DEFAULT_SOFT_CAP)
+        self.hard_cap = _cap(hard_cap, "SEAMLESS_BUFFER_HARD_CAP", DEFAULT_HARD_CAP)
+        if self.soft_cap > self.hard_cap:
+            raise ValueError(
+                f"the soft cap of the buffer cache ({self.soft_cap} bytes) is above its "
+                f"hard cap ({self.hard_cap} bytes): raise the second or lower the first"
+            )
+        self._clock = clock
+        #: guards every attribute below
+        self._section: CriticalSection[Checksum] = CriticalSection(self._give_back)
+        self.weak_cache: weakref.WeakValueDictionary[Checksum, Buffer] = (
+            weakref.WeakValueDictionary()
+        )
+        self.strong_cache: dict[Checksum, StrongEntry] = {}
+        #: digests whose last reference asked not to be stored; kept when the buffer goes,
+        #: because its next holder has to know
+        self._scratch_marks: set[bytes] = set()
+        self._strong_bytes = 0
+        self._held = EvictionQueue()
+        self._loose = EvictionQueue()
+        self._hits = 0
+        self._misses = 0
+        self._evictions = 0
+        self._evicted_bytes = 0
+        self._eviction_stop: threading.Event | None = None
+
+    @property
+    def lock(self) -> threading.RLock:
+        """The re-entrant lock of the cache, for looking at several things at one moment."""
+        return self._section.lock
+
+    # -- looking up -------------------------------------------------------------------
+
+    def get(self, checksum: Checksum) -> Buffer | None:
+        """Return the buffer if it is in this process, else None."""
+        with self._section:
+            buffer = self._here(checksum)
+            if buffer is None:
+                self._misses += 1
+            else:
+                self._hits += 1
+        return buffer
+
+    def _here(self, checksum: Checksum) -> Buffer | None:
+        entry = self.strong_cache.get(checksum)
+        if entry is not None and entry.buffer is not None:
+            return entry.buffer
+        return self.weak_cache.get(checksum)
+
+    def is_scratch_ref(self, checksum: Checksum) -> bool:
+        """Tell whether the last reference to `checksum` asked not to store its buffer."""
+        return checksum.bytes() in self._scratch_marks
+
+    # -- registering and referencing --------------------------------------------------
+
+    def register(self, checksum: Checksum, buffer: Buffer, size: int | None = None) -> None:
+        """Make a buffer findable as long as it lives, and hold it if it is referenced.
+
+        Parameters
+        ----------
+        checksum, buffer
+            The buffer and its checksum.
+        size
+            In bytes; by default the length of the buffer.
+        """
+        to_send = None
+        with self._section:
+            self.weak_cache[checksum] = buffer
+            entry = self.strong_cache.get(checksum)
+            dropped: list[Buffer] = []
+            if entry is not None and entry.buffer is None:
+                dropped = self._fill(checksum, entry, buffer, size)
+                to_send = None if entry.scratch or entry.stored else buffer
+        del dropped
+        if to_send is not None:
+            _send_if_open(to_send)
+
+    def incref(
+        self, checksum: Checksum, *, buffer: Buffer | None = None, scratch: bool = False
+    ) -> None:
+        """Hold a buffer until `decref`, and have it stored unless `scratch`.
+
+        Parameters
+        ----------
+        checksum
+            May be that of a buffer that comes later.
+        buffer
+            The buffer, where the caller has it.
+        scratch
+            If true, the buffer is not sent to a write backend.
+
+        Raises
+        ------
+        RuntimeError
+            When the buffer is here and should be stored, but Seamless has been closed.
+        """
+        self._reference(checksum, buffer, scratch, None)
+
+    def tempref(
+        self,
+        checksum: Checksum,
+        *,
+        buffer: Buffer | None = None,
+        interest: float = 128.0,
+        fade_factor: float = 2.0,
+        fade_interval: float = 2.0,
+        scratch: bool = False,
+    ) -> TempRef:
+        """Hold a buffer with an interest that fades; a second call refreshes the first.
+
+        Parameters
+        ----------
+        checksum, buffer, scratch
+            As for `incref`.
+        interest, fade_factor, fade_interval
+            The interest now, and by what it is divided every so many seconds.
+
+        Raises
+        ------
+        RuntimeError
+            As for `incref`.
+        """
+        now = self._clock()
+        asked = TempRef(interest, fade_factor, fade_interval, now, now)
+        return self._reference(checksum, buffer, scratch, asked) or asked
+
+    def _reference(
+        self, checksum: Checksum, buffer: Buffer | None, scratch: bool, asked: TempRef | None
+    ) -> TempRef | None:
+        """Take a reference, a counted one if `asked` is None. Sending may fail, so it is first."""
+        to_send = None if scratch else self._unsent(checksum, buffer)
+        if to_send is not None:
+            _send(to_send)
+        with self._section:
+            entry = self.strong_cache.get(checksum)
+            if entry is None:
+                entry = self.strong_cache[checksum] = StrongEntry()
+            if asked is None:
+                entry.normal_refs += 1
+            elif entry.tempref is None:
+                entry.tempref = asked
+            else:
+                entry.tempref.renew(asked)
+            self._mark(checksum, entry, scratch)
+            if buffer is not None:
+                self.weak_cache[checksum] = buffer
+            dropped: list[Buffer] = []
+            if entry.buffer is None and (found := self.weak_cache.get(checksum)) is not None:
+                dropped = self._fill(checksum, entry, found, None)
+            else:
+                self._queue(checksum, entry)
+            late = None if scratch or to_send is not None or entry.stored else entry.buffer
+            tempref = entry.tempref
+        del dropped
+        if late is not None:  # it has been registered since we looked
+            _send_if_open(late)
+        return tempref
+
+    def decref(self, checksum: Checksum) -> None:
+        """Give back one `incref`; nothing happens if there is none. Safe in finalizers."""
+        self._section.wish(checksum)
+
+    def _give_back(self, checksum: Checksum) -> None:
+        with self._section:
+            entry = self.strong_cache.get(checksum)
+            if entry is None or entry.normal_refs == 0:
+                return
+            entry.normal_refs -= 1
+            if entry.wanted:
+                self._queue(checksum, entry)
+            else:
+                self._remove(checksum, entry)
+
+    def refresh_tempref(self, checksum: Checksum) -> None:
+        """Let the interest of a tempref be full again; nothing happens if there is none."""
+        with self._section:
+            entry = self.strong_cache.get(checksum)
+            if entry is not None and entry.tempref is not None:
+                entry.tempref.refresh(self._clock())
+                self._queue(checksum, entry)
+
+    def purge_scratch(self, checksum: Checksum | None = None) -> int:
+        """Forget what only a scratch tempref holds, even where the buffer object lives on.
+
+        Parameters
+        ----------
+        checksum
+            Which one; by default all.
+
+        Returns
+        -------
+        int
+            How many were forgotten.
+        """
+        with self._section:
+            candidates = list(self.strong_cache) if checksum is None else [checksum]
+            entries = [
+                (candidate, entry)
+                for candidate in candidates
+                if (entry := self.strong_cache.get(candidate)) and entry.scratch_tempref_only
+            ]
+            for candidate, entry in entries:
+                self._remove(candidate, entry)
+                self.weak_cache.pop(candidate, None)
+        return len(entries)
+
+    def note_stored(self, checksum: Checksum) -> None:
+        """Remember that a write backend has a buffer: it need not be sent again."""
+        with self._section:
+            entry = self.strong_cache.get(checksum)
+            if entry is not None and not entry.stored:
+                entry.stored = True
+                self._queue(checksum, entry)
+
+    # -- inside the section -----------------------------------------------------------
+
+    def _unsent(self, checksum: Checksum, buffer: Buffer | None) -> Buffer | None:
+        with self._section:
+            entry = self.strong_cache.get(checksum)
+            if entry is not None and entry.stored:
+                return None
+            return buffer if buffer is not None else self._here(checksum)
+
+    def _mark(self, checksum: Checksum, entry: StrongEntry, scratch: bool) -> None:
+        entry.scratch = scratch
+        if scratch:
+            self._scratch_marks.add(checksum.bytes())
+        else:
+            self._scratch_marks.discard(checksum.bytes())
+
+    def _fill(
+        self, checksum: Checksum, entry: StrongEntry, buffer: Buffer, size: int | None
+    ) -> list[Buffer]:
+        """Hold a buffer; return those that had to leave for it, never itself."""
+        entry.buffer = buffer
+        entry.size = len(buffer) if size is None else size
+        self._strong_bytes += entry.size
+        dropped = self._make_room()
+        self._queue(checksum, entry)
+        return dropped
+
+    def _queue(self, checksum: Checksum, entry: StrongEntry) -> None:
+        """Put an entry in the queue in which it belongs now, or in none."""
+        if entry.normal_refs:
+            self._loose.discard(checksum)
+            queue = self._held
+        else:
+            self._held.discard(checksum)
+            queue = self._loose
+        if entry.buffer is None:
+            queue.discard(checksum)
+        else:
+            queue.put(checksum, worth_of(entry))
+
+    def _remove(self, checksum: Checksum, entry: StrongEntry) -> None:
+        del self.strong_cache[checksum]
+        self._held.discard(checksum)
+        self._loose.discard(checksum)
+        if entry.buffer is not None:
+            self._strong_bytes -= entry.size
+
+    def _make_room(self) -> list[Buffer]:
+        """Let buffers go until the caps are kept; the caller releases them outside the lock."""
+        dropped: list[Buffer] = []
+        now = self._clock()
+        for cap, queue in ((self.soft_cap, self._loose), (self.hard_cap, self._held)):
+            while self._strong_bytes > cap and (cheapest := queue.take_cheapest(now)):
+                dropped.append(self._evict(cheapest))
+        return dropped
+
+    def _evict(self, checksum: Checksum) -> Buffer:
+        entry = self.strong_cache[checksum]
+        buffer = entry.buffer
+        assert buffer is not None, "only entries with a buffer are queued for eviction"
+        self._evictions += 1
+        self._evicted_bytes += entry.size
+        if entry.normal_refs:
+            self._strong_bytes -= entry.size
+            entry.buffer = None
+            entry.size = 0
+        else:
+            self._remove(checksum, entry)
+        return buffer
+
+    # -- watching ---------------------------------------------------------------------
+
+    def stats(self) -> dict[str, Any]:
+        """Return counts and sizes in bytes of what is held, found, missed and evicted."""
+        with self._section:
+            sizes = [
+                (entry.size, checksum.hex())
+                for checksum, entry in self.strong_cache.items()
+                if entry.buffer is not None
+            ]
+            numbers = {
+                "strong_bytes": self._strong_bytes,
+                "strong_count": len(self.strong_cache),
+                "weak_count": len(self.weak_cache),
+                "soft_cap": self.soft_cap,
+                "hard_cap": self.hard_cap,
+                "hits": self._hits,
+                "misses": self._misses,
+                "evictions": self._evictions,
+                "evicted_bytes": self._evicted_bytes,
+            }
+        largest = [{"checksum": name, "size": size} for size, name in _largest(sizes)]
+        return {**numbers, "largest": largest}
+
+    def run_eviction_once(self) -> tuple[int, int]:
+        """Let buffers go until the caps are kept, and return how many and of how many bytes.
+
+        The cache does that by itself whenever it comes to hold a buffer; a call is needed only
+        after a cap has been lowered.
+        """
+        with self._section:
+            before = self._strong_bytes
+            dropped = self._make_room()
+            freed = before - self._strong_bytes
+        return len(dropped), freed
+
+    def start_eviction_loop(self, interval: float = 5.0) -> None:
+        """Run `run_eviction_once` every `interval` seconds, in a thread of its own."""
+        with self._section:
+            if self._eviction_stop is not None:
+                return
+            stop = self._eviction_stop = threading.Event()
+        threading.Thread(
+            target=self._evict_until, args=(stop, interval), name="seamless-eviction", daemon=True
+        ).start()
+
+    def stop_eviction_loop(self) -> None:
+        """End what `start_eviction_loop` began; nothing happens if it is not running."""
+        with self._section:
+            stop, self._eviction_stop = self._eviction_stop, None
+        if stop is not None:
+            stop.set()
+
+    def _evict_until(self, stop: threading.Event, interval: float) -> None:
+        while not stop.wait(interval):
+            self.run_eviction_once()
+
+
+def _cap(size: int | str | None, variable: str, default: int) -> int:
+    if size is not None:
+        return parse_byte_size(size)
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        return default
+    try:
+        return parse_byte_size(text)
+    except ValueError as error:
+        raise ValueError(f"environment variable {variable}: {error}") from None
+
+
+def _largest(sizes: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    return heapq.nlargest(LARGEST_SHOWN, sizes)
+
+
+def _send(buffer: Buffer) -> None:
+    from . import buffer_writer
+
+    buffer_writer.register(buffer)
+
+
+def _send_if_open(buffer: Buffer) -> None:
+    """Send what an earlier reference asked for, unless it is too late to send anything."""
+    from ..shutdown import is_closed
+
+    if not is_closed():
+        _send(buffer)
+
+
+#: guards the making of the one cache of this process
+_instance_lock = threading.Lock()
+_instance: BufferCache | None = None
+
+
+def get_buffer_cache() -> BufferCache:
+    """Return the one buffer cache of this process, made on first use.
+
+    Raises
+    ------
+    RuntimeError
+        In a worker process, which uses the cache of its parent.
+    ValueError
+        When a cap of the environment is no size.
+    """
+    global _instance  # noqa: PLW0603 - the one cache of this process
+    if is_worker():
+        raise RuntimeError("a worker process has no buffer cache; it uses that of its parent")
+    if _instance is None:
+        with _instance_lock:
+            if _instance is None:
+                cache = BufferCache()
+                os.register_at_fork(after_in_child=cache._section.renew_after_fork)
+                _instance = cache
+    return _instance

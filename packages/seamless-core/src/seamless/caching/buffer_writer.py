@@ -1,0 +1,180 @@
+"""The writing out of buffers in the background: published functions over one `UploadQueue`.
+
+A buffer is queued when something takes a reference to it that is not scratch, and a write
+backend is configured; without one nothing is queued, and everything here returns at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..buffer_class import Buffer
+    from ..checksum_class import Checksum
+    from .upload_queue import Upload, UploadQueue
+
+__all__ = ["await_existing_task", "flush", "init", "purge", "register", "write"]
+
+#: Checksums that one message names.
+NAMED_AT_MOST = 20
+#: Seconds that `finish` waits at least, and bytes a second that a slow server takes.
+FINISH_SECONDS = 3.0
+SLOW_UPLOAD = 10e6
+
+
+def register(buffer: Buffer) -> None:
+    """Queue a buffer for the write backends.
+
+    Raises
+    ------
+    RuntimeError
+        After `seamless.close()`.
+    """
+    from .. import remote, shutdown
+
+    # what goes to a server may not be lost for want of a close; files are written at exit anyway
+    shutdown.ensure_open("writing out a buffer", mark_required=remote.has_write_server())
+    if remote.can_write():
+        _queue().add(buffer.get_checksum(), buffer)
+
+
+async def await_existing_task(checksum: Checksum) -> bool | None:
+    """Wait for the upload of a buffer, if one has been queued and not ended.
+
+    Returns
+    -------
+    bool or None
+        Whether the buffer is stored now; None when no upload was under way.
+
+    Raises
+    ------
+    Exception
+        What the write backend raised.
+    """
+    import asyncio
+
+    outcome = _queue().outcome(checksum) if _is_used() else None
+    if outcome is None:
+        return None
+    return await asyncio.wrap_future(outcome)
+
+
+async def write(buffer: Buffer) -> bool:
+    """Have a buffer stored now, and tell whether a write backend has it.
+
+    Raises
+    ------
+    RuntimeError
+        After `seamless.close()`.
+    Exception
+        What the write backend raised.
+    """
+    from .. import remote, shutdown
+
+    shutdown.ensure_open("writing out a buffer", mark_required=remote.has_write_server())
+    checksum = await buffer.get_checksum_async()
+    outcome = await await_existing_task(checksum)
+    return await remote.write(buffer) if outcome is None else outcome
+
+
+def flush(timeout: float | None = None) -> None:
+    """Wait until everything that is queued has been sent; never raises.
+
+    What failed before is tried once more. What fails again is told on stderr, once, and
+    kept for the next `flush`.
+
+    Parameters
+    ----------
+    timeout
+        In seconds; None for as long as it takes.
+    """
+    if _is_used() and not _queue().drain(timeout):
+        lost = [upload for upload in untold_failures() if upload.error is not None]
+        if lost:
+            sys.stderr.write(f"[seamless] {describe(lost)}\n")
+
+
+def init() -> None:
+    """Start sending what is queued. Done by `register` itself; kept for those who call it."""
+    if _is_used():
+        _queue().start()
+
+
+def purge() -> None:
+    """Forget what is queued and not yet being sent, and what has failed."""
+    if _is_used():
+        _queue().purge()
+
+
+def finish() -> list[Upload]:
+    """Send what can still be sent, in bounded time; return what could not and is untold."""
+    if not _is_used():
+        return []
+    queue = _queue()
+    for patience in (1.0, 2.0):
+        if queue.drain(patience * (FINISH_SECONDS + queue.pending_bytes() / SLOW_UPLOAD)):
+            break
+    return untold_failures()
+
+
+def untold_failures() -> list[Upload]:
+    """Return the uploads that are not done and have not been told of; from now on they are."""
+    if not _is_used():
+        return []
+    uploads = [upload for upload in _queue().unsent() if not upload.told]
+    for upload in uploads:
+        upload.told = True
+    return uploads
+
+
+def describe(uploads: list[Upload]) -> str:
+    """Say in one line which buffers could not be written, and why the first of them."""
+    names = ", ".join(upload.checksum.hex() for upload in uploads[:NAMED_AT_MOST])
+    more = f" and {len(uploads) - NAMED_AT_MOST} more" if len(uploads) > NAMED_AT_MOST else ""
+    error = uploads[0].error
+    why = "no answer in time" if error is None else f"{type(error).__name__}: {error}"
+    noun = "1 buffer" if len(uploads) == 1 else f"{len(uploads)} buffers"
+    return f"{noun} could not be written ({why}): {names}{more}"
+
+
+def _is_used() -> bool:
+    return _queue.cache_info().currsize > 0
+
+
+@functools.cache
+def _queue() -> UploadQueue:
+    """Make the one queue of this process with the first buffer that is queued."""
+    import atexit
+    import os
+
+    from .upload_queue import UploadQueue
+
+    queue = UploadQueue(_send, _leave)
+    os.register_at_fork(after_in_child=queue.renew_after_fork)
+    atexit.register(_finish_at_exit)
+    return queue
+
+
+def _finish_at_exit() -> None:
+    if lost := finish():
+        sys.stderr.write(f"[seamless] {describe(lost)}\n")
+
+
+async def _send(buffer: Buffer) -> bool:
+    from .. import remote, shutdown
+    from . import buffer_cache
+
+    # what was accepted while Seamless was open is also sent while it closes
+    with shutdown.exempt_from_closing():
+        stored = await remote.write(buffer, blocking=True)
+    if stored:
+        buffer_cache.get_buffer_cache().note_stored(buffer.get_checksum())
+    return stored
+
+
+def _leave() -> None:
+    from .. import remote
+
+    remote.close_sessions_of_this_thread()

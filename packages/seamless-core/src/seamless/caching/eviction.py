@@ -1,0 +1,87 @@
+"""Who leaves first when memory is short: a queue of checksums by worth. Pure.
+
+One heap for each rate at which worth is lost: within a heap the order never changes, so an
+item is put in once and the cheapest of all is the cheapest of the heads at that moment. In
+practice there are two or three rates. Items that have become stale are recognised when they
+surface, so that adding, changing, withdrawing and taking are all O(log n).
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..checksum_class import Checksum
+    from .eviction_cost import Worth
+
+__all__ = ["EvictionQueue"]
+
+#: Stale items that a heap may hold before it is cleaned, however small it is.
+_SLACK = 64
+
+
+class EvictionQueue:
+    """Checksums in order of worth, the cheapest first. Not thread-safe by itself."""
+
+    def __init__(self) -> None:
+        self._heaps: dict[float, list[tuple[float, int, Checksum]]] = {}
+        #: checksum → the ticket of its only valid item
+        self._tickets: dict[Checksum, int] = {}
+        self._last_ticket = 0
+        self._stale = 0
+
+    def __len__(self) -> int:
+        return len(self._tickets)
+
+    def __contains__(self, checksum: object) -> bool:
+        return checksum in self._tickets
+
+    def put(self, checksum: Checksum, worth: Worth) -> None:
+        """Add a checksum, or give it another worth."""
+        self.discard(checksum)
+        self._last_ticket += 1
+        self._tickets[checksum] = self._last_ticket
+        heap = self._heaps.setdefault(worth.loss_per_second, [])
+        heapq.heappush(heap, (worth.at_zero, self._last_ticket, checksum))
+
+    def discard(self, checksum: Checksum) -> None:
+        """Withdraw a checksum; nothing happens if it is not there."""
+        if self._tickets.pop(checksum, None) is None:
+            return
+        self._stale += 1
+        if self._stale > len(self._tickets) + _SLACK:
+            self._drop_stale()
+
+    def take_cheapest(self, now: float) -> Checksum | None:
+        """Remove and return the checksum that is worth least at `now`, or None when empty."""
+        cheapest: tuple[float, float] | None = None
+        for rate in list(self._heaps):
+            if self._settle_head(rate):
+                worth = self._heaps[rate][0][0] - rate * now
+                cheapest = min(cheapest or (worth, rate), (worth, rate))
+        if cheapest is None:
+            return None
+        _, _, checksum = heapq.heappop(self._heaps[cheapest[1]])
+        del self._tickets[checksum]
+        return checksum
+
+    def _settle_head(self, rate: float) -> bool:
+        """Bring a valid item to the head of a heap; forget the heap if there is none."""
+        heap = self._heaps[rate]
+        while heap:
+            _, ticket, checksum = heap[0]
+            if self._tickets.get(checksum) == ticket:
+                return True
+            heapq.heappop(heap)
+            self._stale -= 1
+        del self._heaps[rate]
+        return False
+
+    def _drop_stale(self) -> None:
+        for rate, heap in list(self._heaps.items()):
+            valid = [item for item in heap if self._tickets.get(item[2]) == item[1]]
+            heapq.heapify(valid)
+            self._heaps[rate] = valid
+        self._heaps = {rate: heap for rate, heap in self._heaps.items() if heap}
+        self._stale = 0

@@ -1,0 +1,239 @@
+"""A queue of buffers on their way out, and the one thread that sends them.
+
+The thread starts with the first buffer, sends several at a time, and ends when there has been
+nothing to do for a while; the next buffer starts another. A buffer that could not be sent is
+kept, and tried again by `drain`. Whoever waits for an upload waits for a future that belongs
+to no event loop, so any number of loops may wait for the same one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import socket
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ..buffer_class import Buffer
+    from ..checksum_class import Checksum
+
+__all__ = ["Upload", "UploadQueue"]
+
+#: How many uploads are under way at a time.
+PARALLEL = 16
+#: Seconds without work after which the thread ends.
+IDLE_SECONDS = 2.0
+
+
+@dataclass(eq=False)
+class Upload:
+    """One buffer on its way out."""
+
+    checksum: Checksum
+    buffer: Buffer
+    outcome: concurrent.futures.Future[bool] = field(default_factory=concurrent.futures.Future)
+    error: Exception | None = None
+    told: bool = False
+
+    def __post_init__(self) -> None:
+        # a waiter that is cancelled must not cancel the upload
+        self.outcome.set_running_or_notify_cancel()
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop that looks names up itself: at interpreter exit no executor does."""
+
+    async def getaddrinfo(self, *args: Any, **kwargs: Any) -> Any:
+        return socket.getaddrinfo(*args, **kwargs)
+
+
+class UploadQueue:
+    """Buffers on their way out, each at most once. Safe from any thread.
+
+    Parameters
+    ----------
+    send
+        Sends one buffer, and tells whether it is stored now. Runs in the queue's thread.
+    leave
+        Called in the queue's thread before its event loop ends.
+    """
+
+    def __init__(
+        self, send: Callable[[Buffer], Awaitable[bool]], leave: Callable[[], None]
+    ) -> None:
+        self._send = send
+        self._leave = leave
+        self.renew_after_fork()
+
+    def renew_after_fork(self) -> None:
+        """Begin empty: what is queued is the parent's to send, and so is its thread."""
+        #: guards every attribute below; notified whenever an upload ends
+        self._changed = threading.Condition(threading.RLock())
+        self._pending: dict[Checksum, Upload] = {}
+        self._waiting: deque[Upload] = deque()
+        self._failed: dict[Checksum, Upload] = {}
+        self._thread: threading.Thread | None = None
+        self._wake: Callable[[], object] | None = None
+
+    # -- asking -----------------------------------------------------------------------
+
+    def outcome(self, checksum: Checksum) -> concurrent.futures.Future[bool] | None:
+        """Return the outcome of an upload that has been queued and not ended, else None."""
+        upload = self._pending.get(checksum)
+        return None if upload is None else upload.outcome
+
+    def pending_bytes(self) -> int:
+        """Return the size of what is not sent yet, the failed included."""
+        with self._changed:
+            uploads = [*self._pending.values(), *self._failed.values()]
+        return sum(len(upload.buffer) for upload in uploads)
+
+    def unsent(self) -> list[Upload]:
+        """Return what is not sent yet: failed uploads first, then those under way."""
+        with self._changed:
+            return [*self._failed.values(), *self._pending.values()]
+
+    # -- queueing ---------------------------------------------------------------------
+
+    def add(self, checksum: Checksum, buffer: Buffer) -> None:
+        """Queue a buffer, unless it is under way already."""
+        with self._changed:
+            if checksum in self._pending:
+                return
+            self._failed.pop(checksum, None)
+            self._enqueue(Upload(checksum, buffer))
+        self._call_thread()
+
+    def start(self) -> None:
+        """See to it that what is queued is being sent."""
+        with self._changed:
+            idle = not self._pending
+        if not idle:
+            self._call_thread()
+
+    def purge(self) -> None:
+        """Forget what has not begun and what has failed; who waits for it learns False."""
+        with self._changed:
+            forgotten = list(self._waiting)
+            self._waiting.clear()
+            self._failed.clear()
+            for upload in forgotten:
+                del self._pending[upload.checksum]
+            self._changed.notify_all()
+        for upload in forgotten:
+            upload.outcome.set_result(False)
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Wait until everything is sent or has failed; failed uploads are tried once more.
+
+        Parameters
+        ----------
+        timeout
+            In seconds; None for as long as it takes.
+
+        Returns
+        -------
+        bool
+            Whether nothing is left unsent.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._changed:
+            retries = list(self._failed.values())
+            self._failed.clear()
+            for failed in retries:
+                if failed.checksum not in self._pending:
+                    self._enqueue(Upload(failed.checksum, failed.buffer, told=failed.told))
+            if self._thread is threading.current_thread():
+                return False  # it can't wait for itself
+        self.start()
+        with self._changed:
+            while self._pending:
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    break
+                self._changed.wait(left)
+            return not (self._pending or self._failed)
+
+    def _enqueue(self, upload: Upload) -> None:
+        self._pending[upload.checksum] = upload
+        self._waiting.append(upload)
+
+    # -- sending ----------------------------------------------------------------------
+
+    def _call_thread(self) -> None:
+        """Wake the thread, start it, or where no thread can start any more, do its work."""
+        with self._changed:
+            if self._thread is not None:
+                if self._wake is not None:
+                    self._wake()
+                return
+            thread = threading.Thread(target=self._work, name="seamless-writer", daemon=True)
+            self._thread = thread
+            try:
+                thread.start()
+            except RuntimeError:  # the interpreter is going down
+                self._thread = threading.current_thread()
+            else:
+                return
+        self._work(idle_seconds=0.0)
+
+    def _work(self, idle_seconds: float = IDLE_SECONDS) -> None:
+        loop = _Loop()
+        try:
+            loop.run_until_complete(self._send_until_idle(loop, idle_seconds))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:
+            loop.close()
+
+    async def _send_until_idle(self, loop: _Loop, idle_seconds: float) -> None:
+        wake = asyncio.Event()
+        with self._changed:
+            self._wake = lambda: loop.call_soon_threadsafe(wake.set)
+        tasks: set[asyncio.Task[None]] = set()
+        while True:
+            wake.clear()
+            while len(tasks) < PARALLEL and (upload := self._next()):
+                task = loop.create_task(self._send_one(upload))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+                task.add_done_callback(lambda _: wake.set())
+            try:
+                await asyncio.wait_for(wake.wait(), None if tasks else idle_seconds)
+            except asyncio.TimeoutError:
+                if self._retire():
+                    return
+
+    def _next(self) -> Upload | None:
+        with self._changed:
+            return self._waiting.popleft() if self._waiting else None
+
+    def _retire(self) -> bool:
+        """End the thread's term, unless something has been queued at the last moment."""
+        with self._changed:
+            if self._waiting:
+                return False
+            self._leave()
+            self._thread = self._wake = None
+            return True
+
+    async def _send_one(self, upload: Upload) -> None:
+        stored = False
+        try:
+            stored = await self._send(upload.buffer)
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises is the outcome
+            upload.error = error
+        with self._changed:
+            self._pending.pop(upload.checksum, None)
+            if upload.error is not None:
+                self._failed[upload.checksum] = upload
+            self._changed.notify_all()
+        if upload.error is None:
+            upload.outcome.set_result(stored)
+        else:
+            upload.outcome.set_exception(upload.error)

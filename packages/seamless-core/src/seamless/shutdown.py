@@ -1,0 +1,145 @@
+"""Open or closed: `ensure_open`, `close` and what runs then.
+
+`close` may be called any number of times, from any thread, and never raises. It touches the
+neighbours that are loaded already and loads none. The truth is `seamless._closed`, where
+neighbours read it and where their tests set it back; everything works again after that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from .worker_role import is_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+__all__ = ["close", "ensure_open", "is_closed", "register_close_hook"]
+
+#: Alias: follows `seamless._closed` for those who look here; nothing reads it.
+_closed = False
+#: Whether a `close` is under way.
+_closing = False
+
+#: guards `_closing` and the list of hooks
+_lock = threading.Lock()
+_hooks: list[Callable[[], object]] = []
+_exempt = threading.local()
+_atexit_registered = False
+
+
+def is_closed() -> bool:
+    """Tell whether Seamless has been closed."""
+    return bool(_package()._closed)
+
+
+def ensure_open(op: str | None = None, *, mark_required: bool = True) -> None:
+    """Raise if Seamless has been closed.
+
+    Parameters
+    ----------
+    op
+        What is about to be done, as a phrase for the error.
+    mark_required
+        If true, remember that `close` has to be called before the interpreter exits.
+
+    Raises
+    ------
+    RuntimeError
+        After `close`.
+    """
+    if mark_required:
+        _require_close()
+    if is_closed() and not getattr(_exempt, "yes", False):
+        what = f" before: {op}" if op else ""
+        raise RuntimeError(f"Seamless has been closed{what}. Call close() when all work is done")
+
+
+def _require_close() -> None:
+    global _atexit_registered  # noqa: PLW0603 - once per process
+    package = _package()
+    if not package._require_close:
+        package._require_close = True
+    if not _atexit_registered:
+        import atexit
+
+        _atexit_registered = True
+        atexit.register(_close_at_exit)
+
+
+@contextlib.contextmanager
+def exempt_from_closing() -> Iterator[None]:
+    """Let this thread pass `ensure_open` while it finishes what was accepted before."""
+    before = getattr(_exempt, "yes", False)
+    _exempt.yes = True
+    try:
+        yield
+    finally:
+        _exempt.yes = before
+
+
+def register_close_hook(hook: Callable[[], object]) -> None:
+    """Have `hook` called without arguments when Seamless is closed, in order of registration.
+
+    Raises
+    ------
+    TypeError
+        When it can't be called.
+    """
+    if not callable(hook):
+        raise TypeError(f"a close hook must be callable, and {type(hook).__name__} is not")
+    with _lock:
+        _hooks.append(hook)
+
+
+def close(*, from_atexit: bool = False) -> None:
+    """End the work: run the close hooks, stop the workers, send what is queued.
+
+    Never raises; does nothing in a worker process or when called again.
+
+    Parameters
+    ----------
+    from_atexit
+        Whether the interpreter is exiting without `close` having been called.
+    """
+    global _closed, _closing  # noqa: PLW0603 - the state of this process
+    if is_worker() or not _in_main_process():
+        return
+    with _lock:
+        if _closing or is_closed():
+            return
+        _closing = True
+        _package()._closed = _closed = True
+    try:
+        from . import closing_steps
+
+        if from_atexit:
+            closing_steps.tell("close() should have been called before the interpreter exits")
+        closing_steps.run(tuple(_hooks))
+    finally:
+        _closing = False
+
+
+def _close_at_exit() -> None:
+    if _package()._require_close:
+        close(from_atexit=True)
+
+
+def _in_main_process() -> bool:
+    multiprocessing: ModuleType | None = sys.modules.get("multiprocessing.process")
+    return multiprocessing is None or multiprocessing.current_process().name == "MainProcess"
+
+
+def _package() -> Any:
+    return sys.modules[__package__ or "seamless"]
+
+
+def debug(message: str) -> None:
+    """Tell of a step of closing on stderr, if `SEAMLESS_DEBUG_SHUTDOWN` is set."""
+    if os.environ.get("SEAMLESS_DEBUG_SHUTDOWN"):
+        sys.stderr.write(f"[seamless.close] {message}\n")

@@ -1,0 +1,82 @@
+"""Running a coroutine to its end from synchronous code, also inside a running event loop.
+
+Without a running loop a new one runs in this thread, and is not made its current one: whoever
+has set a current loop finds it unchanged. Inside a running loop, which can't be entered twice,
+a helper thread does it. No loop outlives the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+__all__ = ["run_sync"]
+
+Result = TypeVar("Result")
+
+
+def run_sync(
+    make_coroutine: Callable[[], Coroutine[Any, Any, Result]],
+    *,
+    at_end: Callable[[], None] | None = None,
+) -> Result:
+    """Run the coroutine that `make_coroutine` makes, and return its result.
+
+    Parameters
+    ----------
+    make_coroutine
+        Called where the coroutine will run.
+    at_end
+        Called in the thread in which it ran, while its loop still exists.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _run_in_new_loop(make_coroutine, at_end)
+    return _run_in_thread(lambda: _run_in_new_loop(make_coroutine, at_end))
+
+
+def _run_in_new_loop(
+    make_coroutine: Callable[[], Coroutine[Any, Any, Result]], at_end: Callable[[], None] | None
+) -> Result:
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(make_coroutine())
+    finally:
+        if at_end is not None:
+            at_end()
+        _cancel_leftovers(loop)
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+def _cancel_leftovers(loop: asyncio.AbstractEventLoop) -> None:
+    leftovers = asyncio.all_tasks(loop)
+    for task in leftovers:
+        task.cancel()
+    if leftovers:
+        loop.run_until_complete(asyncio.gather(*leftovers, return_exceptions=True))
+
+
+def _run_in_thread(function: Callable[[], Result]) -> Result:
+    from concurrent.futures import Future
+
+    outcome: Future[Result] = Future()
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        try:
+            outcome.set_result(context.run(function))
+        except BaseException as error:  # noqa: BLE001 - it is raised in the calling thread
+            outcome.set_exception(error)
+
+    thread = threading.Thread(target=run, name="seamless-run-sync", daemon=True)
+    thread.start()
+    thread.join()
+    return outcome.result()
