@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from value_strategies import JSON_VALUES
+
 from seamless.checksum.buffer_facts import compute_buffer_info
 from seamless.checksum.buffer_info import (
     convert_from_buffer_info,
@@ -21,16 +23,6 @@ from seamless.checksum.celltypes import celltypes
 from seamless.checksum.parse_buffer import parse
 from seamless.checksum.serialize import serialize_sync
 from seamless.errors import ConversionError
-
-JSON_VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**53), 2**53)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=3), inner),
-    max_leaves=8,
-)
 
 
 def facts(content: bytes, celltype: str | None = None) -> dict[str, Any]:

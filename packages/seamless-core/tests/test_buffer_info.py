@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from seamless import Checksum
 from seamless.checksum.buffer_info import (
     FIELDS,

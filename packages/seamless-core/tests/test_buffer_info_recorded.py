@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from recorded_vectors import load_vectors, vector_reader
+
 from seamless import Buffer, Checksum
 from seamless.checksum import conversion
 from seamless.checksum.buffer_info import (

@@ -7,6 +7,7 @@ from functools import reduce
 from itertools import pairwise, permutations, product
 
 import pytest
+
 from seamless.checksum import conversion
 from seamless.checksum.conversion import (
     MATRIX,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from recorded_vectors import load_vectors
+
 from seamless.checksum import conversion
 
 RECORDS = load_vectors("conversion.jsonl")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
+
 from seamless import errors
 from seamless.errors import (
     BufferFormatError,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from seamless.checksum.celltypes import celltypes
 from seamless.errors import ConversionError, SeamlessConversionError
 
+from .evaluate import convert
 from .matrix import MATRIX, Conversion, classify
 from .published import (
     check_conversions,
@@ -39,5 +40,6 @@ __all__ = [
     "conversion_reinterpret",
     "conversion_trivial",
     "conversion_values",
+    "convert",
     "route",
 ]

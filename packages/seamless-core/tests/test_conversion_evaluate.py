@@ -1,0 +1,295 @@
+"""Conversions done: what each class promises, for random values, and particular results."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from itertools import pairwise, permutations
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from value_strategies import FLOATS, INTEGERS, JSON_VALUES, LINES, VALUES
+
+from seamless.checksum.buffer_facts import compute_buffer_info
+from seamless.checksum.buffer_info import convert_from_buffer_info
+from seamless.checksum.conversion import (
+    Conversion,
+    ConversionError,
+    classify,
+    conversion_chain,
+    convert,
+    route,
+)
+from seamless.checksum.conversion.evaluate import STEPS
+from seamless.checksum.parse_buffer import parse
+from seamless.checksum.serialize import serialize_sync
+
+PAIRS = list(permutations(VALUES, 2))
+
+
+def pairs_of(*words: Conversion) -> list[tuple[str, str]]:
+    return [pair for pair in PAIRS if classify(*pair) in words]
+
+
+@st.composite
+def buffers(draw: st.DrawFn, *words: Conversion) -> tuple[bytes, str, str]:
+    source, target = draw(st.sampled_from(pairs_of(*words)))
+    return serialize_sync(draw(VALUES[source]), source), source, target
+
+
+@given(buffers(Conversion.TRIVIAL))
+def test_trivial_gives_the_very_same_bytes(case: tuple[bytes, str, str]) -> None:
+    assert convert(*case) is case[0]
+
+
+@given(st.binary(), st.sampled_from(pairs_of(Conversion.TRIVIAL)))
+def test_trivial_never_looks_at_the_bytes(content: bytes, pair: tuple[str, str]) -> None:
+    assert convert(content, *pair) is content
+
+
+@given(buffers(Conversion.TRIVIAL))
+def test_a_trivial_result_reads_as_the_target(case: tuple[bytes, str, str]) -> None:
+    parse(convert(*case), case[2])
+
+
+@given(buffers(Conversion.REINTERPRET))
+def test_reinterpret_keeps_the_bytes_or_fails(case: tuple[bytes, str, str]) -> None:
+    with contextlib.suppress(ConversionError):
+        assert convert(*case) == case[0]
+
+
+@given(st.binary(), st.sampled_from(pairs_of(Conversion.REINTERPRET)))
+def test_reinterpret_keeps_only_what_the_target_reads(
+    content: bytes, pair: tuple[str, str]
+) -> None:
+    with contextlib.suppress(ConversionError):
+        parse(convert(content, *pair), pair[1])
+
+
+@given(buffers(Conversion.REFORMAT))
+def test_reformat_never_fails_and_reads_as_the_target(case: tuple[bytes, str, str]) -> None:
+    parse(convert(*case), case[2])
+
+
+@given(buffers(Conversion.POSSIBLE))
+def test_possible_reads_as_the_target_or_fails(case: tuple[bytes, str, str]) -> None:
+    with contextlib.suppress(ConversionError):
+        parse(convert(*case), case[2])
+
+
+@given(st.binary(), st.sampled_from(PAIRS))
+def test_foreign_bytes_raise_nothing_but_a_conversion_error(
+    content: bytes, pair: tuple[str, str]
+) -> None:
+    with contextlib.suppress(ConversionError):
+        assert isinstance(convert(content, *pair), bytes)
+
+
+@given(buffers(*Conversion), st.data())
+def test_a_chain_is_its_two_steps(case: tuple[bytes, str, str], data: st.DataObject) -> None:
+    content, source, _ = case
+    chains = [pair for pair in conversion_chain if pair[0] == source]
+    if not chains:
+        return
+    source, target = data.draw(st.sampled_from(chains))
+    middle = conversion_chain[source, target]
+
+    def outcome(*names: str) -> bytes | None:
+        result = content
+        try:
+            for pair in pairwise(names):
+                result = convert(result, *pair)
+        except ConversionError:
+            return None
+        return result
+
+    assert outcome(source, target) == outcome(source, middle, target)
+
+
+@given(buffers(Conversion.REFORMAT, Conversion.POSSIBLE))
+def test_the_same_buffer_always_gives_the_same_bytes(case: tuple[bytes, str, str]) -> None:
+    with contextlib.suppress(ConversionError):
+        assert convert(*case) == convert(bytes(bytearray(case[0])), *case[1:])
+
+
+@pytest.mark.parametrize("pair", pairs_of(Conversion.FORBIDDEN))
+def test_forbidden_names_both_cell_types_and_the_way_round(pair: tuple[str, str]) -> None:
+    with pytest.raises(ConversionError, match=rf"{pair[0]} -> {pair[1]} .*make the .* value") as e:
+        convert(b"1\n", *pair)
+    assert (e.value.source, e.value.target) == pair
+
+
+def test_every_step_of_every_route_can_be_done() -> None:
+    steps = {step for pair in PAIRS for step in route(*pair) if classify(*pair) != "forbidden"}
+    assert steps <= set(STEPS)
+
+
+def test_no_step_is_forbidden() -> None:
+    assert not {pair for pair in STEPS if classify(*pair) is Conversion.FORBIDDEN}
+
+
+def test_only_bytes_are_converted() -> None:
+    with pytest.raises(TypeError, match="str"):
+        convert("abc", "text", "plain")  # type: ignore[arg-type]  # the point of the test
+
+
+# -- there and back ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("middle", ["mixed", "yaml", "bytes"])
+@given(value=JSON_VALUES)
+def test_plain_survives_other_names_for_the_same_bytes(middle: str, value: object) -> None:
+    content = serialize_sync(value, "plain")
+    assert convert(convert(content, "plain", middle), middle, "plain") == content
+
+
+@given(INTEGERS)
+def test_an_integer_survives_as_text(value: int) -> None:
+    content = serialize_sync(value, "int")
+    assert convert(convert(content, "int", "str"), "str", "int") == content
+
+
+@given(FLOATS)
+def test_a_float_survives_as_text(value: float) -> None:
+    content = serialize_sync(value, "float")
+    assert convert(convert(content, "float", "str"), "str", "float") == content
+
+
+@given(st.booleans())
+def test_a_truth_value_survives_as_text(value: bool) -> None:
+    content = serialize_sync(value, "bool")
+    assert convert(convert(content, "bool", "str"), "str", "bool") == content
+
+
+@given(LINES)
+def test_text_survives_as_a_json_string(value: str) -> None:
+    content = serialize_sync(value, "text")
+    assert convert(convert(content, "text", "str"), "str", "text") == content
+
+
+@given(st.binary(min_size=1).filter(lambda content: not content.startswith(b"\x93NUMPY")))
+def test_bytes_survive_as_an_array(content: bytes) -> None:
+    assert convert(convert(content, "bytes", "binary"), "binary", "bytes") == content
+
+
+@given(buffers(Conversion.REFORMAT, Conversion.POSSIBLE))
+def test_what_the_facts_promise_holds(case: tuple[bytes, str, str]) -> None:
+    content, source, target = case
+    info = compute_buffer_info(content, source)
+    try:
+        answer = convert_from_buffer_info(info, source, target)
+    except ConversionError:
+        return
+    if answer is False:
+        with pytest.raises(ConversionError):
+            convert(content, source, target)
+
+
+# -- particular results --------------------------------------------------------------------
+
+
+def npy(value: Any) -> bytes:
+    return serialize_sync(value, "mixed")
+
+
+@pytest.mark.parametrize(
+    ("content", "source", "target", "result"),
+    [
+        (b'{"b": 1}\n', "text", "plain", b'{"b": 1}\n'),
+        (b"hello\n", "text", "plain", b'"hello"\n'),
+        (b"12\n", "text", "str", b'"12"\n'),
+        (b"12\n", "text", "mixed", b'"12"\n'),
+        (b"x = 1\n", "python", "plain", b'"x = 1"\n'),
+        (b'"hello"\n', "plain", "text", b"hello\n"),
+        (b"[1, 2]\n", "plain", "text", b"[1, 2]\n"),
+        (b"null\n", "plain", "text", b"null\n"),
+        (b"12\n", "plain", "str", b'"12"\n'),
+        (b"true\n", "plain", "str", b"true\n"),
+        (b'"12"\n', "plain", "int", b"12\n"),
+        (b"1.9\n", "float", "int", b"1\n"),
+        (b"1\n", "int", "float", b"1.0\n"),
+        (b"1e+300\n", "float", "int", b"%d\n" % int(1e300)),
+        (b"0\n", "int", "bool", b"false\n"),
+        (b'"False"\n', "str", "bool", b"false\n"),
+        (b'"0"\n', "str", "bool", b"false\n"),
+        (b"0012\n", "text", "int", b"12\n"),
+        (b"a: 1\n", "yaml", "plain", b'{\n  "a": 1\n}\n'),
+        (b"a: 1\n", "yaml", "mixed", b'"a: 1"\n'),
+        (b"3.0\n", "yaml", "int", b"3\n"),
+        (b"1: {null: .inf}\n", "yaml", "plain", b'{\n  "1": {\n    "null": null\n  }\n}\n'),
+        (b"!!set {b, a}\n", "yaml", "plain", b'{\n  "a": null,\n  "b": null\n}\n'),
+        (b"!!binary aGk=\n", "yaml", "plain", b'"aGk="\n'),
+        (b"2001-12-14\n", "yaml", "plain", b'"2001-12-14"\n'),
+        (b"x = 1\n", "ipython", "python", b"x = 1\n"),
+        (npy(np.array(b"ab\0")), "binary", "bytes", b"ab\0"),
+        (npy(np.arange(3)), "binary", "bytes", npy(np.arange(3))),
+        (npy(np.arange(3)), "bytes", "binary", npy(np.arange(3))),
+        (npy({"a": np.arange(3)}), "bytes", "mixed", npy({"a": np.arange(3)})),
+        (b"[1]\n", "bytes", "mixed", npy(np.array(b"[1]\n"))),
+        (npy(np.array(7)), "binary", "int", b"7\n"),
+        (npy(np.array(b"7")), "mixed", "float", b"7.0\n"),
+        (npy(np.array(b'"x"')), "binary", "str", b'"x"\n'),
+    ],
+)
+def test_a_conversion_gives(content: bytes, source: str, target: str, result: bytes) -> None:
+    assert convert(content, source, target) == result
+
+
+@pytest.mark.parametrize(
+    ("content", "source", "target"),
+    [
+        (b"hello\n", "text", "int"),
+        (b"x = \n", "text", "python"),
+        (b"a: [\n", "text", "yaml"),
+        (b"\xff", "bytes", "text"),
+        (b"NaN\n", "mixed", "plain"),
+        (b"NaN\n", "mixed", "float"),
+        (b'"a"\n', "mixed", "binary"),
+        (b"{}\n", "plain", "str"),
+        (b"null\n", "plain", "bool"),
+        (b'"nan"\n', "str", "float"),
+        (b'"perhaps"\n', "str", "bool"),
+        (b'"123456789012345678901234567891"\n', "str", "int"),
+        (npy(np.arange(3)), "binary", "int"),
+        (npy(np.array([3])), "binary", "int"),
+        (npy(np.array(np.nan)), "binary", "int"),
+        (npy(np.array(np.nan)), "binary", "bool"),
+        (b"a: 1\na: 2\n", "yaml", "plain"),
+        (b'1: x\n"1": y\n', "yaml", "plain"),
+        (b"[1, 2]: x\n", "yaml", "plain"),
+        (b"&a [*a]\n", "yaml", "plain"),
+        (b'"\\ud800"\n', "yaml", "plain"),
+        (b"!!python/name:os.system x\n", "yaml", "plain"),
+    ],
+)
+def test_a_conversion_is_refused_with_the_pair_in_the_message(
+    content: bytes, source: str, target: str
+) -> None:
+    with pytest.raises(ConversionError, match=f"{source} buffer has no {target}"):
+        convert(content, source, target)
+
+
+def test_aliases_that_blow_up_are_refused() -> None:
+    levels = [b"a0: &a0 [x]"]
+    levels += [b"a%d: &a%d [%s]" % (n, n, b", ".join([b"*a%d" % (n - 1)] * 9)) for n in range(1, 9)]
+    with pytest.raises(ConversionError, match="aliases written out"):
+        convert(b"\n".join(levels), "yaml", "plain")
+
+
+def test_a_document_nested_too_deeply_is_refused() -> None:
+    with pytest.raises(ConversionError):
+        convert(b"- " * 3000 + b"1\n", "yaml", "plain")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("IPython") is None, reason="IPython is not installed")
+def test_a_magic_becomes_a_call() -> None:
+    assert b"run_line_magic('time'" in convert(b"%time x\n", "ipython", "python")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("IPython") is not None, reason="IPython is installed")
+def test_without_ipython_a_magic_is_refused_with_advice() -> None:
+    with pytest.raises(ConversionError, match="install the package ipython"):
+        convert(b"%time x\n", "ipython", "python")
