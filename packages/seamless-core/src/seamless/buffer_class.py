@@ -6,7 +6,6 @@ run time, so the cache is looked up through the module global at each call.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .caching.buffer_cache import get_buffer_cache
@@ -214,7 +213,8 @@ class Buffer:
         OSError
             When the file can't be read.
         """
-        return cls(Path(filename).read_bytes())
+        with open(filename, "rb") as file:
+            return cls(file.read())
 
     def save(self, filename: str | os.PathLike[str]) -> None:
         """Write the content to a file, which is replaced as a whole.
@@ -224,6 +224,8 @@ class Buffer:
         OSError
             When the file can't be written.
         """
+        from pathlib import Path
+
         from .atomic_file import write_atomically
 
         write_atomically(Path(filename), self._content)

@@ -6,11 +6,14 @@ methods goes through `self`, and the buffer cache is looked up at each call, nev
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+# Here, not where it is used: finalizers call decref when nothing can be imported any more.
+from .caching import buffer_cache
 
 if TYPE_CHECKING:
     import os
+    from pathlib import Path
 
     from .buffer_class import Buffer
     from .caching.references import TempRef
@@ -220,14 +223,10 @@ class Checksum:
         scratch
             If true, the buffer is not sent to a write server.
         """
-        from .caching import buffer_cache
-
         buffer_cache.get_buffer_cache().incref(self, scratch=scratch)
 
     def decref(self) -> None:
         """Give back one `incref`. Unknown checksums are ignored."""
-        from .caching import buffer_cache
-
         buffer_cache.get_buffer_cache().decref(self)
 
     def tempref(
@@ -250,8 +249,6 @@ class Checksum:
         scratch
             If true, the buffer is not sent to a write server.
         """
-        from .caching import buffer_cache
-
         return buffer_cache.get_buffer_cache().tempref(
             self,
             interest=interest,
@@ -262,6 +259,8 @@ class Checksum:
 
 
 def _with_suffix(filename: str | os.PathLike[str]) -> Path:
+    from pathlib import Path
+
     path = Path(filename)
     return path if path.name.endswith(SUFFIX) else path.with_name(path.name + SUFFIX)
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 __all__ = ["parse_byte_size"]
 
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _UNITS = {"": 1, "b": 1}
 for _power, _letter in enumerate("kmgt", start=1):
     _UNITS[_letter] = _UNITS[f"{_letter}b"] = 1000**_power
     _UNITS[f"{_letter}i"] = _UNITS[f"{_letter}ib"] = 1024**_power
-
-_PATTERN = re.compile(r"\s*(\d[\d_]*(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE | re.ASCII)
 
 
 def parse_byte_size(size: int | str) -> int:
@@ -32,8 +29,10 @@ def parse_byte_size(size: int | str) -> int:
         if size < 0:
             raise ValueError(f"a size in bytes can't be negative: {size}")
         return size
-    match = _PATTERN.fullmatch(size)
-    unit = _UNITS.get(match[2].lower()) if match else None
-    if match is None or unit is None:
+    text = size.strip().lower().replace("_", "")
+    digits = text.rstrip(_LETTERS).rstrip()
+    unit = _UNITS.get(text[len(digits) :].strip())
+    whole, _, fraction = digits.partition(".")
+    if unit is None or not (whole + fraction).isdecimal() or not whole.isascii():
         raise ValueError(f"{size!r} is no size in bytes; write it as 5000000, 512MB or 8GiB")
-    return int(float(match[1]) * unit) if "." in match[1] else int(match[1]) * unit
+    return int(float(digits) * unit) if fraction else int(whole) * unit

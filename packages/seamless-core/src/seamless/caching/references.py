@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["StrongEntry", "TempRef"]
 
 
-@dataclass
 class TempRef:
     """An interest in a buffer that fades with time.
 
@@ -29,22 +27,43 @@ class TempRef:
     fade_interval
         In seconds.
     created, last_refreshed
-        Times of the monotonic clock, in seconds.
+        Times of the monotonic clock, in seconds; by default this moment.
+
+    Raises
+    ------
+    ValueError
+        For an interest below 0, a factor below 1, or an interval that is not above 0.
     """
 
-    interest: float
-    fade_factor: float = 2.0
-    fade_interval: float = 2.0
-    created: float = field(default_factory=time.monotonic)
-    last_refreshed: float = field(default_factory=time.monotonic)
+    # no dataclass: importing those costs a fifth of `import seamless`
+    __slots__ = ("created", "fade_factor", "fade_interval", "interest", "last_refreshed")
 
-    def __post_init__(self) -> None:
-        if not self.interest >= 0:
-            raise ValueError(f"the interest of a tempref can't be negative: {self.interest}")
-        if not self.fade_factor >= 1:
-            raise ValueError(f"the fade factor of a tempref is at least 1: {self.fade_factor}")
-        if not self.fade_interval > 0:
-            raise ValueError(f"the fade interval of a tempref is positive: {self.fade_interval}")
+    def __init__(
+        self,
+        interest: float,
+        fade_factor: float = 2.0,
+        fade_interval: float = 2.0,
+        created: float | None = None,
+        last_refreshed: float | None = None,
+    ) -> None:
+        if not interest >= 0:
+            raise ValueError(f"the interest of a tempref can't be negative: {interest}")
+        if not fade_factor >= 1:
+            raise ValueError(f"the fade factor of a tempref is at least 1: {fade_factor}")
+        if not fade_interval > 0:
+            raise ValueError(f"the fade interval of a tempref is positive: {fade_interval}")
+        self.interest = interest
+        self.fade_factor = fade_factor
+        self.fade_interval = fade_interval
+        self.created = time.monotonic() if created is None else created
+        self.last_refreshed = self.created if last_refreshed is None else last_refreshed
+
+    def __repr__(self) -> str:
+        return (
+            f"TempRef(interest={self.interest}, fade_factor={self.fade_factor}, "
+            f"fade_interval={self.fade_interval}, created={self.created}, "
+            f"last_refreshed={self.last_refreshed})"
+        )
 
     @property
     def fade_rate(self) -> float:
@@ -77,7 +96,6 @@ class TempRef:
         self.interest = 0.0
 
 
-@dataclass(slots=True)
 class StrongEntry:
     """What the cache knows of one referenced checksum.
 
@@ -85,12 +103,15 @@ class StrongEntry:
     taken it away. `stored` says that a write backend has it, so that it can be had again.
     """
 
-    buffer: Buffer | None = None
-    size: int = 0
-    normal_refs: int = 0
-    tempref: TempRef | None = None
-    scratch: bool = False
-    stored: bool = False
+    __slots__ = ("buffer", "normal_refs", "scratch", "size", "stored", "tempref")
+
+    def __init__(self) -> None:
+        self.buffer: Buffer | None = None
+        self.size = 0
+        self.normal_refs = 0
+        self.tempref: TempRef | None = None
+        self.scratch = False
+        self.stored = False
 
     @property
     def wanted(self) -> bool:

@@ -1,0 +1,7 @@
+"""Small services that neighbouring packages import."""
+
+from __future__ import annotations
+
+from ._unchecksum import unchecksum
+
+__all__ = ["unchecksum"]

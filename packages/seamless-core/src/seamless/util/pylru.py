@@ -1,0 +1,7 @@
+"""Alias: `seamless.util.lru`, under the name that seamless-remote imports."""
+
+from __future__ import annotations
+
+from .lru import LRU as lrucache  # noqa: N811 - the published name
+
+__all__ = ["lrucache"]
