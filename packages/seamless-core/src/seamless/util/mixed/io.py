@@ -32,6 +32,13 @@ def serialize(value: Any) -> bytes:
     if isinstance(value, (np.ndarray, np.void, bytes)):
         return serialize_binary(value)
     try:
+        return _write_json_or_container(value)
+    except RecursionError:
+        raise ValueError("the value is nested too deeply to be stored") from None
+
+
+def _write_json_or_container(value: Any) -> bytes:
+    try:
         return _write_json(value)
     except _HasBinary:
         return write_container(value)
@@ -102,7 +109,7 @@ def deserialize(content: bytes) -> Any:
     text = content.decode()
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # any text is a valid array of bytes
         return np.array(content)
 
 

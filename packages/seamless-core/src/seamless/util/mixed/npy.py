@@ -81,6 +81,8 @@ def read_npy(content: bytes | memoryview) -> np.ndarray[Any, Any]:
     dtype, shape, fortran, start = _read_header(view)
     if dtype.hasobject:
         raise BufferFormatError("a .npy buffer of Python objects is never unpickled")
+    if dtype.itemsize == 0:
+        raise BufferFormatError("a .npy buffer has items of no bytes")
     count = math.prod(shape)
     if count * dtype.itemsize > len(view) - start:
         raise BufferFormatError(
@@ -94,9 +96,8 @@ def read_npy(content: bytes | memoryview) -> np.ndarray[Any, Any]:
 
 
 def _flat(view: memoryview, dtype: np.dtype[Any], count: int, start: int) -> np.ndarray[Any, Any]:
-    if count == 0 or dtype.itemsize == 0:
-        return np.zeros(count, dtype)
-    return np.frombuffer(view, dtype, count, start)
+    # frombuffer refuses an empty buffer, even for no items
+    return np.frombuffer(view, dtype, count, start) if count else np.zeros(0, dtype)
 
 
 def _laid_out(
