@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from value_strategies import JSON_VALUES
 
@@ -119,6 +119,7 @@ def test_json_is_not_looked_for_where_it_hardly_matters(celltype: str) -> None:
     }
 
 
+@settings(deadline=None)
 @given(st.binary() | JSON_VALUES.map(lambda value: serialize_sync(value, "plain")))
 def test_what_the_facts_prove_can_be_read(content: bytes) -> None:
     info = compute_buffer_info(content)
@@ -127,6 +128,7 @@ def test_what_the_facts_prove_can_be_read(content: bytes) -> None:
             parse(content, celltype)
 
 
+@settings(deadline=None)
 @given(JSON_VALUES)
 def test_the_facts_of_a_valid_buffer_do_not_rule_it_out(value: object) -> None:
     for celltype in ("plain", "mixed"):
@@ -134,6 +136,7 @@ def test_the_facts_of_a_valid_buffer_do_not_rule_it_out(value: object) -> None:
         validate_buffer_info(info, celltype)
 
 
+@settings(deadline=None)
 @given(JSON_VALUES, st.sampled_from(celltypes))
 def test_a_checksum_said_to_stay_belongs_to_a_buffer_of_the_target(
     value: object, target: str
@@ -144,6 +147,7 @@ def test_a_checksum_said_to_stay_belongs_to_a_buffer_of_the_target(
             parse(content, target)
 
 
+@settings(deadline=None)
 @given(JSON_VALUES)
 def test_the_facts_can_be_stored_as_json(value: object) -> None:
     found = facts(serialize_sync(value, "mixed"))

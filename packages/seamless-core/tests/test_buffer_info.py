@@ -8,7 +8,7 @@ import pickle
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seamless import Checksum
@@ -173,6 +173,7 @@ ANY_FACTS = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(ANY_FACTS, st.sampled_from(celltypes), st.sampled_from(celltypes))
 def test_no_checksum_is_answered_that_is_not_known(
     facts: dict[str, Any], source: str, target: str
@@ -184,6 +185,7 @@ def test_no_checksum_is_answered_that_is_not_known(
     assert answer in (True, False, None, -1)
 
 
+@settings(deadline=None)
 @given(ANY_FACTS, st.sampled_from(celltypes))
 def test_what_is_proved_is_not_ruled_out(facts: dict[str, Any], celltype: str) -> None:
     if verify_buffer_info(info(**facts), celltype):

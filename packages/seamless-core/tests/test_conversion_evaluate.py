@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from value_strategies import FLOATS, INTEGERS, JSON_VALUES, LINES, VALUES
 
@@ -40,27 +40,32 @@ def buffers(draw: st.DrawFn, *words: Conversion) -> tuple[bytes, str, str]:
     return serialize_sync(draw(VALUES[source]), source), source, target
 
 
+@settings(deadline=None)
 @given(buffers(Conversion.TRIVIAL))
 def test_trivial_gives_the_very_same_bytes(case: tuple[bytes, str, str]) -> None:
     assert convert(*case) is case[0]
 
 
+@settings(deadline=None)
 @given(st.binary(), st.sampled_from(pairs_of(Conversion.TRIVIAL)))
 def test_trivial_never_looks_at_the_bytes(content: bytes, pair: tuple[str, str]) -> None:
     assert convert(content, *pair) is content
 
 
+@settings(deadline=None)
 @given(buffers(Conversion.TRIVIAL))
 def test_a_trivial_result_reads_as_the_target(case: tuple[bytes, str, str]) -> None:
     parse(convert(*case), case[2])
 
 
+@settings(deadline=None)
 @given(buffers(Conversion.REINTERPRET))
 def test_reinterpret_keeps_the_bytes_or_fails(case: tuple[bytes, str, str]) -> None:
     with contextlib.suppress(ConversionError):
         assert convert(*case) == case[0]
 
 
+@settings(deadline=None)
 @given(st.binary(), st.sampled_from(pairs_of(Conversion.REINTERPRET)))
 def test_reinterpret_keeps_only_what_the_target_reads(
     content: bytes, pair: tuple[str, str]
@@ -69,17 +74,20 @@ def test_reinterpret_keeps_only_what_the_target_reads(
         parse(convert(content, *pair), pair[1])
 
 
+@settings(deadline=None)
 @given(buffers(Conversion.REFORMAT))
 def test_reformat_never_fails_and_reads_as_the_target(case: tuple[bytes, str, str]) -> None:
     parse(convert(*case), case[2])
 
 
+@settings(deadline=None)
 @given(buffers(Conversion.POSSIBLE))
 def test_possible_reads_as_the_target_or_fails(case: tuple[bytes, str, str]) -> None:
     with contextlib.suppress(ConversionError):
         parse(convert(*case), case[2])
 
 
+@settings(deadline=None)
 @given(st.binary(), st.sampled_from(PAIRS))
 def test_foreign_bytes_raise_nothing_but_a_conversion_error(
     content: bytes, pair: tuple[str, str]
@@ -88,6 +96,7 @@ def test_foreign_bytes_raise_nothing_but_a_conversion_error(
         assert isinstance(convert(content, *pair), bytes)
 
 
+@settings(deadline=None)
 @given(buffers(*Conversion), st.data())
 def test_a_chain_is_its_two_steps(case: tuple[bytes, str, str], data: st.DataObject) -> None:
     content, source, _ = case
@@ -109,6 +118,7 @@ def test_a_chain_is_its_two_steps(case: tuple[bytes, str, str], data: st.DataObj
     assert outcome(source, target) == outcome(source, middle, target)
 
 
+@settings(deadline=None)
 @given(buffers(Conversion.REFORMAT, Conversion.POSSIBLE))
 def test_the_same_buffer_always_gives_the_same_bytes(case: tuple[bytes, str, str]) -> None:
     with contextlib.suppress(ConversionError):
@@ -140,41 +150,48 @@ def test_only_bytes_are_converted() -> None:
 
 
 @pytest.mark.parametrize("middle", ["mixed", "yaml", "bytes"])
+@settings(deadline=None)
 @given(value=JSON_VALUES)
 def test_plain_survives_other_names_for_the_same_bytes(middle: str, value: object) -> None:
     content = serialize_sync(value, "plain")
     assert convert(convert(content, "plain", middle), middle, "plain") == content
 
 
+@settings(deadline=None)
 @given(INTEGERS)
 def test_an_integer_survives_as_text(value: int) -> None:
     content = serialize_sync(value, "int")
     assert convert(convert(content, "int", "str"), "str", "int") == content
 
 
+@settings(deadline=None)
 @given(FLOATS)
 def test_a_float_survives_as_text(value: float) -> None:
     content = serialize_sync(value, "float")
     assert convert(convert(content, "float", "str"), "str", "float") == content
 
 
+@settings(deadline=None)
 @given(st.booleans())
 def test_a_truth_value_survives_as_text(value: bool) -> None:
     content = serialize_sync(value, "bool")
     assert convert(convert(content, "bool", "str"), "str", "bool") == content
 
 
+@settings(deadline=None)
 @given(LINES)
 def test_text_survives_as_a_json_string(value: str) -> None:
     content = serialize_sync(value, "text")
     assert convert(convert(content, "text", "str"), "str", "text") == content
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1).filter(lambda content: not content.startswith(b"\x93NUMPY")))
 def test_bytes_survive_as_an_array(content: bytes) -> None:
     assert convert(convert(content, "bytes", "binary"), "binary", "bytes") == content
 
 
+@settings(deadline=None)
 @given(buffers(Conversion.REFORMAT, Conversion.POSSIBLE))
 def test_what_the_facts_promise_holds(case: tuple[bytes, str, str]) -> None:
     content, source, target = case
