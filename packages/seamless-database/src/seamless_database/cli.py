@@ -13,7 +13,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -119,8 +119,12 @@ class _Run:
         arguments = self._arguments
         _say(f"Database file: {arguments.database_file}")
         timeout, max_body = _timeout(arguments.timeout), _size(arguments.max_body)
-        with Database(arguments.database_file, writable=arguments.writable) as database:
+        with ExitStack() as stack:
+            database = Database(arguments.database_file, writable=arguments.writable)
+            stack.enter_context(database)
             listeners = listen(arguments.host, *_ports(arguments))
+            for listener in listeners:
+                stack.enter_context(listener)
 
             def on_ready() -> None:
                 if arguments.status_file is not None:

@@ -88,7 +88,7 @@ class PutIrreproducible:
         record = current_record(connection, self.checksum)
         if current is not None:
             remove_result(connection, self.checksum, self.result)
-        noted = dict(connection.all(_ROWS, checksum=self.checksum))
+        noted: dict[str, str] = dict(connection.all(_ROWS, checksum=self.checksum))
         if self.result not in noted:
             connection.run(
                 _INSERT,

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING
+
+import pytest
+from database_samples import checksum, record
+from database_server import Server
+
+from seamless_database.client import AsyncDatabaseClient, DatabaseClient
+from seamless_database.errors import (
+    ClientError,
+    ConflictError,
+    ReadOnlyError,
+    RequestError,
+    UnknownKeyError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TF, RESULT, OTHER = checksum(1), checksum(2), checksum(3)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("client") / "seamless.db") as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[DatabaseClient]:
+    with DatabaseClient(server.url) as client:
+        yield client
+
+
+def test_the_server_is_healthy(client: DatabaseClient) -> None:
+    assert client.healthcheck() is True
+
+
+def test_the_protocol_is_2_1(client: DatabaseClient) -> None:
+    assert client.get_protocol() == ["seamless", "database", "2.1"]
+
+
+def test_every_miss_is_none(client: DatabaseClient) -> None:
+    nobody = checksum(99)
+    assert client.get_transformation(nobody) is None
+    assert client.get_rev_transformations(nobody) is None
+    assert client.get_metadata(nobody) is None
+    assert client.get_irreproducible(nobody) is None
+    assert client.get_buffer_info(nobody) is None
+    assert client.get_semantic_to_syntactic(nobody, "python") is None
+    assert client.get_syntactic_to_semantic(nobody, "python") is None
+    assert client.get_expression(nobody, [], "mixed", "plain") is None
+    assert client.get_rev_expression(nobody) is None
+    assert client.get_bucket_probe("node", "nobody") is None
+
+
+def test_a_transformation_is_stored_and_found_both_ways(client: DatabaseClient) -> None:
+    client.put_transformation(checksum(10), checksum(11))
+    assert client.get_transformation(checksum(10)) == checksum(11)
+    assert client.get_rev_transformations(checksum(11)) == [checksum(10)]
+
+
+def test_a_record_is_stored_once(client: DatabaseClient) -> None:
+    body = record(checksum(20), RESULT, wall_time_seconds=3.0)
+    client.put_metadata(checksum(20), RESULT, body)
+    assert client.get_metadata(checksum(20)) == body
+    with pytest.raises(ConflictError, match="already exists with different metadata"):
+        client.put_metadata(checksum(20), RESULT, {**body, "wall_time_seconds": 4.0})
+
+
+def test_a_contested_result_leaves_with_its_record(client: DatabaseClient) -> None:
+    body = record(checksum(30), RESULT)
+    client.put_metadata(checksum(30), RESULT, body)
+    client.contest(checksum(30), RESULT)
+    assert client.get_transformation(checksum(30)) is None
+    row = {"checksum": checksum(30), "result": RESULT, "metadata": body}
+    assert client.get_irreproducible(checksum(30)) == [row]
+    assert client.get_irreproducible(checksum(30), OTHER) is None
+
+
+def test_contesting_another_result_is_an_unknown_key(client: DatabaseClient) -> None:
+    client.put_transformation(checksum(40), RESULT)
+    with pytest.raises(UnknownKeyError, match="does not have the irreproducible result"):
+        client.contest(checksum(40), OTHER)
+
+
+def test_buffer_info_is_merged(client: DatabaseClient) -> None:
+    client.put_buffer_info(checksum(50), {"length": 3})
+    client.put_buffer_info(checksum(50), {"is_utf8": True})
+    assert client.get_buffer_info(checksum(50)) == {"length": 3, "is_utf8": True}
+
+
+def test_meanings_are_found_from_both_ends(client: DatabaseClient) -> None:
+    client.put_semantic_to_syntactic(checksum(60), "python", "", [checksum(61)])
+    assert client.get_semantic_to_syntactic(checksum(60), "python") == [checksum(61)]
+    assert client.get_syntactic_to_semantic(checksum(61), "python") == [checksum(60)]
+
+
+def test_an_expression_is_found_both_ways(client: DatabaseClient) -> None:
+    client.put_expression(checksum(70), ["a", 0], "mixed", "plain", checksum(71))
+    assert client.get_expression(checksum(70), ["a", 0], "mixed", "plain") == checksum(71)
+    assert client.get_rev_expression(checksum(71)) == [
+        {
+            "checksum": checksum(70),
+            "path": ["a", 0],
+            "celltype": "mixed",
+            "target_celltype": "plain",
+            "result": checksum(71),
+        }
+    ]
+
+
+def test_a_bucket_probe_is_replaced(client: DatabaseClient) -> None:
+    client.put_bucket_probe("node", "n", checksum(80), "noon", {"boot": 1})
+    client.put_bucket_probe("node", "n", checksum(81), "midnight", {"boot": 2})
+    assert client.get_bucket_probe("node", "n") == {
+        "bucket_kind": "node",
+        "label": "n",
+        "bucket_checksum": checksum(81),
+        "captured_at": "midnight",
+        "freshness_tokens": {"boot": 2},
+    }
+
+
+def test_a_refused_request_is_a_request_error(client: DatabaseClient) -> None:
+    with pytest.raises(RequestError, match="'checksum'"):
+        client.get_transformation("not a checksum")
+
+
+def test_a_value_without_json_form_is_not_sent(client: DatabaseClient) -> None:
+    with pytest.raises(RequestError, match="cannot be sent"):
+        client.put_buffer_info(TF, {"x": float("nan")})
+
+
+def test_a_read_only_server_is_told_apart(tmp_path: Path) -> None:
+    with Server(tmp_path / "seamless.db"):
+        pass
+    with (
+        Server(tmp_path / "seamless.db", writable=False) as server,
+        DatabaseClient(server.url) as client,
+        pytest.raises(ReadOnlyError),
+    ):
+        client.put_transformation(TF, RESULT)
+
+
+def test_an_unreachable_server_is_a_client_error() -> None:
+    with (
+        DatabaseClient("http://127.0.0.1:1") as client,
+        pytest.raises(ClientError, match=r"http://127\.0\.0\.1:1"),
+    ):
+        client.get_transformation(TF)
+
+
+def test_the_async_face_gives_the_same_answers(server: Server) -> None:
+    async def talk() -> None:
+        async with AsyncDatabaseClient(server.url) as client:
+            await client.put_transformation(checksum(90), RESULT)
+            assert await client.get_transformation(checksum(90)) == RESULT
+            assert await client.get_transformation(checksum(98)) is None
+            with pytest.raises(RequestError):
+                await client.get_metadata("")
+
+    asyncio.run(talk())
+
+
+def test_both_faces_have_the_same_methods() -> None:
+    def public(face: type) -> set[str]:
+        return {name for name in vars(face) if not name.startswith("_")}
+
+    assert public(DatabaseClient) == public(AsyncDatabaseClient)
+
+
+def test_methods_keep_their_signature_and_description(client: DatabaseClient) -> None:
+    assert list(inspect.signature(client.put_transformation).parameters) == ["checksum", "result"]
+    assert "result" in str(client.put_transformation.__doc__)
