@@ -8,6 +8,7 @@ order of the keys made here is a byte format.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -100,16 +101,8 @@ def key_text(key: Any) -> str:
     """
     if isinstance(key, str):
         return str(key)
-    if key is True:
-        return "true"
-    if key is False:
-        return "false"
-    if key is None:
-        return "null"
-    if isinstance(key, int):
-        return int.__repr__(key)
-    if isinstance(key, float):
-        return float.__repr__(key)
+    if key is None or isinstance(key, (bool, int, float)):
+        return json.dumps(key)
     raise TypeError(f"a key of a mixed dict is text or a plain number, not {type(key).__name__}")
 
 

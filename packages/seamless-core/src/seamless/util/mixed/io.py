@@ -72,10 +72,11 @@ def _first_of_unicode(array: np.ndarray[Any, Any]) -> bytes:
         "store array.tolist() as plain or mixed, or encode it to a bytes array",
         stacklevel=4,
     )
-    first = str(array)[:1] if array.ndim == 0 else array[0].tolist()
-    if first == "":
+    if array.ndim > 0:
+        return _write_json(array[0].tolist())
+    if not str(array):
         raise TypeError("an empty text can't be stored as an array; store it as str or text")
-    return _write_json(first)
+    return _write_json(str(array)[0])
 
 
 def _write_json(value: Any) -> bytes:
