@@ -12,18 +12,13 @@ __all__ = ["unchecksum"]
 def unchecksum(value: Any) -> Any:
     """Return a copy of `value` with each `Checksum` in it turned into its digits.
 
-    Looks into dicts (keys and values), lists and tuples; a tuple becomes a list. Anything
-    else is passed on as it is.
+    Looks into dicts, lists and tuples; a tuple becomes a list. Anything else is passed on
+    as it is, keys too: a checksum that is a key has no place in JSON, and stays an error.
     """
     if isinstance(value, Checksum):
         return value.hex()
     if isinstance(value, dict):
-        return {unchecksum_key(key): unchecksum(item) for key, item in value.items()}
+        return {key: unchecksum(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [unchecksum(item) for item in value]
     return value
-
-
-def unchecksum_key(key: Any) -> Any:
-    """Return a dictionary key with a `Checksum` turned into its digits."""
-    return key.hex() if isinstance(key, Checksum) else key
