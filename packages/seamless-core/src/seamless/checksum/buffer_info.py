@@ -219,7 +219,8 @@ def convert_from_buffer_info(
     -------
     Checksum, str, bool, -1 or None
         True: the buffer is one of the target as it stands, the checksum stays.
-        A checksum: that of the result. -1: it works, but has to be computed.
+        A checksum: that of the result. -1: it has to be computed; it works, but
+        for text as `python` or `yaml`, which nothing known here can vouch for.
         False: it can't work. None: not known.
 
     Raises

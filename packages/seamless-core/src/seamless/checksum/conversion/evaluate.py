@@ -136,9 +136,10 @@ def _unwrapped(content: bytes) -> bytes:
     if not _is_array(content):
         return content
     array = codec_of("binary").from_bytes(content)
-    is_byte_string = array.shape == () and array.dtype.kind == "S"
-    data: bytes = array.tobytes()
-    return data if is_byte_string else content
+    if array.shape != () or array.dtype.kind != "S":
+        return content
+    data: bytes = array.tobytes()  # not array.item(), which drops zero bytes at the end
+    return data
 
 
 def _wrapped(content: bytes) -> bytes:
@@ -188,7 +189,8 @@ STEPS: Mapping[Pair, Step] = {
     ("ipython", "python"): ipython_to_python,
     ("yaml", "plain"): yaml_to_plain,
     **{
-        (source, target): _by_value(source, write)
+        # a str buffer is JSON, and may hold a number or truth value without quotes
+        (source, target): _by_value("plain" if source == "str" else source, write)
         for source in celltypes
         for target, write in _TO_SCALAR.items()
         if source in {"binary", "mixed", "plain", *_TO_SCALAR}
