@@ -1,0 +1,48 @@
+"""Running the installed commands for real, and looking at the folders they work in."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def command(name: str) -> str:
+    """Path of an installed command."""
+    return str(Path(sysconfig.get_path("scripts")) / name)
+
+
+def run_command(name: str, *args: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """Run a command to its end, with both of its outputs caught unless told otherwise."""
+    defaults = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "timeout": 120}
+    run: Callable[..., subprocess.CompletedProcess[bytes]] = subprocess.run
+    return run([command(name), *args], **defaults | options)
+
+
+def sha256(content: bytes) -> str:
+    """Hex digest, by the standard library alone."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """Relative name → content of every readable regular file, following links to files."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def assert_one_error_line(result: subprocess.CompletedProcess[bytes]) -> str:
+    """Check for exit status 1 and exactly one `Error:` line; returns its text."""
+    text = result.stderr.decode()
+    assert result.returncode == 1, text
+    assert text.startswith("Error: ")
+    assert text.count("\n") == 1
+    assert text.endswith("\n")
+    return text
