@@ -47,10 +47,11 @@ class Buffer:
     """
 
     __module__ = "seamless"
-    __slots__ = ("__weakref__", "_checksum", "_content")
+    __slots__ = ("__weakref__", "_checksum", "_content", "_registered")
 
     _content: bytes
     _checksum: Checksum | None
+    _registered: bool
 
     def __init__(
         self,
@@ -61,13 +62,14 @@ class Buffer:
         verify: bool = False,
     ) -> None:
         self._checksum = None
+        self._registered = False
         self._content = _content_of(value, celltype)
         if checksum is not None:
             checksum = Checksum(checksum)
             if verify:
                 _verify(self._content, checksum)
             self._checksum = checksum
-            get_buffer_cache().register(checksum, self, size=len(self._content))
+            self._register(checksum)
 
     @classmethod
     async def from_async(
@@ -90,6 +92,15 @@ class Buffer:
         import asyncio
 
         return await asyncio.to_thread(cls, value, celltype, checksum=checksum)
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        # the form that Python gives to slots, so that older versions can read it
+        return None, {"_checksum": self._checksum, "_content": self._content}
+
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        self._checksum = state[1]["_checksum"]
+        self._content = state[1]["_content"]
+        self._registered = False
 
     # -- content ----------------------------------------------------------------------
 
@@ -145,19 +156,24 @@ class Buffer:
     def get_checksum(self) -> Checksum:
         """Return the SHA-256 of the content, and register the buffer in the cache.
 
-        Computed once.
+        Both are done once.
         """
         if self._checksum is None:
             from .checksum.calculate_checksum import calculate_checksum
 
             self._checksum = Checksum(calculate_checksum(self._content))
-            get_buffer_cache().register(self._checksum, self, size=len(self._content))
+        if not self._registered:
+            self._register(self._checksum)
         return self._checksum
+
+    def _register(self, checksum: Checksum) -> None:
+        get_buffer_cache().register(checksum, self, size=len(self._content))
+        self._registered = True
 
     async def get_checksum_async(self) -> Checksum:
         """Do what `get_checksum` does, in a thread, so that a running loop goes on."""
         if self._checksum is not None:
-            return self._checksum
+            return self.get_checksum()
         import asyncio
 
         return await asyncio.to_thread(self.get_checksum)

@@ -22,6 +22,8 @@ NAMED_AT_MOST = 20
 #: Seconds that `finish` waits at least, and bytes a second that a slow server takes.
 FINISH_SECONDS = 3.0
 SLOW_UPLOAD = 10e6
+#: Seconds that the thread gets for closing its sessions.
+DISMISS_SECONDS = 1.0
 
 
 def register(buffer: Buffer) -> None:
@@ -116,6 +118,7 @@ def finish() -> list[Upload]:
     for patience in (1.0, 2.0):
         if queue.drain(patience * (FINISH_SECONDS + queue.pending_bytes() / SLOW_UPLOAD)):
             break
+    queue.dismiss(DISMISS_SECONDS)
     return untold_failures()
 
 

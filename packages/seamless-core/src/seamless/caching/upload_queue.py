@@ -17,6 +17,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..util.run_sync import settle_tasks
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -80,6 +82,7 @@ class UploadQueue:
         self._failed: dict[Checksum, Upload] = {}
         self._thread: threading.Thread | None = None
         self._wake: Callable[[], object] | None = None
+        self._dismissed = False
 
     # -- asking -----------------------------------------------------------------------
 
@@ -160,6 +163,16 @@ class UploadQueue:
                 self._changed.wait(left)
             return not (self._pending or self._failed)
 
+    def dismiss(self, timeout: float) -> None:
+        """Let the thread end as soon as it has nothing to do, and wait for that."""
+        with self._changed:
+            thread = self._thread
+            self._dismissed = thread is not None
+            if self._wake is not None:
+                self._wake()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
     def _enqueue(self, upload: Upload) -> None:
         self._pending[upload.checksum] = upload
         self._waiting.append(upload)
@@ -190,6 +203,9 @@ class UploadQueue:
             loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
             loop.close()
+            with self._changed:
+                if self._thread is threading.current_thread():
+                    self._thread = self._wake = None
 
     async def _send_until_idle(self, loop: _Loop, idle_seconds: float) -> None:
         wake = asyncio.Event()
@@ -204,10 +220,13 @@ class UploadQueue:
                 task.add_done_callback(tasks.discard)
                 task.add_done_callback(lambda _: wake.set())
             try:
-                await asyncio.wait_for(wake.wait(), None if tasks else idle_seconds)
+                patience = 0.0 if self._dismissed else idle_seconds
+                await asyncio.wait_for(wake.wait(), None if tasks else patience)
             except asyncio.TimeoutError:
                 if self._retire():
-                    return
+                    break
+        self._leave()
+        await settle_tasks()
 
     def _next(self) -> Upload | None:
         with self._changed:
@@ -218,8 +237,8 @@ class UploadQueue:
         with self._changed:
             if self._waiting:
                 return False
-            self._leave()
             self._thread = self._wake = None
+            self._dismissed = False
             return True
 
     async def _send_one(self, upload: Upload) -> None:

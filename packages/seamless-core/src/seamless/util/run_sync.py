@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["run_sync"]
+__all__ = ["run_sync", "settle_tasks"]
+
+#: What the tasks that a coroutine leaves behind get, mostly for closing connections.
+SETTLE_SECONDS = 1.0
 
 Result = TypeVar("Result")
 
@@ -32,7 +35,7 @@ def run_sync(
     make_coroutine
         Called where the coroutine will run.
     at_end
-        Called in the thread in which it ran, while its loop still exists.
+        Called in its loop when it has ended; tasks that this starts are waited for.
     """
     try:
         asyncio.get_running_loop()
@@ -44,24 +47,32 @@ def run_sync(
 def _run_in_new_loop(
     make_coroutine: Callable[[], Coroutine[Any, Any, Result]], at_end: Callable[[], None] | None
 ) -> Result:
+    async def run() -> Result:
+        try:
+            return await make_coroutine()
+        finally:
+            if at_end is not None:
+                at_end()
+            await settle_tasks()
+
     loop = asyncio.new_event_loop()
     try:
-        return loop.run_until_complete(make_coroutine())
+        return loop.run_until_complete(run())
     finally:
-        if at_end is not None:
-            at_end()
-        _cancel_leftovers(loop)
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
 
 
-def _cancel_leftovers(loop: asyncio.AbstractEventLoop) -> None:
-    leftovers = asyncio.all_tasks(loop)
-    for task in leftovers:
+async def settle_tasks(seconds: float = SETTLE_SECONDS) -> None:
+    """Let the other tasks of this loop end, and cancel those that take too long."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    if not tasks:
+        return
+    _, late = await asyncio.wait(tasks, timeout=seconds)
+    for task in late:
         task.cancel()
-    if leftovers:
-        loop.run_until_complete(asyncio.gather(*leftovers, return_exceptions=True))
+    await asyncio.gather(*late, return_exceptions=True)
 
 
 def _run_in_thread(function: Callable[[], Result]) -> Result:

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from seamless.caching.byte_size import parse_byte_size
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("1_000_000", 1_000_000),
+        ("512MB", 512_000_000),
+        ("8GiB", 8 * 1024**3),
+        ("8g", 8_000_000_000),
+        ("1.5 kib", 1536),
+        (" 2 TB ", 2 * 10**12),
+        ("3B", 3),
+    ],
+)
+def test_a_size_is_read_as_people_write_it(text: str, size: int) -> None:
+    assert parse_byte_size(text) == size
+
+
+def test_a_number_of_bytes_stays_what_it_is() -> None:
+    assert parse_byte_size(123) == 123
+
+
+@pytest.mark.parametrize("text", ["", "MB", "-1", "1e9", "nan", "5 XB", "1.2.3GB", "5 GB extra"])
+def test_what_is_no_size_is_refused_by_name(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no size in bytes; write it as"):
+        parse_byte_size(text)
+
+
+def test_a_negative_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        parse_byte_size(-1)

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seamless import Checksum
+from seamless.caching.eviction import EvictionQueue
+from seamless.caching.eviction_cost import Worth
+
+NAMES = [Checksum(bytes([number]) * 32) for number in range(20)]
+
+actions = st.lists(
+    st.tuples(
+        st.sampled_from(["put", "put", "put", "discard", "take"]),
+        st.sampled_from(NAMES),
+        st.floats(-100, 100),
+        st.sampled_from([0.0, 0.25, 1.0]),
+    ),
+    max_size=300,
+)
+
+
+@given(actions)
+def test_the_cheapest_at_that_moment_leaves_first(
+    actions: list[tuple[str, Checksum, float, float]],
+) -> None:
+    queue = EvictionQueue()
+    model: dict[Checksum, Worth] = {}
+    for now, (action, name, at_zero, rate) in enumerate(actions):
+        if action == "put":
+            model[name] = Worth(at_zero, rate)
+            queue.put(name, model[name])
+        elif action == "discard":
+            model.pop(name, None)
+            queue.discard(name)
+        else:
+            taken = queue.take_cheapest(float(now))
+            assert (taken is None) == (not model)
+            if taken is not None:
+                least = min(worth.at(float(now)) for worth in model.values())
+                assert model.pop(taken).at(float(now)) == least
+        assert len(queue) == len(model)
+        assert all(name in queue for name in model)
+
+
+def test_stale_items_do_not_pile_up() -> None:
+    queue = EvictionQueue()
+    for number in range(10_000):
+        queue.put(NAMES[0], Worth(float(number)))
+    assert sum(map(len, queue._heaps.values())) < 200

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from seamless.caching.references import StrongEntry, TempRef
+
+
+def test_interest_is_divided_by_the_factor_every_interval() -> None:
+    tempref = TempRef(128.0, fade_factor=2.0, fade_interval=2.0, created=0.0)
+    assert tempref.current_interest(6.0) == pytest.approx(16.0)
+
+
+def test_a_refresh_makes_the_interest_full_again() -> None:
+    tempref = TempRef(8.0, created=0.0)
+    tempref.refresh(100.0)
+    assert tempref.current_interest(100.0) == pytest.approx(8.0)
+
+
+def test_interest_never_grows_when_the_clock_is_behind() -> None:
+    assert TempRef(8.0, created=50.0).current_interest(10.0) == pytest.approx(8.0)
+
+
+def test_very_old_interest_is_still_comparable() -> None:
+    tempref = TempRef(1.0, created=0.0)
+    assert tempref.current_interest(1e6) == 0.0
+    assert math.isfinite(tempref.log_interest(1e6))
+
+
+def test_a_weaker_second_request_does_not_lower_the_interest() -> None:
+    tempref = TempRef(100.0, created=0.0)
+    tempref.renew(TempRef(10.0, created=2.0))
+    assert tempref.current_interest(2.0) == pytest.approx(50.0)
+
+
+def test_a_cleared_tempref_has_no_interest() -> None:
+    tempref = TempRef(5.0)
+    tempref.clear()
+    assert tempref.current_interest() == 0.0
+
+
+@pytest.mark.parametrize("terms", [(-1.0, 2.0, 2.0), (1.0, 0.5, 2.0), (1.0, 2.0, 0.0)])
+def test_impossible_terms_are_refused(terms: tuple[float, float, float]) -> None:
+    with pytest.raises(ValueError, match="tempref"):
+        TempRef(*terms)
+
+
+def test_an_entry_without_references_is_not_wanted() -> None:
+    assert not StrongEntry().wanted
+
+
+def test_a_tempref_makes_an_entry_wanted() -> None:
+    entry = StrongEntry()
+    entry.tempref = TempRef(1.0)
+    assert entry.wanted
+
+
+def test_a_count_makes_an_entry_wanted() -> None:
+    entry = StrongEntry()
+    entry.normal_refs = 1
+    assert entry.wanted
