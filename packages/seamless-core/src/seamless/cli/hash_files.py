@@ -70,8 +70,10 @@ def _hash_small_files(paths: Sequence[str]) -> list[str | None]:
         return []
     processes = core_count() if len(paths) >= FEW else 1
     with mmap.mmap(-1, len(paths) * _DIGEST_SIZE) as slots:
-        children = [_fork(paths, slots, n, processes) for n in range(1, processes)]
+        children: list[int] = []
         try:
+            for number in range(1, processes):
+                children.append(_fork(paths, slots, number, processes))  # noqa: PERF401 - for `_stop`
             with Progress(len(paths), " files") as advance:
                 _fill_slots(paths, slots, 0, processes, advance)
                 while children:
@@ -160,10 +162,11 @@ def _hash_in_threads(
             advance(count)
 
     order = sorted(range(len(paths)), key=lambda number: -sizes[number])
-    with ThreadPoolExecutor(core_count()) as pool:
+    pool = ThreadPoolExecutor(core_count())
+    try:
         futures = {n: pool.submit(plain_checksum, paths[n], advance_or_stop) for n in order}
-        try:
-            return [futures[number].result() for number in range(len(paths))]
-        finally:
-            stop.set()  # after a failure or Ctrl-C, the others need not reach their ends
-            pool.shutdown(wait=False, cancel_futures=True)
+        return [futures[number].result() for number in range(len(paths))]
+    finally:
+        # after a failure or Ctrl-C, even one among the submissions, nobody reads to the end
+        stop.set()
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,75 @@
+"""Digests of many files: each in its place, whatever happens to a helping process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from command_runs import sha256
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seamless.cli.hash_files import FEW, SMALL, hash_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Hashes the files of a folder while every helping process dies before it has begun.
+WITHOUT_HELP = """
+import os, signal, sys
+from seamless.cli import hash_files
+
+def fork_a_victim(*args):
+    child = os.fork()
+    if child == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return child
+
+hash_files._fork = fork_a_victim
+hash_files.core_count = lambda: 3
+names = sorted(os.listdir(sys.argv[1]), key=int)
+print(*hash_files.hash_files([os.path.join(sys.argv[1], name) for name in names]))
+"""
+
+
+def test_no_files_have_no_digests() -> None:
+    assert hash_files([]) == []
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.sampled_from([0, 1, SMALL - 1, SMALL, SMALL + 1, 3 * SMALL]), max_size=8))
+def test_digests_come_in_the_order_of_the_files(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("files")
+    contents = [bytes([number]) * size for number, size in enumerate(sizes)]
+    for number, content in enumerate(contents):
+        (folder / str(number)).write_bytes(content)
+    paths = [str(folder / str(number)) for number in range(len(sizes))]
+    assert hash_files(paths) == [sha256(content) for content in contents]
+
+
+def test_large_files_are_hashed_beside_each_other_in_order(tmp_path: Path) -> None:
+    contents = [bytes([number]) * (number + 1) * 2_000_000 for number in range(5)]
+    for number, content in enumerate(contents):
+        (tmp_path / str(number)).write_bytes(content)
+    paths = [str(tmp_path / str(number)) for number in range(5)]
+    assert hash_files(paths) == [sha256(content) for content in contents]
+
+
+def test_a_process_that_dies_leaves_no_file_out(tmp_path: Path) -> None:
+    for number in range(FEW):
+        (tmp_path / str(number)).write_bytes(b"%d" % number)
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT_HELP, str(tmp_path)], capture_output=True, check=True
+    )
+    assert result.stdout.decode().split() == [sha256(b"%d" % number) for number in range(FEW)]
+
+
+def test_a_file_that_has_gone_is_an_os_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "there").write_bytes(b"")
+    with pytest.raises(FileNotFoundError) as caught:
+        hash_files([str(tmp_path / "there"), str(tmp_path / "gone")])
+    assert caught.value.filename == str(tmp_path / "gone")
