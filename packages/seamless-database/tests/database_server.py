@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 #: seconds that anything may take on a busy machine before a test gives up
-PATIENCE = 60
+PATIENCE = 40
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,348 @@
+"""A running server: locks, disks, signals, idleness, and requests that come in pieces."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import resource
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from database_samples import checksum
+from database_server import PATIENCE, Server
+
+from seamless_database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BODY = json.dumps({"type": "transformation", "checksum": checksum(1)}).encode()
+HALF = b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY[:20]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "seamless.db"
+
+
+@pytest.fixture
+def server(file: Path) -> Iterator[Server]:
+    with Server(file) as server:
+        yield server
+
+
+def connect(server: Server) -> socket.socket:
+    return socket.create_connection((server.host, server.port), timeout=PATIENCE)
+
+
+def receive(client: socket.socket) -> int:
+    """Read one answer off a connection; returns its status."""
+    response = http.client.HTTPResponse(client)
+    response.begin()
+    response.read()
+    return response.status
+
+
+def is_one_plain_file(file: Path) -> bool:
+    """Whether nothing lies beside the file and it is in its plain journal mode."""
+    beside = [entry.name for entry in file.parent.iterdir() if entry.name.startswith(file.name)]
+    return beside == [file.name] and file.read_bytes()[18:20] == b"\x01\x01"
+
+
+# another process holds the lock
+
+
+@pytest.fixture
+def holder(server: Server, file: Path) -> Iterator[sqlite3.Connection]:
+    """Another process's connection that holds the write lock."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        yield holder
+
+
+def test_a_locked_write_is_answered_503_and_reads_go_on_meanwhile(
+    server: Server, holder: sqlite3.Connection
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        write = pool.submit(server.put, "transformation", checksum=checksum(1), value=checksum(2))
+        seen = 0
+        while not write.done():
+            assert server.ask("GET", path="/healthcheck").status == 200
+            assert server.get("transformation", checksum=checksum(1)).status == 404
+            seen += 1
+            time.sleep(0.05)
+    assert seen > 10
+    assert write.result().status == 503
+    assert write.result().text.startswith("ERROR: the database is locked by another process")
+
+
+def test_a_write_that_gets_the_lock_in_time_succeeds(
+    server: Server, holder: sqlite3.Connection
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        write = pool.submit(server.put, "transformation", checksum=checksum(1), value=checksum(2))
+        time.sleep(0.5)
+        holder.execute("ROLLBACK")
+        assert write.result().status == 200
+
+
+def test_the_end_does_not_wait_for_ever_for_a_lock(
+    server: Server, holder: sqlite3.Connection
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        write = pool.submit(server.put, "transformation", checksum=checksum(1), value=checksum(2))
+        time.sleep(0.5)
+        server.process.terminate()
+        assert write.result().status == 503
+    assert server.end() == (0, "")
+
+
+def test_two_writable_servers_on_one_file_lose_nothing(server: Server, file: Path) -> None:
+    with Server(file) as other, ThreadPoolExecutor(4) as pool:
+        answers = [
+            pool.submit(each.put, "transformation", checksum=checksum(i), value=checksum(-i))
+            for i in range(1, 61)
+            for each in [(server, other)[i % 2]]
+        ]
+        assert {answer.result().status for answer in answers} == {200}
+        for i in range(1, 61):
+            for each in (server, other):
+                assert each.get("transformation", checksum=checksum(i)).text == checksum(-i)
+        assert other.stop() == (0, "")
+        assert server.stop() == (0, "")
+    assert is_one_plain_file(file)
+
+
+def test_a_read_only_server_sees_what_a_writable_one_stores(server: Server, file: Path) -> None:
+    with Server(file, writable=False) as reader:
+        assert reader.get("transformation", checksum=checksum(1)).status == 404
+        server.put("transformation", checksum=checksum(1), value=checksum(2))
+        assert reader.get("transformation", checksum=checksum(1)).text == checksum(2)
+
+
+def test_a_full_disk_is_answered_503_and_reads_go_on(server: Server, file: Path) -> None:
+    server.put("transformation", checksum=checksum(1), value=checksum(2))
+    pid, unlimited = server.process.pid, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    room = max(entry.stat().st_size for entry in file.parent.iterdir())
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+    info = {"x": "x" * 200_000}
+    refused = server.put("buffer_info", checksum=checksum(3), value=info)
+    assert refused.status == 503
+    assert refused.text.startswith("ERROR: the database could not be written")
+    assert server.get("transformation", checksum=checksum(1)).text == checksum(2)
+    assert server.get("buffer_info", checksum=checksum(3)).status == 404
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
+    assert server.put("buffer_info", checksum=checksum(3), value=info).status == 200
+    assert server.get("buffer_info", checksum=checksum(3)).json() == info
+
+
+# the end
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_the_server_and_leaves_one_plain_file(
+    server: Server, file: Path, number: signal.Signals
+) -> None:
+    server.put("transformation", checksum=checksum(1), value=checksum(2))
+    # the connection is kept alive, and idle
+    assert server.stop(number) == (0, "")
+    assert is_one_plain_file(file)
+
+
+def test_an_ignored_hangup_stays_ignored(file: Path, tmp_path: Path) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        server = Server(file)
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    with server:
+        server.process.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        assert server.get("protocol").status == 200
+
+
+def test_a_half_received_request_does_not_hold_up_the_end(server: Server, file: Path) -> None:
+    with connect(server) as client:
+        client.sendall(HALF)
+        time.sleep(0.3)
+        assert server.stop() == (0, "")
+        assert receive(client) == 503
+    assert is_one_plain_file(file)
+
+
+def test_half_a_header_does_not_hold_up_the_end(server: Server) -> None:
+    with connect(server) as client:
+        client.sendall(HALF[:30])
+        time.sleep(0.3)
+        assert server.stop() == (0, "")
+
+
+def test_a_request_that_arrives_in_full_after_the_signal_is_answered(server: Server) -> None:
+    with connect(server) as client:
+        client.sendall(HALF)
+        time.sleep(0.3)
+        server.process.terminate()
+        time.sleep(0.3)
+        client.sendall(BODY[20:])
+        assert receive(client) == 404
+    assert server.end() == (0, "")
+
+
+def test_what_was_acknowledged_in_a_write_storm_is_in_the_file(server: Server, file: Path) -> None:
+    acknowledged: list[int] = []
+    counter, lock = iter(range(1, 100_000)), threading.Lock()
+
+    def write() -> None:
+        while True:
+            with lock:
+                number = next(counter)
+            try:
+                answer = server.put(
+                    "transformation", checksum=checksum(number), value=checksum(-number)
+                )
+            except OSError:
+                return
+            if answer.status == 200:
+                acknowledged.append(number)
+
+    threads = [threading.Thread(target=write) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    while len(acknowledged) < 100:
+        time.sleep(0.01)
+    server.process.terminate()
+    server.process.wait(PATIENCE)
+    for thread in threads:
+        thread.join()
+    assert server.end() == (0, "")
+    assert is_one_plain_file(file)
+    with Database(file) as database:
+        for number in acknowledged:
+            request = {"type": "transformation", "checksum": checksum(number)}
+            assert database.get(request) == checksum(-number)
+
+
+@pytest.mark.crash
+def test_a_killed_server_keeps_what_it_acknowledged(server: Server, file: Path) -> None:
+    server.put("transformation", checksum=checksum(1), value=checksum(2))
+    server.process.kill()
+    server.end()
+    with Server(file) as again:
+        assert again.get("transformation", checksum=checksum(1)).text == checksum(2)
+        assert again.stop() == (0, "")
+    assert is_one_plain_file(file)
+
+
+# idleness
+
+
+def test_the_server_ends_when_nobody_asks(file: Path) -> None:
+    with Server(file, "--timeout", "0.5") as server:
+        assert server.end() == (0, "")
+    assert is_one_plain_file(file)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "writable"),
+    [("GET", "/healthcheck", True), ("GET", "/", True), ("PUT", "/", True), ("PUT", "/", False)],
+)
+def test_every_request_counts_as_activity(
+    file: Path, method: str, path: str, writable: bool
+) -> None:
+    Database(file, writable=True).close()
+    with Server(file, "--timeout", "1", writable=writable) as server:
+        for _ in range(8):
+            server.ask(method, {}, path=path)
+            time.sleep(0.25)
+        assert server.process.poll() is None
+        assert server.end() == (0, "")
+
+
+def test_a_request_that_is_still_arriving_is_finished_first(file: Path) -> None:
+    with Server(file, "--timeout", "0.5") as server, connect(server) as client:
+        client.sendall(HALF)
+        time.sleep(1.5)
+        client.sendall(BODY[20:])
+        assert receive(client) == 404
+        assert server.end() == (0, "")
+
+
+# bodies and connections
+
+
+def test_a_body_above_the_limit_is_refused(file: Path) -> None:
+    with Server(file, "--max-body", "10KB") as server:
+        value = {"x": "x" * 12_000}
+        refused = server.put("buffer_info", checksum=checksum(1), value=value)
+        assert refused.status == 413
+        assert refused.text.startswith("ERROR: the body is larger than 10000 bytes")
+        assert server.get("buffer_info", checksum=checksum(1)).status == 404
+
+
+def test_an_endless_body_is_cut_off(file: Path) -> None:
+    with Server(file, "--max-body", "10KB") as server, connect(server) as client:
+        client.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        answer = b""
+        try:
+            for _ in range(100):
+                client.sendall(b"1000\r\n" + b"x" * 4096 + b"\r\n")
+            answer = client.recv(1000)
+        except OSError:
+            # the server has hung up, as it should
+            return
+        assert b" 413 " in answer
+
+
+def test_a_large_body_is_taken(server: Server) -> None:
+    value = {"x": "é" * 2_000_000}
+    assert server.put("buffer_info", checksum=checksum(1), value=value).status == 200
+    assert server.get("buffer_info", checksum=checksum(1)).json() == value
+
+
+def test_a_connection_survives_requests_whose_body_is_not_read(file: Path) -> None:
+    Database(file, writable=True).close()
+    with Server(file, writable=False) as server, connect(server) as client:
+        body = b"x" * 200_000
+        head = b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+        for _ in range(3):
+            client.sendall(head + body)
+            assert receive(client) == 405
+
+
+def test_malformed_http_is_refused_without_a_word_in_the_log(server: Server) -> None:
+    with connect(server) as client:
+        client.sendall(b"complete nonsense\r\n\r\n")
+        assert receive(client) == 400
+    assert server.stop() == (0, "")
+
+
+def test_an_idle_connection_is_kept(server: Server) -> None:
+    with connect(server) as client:
+        for pause in (6, 0):
+            client.sendall(b"GET /healthcheck HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert receive(client) == 200
+            # longer than uvicorn keeps one by default
+            time.sleep(pause)
+
+
+def test_a_launcher_may_close_the_output(file: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = ["seamless_database", str(file), "--writable", "--port", str(port), "--timeout", "0.5"]
+    process = subprocess.Popen([sys.executable, "-m", *words], stdout=writer)
+    os.close(writer)
+    assert process.wait(PATIENCE) == 0
