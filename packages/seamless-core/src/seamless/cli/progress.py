@@ -74,7 +74,7 @@ class Progress:
                 self._bar = self._open()
 
     def _open(self) -> _Bar:
-        from tqdm import tqdm  # type: ignore[import-untyped]  # ships no types: see _Bar
+        from tqdm import tqdm
 
         in_bytes = self._unit == "B"
         bar: _Bar = tqdm(
