@@ -1,0 +1,76 @@
+"""The README's examples run, in one session from top to bottom as a reader would run them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+README = (PACKAGE / "README.md").read_text()
+ENTRY_POINTS = re.findall(r"^(seamless-\S+) = ", (PACKAGE / "pyproject.toml").read_text(), re.M)
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def test_the_python_examples_run_one_after_the_other(tmp_path: Path) -> None:
+    child = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "\n".join(blocks("python"))],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert child.returncode == 0, child.stderr
+    assert "294.25" in child.stdout
+    assert "refused: " in child.stdout
+    assert child.stderr == ""
+
+
+def test_every_shown_result_is_the_printed_one(tmp_path: Path) -> None:
+    """A comment below a `print` is what it prints; a prefix of it, where it ends in dots."""
+    code = "\n".join(blocks("python"))
+    child = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    shown = re.findall(r"^print\(.*\)\n# (.*)$", code, re.MULTILINE)
+    assert shown
+    for result in shown:
+        assert result.removesuffix("...") in child.stdout
+
+
+def test_every_command_is_described() -> None:
+    assert len(ENTRY_POINTS) == 3
+    for command in ENTRY_POINTS:
+        assert f"`{command} " in README
+
+
+def test_every_cell_type_is_described() -> None:
+    from seamless.checksum.celltypes import celltypes
+
+    table = README[README.index("| cell type |") : README.index("`Buffer(value, celltype)`")]
+    for celltype in celltypes:
+        assert f"`{celltype}`" in table
+
+
+def test_the_shown_commands_run(tmp_path: Path) -> None:
+    shown = [line[2:] for block in blocks("console") for line in block.splitlines()]
+    commands = [line.split() for line in shown if line.startswith("seamless-")]
+    (tmp_path / "README.md").write_text(README)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "one.txt").write_text("1")
+
+    assert commands
+    for name, *arguments in commands:
+        binary = Path(sys.executable).with_name(name)
+        subprocess.run([binary, *arguments], cwd=tmp_path, check=True, timeout=60)
+    assert (tmp_path / "data.INDEX").is_file()
