@@ -27,7 +27,7 @@ from seamless_database.errors import (
     UnavailableError,
 )
 from seamless_database.filesystem import is_network
-from seamless_database.protocol import Fields
+from seamless_database.protocol import from_python
 from seamless_database.writer import Work, Writer
 
 if TYPE_CHECKING:
@@ -76,11 +76,11 @@ class Database:
 
     def get(self, body: Mapping[str, Any]) -> str | None:
         """Answer a read request, given as the JSON object of the protocol; None is a miss."""
-        return self.read(records.reading(Fields.of(body)).run)
+        return self.read(records.reading(from_python(body)).run)
 
     def put(self, body: Mapping[str, Any]) -> None:
         """Do a write request, given as the JSON object of the protocol; returns when it is safe."""
-        self.submit(records.writing(Fields.of(body)).run).result()
+        self.submit(records.writing(from_python(body)).run).result()
 
     async def answer(self, request: records.Read) -> str | None:
         """Answer a checked read request; look-ups of one row are done on the spot."""
@@ -193,6 +193,8 @@ class Database:
         except DatabaseLockedError:
             # another process uses the file in its present mode, which does as well
             row = connection.command("PRAGMA journal_mode")
+        # until it first reads in WAL mode, a connection does not keep others from leaving it
+        connection.command("PRAGMA schema_version")
         # in a plain journal, only EXTRA also syncs the removal of the journal that commits
         level = "FULL" if row == ("wal",) else "EXTRA"
         connection.command(f"PRAGMA synchronous={level}")

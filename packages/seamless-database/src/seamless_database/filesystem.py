@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 #: file systems whose files other machines may have open
@@ -12,6 +13,8 @@ NETWORK = frozenset(
     | {"virtiofs", "wekafs"}
 )
 MOUNTS = Path("/proc/self/mountinfo")
+#: how blanks and the like are written there
+_OCTAL = re.compile(rb"\\([0-7]{3})")
 
 
 def kind_of(path: Path, mounts: str) -> str:
@@ -22,8 +25,7 @@ def kind_of(path: Path, mounts: str) -> str:
         fields, types = before.split(), after.split()
         if not separator or len(fields) < 5 or not types:
             continue
-        # blanks and the like are written as octal escapes
-        point = os.fsencode(fields[4]).decode("unicode_escape").encode("latin-1")
+        point = _OCTAL.sub(lambda escape: bytes([int(escape[1], 8)]), os.fsencode(fields[4]))
         if len(point) >= longest and _is_below(os.fsencode(path), point):
             name, longest = types[0], len(point)
     return name

@@ -6,6 +6,7 @@ A body is a JSON object with a `type`; unknown fields are ignored, as clients re
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -118,6 +119,16 @@ class Fields:
         if isinstance(value, str) and _CHECKSUM.fullmatch(value):
             return value.lower()
         raise self.wrong(name, "a checksum (64 hexadecimal digits)", value)
+
+
+def from_python(request: Mapping[str, Any]) -> Fields:
+    """Take a request that was built in Python: what has no JSON form is refused as well."""
+    try:
+        return decode(json.dumps(request).encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, RequestError):
+            raise
+        raise RequestError(f"the request has no JSON form ({error})") from error
 
 
 def decode(body: bytes) -> Fields:

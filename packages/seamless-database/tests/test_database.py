@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from database_samples import checksum
+
+from seamless_database import Database
+from seamless_database.errors import (
+    DatabaseClosedError,
+    DatabaseLockedError,
+    FileError,
+    ReadOnlyError,
+    RequestError,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PUT = {"type": "transformation", "checksum": checksum(1), "value": checksum(2)}
+GET = {"type": "transformation", "checksum": checksum(1)}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "seamless.db"
+
+
+@pytest.fixture
+def filled(file: Path) -> Path:
+    with Database(file, writable=True) as database:
+        database.put(PUT)
+    return file
+
+
+def journal(file: Path) -> str:
+    # by a process of its own: closing a file ends all locks that this one has on it
+    code = f"print(open({str(file)!r}, 'rb').read(19)[18])"
+    told = subprocess.run([sys.executable, "-Sc", code], capture_output=True, check=True)
+    return {b"1\n": "plain", b"2\n": "wal"}[told.stdout]
+
+
+def test_it_is_in_wal_mode_while_open_and_one_plain_file_after(file: Path) -> None:
+    with Database(file, writable=True) as database:
+        database.put(PUT)
+        assert database.journal_mode == "wal"
+        assert journal(file) == "wal"
+    assert journal(file) == "plain"
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_while_another_has_it_open_it_stays_in_wal_mode(file: Path) -> None:
+    with Database(file, writable=True) as one:
+        with Database(file, writable=True) as other:
+            other.put(PUT)
+        assert journal(file) == "wal"
+        assert one.get(GET) == checksum(2)
+    assert journal(file) == "plain"
+
+
+def test_writes_are_synced_in_full(file: Path) -> None:
+    seen: list[object] = []
+    with Database(file, writable=True) as database:
+        database.submit(lambda c: seen.append(c.command("PRAGMA synchronous"))).result(30)
+    assert seen == [(2,)]
+
+
+def test_on_a_network_file_system_it_stays_plain(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seamless_database.database.is_network", lambda _path: True)
+    seen: list[object] = []
+    with Database(file, writable=True) as database:
+        database.put(PUT)
+        database.submit(lambda c: seen.append(c.command("PRAGMA synchronous"))).result(30)
+        assert journal(file) == "plain"
+        assert database.get(GET) == checksum(2)
+    # EXTRA
+    assert seen == [(3,)]
+
+
+def test_a_reader_changes_nothing(filled: Path) -> None:
+    before = filled.read_bytes(), filled.stat().st_mtime_ns
+    with Database(filled) as database:
+        assert database.get(GET) == checksum(2)
+        with pytest.raises(ReadOnlyError):
+            database.put(PUT)
+    assert (filled.read_bytes(), filled.stat().st_mtime_ns) == before
+    assert list(filled.parent.iterdir()) == [filled]
+
+
+def test_a_wrong_request_is_named(file: Path) -> None:
+    with Database(file, writable=True) as database:
+        with pytest.raises(RequestError, match="'type'"):
+            database.get({})
+        with pytest.raises(RequestError, match="'value'"):
+            database.put(GET)
+
+
+def test_after_closing_nothing_is_answered(filled: Path) -> None:
+    database = Database(filled, writable=True)
+    database.get(GET)
+    database.close()
+    database.close()
+    with pytest.raises(DatabaseClosedError):
+        database.get(GET)
+    with pytest.raises(DatabaseClosedError):
+        database.put(PUT)
+
+
+def test_it_is_safe_from_many_threads(file: Path) -> None:
+    with Database(file, writable=True) as database:
+
+        def talk(start: int) -> None:
+            for number in range(start, start + 25):
+                key = {"type": "transformation", "checksum": checksum(number)}
+                database.put({**key, "value": checksum(-number)})
+                assert database.get(key) == checksum(-number)
+
+        threads = [threading.Thread(target=talk, args=(100 * i,)) for i in range(1, 7)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with closing(sqlite3.connect(file)) as raw:
+            assert raw.execute("SELECT count(*) FROM transformation").fetchone() == (150,)
+
+
+def test_a_locked_read_is_a_locked_error(filled: Path) -> None:
+    with Database(filled, lock_wait=0.2) as database:
+        database.get(GET)
+        with closing(sqlite3.connect(filled, isolation_level=None)) as holder:
+            holder.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(DatabaseLockedError):
+                database.get(GET)
+        assert database.get(GET) == checksum(2)
+
+
+def test_a_writer_that_died_leaves_nothing_half(file: Path) -> None:
+    code = f"""
+import os
+from seamless_database import Database
+database = Database({str(file)!r}, writable=True)
+database.put({PUT!r})
+os._exit(9)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert journal(file) == "wal"
+    with Database(file) as database:
+        assert database.get(GET) == checksum(2)
+    with Database(file, writable=True) as database:
+        assert database.get(GET) == checksum(2)
+    assert journal(file) == "plain"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_reader_needs_no_permission_to_write(filled: Path) -> None:
+    code = f"""
+from seamless_database import Database
+with Database({filled.name!r}) as database:
+    print(database.get({GET!r}))
+"""
+
+    def read() -> str:
+        # the interpreter may lie where nobody else can look, so it changes its user late
+        late = f"""
+import os, seamless_database.database
+os.chdir({str(filled.parent)!r})
+os.setuid(65534)
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", late + code], stdout=subprocess.PIPE, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    for folder in (filled.parent, *filled.parent.parents[:2]):
+        folder.chmod(0o755)
+    filled.chmod(0o644)
+    assert read() == checksum(2)
+    with Database(filled, writable=True) as writer:
+        # a live file in WAL mode, whose owner is somebody else
+        writer.put({**PUT, "value": checksum(3)})
+        assert read() == checksum(3)
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_file_that_cannot_be_is_named(tmp_path: Path, writable: bool) -> None:
+    text = tmp_path / "text.db"
+    text.write_bytes(b"x" * 5000)
+    for path in (text, tmp_path, tmp_path / "no" / "a.db"):
+        with pytest.raises(FileError, match=str(path)) as caught:
+            Database(path, writable=writable)
+        assert caught.value.path == path
+
+
+def test_a_missing_file_is_not_created_for_reading(file: Path) -> None:
+    with pytest.raises(FileError, match="--writable"):
+        Database(file)
+    assert not file.exists()

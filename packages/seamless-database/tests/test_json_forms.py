@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from json_values import VALUES
+
+from seamless_database import json_forms
+from seamless_database.json_forms import JsonError
+
+
+@given(VALUES)
+def test_what_is_stored_comes_back_unchanged(value: object) -> None:
+    for form in (json_forms.minified, json_forms.spaced):
+        assert repr(json_forms.parse(form(value))) == repr(value)
+
+
+@given(st.dictionaries(st.text(max_size=5), VALUES, max_size=4))
+def test_the_order_of_keys_makes_no_other_record(record: dict[str, object]) -> None:
+    turned = dict(reversed(record.items()))
+    assert json_forms.same_record(json_forms.minified(record), json_forms.minified(turned))
+
+
+@pytest.mark.parametrize("pair", [("1", "1.0"), ("1", "true"), ("0", "false"), ("0.0", "-0.0")])
+def test_numbers_of_another_kind_make_another_record(pair: tuple[str, str]) -> None:
+    one, other = (f'{{"x":{number}}}' for number in pair)
+    assert not json_forms.same_record(one, other)
+
+
+@given(st.text())
+def test_any_text_is_json_or_a_json_error(text: str) -> None:
+    try:
+        json_forms.parse(text)
+    except JsonError:
+        return
+    json.loads(text)
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
+def test_what_is_no_number_is_refused(constant: str) -> None:
+    with pytest.raises(JsonError):
+        json_forms.parse(f'{{"x": {constant}}}')
+
+
+def test_the_greatest_nesting_is_taken_and_comes_back() -> None:
+    deep = "[" * json_forms.MAX_DEPTH + "]" * json_forms.MAX_DEPTH
+    assert json_forms.minified(json_forms.parse(deep)) == deep
+    assert json_forms.same_record(deep, deep.replace("[]", "[ ]"))
+    assert json.loads(json_forms.sorted_and_indented({"x": json_forms.parse(deep)}))
+
+
+@pytest.mark.parametrize("depth", [json_forms.MAX_DEPTH + 1, 5_000, 500_000])
+@pytest.mark.parametrize("brackets", [("[", "]"), ('{"a":', "}")])
+def test_bottomless_nesting_is_refused(depth: int, brackets: tuple[str, str]) -> None:
+    opening, closing = brackets
+    with pytest.raises(JsonError, match="nested deeper than 200 levels"):
+        json_forms.parse(opening * depth + ("1" if closing == "}" else "") + closing * depth)
+
+
+def test_many_brackets_that_do_not_nest_are_taken() -> None:
+    assert len(json_forms.parse("[" + "[]," * 5_000 + "[]]")) == 5_001
+
+
+def test_the_longest_integer_is_taken_and_a_longer_one_refused() -> None:
+    digits = "9" * json_forms.MAX_DIGITS
+    assert json_forms.minified(json_forms.parse(digits)) == digits
+    with pytest.raises(JsonError, match="4300 digits"):
+        json_forms.parse(digits + "9")
+
+
+def test_a_repeated_key_counts_as_the_last_one() -> None:
+    assert json_forms.parse('{"k": 1, "k": 2}') == {"k": 2}
+
+
+def test_the_forms_are_those_of_the_file() -> None:
+    value = {"b": [1, 2.0], "a": "é"}
+    assert json_forms.minified(value) == '{"b":[1,2.0],"a":"\\u00e9"}'
+    assert json_forms.spaced(["a", 0, "é"]) == '["a", 0, "\\u00e9"]'
+    assert json_forms.sorted_and_indented({"b": 1, "a": None}) == '{\n  "a": null,\n  "b": 1\n}'
+
+
+def test_stored_nan_is_answered_as_null() -> None:
+    assert json_forms.answerable('{"x": NaN, "y": "NaN", "z": -Infinity}') == (
+        '{"x": null, "y": "NaN", "z": null}'
+    )
+
+
+def test_other_stored_text_is_answered_as_it_is() -> None:
+    text = '{"x":1180591620717411303424,  "y":3.0}'
+    assert json_forms.answerable(text) is text

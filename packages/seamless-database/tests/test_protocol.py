@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from database_samples import checksum, record
+from hypothesis import given
+from hypothesis import strategies as st
+from json_values import VALUES
+
+from seamless_database import records
+from seamless_database.errors import RequestError
+from seamless_database.protocol import Fields, decode
+from seamless_database.records.metadata import PutMetadata
+from seamless_database.records.transformation import GetTransformation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: the fields of all request types
+NAMES = {
+    *("type", "checksum", "value", "result", "celltype", "subcelltype", "path"),
+    *("target_celltype", "bucket_kind", "label", "bucket_checksum", "captured_at"),
+    "freshness_tokens",
+}
+#: requests that are nearly right, and anything at all
+REQUESTS = st.fixed_dictionaries(
+    {"type": st.sampled_from([*records.READS, "?"]) | VALUES},
+    optional={
+        name: st.sampled_from([checksum(1), checksum(1).upper(), [], [checksum(2)], "mixed", {}])
+        | VALUES
+        for name in sorted(NAMES - {"type"})
+    },
+)
+
+
+@given(st.binary() | st.text().map(str.encode) | VALUES.map(lambda v: json.dumps(v).encode()))
+def test_any_body_is_a_request_or_a_request_error(body: bytes) -> None:
+    try:
+        fields = decode(body)
+    except RequestError:
+        return
+    assert isinstance(fields.kind, str)
+
+
+@pytest.mark.parametrize("check", [records.reading, records.writing])
+@given(request=REQUESTS)
+def test_any_request_is_checked_or_a_request_error(
+    check: Callable[[Fields], object], request: dict[str, object]
+) -> None:
+    try:
+        fields = decode(json.dumps(request).encode())
+        check(fields)
+    except RequestError as error:
+        # the message is a sentence that can be sent
+        str(error).encode()
+
+
+@given(VALUES)
+def test_any_value_in_a_record_is_kept(value: object) -> None:
+    body = record(checksum(1), checksum(2), extra=value)
+    request = {"type": "metadata", "checksum": checksum(1), "result": checksum(2), "value": body}
+    put = records.writing(decode(json.dumps(request).encode()))
+    assert isinstance(put, PutMetadata)
+    assert repr(json.loads(put.record)) == repr(body)
+
+
+@pytest.mark.parametrize(
+    ("kind", "verb"),
+    [(kind, "GET") for kind in records.READS if kind != "protocol"]
+    + [(kind, "PUT") for kind in records.WRITES],
+)
+def test_an_empty_request_names_a_field_that_is_missing(kind: str, verb: str) -> None:
+    check = records.reading if verb == "GET" else records.writing
+    with pytest.raises(RequestError, match=f"a {kind} request needs the field '") as caught:
+        check(Fields(kind, {}))
+    assert caught.value.field in NAMES
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "zz", "ab" * 31, "ab" * 33, "ab" * 32 + "\n", "0x" + "ab" * 31, 5, None, [], {}]
+)
+def test_what_is_no_checksum_is_named(wrong: object) -> None:
+    with pytest.raises(RequestError, match="'checksum' of a transformation request must be a"):
+        records.reading(Fields("transformation", {"checksum": wrong}))
+
+
+def test_upper_case_is_the_same_checksum() -> None:
+    upper = Fields("transformation", {"checksum": checksum(1).upper()})
+    lower = Fields("transformation", {"checksum": checksum(1)})
+    assert records.reading(upper) == records.reading(lower)
+
+
+def test_the_item_of_a_list_that_is_wrong_is_named() -> None:
+    body = {"checksum": checksum(1), "celltype": "python", "subcelltype": ""}
+    with pytest.raises(RequestError, match=r"value\[1\]"):
+        records.writing(Fields("semantic_to_syntactic", {**body, "value": [checksum(2), "zz"]}))
+
+
+def test_an_unpaired_surrogate_cannot_be_a_key() -> None:
+    with pytest.raises(RequestError, match=r"'label'.*surrogates"):
+        records.reading(Fields("bucket_probe", {"bucket_kind": "node", "label": "\ud800"}))
+
+
+def test_a_long_value_is_not_repeated_in_the_message() -> None:
+    with pytest.raises(RequestError) as caught:
+        records.reading(Fields("transformation", {"checksum": "x" * 10_000}))
+    assert len(str(caught.value)) < 200
+
+
+def test_an_unknown_type_is_told_the_known_ones() -> None:
+    with pytest.raises(RequestError, match="nothing like that to write; there is buffer_info,"):
+        records.writing(Fields("protocol", {}))
+
+
+def test_unknown_fields_are_ignored() -> None:
+    fields = Fields("transformation", {"checksum": checksum(1), "surprise": 5})
+    assert records.reading(fields) == GetTransformation(checksum(1))

@@ -1,0 +1,391 @@
+"""What each family of records promises, in files of ours and of published servers."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from database_samples import checksum, record
+
+from seamless_database import Database
+from seamless_database.errors import ConflictError, RequestError, UnknownKeyError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TF, ONE, TWO = checksum("transformation"), checksum("one result"), checksum("another result")
+NODE = {"bucket_kind": "node", "label": "n"}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "seamless.db"
+
+
+@pytest.fixture
+def database(file: Path) -> Iterator[Database]:
+    with Database(file, writable=True) as database:
+        yield database
+
+
+Peer = Callable[..., None]
+
+
+@pytest.fixture
+def peer(database: Database, file: Path) -> Peer:
+    """Insert a row as a published server may have done."""
+
+    def insert(table: str, *values: str | int | None) -> None:
+        with closing(sqlite3.connect(file, timeout=30)) as raw, raw:
+            raw.execute(f"INSERT INTO {table} VALUES ({','.join('?' * len(values))})", values)
+
+    return insert
+
+
+def get(database: Database, kind: str, **fields: object) -> Any:
+    answer = database.get({"type": kind, **fields})
+    return answer and (json.loads(answer) if answer[0] in "[{" else answer)
+
+
+def put(database: Database, kind: str, **fields: object) -> None:
+    database.put({"type": kind, **fields})
+
+
+def put_record(database: Database, result: str = ONE, **changes: object) -> dict[str, Any]:
+    body = record(TF, result, **changes)
+    put(database, "metadata", checksum=TF, result=result, value=body)
+    return body
+
+
+def count(file: Path, table: str) -> int:
+    with closing(sqlite3.connect(file)) as raw:
+        number: int = raw.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    return number
+
+
+# transformations
+
+
+def test_the_same_result_again_adds_nothing(database: Database, file: Path) -> None:
+    for _ in range(3):
+        put(database, "transformation", checksum=TF, value=ONE)
+    assert count(file, "rev_transformation") == 1
+
+
+def test_another_result_takes_reverse_row_and_record_along(database: Database, file: Path) -> None:
+    put_record(database)
+    put(database, "transformation", checksum=TF, value=TWO)
+    assert get(database, "transformation", checksum=TF) == TWO
+    assert get(database, "rev_transformations", checksum=ONE) is None
+    assert get(database, "rev_transformations", checksum=TWO) == [TF]
+    assert get(database, "metadata", checksum=TF) is None
+    assert count(file, "rev_transformation") == 1
+    assert count(file, "meta_data") == 0
+
+
+def test_after_another_result_its_own_record_is_taken(database: Database) -> None:
+    put_record(database)
+    put(database, "transformation", checksum=TF, value=TWO)
+    body = put_record(database, TWO)
+    assert get(database, "metadata", checksum=TF) == body
+
+
+def test_the_same_result_again_keeps_the_record(database: Database) -> None:
+    body = put_record(database)
+    put(database, "transformation", checksum=TF, value=ONE)
+    assert get(database, "metadata", checksum=TF) == body
+
+
+def test_reverse_rows_of_a_peer_are_not_believed(database: Database, peer: Peer) -> None:
+    put(database, "transformation", checksum=TF, value=TWO)
+    peer("rev_transformation", None, ONE, TF)
+    peer("rev_transformation", None, TWO, TF)
+    assert get(database, "rev_transformations", checksum=ONE) is None
+    assert get(database, "rev_transformations", checksum=TWO) == [TF]
+
+
+def test_a_transformation_of_a_peer_without_reverse_row_is_found(
+    database: Database, peer: Peer
+) -> None:
+    peer("transformation", TF, ONE)
+    assert get(database, "rev_transformations", checksum=ONE) == [TF]
+
+
+def test_overwriting_clears_the_reverse_rows_of_a_peer(
+    database: Database, peer: Peer, file: Path
+) -> None:
+    put(database, "transformation", checksum=TF, value=ONE)
+    for result in (ONE, ONE, TWO):
+        peer("rev_transformation", None, result, TF)
+    put(database, "transformation", checksum=TF, value=TWO)
+    assert count(file, "rev_transformation") == 1
+
+
+# execution records
+
+
+def test_a_record_creates_result_and_reverse_row(database: Database, file: Path) -> None:
+    body = put_record(database)
+    assert get(database, "metadata", checksum=TF) == body
+    assert get(database, "transformation", checksum=TF) == ONE
+    assert count(file, "rev_transformation") == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schema_version": None},
+        {"schema_version": "1"},
+        {"schema_version": 1.0},
+        {"schema_version": True},
+        {"tf_checksum": ONE},
+        {"tf_checksum": TF.upper()},
+        {"result_checksum": None},
+        {"checksum_fields": "node"},
+        {"checksum_fields": [""]},
+        {"checksum_fields": [1]},
+        {"checksum_fields": {}},
+    ],
+)
+def test_a_record_of_somebody_else_is_refused_and_named(
+    database: Database, changes: dict[str, Any], file: Path
+) -> None:
+    with pytest.raises(RequestError, match=next(iter(changes))):
+        put_record(database, **changes)
+    assert count(file, "transformation") == 0
+
+
+def test_a_refused_record_leaves_no_result_behind(database: Database, file: Path) -> None:
+    put(database, "irreproducible", checksum=TF, result=TWO)
+    with pytest.raises(ConflictError, match="already has irreproducible records"):
+        put_record(database)
+    assert count(file, "transformation") == 0
+
+
+def test_a_record_of_a_former_result_by_a_peer_is_not_served(
+    database: Database, peer: Peer
+) -> None:
+    put(database, "transformation", checksum=TF, value=TWO)
+    peer("meta_data", TF, ONE, json.dumps(record(TF, ONE)))
+    assert get(database, "metadata", checksum=TF) is None
+
+
+def test_a_record_of_a_former_result_by_a_peer_gives_way(
+    database: Database, peer: Peer, file: Path
+) -> None:
+    put(database, "transformation", checksum=TF, value=TWO)
+    peer("meta_data", TF, ONE, json.dumps(record(TF, ONE)))
+    body = put_record(database, TWO)
+    assert get(database, "metadata", checksum=TF) == body
+    assert count(file, "meta_data") == 1
+
+
+def test_the_text_of_a_record_is_minified_ascii_in_the_order_received(
+    database: Database, file: Path
+) -> None:
+    body = {"tf_checksum": TF, "result_checksum": ONE, "schema_version": 1, "é": [1, 2.0, 1e300]}
+    put(database, "metadata", checksum=TF, result=ONE, value=body)
+    with closing(sqlite3.connect(file)) as raw:
+        ((text,),) = raw.execute("SELECT metadata FROM meta_data").fetchall()
+    assert text == (
+        f'{{"tf_checksum":"{TF}","result_checksum":"{ONE}","schema_version":1,'
+        '"\\u00e9":[1,2.0,1e+300]}'
+    )
+
+
+def test_of_many_different_records_at_once_exactly_one_wins(database: Database) -> None:
+    def attempt(number: int) -> bool:
+        try:
+            put_record(database, wall_time_seconds=number)
+        except ConflictError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(attempt, range(40)))
+    assert won.count(True) == 1
+    assert get(database, "metadata", checksum=TF)["wall_time_seconds"] == won.index(True)
+
+
+# contested results
+
+
+def test_a_contest_moves_result_and_record(database: Database, file: Path) -> None:
+    body = put_record(database)
+    put(database, "irreproducible", checksum=TF, result=ONE)
+    assert get(database, "irreproducible", checksum=TF) == [
+        {"checksum": TF, "result": ONE, "metadata": body}
+    ]
+    for table in ("transformation", "rev_transformation", "meta_data"):
+        assert count(file, table) == 0
+
+
+def test_a_contest_twice_is_one_row(database: Database, file: Path) -> None:
+    body = put_record(database)
+    for _ in range(2):
+        put(database, "irreproducible", checksum=TF, result=ONE)
+    assert count(file, "irreproducible_transformation") == 1
+    (row,) = get(database, "irreproducible", checksum=TF)
+    assert row["metadata"] == body
+
+
+def test_a_contest_of_another_result_changes_nothing(database: Database, file: Path) -> None:
+    put_record(database)
+    with pytest.raises(UnknownKeyError):
+        put(database, "irreproducible", checksum=TF, result=TWO)
+    assert count(file, "irreproducible_transformation") == 0
+    assert count(file, "meta_data") == 1
+
+
+def test_duplicate_contested_rows_of_a_peer_are_answered_once(
+    database: Database, peer: Peer
+) -> None:
+    body = record(TF, ONE)
+    for text in ('""', json.dumps(body), '""'):
+        peer("irreproducible_transformation", None, ONE, TF, text)
+    assert get(database, "irreproducible", checksum=TF) == [
+        {"checksum": TF, "result": ONE, "metadata": body}
+    ]
+
+
+def test_a_record_of_a_former_result_does_not_travel_with_another(
+    database: Database, peer: Peer, file: Path
+) -> None:
+    put(database, "transformation", checksum=TF, value=TWO)
+    peer("meta_data", TF, ONE, json.dumps(record(TF, ONE)))
+    put(database, "irreproducible", checksum=TF, result=TWO)
+    (row,) = get(database, "irreproducible", checksum=TF)
+    assert row["metadata"] == ""
+    assert count(file, "meta_data") == 0
+
+
+# buffer info
+
+
+def test_buffer_info_is_stored_sorted_and_indented(database: Database, file: Path) -> None:
+    put(database, "buffer_info", checksum=ONE, value={"shape": [2], "dtype": "é"})
+    with closing(sqlite3.connect(file)) as raw:
+        ((text,),) = raw.execute("SELECT buffer_info FROM buffer_info").fetchall()
+    assert text == '{\n  "dtype": "\\u00e9",\n  "shape": [\n    2\n  ]\n}'
+
+
+@pytest.mark.parametrize(
+    "value", [{"length": -1}, {"length": 1.5}, {"length": True}, {"is_utf8": 1}, {"is_json": []}]
+)
+def test_wrong_buffer_info_is_refused_and_named(
+    database: Database, value: dict[str, object]
+) -> None:
+    with pytest.raises(RequestError, match=next(iter(value))):
+        put(database, "buffer_info", checksum=ONE, value={"dtype": "f8", **value})
+    assert get(database, "buffer_info", checksum=ONE) is None
+
+
+def test_nan_of_a_peer_is_answered_as_null_and_merged_over(database: Database, peer: Peer) -> None:
+    peer("buffer_info", ONE, '{"x": NaN}')
+    assert get(database, "buffer_info", checksum=ONE) == {"x": None}
+    put(database, "buffer_info", checksum=ONE, value={"length": 1})
+    assert get(database, "buffer_info", checksum=ONE) == {"x": None, "length": 1}
+
+
+# meanings
+
+
+def test_one_bad_item_stores_nothing(database: Database, file: Path) -> None:
+    key = {"checksum": ONE, "celltype": "python", "subcelltype": ""}
+    with pytest.raises(RequestError):
+        put(database, "semantic_to_syntactic", **key, value=[TF, "zz", TWO])
+    assert count(file, "syntactic_to_semantic") == 0
+
+
+def test_a_cell_type_is_part_of_the_meaning(database: Database) -> None:
+    key = {"checksum": ONE, "celltype": "python", "subcelltype": ""}
+    put(database, "semantic_to_syntactic", **key, value=[TF, TF])
+    assert get(database, "semantic_to_syntactic", **key) == [TF]
+    assert get(database, "semantic_to_syntactic", **{**key, "subcelltype": "x"}) is None
+    assert get(database, "syntactic_to_semantic", **{**key, "checksum": TF}) == [ONE]
+
+
+# expressions
+
+EXPRESSION = {"checksum": TF, "path": ["a", 0], "celltype": "mixed", "target_celltype": "plain"}
+
+
+def test_an_expression_is_replaced(database: Database, file: Path) -> None:
+    for result in (ONE, TWO, TWO):
+        put(database, "expression", **EXPRESSION, value=result)
+    assert get(database, "expression", **EXPRESSION) == TWO
+    assert get(database, "rev_expression", checksum=ONE) is None
+    assert get(database, "rev_expression", checksum=TWO) == [{**EXPRESSION, "result": TWO}]
+    assert count(file, "expression") == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"path": ["x" * 97]},
+        {"celltype": "c" * 21},
+        {"target_celltype": "c" * 21},
+        {"celltype": "text"},
+        {"path": "a"},
+        {"path": {"a": 1}},
+        {"path": [1e400]},
+    ],
+)
+def test_an_impossible_expression_is_refused(
+    database: Database, changes: dict[str, object], file: Path
+) -> None:
+    with pytest.raises(RequestError):
+        put(database, "expression", **{**EXPRESSION, **changes}, value=ONE)
+    assert count(file, "expression") == 0
+
+
+def test_a_path_of_a_peer_that_is_no_list_is_answered(database: Database, peer: Peer) -> None:
+    peer("expression", TF, '{"a": 1}', "mixed", "plain", None, None, ONE)
+    (row,) = get(database, "rev_expression", checksum=ONE)
+    assert row["path"] == {"a": 1}
+
+
+# bucket probes
+
+
+def test_a_probe_replaces_the_one_before(database: Database, file: Path) -> None:
+    for moment, bucket in (("noon", ONE), ("midnight", TWO)):
+        tokens = {"boot": moment, "big": 2**70}
+        put(
+            database,
+            "bucket_probe",
+            **NODE,
+            bucket_checksum=bucket,
+            captured_at=moment,
+            freshness_tokens=tokens,
+        )
+    assert get(database, "bucket_probe", **NODE) == {
+        **NODE,
+        "bucket_checksum": TWO,
+        "captured_at": "midnight",
+        "freshness_tokens": {"boot": "midnight", "big": 2**70},
+    }
+    assert count(file, "bucket_probe") == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bucket_kind": "Node"},
+        {"label": ""},
+        {"captured_at": ""},
+        {"bucket_checksum": None},
+        {"freshness_tokens": "[]"},
+    ],
+)
+def test_an_impossible_probe_is_refused_and_named(
+    database: Database, changes: dict[str, object]
+) -> None:
+    probe = {**NODE, "bucket_checksum": ONE, "captured_at": "t", "freshness_tokens": {}}
+    with pytest.raises(RequestError, match=next(iter(changes))):
+        put(database, "bucket_probe", **{**probe, **changes})

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from seamless_database.connection import Connection
+from seamless_database.errors import (
+    ConflictError,
+    DatabaseClosedError,
+    DatabaseLockedError,
+    UnavailableError,
+)
+from seamless_database.writer import MAX_BATCH, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "writer.db"
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("CREATE TABLE t (x INTEGER UNIQUE)")
+    return path
+
+
+@pytest.fixture
+def writer(file: Path) -> Iterator[Writer]:
+    connection = Connection.open(file, "rw")
+    writer = Writer(connection, 0.3)
+    yield writer
+    writer.close()
+    connection.close()
+
+
+def insert(number: int, connection: Connection) -> None:
+    connection.command(f"INSERT INTO t VALUES ({number})")
+
+
+def rows(file: Path) -> list[int]:
+    with closing(sqlite3.connect(file)) as raw:
+        return [x for (x,) in raw.execute("SELECT x FROM t ORDER BY x")]
+
+
+class Gate:
+    """Work that holds up the writer, so that other work gathers behind it."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._open = threading.Event()
+        entered = threading.Event()
+
+        def wait(_: Connection) -> None:
+            entered.set()
+            assert self._open.wait(30)
+
+        self.future = writer.submit(wait)
+        assert entered.wait(30)
+
+    def open(self) -> None:
+        self._open.set()
+        self.future.result(30)
+
+
+def test_a_result_means_that_it_is_in_the_file(writer: Writer, file: Path) -> None:
+    writer.submit(partial(insert, 1)).result(30)
+    assert rows(file) == [1]
+
+
+def test_what_waits_is_committed_together(writer: Writer, file: Path) -> None:
+    gate = Gate(writer)
+    seen: list[bool] = []
+
+    def look(connection: Connection) -> None:
+        insert(2, connection)
+        # the neighbour's row is visible here, but to nobody outside yet
+        seen.append(rows(file) == [])
+
+    futures = [writer.submit(partial(insert, 1)), writer.submit(look)]
+    gate.open()
+    for future in futures:
+        future.result(30)
+    assert seen == [True]
+    assert rows(file) == [1, 2]
+
+
+@pytest.mark.parametrize("error", [ConflictError("no"), sqlite3.IntegrityError("no"), KeyError()])
+def test_one_that_fails_does_not_spoil_its_neighbours(
+    writer: Writer, file: Path, error: Exception
+) -> None:
+    gate = Gate(writer)
+
+    def fail(connection: Connection) -> None:
+        insert(2, connection)
+        raise error
+
+    futures = [
+        writer.submit(partial(insert, 1)),
+        writer.submit(fail),
+        writer.submit(partial(insert, 3)),
+    ]
+    gate.open()
+    assert futures[0].result(30) is None
+    wanted = UnavailableError if isinstance(error, sqlite3.Error) else type(error)
+    assert type(futures[1].exception(30)) is wanted
+    assert futures[2].result(30) is None
+    assert rows(file) == [1, 3]
+
+
+def test_when_the_transaction_is_gone_everybody_hears_it(writer: Writer, file: Path) -> None:
+    gate = Gate(writer)
+
+    def lose(connection: Connection) -> None:
+        # what SQLite does by itself when the disk is full
+        connection.rollback()
+        raise sqlite3.OperationalError("database or disk is full")
+
+    def refuse(_: Connection) -> None:
+        raise ConflictError("because of the row before")
+
+    futures = [writer.submit(partial(insert, 1)), writer.submit(refuse), writer.submit(lose)]
+    gate.open()
+    for future in futures:
+        with pytest.raises(UnavailableError, match="disk is full"):
+            future.result(30)
+    assert rows(file) == []
+    writer.submit(partial(insert, 4)).result(30)
+    assert rows(file) == [4]
+
+
+def test_a_lock_is_waited_for_and_then_reported(writer: Writer, file: Path) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseLockedError, match="another process"):
+            writer.submit(partial(insert, 1)).result(30)
+    writer.submit(partial(insert, 2)).result(30)
+    assert rows(file) == [2]
+
+
+def test_closing_finishes_what_is_queued(writer: Writer, file: Path) -> None:
+    gate = Gate(writer)
+    futures = [writer.submit(partial(insert, i)) for i in range(2 * MAX_BATCH + 3)]
+    closer = threading.Thread(target=writer.close)
+    closer.start()
+    gate.open()
+    closer.join(30)
+    assert all(future.done() and future.exception() is None for future in futures)
+    assert rows(file) == list(range(2 * MAX_BATCH + 3))
+
+
+def test_after_closing_nothing_is_taken(writer: Writer) -> None:
+    writer.close()
+    with pytest.raises(DatabaseClosedError):
+        writer.submit(partial(insert, 1))
+
+
+def test_closing_twice_is_closing_once(writer: Writer) -> None:
+    writer.close()
+    writer.close()
+
+
+def test_too_many_waiting_are_refused(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seamless_database.writer.MAX_WAITING", 3)
+    gate = Gate(writer)
+    for i in range(3):
+        writer.submit(partial(insert, i))
+    with pytest.raises(UnavailableError, match="3 writes are waiting"):
+        writer.submit(partial(insert, 9))
+    gate.open()
+
+
+def test_a_client_that_went_away_changes_nothing_for_the_others(writer: Writer, file: Path) -> None:
+    gate = Gate(writer)
+    gone = writer.submit(partial(insert, 1))
+    stays = writer.submit(partial(insert, 2))
+    assert gone.cancel()
+    gate.open()
+    stays.result(30)
+    assert rows(file) == [1, 2]
+
+
+@pytest.mark.stress
+def test_many_threads_lose_nothing(writer: Writer, file: Path) -> None:
+    def write(start: int) -> None:
+        for number in range(start, start + 50):
+            writer.submit(partial(insert, number)).result(30)
+
+    threads = [threading.Thread(target=write, args=(1000 * i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(rows(file)) == 400
