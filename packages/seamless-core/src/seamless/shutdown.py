@@ -7,6 +7,7 @@ neighbours read it and where their tests set it back; everything works again aft
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import sys
@@ -30,7 +31,6 @@ _closing = False
 _lock = threading.Lock()
 _hooks: list[Callable[[], object]] = []
 _exempt = threading.local()
-_atexit_registered = False
 
 
 def is_closed() -> bool:
@@ -54,22 +54,10 @@ def ensure_open(op: str | None = None, *, mark_required: bool = True) -> None:
         After `close`.
     """
     if mark_required:
-        _require_close()
+        _package()._require_close = True
     if is_closed() and not getattr(_exempt, "yes", False):
         what = f" before: {op}" if op else ""
         raise RuntimeError(f"Seamless has been closed{what}. Call close() when all work is done")
-
-
-def _require_close() -> None:
-    global _atexit_registered  # noqa: PLW0603 - once per process
-    package = _package()
-    if not package._require_close:
-        package._require_close = True
-    if not _atexit_registered:
-        import atexit
-
-        _atexit_registered = True
-        atexit.register(_close_at_exit)
 
 
 @contextlib.contextmanager
@@ -125,9 +113,17 @@ def close(*, from_atexit: bool = False) -> None:
         _closing = False
 
 
-def _close_at_exit() -> None:
+def _at_exit() -> None:
+    """Close if that is due, and in any case write out what is queued."""
     if _package()._require_close:
         close(from_atexit=True)
+    elif not is_closed() and (writer := sys.modules.get(f"{__package__}.caching.buffer_writer")):
+        writer.finish_at_exit()
+
+
+# Handlers run in reverse order, and one that is registered at exit does not run at all: only
+# here, at import, is it certain that whatever others queue at exit is written after them.
+atexit.register(_at_exit)
 
 
 def _in_main_process() -> bool:

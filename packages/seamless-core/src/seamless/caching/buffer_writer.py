@@ -122,6 +122,12 @@ def finish() -> list[Upload]:
     return untold_failures()
 
 
+def finish_at_exit() -> None:
+    """Do what `finish` does, and tell of failures on stderr."""
+    if lost := finish():
+        sys.stderr.write(f"[seamless] {describe(lost)}\n")
+
+
 def untold_failures() -> list[Upload]:
     """Return the uploads that are not done and have not been told of; from now on they are."""
     if not _is_used():
@@ -149,20 +155,13 @@ def _is_used() -> bool:
 @functools.cache
 def _queue() -> UploadQueue:
     """Make the one queue of this process with the first buffer that is queued."""
-    import atexit
     import os
 
     from .upload_queue import UploadQueue
 
     queue = UploadQueue(_send, _leave)
     os.register_at_fork(after_in_child=queue.renew_after_fork)
-    atexit.register(_finish_at_exit)
     return queue
-
-
-def _finish_at_exit() -> None:
-    if lost := finish():
-        sys.stderr.write(f"[seamless] {describe(lost)}\n")
 
 
 async def _send(buffer: Buffer) -> bool:

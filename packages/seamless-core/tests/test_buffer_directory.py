@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+import zstandard
+
+from seamless import Checksum
+from seamless.backends.buffer_directory import BufferDirectory
+from seamless.errors import ChecksumMismatchError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> BufferDirectory:
+    return BufferDirectory(tmp_path / "buffers")
+
+
+def named(content: bytes) -> Checksum:
+    return Checksum(hashlib.sha256(content).hexdigest())
+
+
+CONTENT = b"stored content\n"
+NAME = named(CONTENT)
+
+
+def place(directory: BufferDirectory, relative: str, content: bytes) -> Path:
+    path = directory.path / relative
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def test_what_is_written_is_read(directory: BufferDirectory) -> None:
+    directory.write(NAME, CONTENT)
+    assert directory.read(NAME) == CONTENT
+
+
+def test_a_folder_that_does_not_exist_holds_nothing(directory: BufferDirectory) -> None:
+    assert directory.read(NAME) is None
+    assert directory.find(NAME) is None
+    assert not directory.path.exists()
+
+
+def test_a_new_folder_gets_the_prefix_layout_of_the_hashserver(directory: BufferDirectory) -> None:
+    directory.write(NAME, CONTENT)
+    assert (directory.path / ".HASHSERVER_PREFIX").read_bytes() == b"1\n"
+    path = directory.path / NAME.hex()[:2] / NAME.hex()
+    assert path.read_bytes() == CONTENT
+    assert path.stat().st_mode & 0o777 == 0o444
+    assert path.parent.stat().st_mode & 0o777 == 0o775
+    assert directory.find(NAME) == path
+
+
+def test_a_flat_folder_stays_flat(directory: BufferDirectory) -> None:
+    other = named(b"other")
+    place(directory, other.hex(), b"other")
+    directory.write(NAME, CONTENT)
+    assert sorted(path.name for path in directory.path.iterdir()) == sorted(
+        [NAME.hex(), other.hex()]
+    )
+
+
+@pytest.mark.parametrize("prefix", [NAME.hex()[:2] + "/", ""])
+@pytest.mark.parametrize("suffix", ["", ".zst", ".gz"])
+def test_every_layout_and_form_is_read(
+    directory: BufferDirectory, prefix: str, suffix: str
+) -> None:
+    forms = {"": CONTENT, ".zst": zstandard.compress(CONTENT), ".gz": gzip.compress(CONTENT)}
+    path = place(directory, prefix + NAME.hex() + suffix, forms[suffix])
+    assert directory.read(NAME) == CONTENT
+    assert directory.find(NAME) == path
+
+
+def test_wrong_content_is_never_returned_and_told_once(
+    directory: BufferDirectory, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = place(directory, NAME.hex(), b"something else")
+    with caplog.at_level(logging.WARNING, "seamless"):
+        assert directory.read(NAME) is None
+        assert directory.read(NAME) is None
+    assert [str(path) in record.getMessage() for record in caplog.records] == [True]
+    assert caplog.records[0].name.startswith("seamless.")
+
+
+@pytest.mark.parametrize("suffix", [".zst", ".gz"])
+def test_damaged_compressed_content_is_passed_over(
+    directory: BufferDirectory, suffix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    place(directory, NAME.hex() + suffix, b"not compressed at all")
+    assert directory.read(NAME) is None
+    assert len(caplog.records) == 1
+
+
+def test_a_good_form_is_found_behind_a_wrong_one(directory: BufferDirectory) -> None:
+    place(directory, NAME.hex(), b"wrong")
+    place(directory, NAME.hex() + ".gz", gzip.compress(CONTENT))
+    assert directory.read(NAME) == CONTENT
+
+
+@pytest.mark.parametrize("wrong", [b"shorter", b"x" * len(CONTENT)])
+def test_wrong_content_that_was_noticed_is_replaced(
+    directory: BufferDirectory, wrong: bytes
+) -> None:
+    directory.write(named(b"other"), b"other")
+    place(directory, f"{NAME.hex()[:2]}/{NAME.hex()}", wrong)
+    assert directory.read(NAME) is None
+    directory.write(NAME, CONTENT)
+    assert directory.read(NAME) == CONTENT
+
+
+def test_content_is_never_stored_under_another_name(directory: BufferDirectory) -> None:
+    with pytest.raises(ChecksumMismatchError):
+        directory.write(NAME, b"other content")
+    assert directory.find(NAME) is None
+
+
+def test_what_is_there_already_is_not_written_again(directory: BufferDirectory) -> None:
+    directory.write(NAME, CONTENT)
+    path = directory.find(NAME)
+    assert path is not None
+    before = path.stat().st_ino
+    directory.write(NAME, CONTENT)
+    assert path.stat().st_ino == before
+
+
+def test_nothing_but_buffers_is_left_behind(directory: BufferDirectory) -> None:
+    directory.write(NAME, CONTENT)
+    names = {path.name for path in directory.path.rglob("*") if path.is_file()}
+    assert names == {".HASHSERVER_PREFIX", NAME.hex()}
+
+
+def test_a_folder_that_can_not_be_made_is_an_os_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError, match="file"):
+        BufferDirectory(tmp_path / "file" / "buffers").write(NAME, CONTENT)
+
+
+def test_threads_may_write_the_same_buffers(directory: BufferDirectory) -> None:
+    contents = [b"%d" % number for number in range(20)]
+    errors: list[Exception] = []
+
+    def work() -> None:
+        try:
+            for content in contents:
+                directory.write(named(content), content)
+                assert directory.read(named(content)) == content
+        except Exception as error:  # noqa: BLE001 - asserted below
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []

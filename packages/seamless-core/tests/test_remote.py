@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from stand_in_neighbours import Server, install
+
+from seamless import Buffer, Checksum, remote
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def named(content: bytes) -> Checksum:
+    return Checksum(hashlib.sha256(content).hexdigest())
+
+
+@pytest.fixture(autouse=True)
+def no_backends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEAMLESS_BUFFER_DIR", raising=False)
+    monkeypatch.setattr(remote, "_absent", set())
+
+
+def fetched(checksum: Checksum) -> bytes | None:
+    assert asyncio.run(remote.fetch(checksum)) == remote.fetch_sync(checksum)
+    return remote.fetch_sync(checksum)
+
+
+# -- without anything -----------------------------------------------------------------
+
+
+def test_without_backends_nothing_is_found_or_written() -> None:
+    assert fetched(named(b"x")) is None
+    assert not remote.can_write()
+    assert asyncio.run(remote.write(Buffer(b"x"))) is False
+
+
+def test_without_neighbours_nothing_can_be_recomputed() -> None:
+    assert asyncio.run(remote.known_producers(named(b"x"))) == []
+    assert asyncio.run(remote.recompute(named(b"x"))) is None
+
+
+# -- the buffer directory -------------------------------------------------------------
+
+
+def test_the_directory_is_taken_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEAMLESS_BUFFER_DIR", str(tmp_path))
+    assert remote.can_write()
+    assert not remote.has_write_server()
+    assert asyncio.run(remote.write(Buffer(b"by environment"))) is True
+    assert fetched(named(b"by environment")) == b"by environment"
+
+
+def test_the_directory_can_be_configured_and_given_up(tmp_path: Path) -> None:
+    remote.configure(directory=tmp_path)
+    try:
+        assert asyncio.run(remote.write(Buffer(b"by call"))) is True
+        assert fetched(named(b"by call")) == b"by call"
+    finally:
+        remote.configure()
+    assert fetched(named(b"by call")) is None
+
+
+# -- a neighbour ----------------------------------------------------------------------
+
+
+def test_a_server_is_read_and_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+    server.install(monkeypatch)
+    assert remote.has_write_server()
+    assert asyncio.run(remote.write(Buffer(b"served"))) is True
+    assert server.promised == [named(b"served").hex()]
+    assert fetched(named(b"served")) == b"served"
+
+
+def test_a_server_is_read_inside_a_running_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+    server.install(monkeypatch)
+    server.buffers[named(b"served").hex()] = b"served"
+
+    async def read() -> bytes | None:
+        return remote.fetch_sync(named(b"served"))
+
+    assert asyncio.run(read()) == b"served"
+
+
+def test_a_server_that_sends_other_content_is_not_believed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server()
+    server.install(monkeypatch)
+    server.buffers[named(b"right").hex()] = b"wrong"
+    with caplog.at_level(logging.WARNING, "seamless"):
+        assert remote.fetch_sync(named(b"right")) is None
+    assert named(b"right").hex() in caplog.text
+
+
+def test_large_content_is_hashed_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+    server.install(monkeypatch)
+    content = bytes(2 * remote.LARGE)
+    server.buffers[named(content).hex()] = content
+    server.buffers[named(b"right").hex()] = content
+    assert fetched(named(content)) == content
+    assert fetched(named(b"right")) is None
+
+
+def test_directory_and_server_are_both_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server()
+    server.install(monkeypatch)
+    monkeypatch.setenv("SEAMLESS_BUFFER_DIR", str(tmp_path))
+    assert asyncio.run(remote.write(Buffer(b"both"))) is True
+    assert server.buffers == {named(b"both").hex(): b"both"}
+    assert list(tmp_path.rglob(named(b"both").hex()))
+
+
+def test_a_replaced_module_takes_effect_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = Server(), Server()
+    first.install(monkeypatch)
+    assert fetched(named(b"x")) is None
+    second.install(monkeypatch)
+    second.buffers[named(b"x").hex()] = b"x"
+    assert fetched(named(b"x")) == b"x"
+
+
+def test_a_module_that_lacks_functions_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, "seamless_remote.buffer_remote")
+    assert fetched(named(b"x")) is None
+    assert not remote.can_write()
+
+
+def test_a_broken_neighbour_is_told_once_and_then_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    package = tmp_path / "seamless_remote"
+    package.mkdir()
+    (package / "__init__.py").write_text("import surely_not_installed_anywhere\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for _ in range(2):
+        assert fetched(named(b"x")) is None
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1
+    assert "seamless_remote is installed but can't be imported" in told[0]
+    assert "surely_not_installed_anywhere" in told[0]
+    sys.modules.pop("seamless_remote", None)
+
+
+def test_producers_are_asked_for_here_before_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, both, elsewhere = (Checksum(bytes([n]) * 32) for n in (1, 2, 3))
+
+    class Cache:
+        def get_reverse_transformations(self, _checksum: Checksum) -> list[Checksum]:
+            return [here, both]
+
+    async def get_rev_transformations(_checksum: Checksum) -> list[Checksum]:
+        return [both, elsewhere]
+
+    install(
+        monkeypatch,
+        "seamless_transformer.transformation_cache",
+        get_transformation_cache=Cache,
+    )
+    install(
+        monkeypatch,
+        "seamless_remote.database_remote",
+        get_rev_transformations=get_rev_transformations,
+    )
+    assert asyncio.run(remote.known_producers(named(b"x"))) == [here, both, elsewhere]

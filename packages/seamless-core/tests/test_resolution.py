@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import hashlib
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from python_runs import run_python
+from stand_in_neighbours import Server, install
+
+from seamless import Buffer, CacheMissError, Checksum, remote
+from seamless.caching.buffer_cache import get_buffer_cache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def named(content: bytes) -> Checksum:
+    return Checksum(hashlib.sha256(content).hexdigest())
+
+
+async def resolve_in_loop(checksum: Checksum) -> Any:
+    return checksum.resolve()
+
+
+async def fingertip_in_loop(checksum: Checksum) -> Any:
+    return checksum.fingertip_sync()
+
+
+def in_thread(checksum: Checksum) -> Any:
+    outcome: list[Any] = []
+
+    def work() -> None:
+        try:
+            outcome.append(checksum.resolve())
+        except CacheMissError as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    if isinstance(outcome[0], CacheMissError):
+        raise outcome[0]
+    return outcome[0]
+
+
+WAYS: list[Callable[[Checksum], Any]] = [
+    lambda checksum: checksum.resolve(),
+    lambda checksum: asyncio.run(checksum.resolution()),
+    lambda checksum: asyncio.run(resolve_in_loop(checksum)),
+    lambda checksum: checksum.fingertip_sync(),
+    lambda checksum: asyncio.run(checksum.fingertip()),
+    lambda checksum: asyncio.run(fingertip_in_loop(checksum)),
+    in_thread,
+]
+every_way = pytest.mark.parametrize("resolve", WAYS)
+
+
+@pytest.fixture(autouse=True)
+def no_backends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEAMLESS_BUFFER_DIR", raising=False)
+    monkeypatch.setattr(remote, "_absent", set())
+
+
+@every_way
+@pytest.mark.parametrize("content", [b"", b"{}", b"{}\n", b"[]", b"[]\n"])
+def test_trivial_buffers_need_no_storage(
+    content: bytes, resolve: Callable[[Checksum], Any]
+) -> None:
+    buffer = resolve(named(content))
+    assert buffer is not None
+    assert buffer.content == content
+
+
+@every_way
+def test_a_cached_buffer_is_found(resolve: Callable[[Checksum], Any]) -> None:
+    buffer = Buffer(b"cached")
+    assert resolve(buffer.get_checksum()) is buffer
+
+
+@every_way
+def test_what_is_nowhere_is_a_miss(resolve: Callable[[Checksum], Any]) -> None:
+    with pytest.raises(CacheMissError, match="^" + "12" * 32 + "$"):
+        resolve(Checksum("12" * 32))
+
+
+@every_way
+def test_a_buffer_of_the_directory_is_found(
+    resolve: Callable[[Checksum], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEAMLESS_BUFFER_DIR", str(tmp_path))
+    asyncio.run(Buffer(b"in the directory").write())
+    buffer = resolve(named(b"in the directory"))
+    assert buffer.content == b"in the directory"
+    assert get_buffer_cache().get(named(b"in the directory")) is buffer
+
+
+@every_way
+def test_a_buffer_of_a_server_is_found(
+    resolve: Callable[[Checksum], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server()
+    server.install(monkeypatch)
+    server.buffers[named(b"on a server").hex()] = b"on a server"
+    assert resolve(named(b"on a server")).content == b"on a server"
+
+
+def test_resolving_does_not_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEAMLESS_BUFFER_DIR", str(tmp_path))
+    asyncio.run(Buffer(b"only read").write())
+    named(b"only read").resolve()
+    assert named(b"only read") not in get_buffer_cache().strong_cache
+
+
+def test_a_buffer_another_process_wrote_is_resolved(tmp_path: Path) -> None:
+    code = """
+        from seamless import Buffer
+        buffer = Buffer({"from": "another process"}, "plain")
+        buffer.tempref()
+        print(buffer.get_checksum())
+    """
+    checksum = run_python(code, directory=tmp_path).stdout.strip()
+    code = """
+        import sys
+        from seamless import Checksum
+        print(Checksum(sys.argv[1]).resolve("plain"))
+    """
+    assert run_python(code, checksum, directory=tmp_path).stdout == "{'from': 'another process'}\n"
+
+
+def test_a_damaged_file_of_the_directory_is_a_miss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEAMLESS_BUFFER_DIR", str(tmp_path))
+    (tmp_path / named(b"right").hex()).write_bytes(b"wrong")
+    with pytest.raises(CacheMissError):
+        named(b"right").resolve()
+
+
+# -- recomputation --------------------------------------------------------------------
+
+
+class Transformer:
+    """A transformation cache in which transformations give contents."""
+
+    def __init__(self, results: dict[Checksum, bytes | Exception]) -> None:
+        self.results = results
+        self.ran: list[str] = []
+        self.kept: list[Buffer] = []
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        install(
+            monkeypatch,
+            "seamless_transformer.transformation_cache",
+            get_transformation_cache=lambda: self,
+            recompute_from_transformation_checksum=self.recompute,
+        )
+
+    def get_reverse_transformations(self, _checksum: Checksum) -> list[Checksum]:
+        return list(self.results)
+
+    async def recompute(
+        self, transformation: str, *, scratch: bool, require_value: bool
+    ) -> Checksum:
+        assert (scratch, require_value) == (True, True)
+        self.ran.append(transformation)
+        result = self.results[Checksum(transformation)]
+        if isinstance(result, Exception):
+            raise result
+        self.kept.append(Buffer(result))
+        return self.kept[-1].get_checksum()
+
+
+FIRST, SECOND, THIRD = (Checksum(bytes([n]) * 32) for n in (7, 8, 9))
+FINGERTIPS = [WAYS[3], WAYS[4], WAYS[5]]
+
+
+@pytest.mark.parametrize("fingertip", FINGERTIPS)
+def test_fingertip_tries_producers_until_one_gives_the_result(
+    fingertip: Callable[[Checksum], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transformer = Transformer(
+        {FIRST: ZeroDivisionError("broken"), SECOND: b"another result", THIRD: b"the result"}
+    )
+    transformer.install(monkeypatch)
+    gc.collect()  # the result of the case before
+    assert fingertip(named(b"the result")).content == b"the result"
+    assert transformer.ran == [FIRST.hex(), SECOND.hex(), THIRD.hex()]
+
+
+@pytest.mark.parametrize("fingertip", FINGERTIPS)
+def test_fingertip_is_a_miss_when_no_producer_gives_the_result(
+    fingertip: Callable[[Checksum], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Transformer({FIRST: b"another result"}).install(monkeypatch)
+    with pytest.raises(CacheMissError):
+        fingertip(named(b"the result that is not given"))
+
+
+def test_fingertip_gives_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    Transformer({FIRST: b"[\n  5\n]\n"}).install(monkeypatch)
+    assert named(b"[\n  5\n]\n").fingertip_sync("plain") == [5]
+    assert asyncio.run(named(b"[\n  5\n]\n").fingertip("plain")) == [5]
+
+
+def test_fingertip_goes_through_patched_methods(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def resolve(self: Checksum, celltype: str | None = None) -> Any:
+        asked.append(f"resolve {celltype}")
+        return Buffer(b"5\n", checksum=self).get_value(celltype or "int")
+
+    async def resolution(self: Checksum, celltype: str | None = None) -> Any:
+        asked.append(f"resolution {celltype}")
+        return resolve(self, celltype)
+
+    monkeypatch.setattr(Checksum, "resolve", resolve)
+    monkeypatch.setattr(Checksum, "resolution", resolution)
+    assert named(b"5\n").fingertip_sync("int") == 5
+    assert asyncio.run(named(b"5\n").fingertip("int")) == 5
+    assert asked == ["resolve int", "resolution int", "resolve int"]
+
+
+def test_no_loop_is_left_behind() -> None:
+    code = """
+        import asyncio
+        from seamless import CacheMissError, Checksum
+        mine = asyncio.new_event_loop()
+        asyncio.set_event_loop(mine)
+        try:
+            Checksum("12" * 32).fingertip_sync()
+        except CacheMissError:
+            pass
+        assert asyncio.get_event_loop_policy().get_event_loop() is mine
+        mine.close()
+    """
+    run_python(code)

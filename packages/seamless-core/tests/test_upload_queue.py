@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from seamless import Buffer
+from seamless.caching.upload_queue import UploadQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Backend:
+    """Stores what it is sent, as long as it is open."""
+
+    def __init__(self) -> None:
+        self.stored: list[bytes] = []
+        self.refusing = False
+        self.gate = threading.Event()
+        self.gate.set()
+        self.left = 0
+
+    async def send(self, buffer: Buffer) -> bool:
+        await asyncio.to_thread(self.gate.wait)
+        if self.refusing:
+            raise ConnectionError("refused")
+        self.stored.append(buffer.content)
+        return True
+
+    def leave(self) -> None:
+        self.left += 1
+
+
+@pytest.fixture
+def backend() -> Backend:
+    return Backend()
+
+
+@pytest.fixture
+def queue(backend: Backend) -> Iterator[UploadQueue]:
+    made = UploadQueue(backend.send, backend.leave)
+    yield made
+    backend.gate.set()
+    made.purge()
+    made.drain()
+    made.dismiss(30)
+
+
+def add(queue: UploadQueue, content: bytes) -> Buffer:
+    buffer = Buffer(content)
+    queue.add(buffer.get_checksum(), buffer)
+    return buffer
+
+
+def writers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "seamless-writer"]
+
+
+def test_everything_queued_is_sent(queue: UploadQueue, backend: Backend) -> None:
+    contents = [b"%d" % number for number in range(100)]
+    for content in contents:
+        add(queue, content)
+    assert queue.drain() is True
+    assert sorted(backend.stored) == sorted(contents)
+
+
+def test_the_queue_works_again_after_draining(queue: UploadQueue, backend: Backend) -> None:
+    for content in (b"one", b"two"):
+        add(queue, content)
+        assert queue.drain() is True
+    assert backend.stored == [b"one", b"two"]
+
+
+def test_the_queue_works_again_after_its_thread_was_dismissed(
+    queue: UploadQueue, backend: Backend
+) -> None:
+    for content in (b"one", b"two"):
+        add(queue, content)
+        queue.drain()
+        queue.dismiss(30)
+        assert writers() == []
+    assert (backend.stored, backend.left) == ([b"one", b"two"], 2)
+
+
+def test_a_buffer_under_way_is_not_queued_twice(queue: UploadQueue, backend: Backend) -> None:
+    backend.gate.clear()
+    for _ in range(3):
+        add(queue, b"same")
+    backend.gate.set()
+    queue.drain()
+    assert backend.stored == [b"same"]
+
+
+def test_the_outcome_is_known_while_it_is_pending(queue: UploadQueue, backend: Backend) -> None:
+    backend.gate.clear()
+    checksum = add(queue, b"pending").get_checksum()
+    outcome = queue.outcome(checksum)
+    assert outcome is not None
+    backend.gate.set()
+    assert outcome.result(30) is True
+    queue.drain()
+    assert queue.outcome(checksum) is None
+
+
+def test_a_waiter_that_gives_up_does_not_stop_the_upload(
+    queue: UploadQueue, backend: Backend
+) -> None:
+    backend.gate.clear()
+    outcome = queue.outcome(add(queue, b"awaited").get_checksum())
+    assert outcome is not None
+
+    async def give_up() -> None:
+        await asyncio.wait_for(asyncio.wrap_future(outcome), 0.001)
+
+    with pytest.raises(asyncio.TimeoutError):
+        asyncio.run(give_up())
+    backend.gate.set()
+    assert queue.drain() is True
+    assert backend.stored == [b"awaited"]
+
+
+def test_a_failed_upload_is_kept_and_tried_again(queue: UploadQueue, backend: Backend) -> None:
+    backend.refusing = True
+    checksum = add(queue, b"kept").get_checksum()
+    assert queue.drain() is False
+    assert [upload.checksum for upload in queue.unsent()] == [checksum]
+    assert queue.pending_bytes() == 4
+    backend.refusing = False
+    assert queue.drain() is True
+    assert backend.stored == [b"kept"]
+
+
+def test_a_waiter_gets_the_error_of_the_backend(queue: UploadQueue, backend: Backend) -> None:
+    backend.refusing = True
+    backend.gate.clear()
+    outcome = queue.outcome(add(queue, b"x").get_checksum())
+    assert outcome is not None
+    backend.gate.set()
+    with pytest.raises(ConnectionError, match="refused"):
+        outcome.result(30)
+
+
+def test_draining_ends_when_its_time_is_up(queue: UploadQueue, backend: Backend) -> None:
+    backend.gate.clear()
+    add(queue, b"slow")
+    assert queue.drain(timeout=0.01) is False
+    backend.gate.set()
+    assert queue.drain() is True
+
+
+def test_a_slow_upload_does_not_hold_up_the_others(queue: UploadQueue) -> None:
+    release = threading.Event()
+    done: list[bytes] = []
+
+    async def send(buffer: Buffer) -> bool:
+        if buffer.content == b"slow":
+            await asyncio.to_thread(release.wait)
+        done.append(buffer.content)
+        return True
+
+    own = UploadQueue(send, lambda: None)
+    add(own, b"slow")
+    outcomes = []
+    for number in range(40):
+        buffer = Buffer(b"%d" % number)
+        own.add(buffer.get_checksum(), buffer)
+        outcomes.append(own.outcome(buffer.get_checksum()))
+    for outcome in outcomes:
+        assert outcome is None or outcome.result(30)
+    assert b"slow" not in done
+    release.set()
+    assert own.drain() is True
+    own.dismiss(30)
+
+
+def test_what_is_purged_is_not_sent_and_its_waiters_learn_it(
+    queue: UploadQueue, backend: Backend
+) -> None:
+    backend.gate.clear()
+    buffers = [add(queue, b"%d" % number) for number in range(40)]
+    outcome = queue.outcome(buffers[-1].get_checksum())
+    assert outcome is not None
+    queue.purge()
+    assert outcome.result(0) is False
+    backend.gate.set()
+    queue.drain()
+    assert len(backend.stored) < len(buffers)
+
+
+def test_many_threads_and_loops_lose_nothing(queue: UploadQueue, backend: Backend) -> None:
+    def work(first: int) -> None:
+        async def wait_for(buffer: Buffer) -> None:
+            outcome = queue.outcome(buffer.get_checksum())
+            if outcome is not None:
+                assert await asyncio.wrap_future(outcome)
+
+        for number in range(first, first + 50):
+            asyncio.run(wait_for(add(queue, b"%d" % number)))
+
+    threads = [threading.Thread(target=work, args=(n * 50,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert queue.drain() is True
+    assert sorted(backend.stored) == sorted(b"%d" % number for number in range(300))
