@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import Any
+
+import pytest
+from python_runs import run_python
+
+from seamless.util.ipython import execute
+
+needs_ipython = pytest.mark.skipif(
+    importlib.util.find_spec("IPython") is None, reason="IPython is not installed"
+)
+
+
+def test_importing_the_module_does_not_import_ipython() -> None:
+    run_python("import sys, seamless.util.ipython; assert 'IPython' not in sys.modules")
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("IPython") is not None, reason="IPython is installed here"
+)
+def test_without_ipython_the_error_says_what_to_install() -> None:
+    with pytest.raises(ImportError, match="pip install ipython"):
+        execute("x = 1", {})
+
+
+@needs_ipython
+def test_the_namespace_is_read_and_written() -> None:
+    namespace: dict[str, Any] = {"y": 4}
+    result = execute("x = y + 1\nprint_it = False", namespace)
+    assert namespace == {"y": 4, "x": 5, "print_it": False}
+    assert result["x"] == 5
+
+
+@needs_ipython
+def test_magics_are_understood(capsys: pytest.CaptureFixture[str]) -> None:
+    namespace: dict[str, Any] = {}
+    execute("%timeit -n1 -r1 pass\nz = 3", namespace)
+    assert namespace["z"] == 3
+    assert "loop" in capsys.readouterr().out
+
+
+@needs_ipython
+def test_functions_see_the_namespace() -> None:
+    namespace: dict[str, Any] = {"y": 9}
+    execute("def f():\n    return y\nresult = f()", namespace)
+    assert namespace["result"] == 9
+
+
+@needs_ipython
+def test_what_the_code_raises_comes_out() -> None:
+    with pytest.raises(ZeroDivisionError):
+        execute("1 / 0", {})
+
+
+@needs_ipython
+def test_main_stays_what_it_is() -> None:
+    before = sys.modules["__main__"]
+    execute("x = 1", {})
+    assert sys.modules["__main__"] is before

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+
+import pytest
+
+from seamless.util.run_sync import run_sync
+
+variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+
+
+async def thread_name() -> str:
+    await asyncio.sleep(0)
+    return threading.current_thread().name
+
+
+async def fail() -> None:
+    raise ZeroDivisionError("inside")
+
+
+async def through_run_sync() -> str:
+    return run_sync(thread_name)
+
+
+def test_without_a_loop_it_runs_in_this_thread() -> None:
+    assert run_sync(thread_name) == threading.current_thread().name
+
+
+def test_inside_a_loop_it_runs_in_another_thread() -> None:
+    assert asyncio.run(through_run_sync()) != threading.current_thread().name
+
+
+def test_the_current_loop_of_the_thread_stays() -> None:
+    mine = asyncio.new_event_loop()
+    asyncio.set_event_loop(mine)
+    try:
+        run_sync(thread_name)
+        assert mine.run_until_complete(thread_name()) == threading.current_thread().name
+    finally:
+        asyncio.set_event_loop(None)
+        mine.close()
+
+
+def test_errors_come_back() -> None:
+    async def inside() -> None:
+        run_sync(fail)
+
+    with pytest.raises(ZeroDivisionError, match="inside"):
+        run_sync(fail)
+    with pytest.raises(ZeroDivisionError, match="inside"):
+        asyncio.run(inside())
+
+
+def test_context_variables_are_seen() -> None:
+    async def read() -> str:
+        return variable.get()
+
+    async def inside() -> str:
+        variable.set("mine")
+        return run_sync(read)
+
+    assert asyncio.run(inside()) == "mine"
+
+
+def test_the_end_is_called_in_the_loop_and_its_tasks_are_waited_for() -> None:
+    done: list[str] = []
+
+    async def close_connection() -> None:
+        await asyncio.sleep(0.001)
+        done.append("closed")
+
+    tasks: list[asyncio.Task[None]] = []
+    run_sync(
+        thread_name,
+        at_end=lambda: tasks.append(asyncio.get_running_loop().create_task(close_connection())),
+    )
+    assert done == ["closed"]
+
+
+def test_tasks_that_do_not_end_are_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    from seamless.util import run_sync as module
+
+    monkeypatch.setattr(module.settle_tasks, "__defaults__", (0.001,))
+    tasks: list[asyncio.Task[bool]] = []
+
+    async def leave_one_behind() -> None:
+        tasks.append(asyncio.create_task(asyncio.Event().wait()))
+
+    run_sync(leave_one_behind)
+    assert tasks[0].cancelled()
