@@ -1,0 +1,114 @@
+"""The two packages held together: neither imports the other, and they agree all the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from database_server import Server
+
+import seamless.remote
+from seamless import Buffer, Checksum
+from seamless.caching import buffer_writer
+from seamless.checksum.buffer_facts import compute_buffer_info
+from seamless.checksum.buffer_info import BufferInfo
+from seamless_database.client import DatabaseClient
+from seamless_database.errors import DatabaseError
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseClient]:
+    file = tmp_path_factory.mktemp("database") / "seamless.db"
+    with Server(file) as server, DatabaseClient(server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[Path]:
+    seamless.remote.configure(directory=tmp_path)
+    yield tmp_path
+    seamless.remote.configure(directory=None)
+
+
+CHECKSUMS = {
+    "lower case": "ab" * 32,
+    "upper case": "AB" * 32,
+    "mixed case": "aB" * 32,
+    "too short": "ab" * 31,
+    "too long": "ab" * 33,
+    "odd": "a" * 63,
+    "no digits": "zz" * 32,
+    "empty": "",
+    "digits of another alphabet": "٣" * 64,
+}
+
+
+@pytest.mark.parametrize("name", CHECKSUMS)
+def test_the_two_agree_on_what_a_checksum_is(client: DatabaseClient, name: str) -> None:
+    text = CHECKSUMS[name]
+    try:
+        by_core = Checksum(text).hex()
+    except ValueError:
+        with pytest.raises(DatabaseError, match="checksum"):
+            client.put_transformation(text, "cd" * 32)
+    else:
+        client.put_transformation(text, "cd" * 32)
+        assert client.get_transformation(by_core) == "cd" * 32
+
+
+@pytest.mark.parametrize(
+    ("value", "celltype"),
+    [({"a": [1, 2]}, "plain"), ("text", "text"), (b"\x00\xff", "bytes"), (2.5, "float")],
+)
+def test_facts_about_a_buffer_survive_the_database(
+    client: DatabaseClient, value: object, celltype: str
+) -> None:
+    buffer = Buffer(value, celltype)
+    facts = compute_buffer_info(buffer.content, celltype)
+    name = buffer.get_checksum().hex()
+    client.put_buffer_info(name, facts.as_dict())
+
+    stored = client.get_buffer_info(name)
+    assert stored is not None
+    assert BufferInfo(name, stored).as_dict() == facts.as_dict()
+
+
+def test_a_stored_result_is_resolved_in_another_process(
+    client: DatabaseClient, directory: Path
+) -> None:
+    code = Buffer("def f(x):\n    return 2 * x", "python").get_checksum()
+    transformation = Buffer({"code": code, "x": 21}, "plain").get_checksum()
+    result = Buffer(42, "int")
+    result.incref()
+    buffer_writer.flush()
+    client.put_transformation(transformation.hex(), result.get_checksum().hex())
+
+    script = (
+        "import sys\n"
+        "from seamless import Checksum\n"
+        "from seamless_database.client import DatabaseClient\n"
+        "with DatabaseClient(sys.argv[1]) as client:\n"
+        "    result = client.get_transformation(sys.argv[2])\n"
+        "print(Checksum(result).resolve('int'))\n"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", script, client.url, transformation.hex()],
+        env={"SEAMLESS_BUFFER_DIR": str(directory)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    result.decref()
+    assert child.stdout == "42\n", child.stderr
+
+
+@pytest.mark.parametrize(
+    ("package", "other"), [("seamless", "seamless_database"), ("seamless_database", "seamless")]
+)
+def test_neither_package_imports_the_other(package: str, other: str) -> None:
+    script = f"import {package}, sys; sys.exit('{other}' in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
