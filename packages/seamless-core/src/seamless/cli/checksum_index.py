@@ -8,6 +8,7 @@ from seamless.checksum.calculate_checksum import calculate_checksum
 from seamless.cli.command import CommandError, parse_path, run
 from seamless.cli.files import checksum_sidecar, list_tree, write_sidecar
 from seamless.cli.hash_files import hash_files
+from seamless.cli.interrupts import uninterrupted
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def _index(checksums: dict[str, str]) -> bytes:
     """Bytes of an index: the `plain` buffer of name → checksum."""
     from seamless.checksum.json_ import json_dumps_bytes
 
-    return json_dumps_bytes(checksums) + b"\n"
+    with uninterrupted():  # a Ctrl-C while orjson is being imported crashes the interpreter
+        return json_dumps_bytes(checksums) + b"\n"
 
 
 def _relative(target: str, folder: str) -> str:

@@ -8,6 +8,7 @@ without a look at any file's size before; the second pass takes what the first h
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import signal
@@ -15,6 +16,7 @@ from hashlib import sha256
 
 from seamless.cli.command import CommandError
 from seamless.cli.files import plain_checksum
+from seamless.cli.interrupts import uninterrupted
 from seamless.cli.progress import Progress
 from seamless.compression_utils import COMPRESSION_SUFFIXES
 
@@ -73,7 +75,8 @@ def _hash_small_files(paths: Sequence[str]) -> list[str | None]:
         children: list[int] = []
         try:
             for number in range(1, processes):
-                children.append(_fork(paths, slots, number, processes))  # noqa: PERF401 - for `_stop`
+                with uninterrupted():  # a child must not begin unknown to `_stop`
+                    children.append(_fork(paths, slots, number, processes))
             with Progress(len(paths), " files") as advance:
                 _fill_slots(paths, slots, 0, processes, advance)
                 while children:
@@ -99,9 +102,12 @@ def _fork(paths: Sequence[str], slots: mmap.mmap, first: int, step: int) -> int:
 
 
 def _stop(children: Sequence[int]) -> None:
+    """End what is left of the children after a failure or Ctrl-C."""
     for child in children:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        # gone if Ctrl-C came between its end and its being struck off
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
 
 
 def _fill_slots(

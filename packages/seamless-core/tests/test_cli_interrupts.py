@@ -1,0 +1,39 @@
+"""Ctrl-C that has to wait for a moment."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from seamless.cli.interrupts import uninterrupted
+
+
+def test_ctrl_c_counts_at_the_end_of_the_block() -> None:
+    steps = []
+
+    def work() -> None:
+        with uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+            steps.append("after the signal")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert steps == ["after the signal"]
+
+
+def test_without_ctrl_c_nothing_is_raised() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with uninterrupted():
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_ignored_ctrl_c_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
