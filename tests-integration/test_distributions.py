@@ -46,8 +46,8 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("alone")
     venv.create(folder, with_pip=True)
     (wheel,) = built.glob("*.whl")
-    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet"]
-    run(*pip, "--disable-pip-version-check", wheel)
+    pip = folder / "bin" / "pip"
+    run(pip, "install", "--quiet", "--disable-pip-version-check", wheel)
     return folder / "bin"
 
 
@@ -79,9 +79,8 @@ def test_an_installed_wheel_has_working_commands(package: str, installed: Path) 
 
 def test_an_installed_wheel_can_be_imported_alone(package: str, installed: Path) -> None:
     module = MODULES[package]
-    version = run(
-        installed / "python", "-W", "error", "-c", f"import {module}; print({module}.__version__)"
-    )
+    script = f"import {module}; print({module}.__version__)"
+    version = run(installed / "python", "-W", "error", "-c", script)
     assert version.strip() in (PACKAGES / package / "src" / module / "__init__.py").read_text()
 
 
