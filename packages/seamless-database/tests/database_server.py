@@ -42,8 +42,10 @@ def shared(*parts: str) -> Path:
 class Server:
     """`python -m seamless_database`; a context manager that ends it."""
 
+    command: tuple[str, ...] = (sys.executable, "-m", "seamless_database")
+
     def __init__(self, file: Path, *options: str, writable: bool = True, wait: bool = True) -> None:
-        words = [sys.executable, "-m", "seamless_database", str(file), *options]
+        words = [*self.command, str(file), *options]
         if writable:
             words.append("--writable")
         if not {"--port", "--port-range"} & set(options):

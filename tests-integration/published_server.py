@@ -1,0 +1,58 @@
+"""The published database server, in an environment of its own below `.dev/`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from functools import cache
+from pathlib import Path
+
+import pytest
+from database_server import PATIENCE, Server
+
+VERSION = "2.1.0"
+HOME = Path(__file__).resolve().parents[1] / ".dev" / f"published-seamless-database-{VERSION}"
+
+
+@cache
+def executable() -> Path:
+    """Find the published command, installing it at the first call; skips without an index."""
+    command = HOME / "bin" / "seamless-database"
+    stamp = HOME / "complete"
+    if not stamp.is_file():
+        python = HOME / "bin" / "python"
+        try:
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(HOME)], check=True)
+            subprocess.run(
+                [str(python), "-m", "pip", "install", "-q", f"seamless-database=={VERSION}"],
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"seamless-database {VERSION} cannot be installed: {error.stderr}")
+        stamp.touch()
+    return command
+
+
+class PublishedServer(Server):
+    """A published server on a file; it only starts with --writable, and tells no port."""
+
+    def __init__(self, file: Path) -> None:
+        self.command = (str(executable()),)
+        self._status = file.with_suffix(".status.json")
+        self._status.write_text("{}")
+        options = ("--status-file", str(self._status), "--port-range", "40000", "49000")
+        super().__init__(file, *options)
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and self.process.poll() is None:
+            told = json.loads(self._status.read_text())
+            if told.get("status") == "running":
+                self.host, self.port = "127.0.0.1", told["port"]
+                return
+            time.sleep(0.05)
+        raise AssertionError("the published server did not start")
