@@ -1,5 +1,8 @@
+"""Replacing files as a whole."""
+
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -7,42 +10,52 @@ import pytest
 from seamless.atomic_file import write_atomically
 
 
-def test_a_file_is_written(tmp_path: Path) -> None:
-    write_atomically(tmp_path / "file", b"content")
-    assert (tmp_path / "file").read_bytes() == b"content"
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+def permissions(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"old content, longer")
-    with path.open("rb") as reader:
-        write_atomically(path, b"new")
-        assert reader.read() == b"old content, longer"
-    assert path.read_bytes() == b"new"
+def test_a_new_file_has_the_permissions_that_open_gives(tmp_path: Path) -> None:
+    (tmp_path / "opened").write_bytes(b"")
+    write_atomically(tmp_path / "new", b"content")
+
+    assert (tmp_path / "new").read_bytes() == b"content"
+    assert permissions(tmp_path / "new") == permissions(tmp_path / "opened")
 
 
-def test_a_durable_file_gets_its_mode(tmp_path: Path) -> None:
-    write_atomically(tmp_path / "file", b"content", mode=0o444, durable=True)
-    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o444
-
-
-def test_a_symbolic_link_is_followed(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(tmp_path / "target")
-    write_atomically(tmp_path / "link", b"content")
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "target").read_bytes() == b"content"
-
-
-def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+def test_a_replaced_file_keeps_its_permissions(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with pytest.raises(TypeError):
-        write_atomically(path, 5)  # type: ignore[arg-type]  # fails in the middle of writing
-    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("file", b"old")]
+    path.chmod(0o640)
+    write_atomically(path, b"new", durable=True)
+
+    assert path.read_bytes() == b"new"
+    assert permissions(path) == 0o640
 
 
-def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError) as failure:
-        write_atomically(tmp_path / "missing" / "file", b"")
-    assert Path(str(failure.value.filename)) == tmp_path / "missing" / "file"
+def test_permissions_can_be_asked_for(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "file", b"", mode=0o444)
+    assert permissions(tmp_path / "file") == 0o444
+
+
+def test_a_symbolic_link_stays_one_and_its_target_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "target").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("target")
+    write_atomically(tmp_path / "link", b"new")
+
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_bytes() == b"new"
+
+
+def test_a_failure_leaves_nothing_behind_and_names_the_file_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder") as caught:
+        write_atomically(tmp_path / "folder", b"x")
+
+    assert caught.value.filename == str(tmp_path / "folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_name_of_the_longest_length_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 255)
+    write_atomically(path, b"x")
+    assert path.read_bytes() == b"x"

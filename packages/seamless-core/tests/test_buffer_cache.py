@@ -155,6 +155,33 @@ def test_equal_buffers_share_one_entry(cache: BufferCache) -> None:
     assert cache.stats()["strong_bytes"] == 10
 
 
+@pytest.mark.parametrize("survivor", [0, 1])
+def test_a_buffer_is_found_while_any_of_equal_ones_lives(cache: BufferCache, survivor: int) -> None:
+    buffers = [buffer(10), buffer(10)]
+    for made in buffers:
+        checksum = register(cache, made)
+    kept = buffers.pop(survivor)
+    buffers.clear()
+    del made
+    gc.collect()
+    assert cache.get(checksum) == kept
+
+
+def test_equal_buffers_share_their_bytes(cache: BufferCache) -> None:
+    first, second = buffer(10), buffer(10)
+    register(cache, first)
+    register(cache, second)
+    assert second.content is first.content
+
+
+def test_a_checksum_that_was_trusted_wrongly_does_not_spread_its_bytes(cache: BufferCache) -> None:
+    first, second = buffer(10), buffer(20)
+    cache.register(ABSENT, first)
+    cache.register(ABSENT, second)
+    assert (len(first), len(second)) == (10, 20)
+    assert cache.get(ABSENT) is second
+
+
 def test_membership_is_seen_in_the_two_tables(cache: BufferCache) -> None:
     checksum = register(cache, made := buffer(10))
     with cache.lock:

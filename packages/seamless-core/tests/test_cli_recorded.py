@@ -12,7 +12,8 @@ from recorded_vectors import load_vectors, vector_reader
 if TYPE_CHECKING:
     from pathlib import Path
 
-RECORDS = load_vectors("cli.jsonl")
+#: without those that bind nobody
+RECORDS = [record for record in load_vectors("cli.jsonl") if record.get("accept") != "any"]
 
 
 def plant(root: Path, entry: dict[str, Any]) -> None:
@@ -30,8 +31,6 @@ def plant(root: Path, entry: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("record", RECORDS, ids=[record["id"] for record in RECORDS])
 def test_a_command_does_what_is_recorded(record: dict[str, Any], tmp_path: Path) -> None:
-    if record.get("accept") == "any":
-        pytest.skip(f"binds nobody: {record['quirk']}")
     for entry in record["tree"]:
         plant(tmp_path, entry)
     before = files_below(tmp_path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def write_atomically(
     path, content
         Where, and what.
     mode
-        Permissions of the file; by default those that `open` would give it.
+        Permissions of the file; by default those it has, or that `open` would give a new one.
     durable
         If true, the file and its name are on the disk when this returns.
 
@@ -44,6 +45,8 @@ def write_atomically(
         try:
             handle.write(content)
             handle.flush()
+            if mode is None:
+                mode = _mode_of(target)
             if mode is not None:
                 os.fchmod(handle.fileno(), mode)
             if durable:
@@ -54,6 +57,13 @@ def write_atomically(
             raise
     if durable:
         sync_folder(target.parent)
+
+
+def _mode_of(path: Path) -> int | None:
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return None
 
 
 def sync_folder(folder: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 
 from seamless.checksum.calculate_checksum import CHUNK_SIZE, read_chunks
-from seamless.errors import SeamlessError
+from seamless.errors import CompressedDataError
 
 TYPE_CHECKING = False  # known to type checkers; importing typing costs more than the rest here
 if TYPE_CHECKING:
@@ -29,10 +29,6 @@ COMPRESSION_SUFFIXES = (".zst", ".gz")
 _FRAME_MAGIC = b"\x28\xb5\x2f\xfd"
 _SKIPPABLE_MAGIC = b"\x2a\x4d\x18"  # after one byte 0x50 to 0x5f
 _RLE_BLOCK = 1  # its size field counts the output; the block itself is one byte
-
-
-class CompressedDataError(SeamlessError, OSError):
-    """Compressed data are damaged, cut short, or not of the kind that their suffix says."""
 
 
 def strip_compression_suffix(name: str) -> tuple[str, str | None]:

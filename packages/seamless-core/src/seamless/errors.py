@@ -6,6 +6,7 @@ Python's own exceptions catches the right ones::
     SeamlessError (Exception)
     ├── CacheMissError
     ├── ChecksumMismatchError (ValueError)
+    ├── CompressedDataError (OSError)
     ├── BufferFormatError (ValueError)
     │   └── BufferTypeError (TypeError)
     └── ConversionError (ValueError)      = SeamlessConversionError
@@ -21,6 +22,7 @@ __all__ = [
     "BufferTypeError",
     "CacheMissError",
     "ChecksumMismatchError",
+    "CompressedDataError",
     "ConversionError",
     "SeamlessConversionError",
     "SeamlessError",
@@ -60,6 +62,10 @@ class ChecksumMismatchError(SeamlessError, ValueError):
             f"content has checksum {self.actual}, not {self.expected} as promised: "
             "it is damaged, or belongs to another checksum; don't use it, get it from elsewhere"
         )
+
+
+class CompressedDataError(SeamlessError, OSError):
+    """Compressed data are damaged, cut short, or not of the kind that their suffix says."""
 
 
 class BufferFormatError(SeamlessError, ValueError):
