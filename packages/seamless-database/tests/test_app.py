@@ -1,0 +1,250 @@
+"""The protocol over HTTP: verbs, paths, statuses, and the one shape of every error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from database_samples import checksum, record
+from database_server import Answer, Server
+
+from seamless_database import Database, records
+
+TF, ONE, TWO = checksum("tf"), checksum("one"), checksum("two")
+KEY = {"checksum": TF}
+MEANING = {**KEY, "celltype": "python", "subcelltype": ""}
+EXPRESSION = {**KEY, "path": [], "celltype": "mixed", "target_celltype": "plain"}
+PROBE = {"bucket_kind": "node", "label": "n"}
+#: a well-formed read request of each type
+READS: dict[str, dict[str, Any]] = {
+    "buffer_info": KEY,
+    "bucket_probe": PROBE,
+    "expression": EXPRESSION,
+    "irreproducible": KEY,
+    "metadata": KEY,
+    "protocol": {},
+    "rev_expression": KEY,
+    "rev_transformations": KEY,
+    "semantic_to_syntactic": MEANING,
+    "syntactic_to_semantic": MEANING,
+    "transformation": KEY,
+}
+#: a well-formed write request of each type
+WRITES: dict[str, dict[str, Any]] = {
+    "buffer_info": {**KEY, "value": {"length": 1}},
+    "bucket_probe": {
+        **PROBE,
+        "bucket_checksum": ONE,
+        "captured_at": "t",
+        "freshness_tokens": {},
+    },
+    "expression": {**EXPRESSION, "value": ONE},
+    "irreproducible": {**KEY, "result": ONE},
+    "metadata": {**KEY, "result": ONE, "value": record(TF, ONE)},
+    "semantic_to_syntactic": {**MEANING, "value": [ONE]},
+    "transformation": {**KEY, "value": ONE},
+}
+WRONG: list[object] = [None, True, 0, 1.5, "", "zz", "\ud800", [], [None], {}, {"a": 1}]
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server on which nothing is ever stored."""
+    with Server(tmp_path_factory.mktemp("app") / "seamless.db") as server:
+        yield server
+        assert server.stop() == (0, "")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with Server(tmp_path / "seamless.db") as server:
+        yield server
+        assert server.stop() == (0, "")
+
+
+def assert_error(answer: Answer, status: int) -> None:
+    """Every error is one line of text that begins alike."""
+    assert answer.status == status
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.text.startswith("ERROR: ")
+
+
+def test_the_samples_cover_every_request_type() -> None:
+    assert set(READS) == set(records.READS)
+    assert set(WRITES) == set(records.WRITES)
+
+
+# verbs and paths
+
+
+def test_the_protocol_is_told(empty: Server) -> None:
+    answer = empty.get("protocol")
+    assert answer.json() == ["seamless", "database", "2.1"]
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/x/y", "//", "/%20", "/a%0Ab", "/x?type=none", "/HEALTHCHECK"]
+)
+def test_any_path_will_do(empty: Server, path: str) -> None:
+    assert empty.ask("GET", {"type": "protocol"}, path=path).status == 200
+
+
+@pytest.mark.parametrize("body", [None, b"", b"nonsense", {"type": "transformation"}])
+def test_the_healthcheck_looks_at_nothing(empty: Server, body: object) -> None:
+    assert empty.ask("GET", body, path="/healthcheck?x=1").text == "OK"
+
+
+def test_the_healthcheck_may_be_asked_for_its_head(empty: Server) -> None:
+    answer = empty.ask("HEAD", path="/healthcheck")
+    assert (answer.status, answer.text) == (200, "")
+
+
+def test_putting_to_the_healthcheck_is_an_ordinary_put(server: Server) -> None:
+    put = server.ask(
+        "PUT", {"type": "transformation", **WRITES["transformation"]}, path="/healthcheck"
+    )
+    assert put.text == "OK"
+    assert server.get("transformation", **KEY).text == ONE
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "PATCH", "OPTIONS"])
+def test_other_methods_are_told_the_allowed_ones(empty: Server, method: str) -> None:
+    answer = empty.ask(method, {"type": "protocol"})
+    assert_error(answer, 405)
+    assert answer.headers["allow"] == "GET, HEAD, PUT"
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", "nonsense"])
+def test_the_content_type_is_not_looked_at(empty: Server, kind: str) -> None:
+    answer = empty.ask("GET", {"type": "protocol"}, headers={"Content-Type": kind})
+    assert answer.status == 200
+
+
+# errors
+
+BODIES = [
+    None,
+    b"",
+    b" ",
+    b"{",
+    b"\x00",
+    b"\xff\xfe\x00",
+    b"[]",
+    b"null",
+    b"5",
+    b'"x"',
+    b'{"type": NaN}',
+    b"[" * 100_000,
+    b"9" * 5_000,
+    {},
+    {"type": None},
+    {"type": 1},
+    {"type": ["transformation"]},
+    {"type": "nothing like that"},
+    {"type": "Transformation", "checksum": TF},
+]
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+@pytest.mark.parametrize("body", BODIES)
+def test_what_is_no_request_is_answered_400(empty: Server, method: str, body: object) -> None:
+    assert_error(empty.ask(method, body), 400)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in READS if kind != "protocol"])
+def test_a_miss_is_answered_404(empty: Server, kind: str) -> None:
+    answer = empty.get(kind, **READS[kind])
+    assert (answer.status, answer.text) == (404, "ERROR: Unknown key")
+
+
+@pytest.mark.parametrize("kind", sorted(set(READS) - set(WRITES)))
+def test_what_can_only_be_read_cannot_be_put(empty: Server, kind: str) -> None:
+    assert_error(empty.put(kind, **READS[kind], value=[]), 400)
+
+
+@pytest.mark.parametrize(
+    ("method", "kind", "field"),
+    [("GET", kind, field) for kind in READS for field in READS[kind]]
+    + [("PUT", kind, field) for kind in WRITES for field in WRITES[kind]],
+)
+def test_a_missing_or_wrong_field_is_answered_400_and_named(
+    empty: Server, method: str, kind: str, field: str
+) -> None:
+    right = {"type": kind, **(READS if method == "GET" else WRITES)[kind]}
+    missing = empty.ask(method, {name: right[name] for name in right if name != field})
+    assert_error(missing, 400)
+    assert field in missing.text
+    for value in WRONG:
+        answer = empty.ask(method, {**right, field: value})
+        if answer.status in (200, 404):
+            # some of these are right for some fields
+            assert type(value) is type(right[field])
+            continue
+        assert_error(answer, 400)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in WRITES if kind != "buffer_info"])
+def test_nothing_of_a_refused_write_is_stored(server: Server, kind: str) -> None:
+    for field in WRITES[kind]:
+        assert server.put(kind, **{**WRITES[kind], field: 5}).status == 400
+    for read, fields in READS.items():
+        if read != "protocol":
+            assert server.get(read, **fields).status == 404
+
+
+@pytest.mark.parametrize("kind", WRITES)
+def test_a_write_is_answered_ok(server: Server, kind: str) -> None:
+    assert server.put(kind, **WRITES[kind]).text == "OK"
+    assert server.put(kind, **WRITES[kind], surprise=1).text == "OK"
+    assert server.get(kind, **READS[kind]).status == 200
+
+
+@pytest.mark.parametrize(
+    "body", [None, b"nonsense", {"type": "transformation", **KEY, "value": ONE}]
+)
+def test_a_read_only_server_refuses_every_put(tmp_path: Path, body: object) -> None:
+    Database(tmp_path / "seamless.db", writable=True).close()
+    with Server(tmp_path / "seamless.db", writable=False) as server:
+        answer = server.ask("PUT", body)
+        assert (answer.status, answer.text) == (405, "ERROR: Database server is read-only")
+
+
+# conflicts
+
+
+def test_conflicts_are_answered_409(server: Server) -> None:
+    server.put("metadata", **WRITES["metadata"])
+    other = {**KEY, "result": TWO, "value": record(TF, TWO)}
+    differs = server.put("metadata", **other)
+    assert differs.status == 409
+    assert differs.text == "ERROR: Transformation result does not match execution record result"
+    changed = {**WRITES["metadata"], "value": record(TF, ONE, wall_time_seconds=9)}
+    again = server.put("metadata", **changed)
+    assert again.status == 409
+    assert again.text == "ERROR: Execution record already exists with different metadata"
+    assert server.put("irreproducible", **KEY, result=ONE).text == "OK"
+    contested = server.put("metadata", **WRITES["metadata"])
+    assert contested.status == 409
+    assert contested.text == "ERROR: Transformation already has irreproducible records"
+
+
+def test_a_contest_of_another_result_is_answered_404(server: Server) -> None:
+    server.put("transformation", **KEY, value=ONE)
+    answer = server.put("irreproducible", **KEY, result=TWO)
+    assert answer.status == 404
+    assert answer.text == "ERROR: Transformation does not have the irreproducible result"
+
+
+def test_a_record_comes_back_to_the_last_digit(server: Server) -> None:
+    text = (
+        f'{{"schema_version": 1, "tf_checksum": "{TF}", "result_checksum": "{ONE}", '
+        '"big": 118059162071741130342412, "small": 5e-324, "minus": -0.0, "whole": 3.0, '
+        '"nul": "\\u0000", "lone": "\\ud83d", "deep": ' + "[" * 150 + "]" * 150 + "}"
+    )
+    put = f'{{"type": "metadata", "checksum": "{TF}", "result": "{ONE}", "value": {text}}}'
+    assert server.ask("PUT", put.encode()).text == "OK"
+    assert repr(server.get("metadata", **KEY).json()) == repr(json.loads(text))
