@@ -47,11 +47,13 @@ class Buffer:
     """
 
     __module__ = "seamless"
-    __slots__ = ("__weakref__", "_checksum", "_content", "_registered")
+    __slots__ = ("__weakref__", "_checksum", "_content", "_elder", "_registered")
 
     _content: bytes
     _checksum: Checksum | None
     _registered: bool
+    #: the buffer of this content that the cache knows; it lives as long as this one
+    _elder: Buffer | None
 
     def __init__(
         self,
@@ -63,6 +65,7 @@ class Buffer:
     ) -> None:
         self._checksum = None
         self._registered = False
+        self._elder = None
         self._content = _content_of(value, celltype)
         if checksum is not None:
             checksum = Checksum(checksum)
@@ -101,6 +104,7 @@ class Buffer:
         self._checksum = state[1]["_checksum"]
         self._content = state[1]["_content"]
         self._registered = False
+        self._elder = None
 
     # -- content ----------------------------------------------------------------------
 
@@ -169,6 +173,20 @@ class Buffer:
     def _register(self, checksum: Checksum) -> None:
         get_buffer_cache().register(checksum, self, size=len(self._content))
         self._registered = True
+
+    def share_content(self, elder: Buffer) -> bool:
+        """Give up the own bytes for the equal ones of a buffer that the cache knows already.
+
+        Returns
+        -------
+        bool
+            Whether they are equal; if so, `elder` now lives as long as this buffer.
+        """
+        if elder is self or elder._content != self._content:
+            return False
+        self._content = elder._content
+        self._elder = elder
+        return True
 
     async def get_checksum_async(self) -> Checksum:
         """Do what `get_checksum` does, in a thread, so that a running loop goes on."""

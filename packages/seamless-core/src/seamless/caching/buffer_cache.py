@@ -128,8 +128,9 @@ class BufferCache:
             In bytes; by default the length of the buffer.
         """
         to_send = None
+        shared = self._share_content(checksum, buffer)
         with self._section:
-            self.weak_cache[checksum] = buffer
+            self._know(checksum, buffer, shared)
             entry = self.strong_cache.get(checksum)
             dropped: list[Buffer] = []
             if entry is not None and entry.buffer is None:
@@ -195,6 +196,7 @@ class BufferCache:
         to_send = None if scratch else self._unsent(checksum, buffer)
         if to_send is not None:
             _send(to_send)
+        shared = buffer is not None and self._share_content(checksum, buffer)
         with self._section:
             entry = self.strong_cache.get(checksum)
             if entry is None:
@@ -207,7 +209,7 @@ class BufferCache:
                 entry.tempref.renew(asked)
             self._mark(checksum, entry, scratch)
             if buffer is not None:
-                self.weak_cache[checksum] = buffer
+                self._know(checksum, buffer, shared)
             dropped: list[Buffer] = []
             if entry.buffer is None and (found := self.weak_cache.get(checksum)) is not None:
                 dropped = self._fill(checksum, entry, found, None)
@@ -276,7 +278,17 @@ class BufferCache:
                 entry.stored = True
                 self._queue(checksum, entry)
 
+    def _share_content(self, checksum: Checksum, buffer: Buffer) -> bool:
+        """Let equal buffers be one in memory. Compares bytes, so it is outside the section."""
+        elder = self.weak_cache.get(checksum)
+        return elder is not None and buffer.share_content(elder)
+
     # -- inside the section -----------------------------------------------------------
+
+    def _know(self, checksum: Checksum, buffer: Buffer, shared: bool) -> None:
+        """Make a buffer findable, unless one that lives as long as it is known already."""
+        if not shared or checksum not in self.weak_cache:
+            self.weak_cache[checksum] = buffer
 
     def _unsent(self, checksum: Checksum, buffer: Buffer | None) -> Buffer | None:
         with self._section:
