@@ -377,7 +377,11 @@ def test_nothing_is_kept_of_buffers_that_are_gone(cache: BufferCache) -> None:
     gc.collect()
     numbers = cache.stats()
     assert (numbers["strong_count"], numbers["weak_count"], numbers["strong_bytes"]) == (0, 0, 0)
-    assert len(cache._held) == len(cache._loose) == len(cache._scratch_marks) == 0
+    assert (len(cache._strong._held), len(cache._strong._loose), len(cache._scratch_marks)) == (
+        0,
+        0,
+        0,
+    )
 
 
 def test_stats_count_hits_and_misses_and_name_the_largest(cache: BufferCache) -> None:

@@ -6,7 +6,6 @@ released while the lock is held: buffers that leave are let go after it.
 
 from __future__ import annotations
 
-import heapq
 import os
 import threading
 import time
@@ -14,11 +13,11 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ..worker_role import is_worker
-from .byte_size import parse_byte_size
+from .caps import read_caps
 from .critical_section import CriticalSection
-from .eviction import EvictionQueue
-from .eviction_cost import worth_of
+from .eviction_loop import EvictionLoop
 from .references import StrongEntry, TempRef
+from .strong_table import StrongTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BufferCache", "StrongEntry", "TempRef", "get_buffer_cache"]
 
-DEFAULT_SOFT_CAP = 5 * 1024**3
-DEFAULT_HARD_CAP = 50 * 1024**3
 LARGEST_SHOWN = 5
 
 
@@ -62,36 +59,30 @@ class BufferCache:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.soft_cap = _cap(soft_cap, "SEAMLESS_BUFFER_SOFT_CAP", DEFAULT_SOFT_CAP)
-        self.hard_cap = _cap(hard_cap, "SEAMLESS_BUFFER_HARD_CAP", DEFAULT_HARD_CAP)
-        if self.soft_cap > self.hard_cap:
-            raise ValueError(
-                f"the soft cap of the buffer cache ({self.soft_cap} bytes) is above its "
-                f"hard cap ({self.hard_cap} bytes): raise the second or lower the first"
-            )
+        self.soft_cap, self.hard_cap = read_caps(soft_cap, hard_cap)
         self._clock = clock
         #: guards every attribute below
         self._section: CriticalSection[Checksum] = CriticalSection(self._give_back)
         self.weak_cache: weakref.WeakValueDictionary[Checksum, Buffer] = (
             weakref.WeakValueDictionary()
         )
-        self.strong_cache: dict[Checksum, StrongEntry] = {}
+        self._strong = StrongTable()
         #: digests whose last reference asked not to be stored; kept when the buffer goes,
         #: because its next holder has to know
         self._scratch_marks: set[bytes] = set()
-        self._strong_bytes = 0
-        self._held = EvictionQueue()
-        self._loose = EvictionQueue()
         self._hits = 0
         self._misses = 0
-        self._evictions = 0
-        self._evicted_bytes = 0
-        self._eviction_stop: threading.Event | None = None
+        self._eviction_loop = EvictionLoop(self.run_eviction_once)
 
     @property
     def lock(self) -> threading.RLock:
         """The re-entrant lock of the cache, for looking at several things at one moment."""
         return self._section.lock
+
+    @property
+    def strong_cache(self) -> dict[Checksum, StrongEntry]:
+        """What is known of each referenced checksum."""
+        return self._strong.entries
 
     # -- looking up -------------------------------------------------------------------
 
@@ -106,7 +97,7 @@ class BufferCache:
         return buffer
 
     def _here(self, checksum: Checksum) -> Buffer | None:
-        entry = self.strong_cache.get(checksum)
+        entry = self._strong.entries.get(checksum)
         if entry is not None and entry.buffer is not None:
             return entry.buffer
         return self.weak_cache.get(checksum)
@@ -131,10 +122,10 @@ class BufferCache:
         shared = self._share_content(checksum, buffer)
         with self._section:
             self._know(checksum, buffer, shared)
-            entry = self.strong_cache.get(checksum)
+            entry = self._strong.entries.get(checksum)
             dropped: list[Buffer] = []
             if entry is not None and entry.buffer is None:
-                dropped = self._fill(checksum, entry, buffer, size)
+                dropped = self._fill(checksum, buffer, size)
                 to_send = None if entry.scratch or entry.stored else buffer
         del dropped
         if to_send is not None:
@@ -198,9 +189,7 @@ class BufferCache:
             _send(to_send)
         shared = buffer is not None and self._share_content(checksum, buffer)
         with self._section:
-            entry = self.strong_cache.get(checksum)
-            if entry is None:
-                entry = self.strong_cache[checksum] = StrongEntry()
+            entry = self._strong.entry(checksum)
             if asked is None:
                 entry.normal_refs += 1
             elif entry.tempref is None:
@@ -212,9 +201,9 @@ class BufferCache:
                 self._know(checksum, buffer, shared)
             dropped: list[Buffer] = []
             if entry.buffer is None and (found := self.weak_cache.get(checksum)) is not None:
-                dropped = self._fill(checksum, entry, found, None)
+                dropped = self._fill(checksum, found, None)
             else:
-                self._queue(checksum, entry)
+                self._strong.requeue(checksum)
             late = None if scratch or to_send is not None or entry.stored else entry.buffer
             tempref = entry.tempref
         del dropped
@@ -228,22 +217,19 @@ class BufferCache:
 
     def _give_back(self, checksum: Checksum) -> None:
         with self._section:
-            entry = self.strong_cache.get(checksum)
+            entry = self._strong.entries.get(checksum)
             if entry is None or entry.normal_refs == 0:
                 return
             entry.normal_refs -= 1
-            if entry.wanted:
-                self._queue(checksum, entry)
-            else:
-                self._remove(checksum, entry)
+            self._strong.requeue(checksum)
 
     def refresh_tempref(self, checksum: Checksum) -> None:
         """Let the interest of a tempref be full again; nothing happens if there is none."""
         with self._section:
-            entry = self.strong_cache.get(checksum)
+            entry = self._strong.entries.get(checksum)
             if entry is not None and entry.tempref is not None:
                 entry.tempref.refresh(self._clock())
-                self._queue(checksum, entry)
+                self._strong.requeue(checksum)
 
     def purge_scratch(self, checksum: Checksum | None = None) -> int:
         """Forget what only a scratch tempref holds, even where the buffer object lives on.
@@ -259,24 +245,25 @@ class BufferCache:
             How many were forgotten.
         """
         with self._section:
-            candidates = list(self.strong_cache) if checksum is None else [checksum]
-            entries = [
+            entries = self._strong.entries
+            candidates = list(entries) if checksum is None else [checksum]
+            purged = [
                 (candidate, entry)
                 for candidate in candidates
-                if (entry := self.strong_cache.get(candidate)) and entry.scratch_tempref_only
+                if (entry := entries.get(candidate)) and entry.scratch_tempref_only
             ]
-            for candidate, entry in entries:
-                self._remove(candidate, entry)
+            for candidate, _ in purged:
+                self._strong.remove(candidate)
                 self.weak_cache.pop(candidate, None)
-        return len(entries)
+        return len(purged)
 
     def note_stored(self, checksum: Checksum) -> None:
         """Remember that a write backend has a buffer: it need not be sent again."""
         with self._section:
-            entry = self.strong_cache.get(checksum)
+            entry = self._strong.entries.get(checksum)
             if entry is not None and not entry.stored:
                 entry.stored = True
-                self._queue(checksum, entry)
+                self._strong.requeue(checksum)
 
     def _share_content(self, checksum: Checksum, buffer: Buffer) -> bool:
         """Let equal buffers be one in memory. Compares bytes, so it is outside the section."""
@@ -292,7 +279,7 @@ class BufferCache:
 
     def _unsent(self, checksum: Checksum, buffer: Buffer | None) -> Buffer | None:
         with self._section:
-            entry = self.strong_cache.get(checksum)
+            entry = self._strong.entries.get(checksum)
             if entry is not None and entry.stored:
                 return None
             return buffer if buffer is not None else self._here(checksum)
@@ -304,83 +291,34 @@ class BufferCache:
         else:
             self._scratch_marks.discard(checksum.bytes())
 
-    def _fill(
-        self, checksum: Checksum, entry: StrongEntry, buffer: Buffer, size: int | None
-    ) -> list[Buffer]:
+    def _fill(self, checksum: Checksum, buffer: Buffer, size: int | None) -> list[Buffer]:
         """Hold a buffer; return those that had to leave for it, never itself."""
-        entry.buffer = buffer
-        entry.size = len(buffer) if size is None else size
-        self._strong_bytes += entry.size
+        self._strong.fill(checksum, buffer, len(buffer) if size is None else size)
         dropped = self._make_room()
-        self._queue(checksum, entry)
+        self._strong.requeue(checksum)
         return dropped
-
-    def _queue(self, checksum: Checksum, entry: StrongEntry) -> None:
-        """Put an entry in the queue in which it belongs now, or in none."""
-        if entry.normal_refs:
-            self._loose.discard(checksum)
-            queue = self._held
-        else:
-            self._held.discard(checksum)
-            queue = self._loose
-        if entry.buffer is None:
-            queue.discard(checksum)
-        else:
-            queue.put(checksum, worth_of(entry))
-
-    def _remove(self, checksum: Checksum, entry: StrongEntry) -> None:
-        del self.strong_cache[checksum]
-        self._held.discard(checksum)
-        self._loose.discard(checksum)
-        if entry.buffer is not None:
-            self._strong_bytes -= entry.size
 
     def _make_room(self) -> list[Buffer]:
-        """Let buffers go until the caps are kept; the caller releases them outside the lock."""
-        dropped: list[Buffer] = []
-        now = self._clock()
-        for cap, queue in ((self.soft_cap, self._loose), (self.hard_cap, self._held)):
-            while self._strong_bytes > cap and (cheapest := queue.take_cheapest(now)):
-                dropped.append(self._evict(cheapest))
-        return dropped
-
-    def _evict(self, checksum: Checksum) -> Buffer:
-        entry = self.strong_cache[checksum]
-        buffer = entry.buffer
-        assert buffer is not None, "only entries with a buffer are queued for eviction"
-        self._evictions += 1
-        self._evicted_bytes += entry.size
-        if entry.normal_refs:
-            self._strong_bytes -= entry.size
-            entry.buffer = None
-            entry.size = 0
-        else:
-            self._remove(checksum, entry)
-        return buffer
+        return self._strong.make_room(self.soft_cap, self.hard_cap, self._clock())
 
     # -- watching ---------------------------------------------------------------------
 
     def stats(self) -> dict[str, Any]:
         """Return counts and sizes in bytes of what is held, found, missed and evicted."""
         with self._section:
-            sizes = [
-                (entry.size, checksum.hex())
-                for checksum, entry in self.strong_cache.items()
-                if entry.buffer is not None
-            ]
-            numbers = {
-                "strong_bytes": self._strong_bytes,
-                "strong_count": len(self.strong_cache),
+            largest = self._strong.largest(LARGEST_SHOWN)
+            return {
+                "strong_bytes": self._strong.size,
+                "strong_count": len(self._strong.entries),
                 "weak_count": len(self.weak_cache),
                 "soft_cap": self.soft_cap,
                 "hard_cap": self.hard_cap,
                 "hits": self._hits,
                 "misses": self._misses,
-                "evictions": self._evictions,
-                "evicted_bytes": self._evicted_bytes,
+                "evictions": self._strong.evictions,
+                "evicted_bytes": self._strong.evicted_bytes,
+                "largest": [{"checksum": name, "size": size} for size, name in largest],
             }
-        largest = [{"checksum": name, "size": size} for size, name in _largest(sizes)]
-        return {**numbers, "largest": largest}
 
     def run_eviction_once(self) -> tuple[int, int]:
         """Let buffers go until the caps are kept, and return how many and of how many bytes.
@@ -389,47 +327,18 @@ class BufferCache:
         after a cap has been lowered.
         """
         with self._section:
-            before = self._strong_bytes
+            before = self._strong.size
             dropped = self._make_room()
-            freed = before - self._strong_bytes
+            freed = before - self._strong.size
         return len(dropped), freed
 
     def start_eviction_loop(self, interval: float = 5.0) -> None:
         """Run `run_eviction_once` every `interval` seconds, in a thread of its own."""
-        with self._section:
-            if self._eviction_stop is not None:
-                return
-            stop = self._eviction_stop = threading.Event()
-        threading.Thread(
-            target=self._evict_until, args=(stop, interval), name="seamless-eviction", daemon=True
-        ).start()
+        self._eviction_loop.start(interval)
 
     def stop_eviction_loop(self) -> None:
         """End what `start_eviction_loop` began; nothing happens if it is not running."""
-        with self._section:
-            stop, self._eviction_stop = self._eviction_stop, None
-        if stop is not None:
-            stop.set()
-
-    def _evict_until(self, stop: threading.Event, interval: float) -> None:
-        while not stop.wait(interval):
-            self.run_eviction_once()
-
-
-def _cap(size: int | str | None, variable: str, default: int) -> int:
-    if size is not None:
-        return parse_byte_size(size)
-    text = os.environ.get(variable, "").strip()
-    if not text:
-        return default
-    try:
-        return parse_byte_size(text)
-    except ValueError as error:
-        raise ValueError(f"environment variable {variable}: {error}") from None
-
-
-def _largest(sizes: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    return heapq.nlargest(LARGEST_SHOWN, sizes)
+        self._eviction_loop.stop()
 
 
 def _send(buffer: Buffer) -> None:
