@@ -211,6 +211,7 @@ def test_a_read_only_server_refuses_every_put(tmp_path: Path, body: object) -> N
     with Server(tmp_path / "seamless.db", writable=False) as server:
         answer = server.ask("PUT", body)
         assert (answer.status, answer.text) == (405, "ERROR: Database server is read-only")
+        assert answer.headers["allow"] == "GET, HEAD"
 
 
 # conflicts

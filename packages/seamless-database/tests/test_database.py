@@ -95,6 +95,29 @@ def test_a_reader_changes_nothing(filled: Path) -> None:
     assert list(filled.parent.iterdir()) == [filled]
 
 
+def test_a_reader_that_stays_leaves_the_file_complete(file: Path, tmp_path: Path) -> None:
+    writer = Database(file, writable=True)
+    writer.put(PUT)
+    with Database(file) as reader:
+        assert reader.get(GET) == checksum(2)
+        writer.close()
+        copy = tmp_path / "elsewhere" / "copy.db"
+        copy.parent.mkdir()
+        subprocess.run(["cp", str(file), str(copy)], check=True)
+        with Database(copy) as copied:
+            assert copied.get(GET) == checksum(2)
+
+
+def test_another_working_folder_makes_no_other_file(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(file.parent)
+    with Database(file.name, writable=True) as database:
+        database.put(PUT)
+        monkeypatch.chdir("/")
+        assert database.get(GET) == checksum(2)
+
+
 def test_a_wrong_request_is_named(file: Path) -> None:
     with Database(file, writable=True) as database:
         with pytest.raises(RequestError, match="'type'"):

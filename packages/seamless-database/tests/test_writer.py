@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
@@ -151,6 +152,24 @@ def test_closing_finishes_what_is_queued(writer: Writer, file: Path) -> None:
     closer.join(30)
     assert all(future.done() and future.exception() is None for future in futures)
     assert rows(file) == list(range(2 * MAX_BATCH + 3))
+
+
+def test_closing_ends_even_when_the_last_batch_is_lost(writer: Writer) -> None:
+    gate = Gate(writer)
+
+    def lose(connection: Connection) -> None:
+        connection.rollback()
+        raise RuntimeError("no error of SQLite's")
+
+    future = writer.submit(lose)
+    closer = threading.Thread(target=writer.close)
+    closer.start()
+    while writer._queue.qsize() < 2:
+        time.sleep(0.01)
+    gate.open()
+    closer.join(30)
+    assert not closer.is_alive()
+    assert isinstance(future.exception(30), UnavailableError)
 
 
 def test_after_closing_nothing_is_taken(writer: Writer) -> None:

@@ -43,7 +43,6 @@ METHODS = ("GET", "HEAD", "PUT")
 
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 _CLOSE = (b"connection", b"close")
-_ALLOW = (b"allow", ", ".join(METHODS).encode())
 _LOG = logging.getLogger(__name__)
 
 
@@ -62,8 +61,12 @@ class _Endpoint:
         self._database = database
         self._max_body = max_body
         self._activity = activity
+        self._allowed = METHODS if database.writable else METHODS[:-1]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
         self._activity.begin()
         try:
             status, text = await self._answer(scope, receive)
@@ -71,7 +74,7 @@ class _Endpoint:
             return
         finally:
             self._activity.end()
-        await _respond(send, status, text)
+        await self._respond(send, status, text)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         """Answer anything; the one place where errors become a status."""
@@ -98,7 +101,7 @@ class _Endpoint:
             await self._database.store(await _checked(body, writing))
             return 200, "OK"
         if method not in METHODS:
-            return 405, f"ERROR: Method Not Allowed: use one of {', '.join(METHODS)}"
+            return 405, f"ERROR: Method Not Allowed: use one of {', '.join(self._allowed)}"
         if scope["path"] == HEALTHCHECK:
             return 200, "OK"
         body = await self._body(receive)
@@ -124,6 +127,17 @@ class _Endpoint:
             raise RequestTooLargeError(self._max_body)
         return b"".join(chunks)
 
+    async def _respond(self, send: Send, status: int, text: str) -> None:
+        body = text.encode(errors="backslashreplace")
+        headers = [_TEXT, (b"content-length", b"%d" % len(body))]
+        if status == RequestTooLargeError.status:
+            # the rest of the body may be still on its way
+            headers.append(_CLOSE)
+        elif status == ReadOnlyError.status:
+            headers.append((b"allow", ", ".join(self._allowed).encode()))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
 
 async def _checked(body: bytes, check: Callable[[Fields], T]) -> T:
     """Read a body and check its fields."""
@@ -131,15 +145,3 @@ async def _checked(body: bytes, check: Callable[[Fields], T]) -> T:
         return check(decode(body))
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(None, lambda: check(decode(body)))
-
-
-async def _respond(send: Send, status: int, text: str) -> None:
-    body = text.encode(errors="backslashreplace")
-    headers = [_TEXT, (b"content-length", b"%d" % len(body))]
-    if status == RequestTooLargeError.status:
-        # the rest of the body may be still on its way
-        headers.append(_CLOSE)
-    elif status == ReadOnlyError.status:
-        headers.append(_ALLOW)
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

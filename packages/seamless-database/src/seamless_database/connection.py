@@ -63,8 +63,8 @@ class Connection:
 
     @classmethod
     def open(cls, path: Path, mode: Literal["ro", "rw", "rwc"]) -> Connection:
-        """Connect to a file; any character may be in its name."""
-        uri = f"file:{quote(os.fsencode(path.resolve()))}?mode={mode}"
+        """Connect to a file, by its absolute path; any character may be in its name."""
+        uri = f"file:{quote(os.fsencode(path))}?mode={mode}"
         raw = sqlite3.connect(
             uri,
             uri=True,
@@ -77,21 +77,19 @@ class Connection:
 
     def one(self, statement: Statement, **values: str) -> Row | None:
         """Fetch the first row, or None."""
-        row: Row | None = self._raw.execute(statement.sql, values).fetchone()
-        return row
+        return self._first(statement.sql, values)
 
     def all(self, statement: Statement, **values: str) -> list[Row]:
         """Fetch every row."""
         return self._raw.execute(statement.sql, values).fetchall()
 
-    def run(self, statement: Statement, **values: str) -> int:
-        """Change rows; returns how many."""
-        return self._raw.execute(statement.sql, values).rowcount
+    def run(self, statement: Statement, **values: str) -> None:
+        """Change rows."""
+        self._raw.execute(statement.sql, values)
 
     def command(self, sql: str) -> Row | None:
         """Run a command that has no Core construct: transactions, savepoints, pragmas."""
-        row: Row | None = self._raw.execute(sql).fetchone()
-        return row
+        return self._first(sql, {})
 
     @property
     def in_transaction(self) -> bool:
@@ -105,6 +103,13 @@ class Connection:
     def close(self) -> None:
         """Close the connection; an open transaction is undone."""
         self._raw.close()
+
+    def _first(self, sql: str, values: dict[str, str]) -> Row | None:
+        cursor = self._raw.execute(sql, values)
+        row: Row | None = cursor.fetchone()
+        # a cursor that is not at its end would hold on to this state of the database
+        cursor.close()
+        return row
 
 
 def patiently(

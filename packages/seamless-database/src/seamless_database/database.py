@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import threading
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -63,12 +63,12 @@ class Database:
     ) -> None:
         self.path = Path(path)
         self.writable = writable
-        self.on_network = is_network(self.path)
+        # the working folder may change, a link may be turned, while connections are still opened
+        self._file = self.path.resolve()
+        self.on_network = is_network(self._file)
         self._lock_wait = lock_wait
-        self._local = threading.local()
-        #: guards `_readers` and `_closed`
-        self._lock = threading.Lock()
-        self._readers: list[Connection] = []
+        # both ends of a deque are safe from any thread
+        self._idle_readers: deque[Connection] = deque()
         self._closed = False
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="seamless-database-reader")
         self._connection = self._open()
@@ -97,15 +97,17 @@ class Database:
         await asyncio.wrap_future(self.submit(request.run))
 
     def read(self, work: Callable[[Connection], T], *, wait: float | None = None) -> T | None:
-        """Call `work` with a reading connection of this thread."""
-        connection = self._reader()
+        """Call `work` with a reading connection."""
+        reader = self._take_reader()
         try:
-            return patiently(lambda: work(connection), self._lock_wait if wait is None else wait)
+            return patiently(lambda: work(reader), self._lock_wait if wait is None else wait)
         except sqlite3.Error as error:
-            if not self.writable and self._lacks_tables(connection):
+            if not self.writable and self._lacks_tables(reader):
                 # nobody has upgraded the file yet; what has no table has no rows
                 return None
             raise UnavailableError(f"the database could not be read ({error})") from error
+        finally:
+            self._give_back(reader)
 
     def submit(self, work: Work) -> Future[None]:
         """Queue a write; its future is done once it is on the disk, or has failed."""
@@ -115,15 +117,13 @@ class Database:
 
     def close(self) -> None:
         """Finish what is queued, and leave one self-contained file."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
+        if self._closed:
+            return
+        self._closed = True
         if self._writer is not None:
             self._writer.close()
         self._pool.shutdown()
-        for reader in self._readers:
-            reader.close()
+        self._close_idle_readers()
         if self.writable and self.journal_mode == "wal":
             self._leave_wal_mode()
         self._connection.close()
@@ -152,7 +152,7 @@ class Database:
         """Connect, check the schema, and make the file ready for what is asked of it."""
         self._check_path()
         try:
-            connection = Connection.open(self.path, "rwc" if self.writable else "ro")
+            connection = Connection.open(self._file, "rwc" if self.writable else "ro")
         except sqlite3.Error as error:
             raise FileError(self.path, str(error)) from error
         try:
@@ -160,10 +160,7 @@ class Database:
             if self.writable:
                 self._make_ready(connection)
             row = connection.command("PRAGMA journal_mode")
-        except DatabaseLockedError as error:
-            connection.close()
-            raise FileError(self.path, str(error)) from error
-        except sqlite3.Error as error:
+        except (sqlite3.Error, DatabaseLockedError) as error:
             connection.close()
             raise FileError(self.path, str(error)) from error
         except StartError:
@@ -201,25 +198,41 @@ class Database:
 
     def _leave_wal_mode(self) -> None:
         try:
+            # so that the file is complete even if it has to stay in WAL mode
+            self._connection.command("PRAGMA wal_checkpoint(TRUNCATE)")
             patiently(lambda: self._connection.command("PRAGMA journal_mode=DELETE"), 0.5)
         except (sqlite3.Error, DatabaseLockedError):
             # another process has the file open: the last one that closes it tidies up
             return
 
-    def _reader(self) -> Connection:
-        connection: Connection | None = getattr(self._local, "connection", None)
-        if connection is not None and not self._closed:
-            return connection
-        with self._lock:
-            if self._closed:
-                raise DatabaseClosedError
+    def _take_reader(self) -> Connection:
+        if self._closed:
+            raise DatabaseClosedError
+        try:
+            return self._idle_readers.pop()
+        except IndexError:
+            # all are busy: there will be as many as there are threads that read at once
+            return self._open_reader()
+
+    def _open_reader(self) -> Connection:
+        try:
+            return Connection.open(self._file, "ro")
+        except sqlite3.Error as error:
+            raise UnavailableError(f"the database could not be opened ({error})") from error
+
+    def _give_back(self, reader: Connection) -> None:
+        self._idle_readers.append(reader)
+        if self._closed:
+            # too late for `close` to have seen it
+            self._close_idle_readers()
+
+    def _close_idle_readers(self) -> None:
+        while self._idle_readers:
             try:
-                connection = Connection.open(self.path, "ro")
-            except sqlite3.Error as error:
-                raise UnavailableError(f"the database could not be opened ({error})") from error
-            self._readers.append(connection)
-        self._local.connection = connection
-        return connection
+                self._idle_readers.pop().close()
+            except IndexError:
+                # another thread does the same
+                return
 
     def _lacks_tables(self, connection: Connection) -> bool:
         try:

@@ -37,7 +37,7 @@ def is_network(path: Path) -> bool:
         mounts = MOUNTS.read_text(errors="surrogateescape")
     except OSError:
         return False
-    kind = kind_of(path.resolve(), mounts)
+    kind = kind_of(path, mounts)
     # most network file systems of user space are called fuse.something
     return kind in NETWORK or kind.startswith("fuse.")
 

@@ -63,7 +63,12 @@ def serve(
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=STOP_GRACE,
     )
-    _Server(config, activity, timeout, on_ready).run(listeners)
+    # a signal must not fall between the handlers of before and those of the event loop
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        _Server(config, activity, timeout, on_ready).run(listeners)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 class _Server(uvicorn.Server):
@@ -87,6 +92,7 @@ class _Server(uvicorn.Server):
             # a launcher may have had a signal ignored on purpose, as nohup does
             if signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, self._stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         if self._timeout is not None:
             self._watch = loop.create_task(self._stop_when_idle(self._timeout))
         self._on_ready()

@@ -63,6 +63,8 @@ class Writer:
         #: guards `_closed`: nothing may be queued behind the None that ends the thread
         self._lock = threading.Lock()
         self._closed = False
+        # of the thread alone: whether it has come upon the None
+        self._ending = False
         self._thread = threading.Thread(
             target=self._loop, name="seamless-database-writer", daemon=True
         )
@@ -88,30 +90,29 @@ class Writer:
         self._thread.join()
 
     def _loop(self) -> None:
-        ended = False
-        while not ended:
+        while not self._ending:
             job = self._queue.get()
             if job is None:
-                break
+                return
             batch = [job]
             try:
-                ended = self._transact(batch)
+                self._transact(batch)
             except Exception as error:  # noqa: BLE001  # the thread must live, and clients be told
                 self._undo()
                 self._fail(batch, error)
             for job in batch:
                 job.tell()
 
-    def _transact(self, batch: list[_Job]) -> bool:
-        """Write a batch, which grows by what is waiting; tells whether the end has come."""
+    def _transact(self, batch: list[_Job]) -> None:
+        """Write a batch, which grows by what is waiting."""
         try:
             patiently(lambda: self._connection.command("BEGIN IMMEDIATE"), self._lock_wait)
         except (sqlite3.Error, DatabaseLockedError) as error:
             # those that queued up meanwhile would only wait for the same lock once more
-            ended = self._gather(batch)
+            self._gather(batch)
             self._fail(batch, error)
-            return ended
-        ended = self._gather(batch)
+            return
+        self._gather(batch)
         try:
             for job in batch:
                 self._attempt(job)
@@ -119,19 +120,18 @@ class Writer:
         except (sqlite3.Error, DatabaseLockedError) as error:
             self._undo()
             self._fail(batch, error)
-        return ended
 
-    def _gather(self, batch: list[_Job]) -> bool:
-        """Add what is waiting to the batch; tells whether the end was among it."""
+    def _gather(self, batch: list[_Job]) -> None:
+        """Add what is waiting to the batch, up to its limit or the end."""
         while len(batch) < MAX_BATCH:
             try:
                 job = self._queue.get_nowait()
             except queue.Empty:
-                return False
+                return
             if job is None:
-                return True
+                self._ending = True
+                return
             batch.append(job)
-        return False
 
     def _attempt(self, job: _Job) -> None:
         """Run one job in its savepoint; raises only what spoils the whole transaction."""
