@@ -122,6 +122,27 @@ def test_directory_and_server_are_both_written(
     assert list(tmp_path.rglob(named(b"both").hex()))
 
 
+def test_a_directory_that_fails_does_not_keep_a_buffer_from_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server()
+    server.install(monkeypatch)
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("SEAMLESS_BUFFER_DIR", str(tmp_path / "file" / "folder"))
+    assert asyncio.run(remote.write(Buffer(b"one of two"))) is True
+    assert named(b"one of two").hex() in server.buffers
+    assert named(b"one of two").hex() in caplog.text
+
+
+def test_a_directory_that_fails_alone_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("SEAMLESS_BUFFER_DIR", str(tmp_path / "file" / "folder"))
+    with pytest.raises(OSError, match="file"):
+        asyncio.run(remote.write(Buffer(b"none of one")))
+
+
 def test_a_replaced_module_takes_effect_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = Server(), Server()
     first.install(monkeypatch)

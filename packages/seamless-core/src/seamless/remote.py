@@ -145,18 +145,33 @@ async def write(buffer: Buffer, *, blocking: bool = False) -> bool:
         The buffer.
     blocking
         If true, files are written in this very thread, which must be allowed to block.
+
+    Raises
+    ------
+    Exception
+        What the backends raise, when none of them has the buffer.
     """
     checksum = buffer.get_checksum()
+    try:
+        stored = await _write_to_directory(checksum, buffer, blocking)
+    except OSError as error:  # a full disk must not keep the buffer from the servers
+        if not await _write_to_neighbour(checksum, buffer):
+            raise
+        logger.warning("buffer %s is on a server, but not in the directory: %s", checksum, error)
+        return True
+    return await _write_to_neighbour(checksum, buffer) or stored
+
+
+async def _write_to_directory(checksum: Checksum, buffer: Buffer, blocking: bool) -> bool:
     directory = buffer_directory()
     if directory is None:
-        return await _write_to_neighbour(checksum, buffer)
+        return False
     if blocking:
         directory.write(checksum, buffer.content)
     else:
         import asyncio
 
         await asyncio.to_thread(directory.write, checksum, buffer.content)
-    await _write_to_neighbour(checksum, buffer)
     return True
 
 
