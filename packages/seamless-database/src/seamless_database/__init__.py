@@ -5,12 +5,11 @@ The names below are imported at their first use, so that importing the package c
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
 __version__ = "2.2.0"
 __all__ = ["PROTOCOL_VERSION", "Database", "__version__", "create_app"]
 
+# spelt out, because importing `typing` would cost more than the rest of this module
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from seamless_database.app import create_app
     from seamless_database.database import Database
@@ -21,6 +20,8 @@ _HOMES = {"Database": "database", "PROTOCOL_VERSION": "protocol", "create_app": 
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module
+
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
