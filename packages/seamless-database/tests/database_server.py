@@ -44,7 +44,14 @@ class Server:
 
     command: tuple[str, ...] = (sys.executable, "-m", "seamless_database")
 
-    def __init__(self, file: Path, *options: str, writable: bool = True, wait: bool = True) -> None:
+    def __init__(
+        self,
+        file: Path,
+        *options: str,
+        writable: bool = True,
+        wait: bool = True,
+        action: signal.Handlers = signal.SIG_DFL,
+    ) -> None:
         words = [*self.command, str(file), *options]
         if writable:
             words.append("--writable")
@@ -52,9 +59,15 @@ class Server:
             words += ["--port", "0"]
         if "--host" not in options:
             words += ["--host", "127.0.0.1"]
-        self.process = subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        # what this process ignores, nohup's hangup for one, its children would ignore as well
+        kept = {number: signal.signal(number, action) for number in (signal.SIGHUP, signal.SIGINT)}
+        try:
+            self.process = subprocess.Popen(
+                words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        finally:
+            for number, handler in kept.items():
+                signal.signal(number, handler)
         self.lines: list[str] = []
         self.port = 0
         self._ended: tuple[int, str] | None = None

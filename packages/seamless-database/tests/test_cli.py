@@ -237,6 +237,11 @@ def test_servers_that_race_for_ports_all_get_one(tmp_path: Path, taken: int) -> 
             server.stop()
 
 
+def test_a_closed_output_is_no_reason_to_fail(file: Path) -> None:
+    command = f"exec '{sys.executable}' -m seamless_database '{file}' --timeout 0.3 >&- 2>&-"
+    assert subprocess.run(command, shell=True, timeout=PATIENCE, check=False).returncode == 0
+
+
 # starts that fail
 
 

@@ -132,8 +132,9 @@ def test_a_refused_request_is_a_request_error(client: DatabaseClient) -> None:
 
 
 def test_a_value_without_json_form_is_not_sent(client: DatabaseClient) -> None:
-    with pytest.raises(RequestError, match="cannot be sent"):
-        client.put_buffer_info(TF, {"x": float("nan")})
+    for value in (float("nan"), b"bytes", {1, 2}):
+        with pytest.raises(RequestError, match="cannot be sent"):
+            client.put_buffer_info(TF, {"x": value})
 
 
 def test_a_read_only_server_is_told_apart(tmp_path: Path) -> None:

@@ -161,12 +161,7 @@ def test_a_signal_ends_the_server_and_leaves_one_plain_file(
 
 
 def test_an_ignored_hangup_stays_ignored(file: Path, tmp_path: Path) -> None:
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        server = Server(file)
-    finally:
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    with server:
+    with Server(file, action=signal.SIG_IGN) as server:
         server.process.send_signal(signal.SIGHUP)
         time.sleep(0.5)
         assert server.get("protocol").status == 200

@@ -219,7 +219,7 @@ def _put(kind: str, **fields: object) -> Call[None]:
 def _body(kind: str, **fields: object) -> bytes:
     try:
         return json.dumps({"type": kind, **fields}, default=_mapping, allow_nan=False).encode()
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise RequestError(f"a {kind} request cannot be sent: {error}") from error
 
 

@@ -8,6 +8,7 @@ makes no sense. A failed start is one line on stderr and, if a status file was a
 from __future__ import annotations
 
 import argparse
+import io
 import math
 import re
 import signal
@@ -84,8 +85,9 @@ def main(argv: Sequence[str] | None = None, *, status_wait: float = status_file.
     """Run the command; returns its exit code."""
     arguments = parser().parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
-        # a file name that the terminal's encoding lacks is no reason to fail
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text stream
+        if isinstance(stream, io.TextIOWrapper):
+            # a file name that the terminal's encoding lacks is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     run = _Run(arguments, status_wait)
     try:
         _on_signals(_stop)
@@ -132,7 +134,7 @@ class _Run:
                 self._ready = True
                 what = "Reading and writing" if arguments.writable else "Read-only"
                 _say(f"{what}, on {', '.join(url_of(listener) for listener in listeners)}")
-                if database.on_network:
+                if database.on_network and arguments.writable:
                     _say("The file is on a network file system: no WAL mode, slower writes")
 
             base = {}
@@ -190,10 +192,11 @@ def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
 def _say(line: str) -> None:
     # a log that is full or gone is no reason to stop serving
     with suppress(OSError):
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        print(line, flush=True)  # noqa: T201  # the command line may
 
 
 def _complain(error: Exception) -> None:
     with suppress(OSError):
-        sys.stderr.write("Error: " + " ".join(str(error).split()) + "\n")
+        # whatever is in a file name, it stays one line
+        line = "Error: " + " ".join(str(error).split())
+        print(line, file=sys.stderr, flush=True)  # noqa: T201  # the command line may
