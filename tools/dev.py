@@ -21,6 +21,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".dev"
+#: one set of environments for each Python that this is called with
+ENVIRONMENTS = HOME / str(sys.implementation.cache_tag)
 HATCH = "hatch>=1.18,<2"  # 1.18 is the first whose workspaces work without a root package
 OLDEST = (3, 10)
 
@@ -36,13 +38,13 @@ COMMANDS = {
 
 def bootstrap() -> Path:
     """Make the environment that holds Hatch, unless it is there; returns its `hatch`."""
-    folder = HOME / "hatch-env"
+    folder = ENVIRONMENTS / "hatch"
     binary = folder / "bin" / "hatch"
     stamp = folder / "made-for"
     made_for = f"{HATCH} {sys.version} {folder}"
     if stamp.is_file() and stamp.read_text() == made_for:
         return binary
-    print("Setting up Hatch in .dev/ (once)", file=sys.stderr, flush=True)
+    print("Setting up Hatch in .dev/, once", file=sys.stderr, flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
@@ -54,13 +56,13 @@ def bootstrap() -> Path:
 def environment() -> dict[str, str]:
     """The caller's environment, with Hatch kept inside the checkout."""
     env = dict(os.environ)
-    config = HOME / "hatch.toml"
+    config = ENVIRONMENTS / "hatch.toml"
     if not config.is_file():
         config.write_text("")
     env |= {
         "HATCH_CONFIG": str(config),
-        "HATCH_DATA_DIR": str(HOME / "hatch"),
-        "HATCH_CACHE_DIR": str(HOME / "hatch-cache"),
+        "HATCH_DATA_DIR": str(ENVIRONMENTS / "data"),
+        "HATCH_CACHE_DIR": str(ENVIRONMENTS / "cache"),
         "HATCH_PYTHON": sys.executable,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
@@ -82,7 +84,7 @@ def main(arguments: list[str]) -> int:
     if command == "build":
         shutil.rmtree(ROOT / "dist", ignore_errors=True)
     try:
-        HOME.mkdir(exist_ok=True)
+        ENVIRONMENTS.mkdir(parents=True, exist_ok=True)
         hatch = bootstrap()
         for script in COMMANDS[command]:
             words = [str(hatch), "run", script]
