@@ -21,7 +21,7 @@ from seamless.checksum.conversion import (
     ConversionError,
     classify,
     conversion_chain,
-    convert,
+    convert_bytes,
     route,
 )
 from seamless.checksum.conversion.evaluate import STEPS
@@ -46,26 +46,26 @@ def buffers(draw: st.DrawFn, *words: Conversion) -> tuple[bytes, str, str]:
 @settings(deadline=None)
 @given(buffers(Conversion.TRIVIAL))
 def test_trivial_gives_the_very_same_bytes(case: tuple[bytes, str, str]) -> None:
-    assert convert(*case) is case[0]
+    assert convert_bytes(*case) is case[0]
 
 
 @settings(deadline=None)
 @given(st.binary(), st.sampled_from(pairs_of(Conversion.TRIVIAL)))
 def test_trivial_never_looks_at_the_bytes(content: bytes, pair: tuple[str, str]) -> None:
-    assert convert(content, *pair) is content
+    assert convert_bytes(content, *pair) is content
 
 
 @settings(deadline=None)
 @given(buffers(Conversion.TRIVIAL))
 def test_a_trivial_result_reads_as_the_target(case: tuple[bytes, str, str]) -> None:
-    parse(convert(*case), case[2])
+    parse(convert_bytes(*case), case[2])
 
 
 @settings(deadline=None)
 @given(buffers(Conversion.REINTERPRET))
 def test_reinterpret_keeps_the_bytes_or_fails(case: tuple[bytes, str, str]) -> None:
     with contextlib.suppress(ConversionError):
-        assert convert(*case) == case[0]
+        assert convert_bytes(*case) == case[0]
 
 
 @settings(deadline=None)
@@ -74,20 +74,20 @@ def test_reinterpret_keeps_only_what_the_target_reads(
     content: bytes, pair: tuple[str, str]
 ) -> None:
     with contextlib.suppress(ConversionError):
-        parse(convert(content, *pair), pair[1])
+        parse(convert_bytes(content, *pair), pair[1])
 
 
 @settings(deadline=None)
 @given(buffers(Conversion.REFORMAT))
 def test_reformat_never_fails_and_reads_as_the_target(case: tuple[bytes, str, str]) -> None:
-    parse(convert(*case), case[2])
+    parse(convert_bytes(*case), case[2])
 
 
 @settings(deadline=None)
 @given(buffers(Conversion.POSSIBLE))
 def test_possible_reads_as_the_target_or_fails(case: tuple[bytes, str, str]) -> None:
     with contextlib.suppress(ConversionError):
-        parse(convert(*case), case[2])
+        parse(convert_bytes(*case), case[2])
 
 
 @settings(deadline=None)
@@ -96,7 +96,7 @@ def test_foreign_bytes_raise_nothing_but_a_conversion_error(
     content: bytes, pair: tuple[str, str]
 ) -> None:
     with contextlib.suppress(ConversionError):
-        assert isinstance(convert(content, *pair), bytes)
+        assert isinstance(convert_bytes(content, *pair), bytes)
 
 
 @settings(deadline=None)
@@ -113,7 +113,7 @@ def test_a_chain_is_its_two_steps(case: tuple[bytes, str, str], data: st.DataObj
         result = content
         try:
             for pair in pairwise(names):
-                result = convert(result, *pair)
+                result = convert_bytes(result, *pair)
         except ConversionError:
             return None
         return result
@@ -125,13 +125,13 @@ def test_a_chain_is_its_two_steps(case: tuple[bytes, str, str], data: st.DataObj
 @given(buffers(Conversion.REFORMAT, Conversion.POSSIBLE))
 def test_the_same_buffer_always_gives_the_same_bytes(case: tuple[bytes, str, str]) -> None:
     with contextlib.suppress(ConversionError):
-        assert convert(*case) == convert(bytes(bytearray(case[0])), *case[1:])
+        assert convert_bytes(*case) == convert_bytes(bytes(bytearray(case[0])), *case[1:])
 
 
 @pytest.mark.parametrize("pair", pairs_of(Conversion.FORBIDDEN))
 def test_forbidden_names_both_cell_types_and_the_way_round(pair: tuple[str, str]) -> None:
     with pytest.raises(ConversionError, match=rf"{pair[0]} -> {pair[1]} .*make the .* value") as e:
-        convert(b"1\n", *pair)
+        convert_bytes(b"1\n", *pair)
     assert (e.value.source, e.value.target) == pair
 
 
@@ -146,7 +146,7 @@ def test_no_step_is_forbidden() -> None:
 
 def test_only_bytes_are_converted() -> None:
     with pytest.raises(TypeError, match="str"):
-        convert("abc", "text", "plain")  # type: ignore[arg-type]  # the point of the test
+        convert_bytes("abc", "text", "plain")  # type: ignore[arg-type]  # the point of the test
 
 
 # -- there and back ------------------------------------------------------------------------
@@ -157,41 +157,41 @@ def test_only_bytes_are_converted() -> None:
 @given(value=JSON_VALUES)
 def test_plain_survives_other_names_for_the_same_bytes(middle: str, value: object) -> None:
     content = serialize_sync(value, "plain")
-    assert convert(convert(content, "plain", middle), middle, "plain") == content
+    assert convert_bytes(convert_bytes(content, "plain", middle), middle, "plain") == content
 
 
 @settings(deadline=None)
 @given(INTEGERS)
 def test_an_integer_survives_as_text(value: int) -> None:
     content = serialize_sync(value, "int")
-    assert convert(convert(content, "int", "str"), "str", "int") == content
+    assert convert_bytes(convert_bytes(content, "int", "str"), "str", "int") == content
 
 
 @settings(deadline=None)
 @given(FLOATS)
 def test_a_float_survives_as_text(value: float) -> None:
     content = serialize_sync(value, "float")
-    assert convert(convert(content, "float", "str"), "str", "float") == content
+    assert convert_bytes(convert_bytes(content, "float", "str"), "str", "float") == content
 
 
 @settings(deadline=None)
 @given(st.booleans())
 def test_a_truth_value_survives_as_text(value: bool) -> None:
     content = serialize_sync(value, "bool")
-    assert convert(convert(content, "bool", "str"), "str", "bool") == content
+    assert convert_bytes(convert_bytes(content, "bool", "str"), "str", "bool") == content
 
 
 @settings(deadline=None)
 @given(LINES)
 def test_text_survives_as_a_json_string(value: str) -> None:
     content = serialize_sync(value, "text")
-    assert convert(convert(content, "text", "str"), "str", "text") == content
+    assert convert_bytes(convert_bytes(content, "text", "str"), "str", "text") == content
 
 
 @settings(deadline=None)
 @given(st.binary(min_size=1).filter(lambda content: not content.startswith(b"\x93NUMPY")))
 def test_bytes_survive_as_an_array(content: bytes) -> None:
-    assert convert(convert(content, "bytes", "binary"), "binary", "bytes") == content
+    assert convert_bytes(convert_bytes(content, "bytes", "binary"), "binary", "bytes") == content
 
 
 @settings(deadline=None)
@@ -205,12 +205,12 @@ def test_what_the_facts_promise_holds(case: tuple[bytes, str, str]) -> None:
         return
     if answer is False:
         with pytest.raises(ConversionError):
-            convert(content, source, target)
+            convert_bytes(content, source, target)
     elif answer is True:
         parse(content, target)
-        parse(convert(content, source, target), target)
+        parse(convert_bytes(content, source, target), target)
     elif answer == -1 and target not in UNPROVED:
-        convert(content, source, target)
+        convert_bytes(content, source, target)
 
 
 # -- particular results --------------------------------------------------------------------
@@ -261,7 +261,7 @@ def npy(value: Any) -> bytes:
     ],
 )
 def test_a_conversion_gives(content: bytes, source: str, target: str, result: bytes) -> None:
-    assert convert(content, source, target) == result
+    assert convert_bytes(content, source, target) == result
 
 
 @pytest.mark.parametrize(
@@ -295,33 +295,33 @@ def test_a_conversion_is_refused_with_the_pair_in_the_message(
     content: bytes, source: str, target: str
 ) -> None:
     with pytest.raises(ConversionError, match=f"{source} buffer has no {target}"):
-        convert(content, source, target)
+        convert_bytes(content, source, target)
 
 
 def test_aliases_that_blow_up_are_refused() -> None:
     levels = [b"a0: &a0 [x]"]
     levels += [b"a%d: &a%d [%s]" % (n, n, b", ".join([b"*a%d" % (n - 1)] * 9)) for n in range(1, 9)]
     with pytest.raises(ConversionError, match="aliases written out"):
-        convert(b"\n".join(levels), "yaml", "plain")
+        convert_bytes(b"\n".join(levels), "yaml", "plain")
 
 
 def test_a_document_nested_too_deeply_is_refused() -> None:
     with pytest.raises(ConversionError):
-        convert(b"- " * 3000 + b"1\n", "yaml", "plain")
+        convert_bytes(b"- " * 3000 + b"1\n", "yaml", "plain")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("IPython") is None, reason="IPython is not installed")
 def test_a_magic_becomes_a_call() -> None:
-    assert b"run_line_magic('time'" in convert(b"%time x\n", "ipython", "python")
+    assert b"run_line_magic('time'" in convert_bytes(b"%time x\n", "ipython", "python")
 
 
 def test_without_ipython_a_magic_is_refused_with_advice() -> None:
     run_python(
         "import sys\n"
         "sys.modules['IPython'] = None  # as if it were not installed\n"
-        "from seamless.checksum.conversion import ConversionError, convert\n"
+        "from seamless.checksum.conversion import ConversionError, convert_bytes\n"
         "try:\n"
-        "    convert(b'%time x', 'ipython', 'python')\n"
+        "    convert_bytes(b'%time x', 'ipython', 'python')\n"
         "except ConversionError as error:\n"
         "    assert 'install the package ipython' in str(error)\n"
         "else:\n"

@@ -236,6 +236,31 @@ class Buffer:
         celltype = storage_celltype(celltype)
         return self if celltype == "bytes" else parse(self._content, celltype)
 
+    # -- conversion -------------------------------------------------------------------
+
+    def convert(self, source: str, target: str) -> Buffer:
+        """Return what the buffer, read as one cell type, is as another.
+
+        Where the bytes stay, it is this very buffer. `seamless.checksum.conversion` has the
+        rules, and `classify`, which tells beforehand what a conversion comes to.
+
+        Raises
+        ------
+        ConversionError
+            If the conversion is forbidden, or this buffer can't be converted.
+        TypeError
+            If a name is no cell type.
+        """
+        from .checksum.conversion import convert
+
+        return convert(self, source, target)
+
+    async def convert_async(self, source: str, target: str) -> Buffer:
+        """Do what `convert` does, in a thread, so that a running loop goes on."""
+        from .checksum.conversion import convert_async
+
+        return await convert_async(self, source, target)
+
     # -- files ------------------------------------------------------------------------
 
     @classmethod

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from .buffer_class import Buffer
     from .caching.references import TempRef
+    from .checksum.buffer_info import BufferInfo
 
 DIGEST_SIZE = 32
 SUFFIX = ".CHECKSUM"
@@ -212,6 +213,42 @@ class Checksum:
         from . import resolution
 
         return resolution.locations(self, verbose=verbose)
+
+    # -- conversion -------------------------------------------------------------------
+
+    def convert(self, source: str, target: str, *, info: BufferInfo | None = None) -> Checksum:
+        """Name what the buffer, read as one cell type, is as another.
+
+        The buffer is fetched only if it has to be looked at, and its new form, if there is
+        one, kept by a tempref; `seamless.checksum.conversion.convert` tells the details.
+
+        Parameters
+        ----------
+        source, target
+            Two of the 13 cell types.
+        info
+            Facts known of the buffer, which may make looking at it needless.
+
+        Raises
+        ------
+        ConversionError
+            If the conversion is forbidden, or this buffer can't be converted.
+        CacheMissError
+            If the buffer is wanted and found nowhere.
+        TypeError
+            If a name is no cell type.
+        """
+        from .checksum.conversion import convert
+
+        return convert(self, source, target, info=info)
+
+    async def conversion(
+        self, source: str, target: str, *, info: BufferInfo | None = None
+    ) -> Checksum:
+        """Do what `convert` does, as a coroutine."""
+        from .checksum.conversion import convert_async
+
+        return await convert_async(self, source, target, info=info)
 
     # -- references -------------------------------------------------------------------
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from seamless.checksum.celltypes import celltypes
 from seamless.errors import ConversionError, SeamlessConversionError
 
-from .evaluate import convert
+from .buffers import convert, convert_async
+from .evaluate import convert_bytes
 from .matrix import MATRIX, Conversion, classify
 from .published import (
     check_conversions,
@@ -41,5 +42,7 @@ __all__ = [
     "conversion_trivial",
     "conversion_values",
     "convert",
+    "convert_async",
+    "convert_bytes",
     "route",
 ]

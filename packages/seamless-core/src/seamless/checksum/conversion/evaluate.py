@@ -1,7 +1,7 @@
 """Doing a conversion: bytes of one cell type → bytes of another, or a `ConversionError`.
 
-A table of the single steps, and `convert`, which takes the steps of a route one
-after the other. Everything here is a function of its arguments alone.
+A table of the single steps, and `convert_bytes`, which takes the steps of a route
+one after the other. Everything here is a function of its arguments alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Step: TypeAlias = Callable[[bytes], bytes]
 
 
-def convert(buffer: bytes, source: str, target: str) -> bytes:
+def convert_bytes(content: bytes, source: str, target: str) -> bytes:
     """Convert the bytes of a buffer from one cell type to another.
 
     What it comes to is what `classify` says:
@@ -44,7 +44,7 @@ def convert(buffer: bytes, source: str, target: str) -> bytes:
 
     Parameters
     ----------
-    buffer
+    content
         The bytes, a valid buffer of the source.
     source, target
         Two of the 13 cell types.
@@ -54,28 +54,40 @@ def convert(buffer: bytes, source: str, target: str) -> bytes:
     ConversionError
         If the conversion is forbidden, or this buffer can't be converted.
     TypeError
-        If the buffer isn't bytes, or a name is no cell type.
+        If `content` isn't bytes, or a name is no cell type.
     """
-    word = classify(source, target)
-    if not isinstance(buffer, bytes):
-        raise TypeError(f"a conversion takes the bytes of a buffer, not {type(buffer).__name__}")
-    if word is Conversion.FORBIDDEN:
+    if not isinstance(content, bytes):
+        raise TypeError(f"a conversion takes the bytes of a buffer, not {type(content).__name__}")
+    refuse_forbidden(source, target)
+    if classify(source, target) is Conversion.TRIVIAL:
+        return content
+    try:
+        for step in route(source, target):
+            content = STEPS[step](content)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ConversionError(
+            f"this {source} buffer has no {target}: {error}", source=source, target=target
+        ) from error
+    return content
+
+
+def refuse_forbidden(source: str, target: str) -> None:
+    """Raise if no buffer of the source may be converted to the target.
+
+    Raises
+    ------
+    ConversionError
+        Naming both, and the way round.
+    TypeError
+        If a name is no cell type.
+    """
+    if classify(source, target) is Conversion.FORBIDDEN:
         raise ConversionError(
             f"{source} -> {target} is forbidden: it asks for a decision about values; "
             f"read the buffer as {source}, make the {target} value yourself, and write that",
             source=source,
             target=target,
         )
-    if word is Conversion.TRIVIAL:
-        return buffer
-    try:
-        for step in route(source, target):
-            buffer = STEPS[step](buffer)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ConversionError(
-            f"this {source} buffer has no {target}: {error}", source=source, target=target
-        ) from error
-    return buffer
 
 
 def _keep(content: bytes) -> bytes:
