@@ -20,6 +20,7 @@ from seamless.errors import BufferFormatError
 from . import MAGIC_NUMPY
 from .padding import data_bytes
 
+_FORMAT: Any = np.lib.format  # NumPy before 2.3 has no types for its functions
 _ALIGNMENT = 64  # bytes; the data begin at a multiple of it
 _GROWTH_DIGITS = 21  # room for the first axis to grow in place: digits of 8 * 2**64 - 1
 _MAX_HEADER = 2**20  # bytes; a thousand fields need a twentieth of it
@@ -44,7 +45,7 @@ def write_npy(array: np.ndarray[Any, Any]) -> bytes:
 
 def npy_header(array: np.ndarray[Any, Any], *, fortran: bool) -> bytes:
     """Write the part of a `.npy` file before the data."""
-    descr = np.lib.format.dtype_to_descr(array.dtype)
+    descr = _FORMAT.dtype_to_descr(array.dtype)
     text = f"{{'descr': {descr!r}, 'fortran_order': {fortran!r}, 'shape': {array.shape!r}, }}"
     if array.ndim:
         first = array.shape[-1 if fortran else 0]
@@ -163,7 +164,7 @@ def _parse_header(text: bytes, encoding: str) -> tuple[np.dtype[Any], tuple[int,
             raise ValueError(f"shape {shape!r}")
         if not isinstance(fortran, bool):
             raise ValueError(f"fortran_order {fortran!r}")
-        dtype = np.lib.format.descr_to_dtype(header["descr"])
+        dtype = _FORMAT.descr_to_dtype(header["descr"])
     # a hostile header can make the parser or NumPy raise any of these
     except (ValueError, TypeError, SyntaxError, KeyError, IndexError, AttributeError,
             MemoryError, RecursionError, OverflowError) as error:  # fmt: skip
