@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,6 +47,14 @@ def run(*words: object, **options: object) -> Ended:
         command, capture_output=True, text=True, timeout=PATIENCE, check=False, **options
     )  # type: ignore[call-overload]  # options of subprocess
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def attempt(*words: object) -> Ended:
+    """Run the command in this process, for starts that fail before anything is begun."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), handlers_kept():
+        code = main([str(word) for word in words])
+    return Ended(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
@@ -262,7 +272,7 @@ def test_a_missing_file_is_not_created_without_writable(tmp_path: Path, status: 
     ],
 )
 def test_an_impossible_port_is_refused(file: Path, status: Path, options: list[str]) -> None:
-    ended = run(file, *options, "--writable", "--status-file", status)
+    ended = attempt(file, *options, "--writable", "--status-file", status)
     assert_failed(ended, status, options[1])
 
 
@@ -279,19 +289,19 @@ def test_a_taken_port_is_refused(file: Path, status: Path, taken: int, host: str
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1", "not an address"])
 def test_a_host_that_is_not_ours_is_named(file: Path, status: Path, host: str) -> None:
-    ended = run(file, "--host", host, "--port-range", 40000, 50000, "--status-file", status)
+    ended = attempt(file, "--host", host, "--port-range", 40000, 50000, "--status-file", status)
     assert_failed(ended, status, host)
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
 def test_an_impossible_timeout_is_refused(file: Path, status: Path, seconds: str) -> None:
-    ended = run(file, f"--timeout={seconds}", "--status-file", status)
+    ended = attempt(file, f"--timeout={seconds}", "--status-file", status)
     assert_failed(ended, status, "--timeout")
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "many", "1.5MB"])
 def test_an_impossible_body_size_is_refused(file: Path, status: Path, size: str) -> None:
-    ended = run(file, f"--max-body={size}", "--status-file", status)
+    ended = attempt(file, f"--max-body={size}", "--status-file", status)
     assert_failed(ended, status, "--max-body")
 
 
@@ -308,17 +318,17 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path, status: Path) 
 def test_a_truncated_database_is_refused(file: Path, status: Path) -> None:
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
-    assert_failed(run(file, "--writable", "--status-file", status), status, "malformed")
+    assert_failed(attempt(file, "--writable", "--status-file", status), status, "malformed")
     assert file.read_bytes() == whole[: len(whole) // 2]
 
 
 def test_a_folder_is_no_database(tmp_path: Path, status: Path) -> None:
-    assert_failed(run(tmp_path, "--writable", "--status-file", status), status, "folder")
+    assert_failed(attempt(tmp_path, "--writable", "--status-file", status), status, "folder")
 
 
 def test_a_missing_folder_is_named(tmp_path: Path, status: Path) -> None:
     path = tmp_path / "no" / "seamless.db"
-    assert_failed(run(path, "--writable", "--status-file", status), status, "folder")
+    assert_failed(attempt(path, "--writable", "--status-file", status), status, "folder")
 
 
 def test_legacy_records_are_refused_and_left_alone(tmp_path: Path, status: Path) -> None:
@@ -339,7 +349,7 @@ def test_a_record_table_of_unknown_shape_is_refused(tmp_path: Path, status: Path
     with sqlite3.connect(path) as raw:
         raw.execute("CREATE TABLE meta_data (checksum TEXT, surprise TEXT)")
     raw.close()
-    ended = run(path, "--writable", "--status-file", status)
+    ended = attempt(path, "--writable", "--status-file", status)
     assert_failed(ended, status, "meta_data", "surprise")
 
 
@@ -359,14 +369,14 @@ def test_a_status_file_without_an_object_ends_the_start(
     file: Path, status: Path, content: str
 ) -> None:
     status.write_text(content)
-    ended = run(file, "--status-file", status)
+    ended = attempt(file, "--status-file", status)
     assert ended.code == 1
     assert ended.err == f"Error: cannot use the status file {status}: it holds no JSON object\n"
     assert status.read_text() == content
 
 
 def test_a_folder_is_no_status_file(file: Path, tmp_path: Path) -> None:
-    ended = run(file, "--status-file", tmp_path)
+    ended = attempt(file, "--status-file", tmp_path)
     assert ended.code == 1
     assert ended.err.count("\n") == 1
 

@@ -257,7 +257,7 @@ def test_every_request_counts_as_activity(
 ) -> None:
     Database(file, writable=True).close()
     with Server(file, "--timeout", "1", writable=writable) as server:
-        for _ in range(8):
+        for _ in range(6):
             server.ask(method, {}, path=path)
             time.sleep(0.25)
         assert server.process.poll() is None
