@@ -149,6 +149,16 @@ def test_only_bytes_are_converted() -> None:
         convert_bytes("abc", "text", "plain")  # type: ignore[arg-type]  # the point of the test
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["\x7f", "\x80\x85\x9f", "\u2028\ufeff\uffff", {"k" * 2000: 1}, {"\x7f\x85": ["\x7f"]}, "\0\t"],
+)
+def test_plain_is_yaml_even_where_yaml_parsers_stumble(value: Any) -> None:
+    content = serialize_sync(value, "plain")
+    assert parse(convert_bytes(content, "plain", "yaml"), "yaml") == content.decode().rstrip("\n")
+    assert convert_bytes(content, "yaml", "plain") == content
+
+
 # -- there and back ------------------------------------------------------------------------
 
 
