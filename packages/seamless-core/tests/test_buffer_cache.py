@@ -10,6 +10,9 @@ import pytest
 
 from seamless import Buffer, CacheMissError, Checksum, set_is_worker
 from seamless.caching.buffer_cache import BufferCache, get_buffer_cache
+from seamless.caching.cache_report import Leak
+from seamless.caching.cost_book import CostBook
+from seamless.caching.scratch_marks import ScratchMarks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -363,6 +366,184 @@ def test_caps_are_five_and_fifty_gib_by_default(monkeypatch: pytest.MonkeyPatch)
     assert (cache.soft_cap, cache.hard_cap) == (5 * 1024**3, 50 * 1024**3)
 
 
+def test_caps_are_changed_by_a_call_and_kept_at_once(cache: BufferCache) -> None:
+    for fill in "abc":
+        tempref(cache, buffer(300, fill))
+    cache.set_caps(soft="0.5kB", hard=3000)
+    assert (cache.soft_cap, cache.hard_cap) == (500, 3000)
+    assert cache.stats()["strong_bytes"] <= 500
+
+
+def test_one_cap_may_be_changed_alone(cache: BufferCache) -> None:
+    cache.set_caps(hard="1MB")
+    assert (cache.soft_cap, cache.hard_cap) == (1000, 1_000_000)
+
+
+@pytest.mark.parametrize("caps", [{"soft": "3kB"}, {"hard": 10}, {"soft": "lots"}])
+def test_impossible_caps_change_nothing(cache: BufferCache, caps: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"cap|size"):
+        cache.set_caps(**caps)
+    assert (cache.soft_cap, cache.hard_cap) == (1000, 2000)
+
+
+# -- costs and uses -------------------------------------------------------------------
+
+
+def test_what_is_dearer_to_compute_stays(cache: BufferCache) -> None:
+    dear, cheap = buffer(400, "d"), buffer(400, "c")
+    for made, seconds in ((dear, 1000.0), (cheap, 1.0)):
+        with cache.learning(made.get_checksum()) as costs:
+            costs.set_compute_seconds(made.get_checksum(), seconds)
+        tempref(cache, made)
+    tempref(cache, buffer(400, "z"))
+    assert dear.get_checksum() in cache.strong_cache
+    assert cheap.get_checksum() not in cache.strong_cache
+
+
+def test_a_cost_learned_while_a_buffer_is_held_counts(cache: BufferCache) -> None:
+    names = [tempref(cache, buffer(400, fill)) for fill in "ab"]
+    with cache.learning(names[0]) as costs:
+        costs.set_compute_seconds(names[0], 0.001)
+    tempref(cache, buffer(400, "z"))
+    assert names[0] not in cache.strong_cache
+    assert names[1] in cache.strong_cache
+
+
+def test_what_is_found_often_stays(cache: BufferCache) -> None:
+    names = [tempref(cache, buffer(300, fill)) for fill in "abc"]
+    for _ in range(3):
+        cache.get(names[0])
+        cache.get(names[2])
+    tempref(cache, buffer(300, "z"))
+    assert [name in cache.strong_cache for name in names] == [True, False, True]
+
+
+def test_uses_are_remembered_when_a_buffer_comes_back(cache: BufferCache) -> None:
+    made = buffer(600, "a")
+    name = tempref(cache, made)
+    cache.get(name)
+    tempref(cache, buffer(900, "b"))
+    assert name not in cache.strong_cache
+    tempref(cache, made)
+    explained = cache.explain(name)
+    assert explained is not None
+    assert 2.5 < explained.uses < 3.0
+
+
+def test_an_interest_that_is_over_leaves_the_cost_to_decide(
+    cache: BufferCache, clock: Clock
+) -> None:
+    dear, cheap = tempref(cache, buffer(100, "d")), buffer(800, "c")
+    clock.now = 3600.0
+    tempref(cache, cheap)
+    clock.now = 7200.0
+    tempref(cache, buffer(300, "z"))
+    assert dear in cache.strong_cache
+    assert cheap.get_checksum() not in cache.strong_cache
+
+
+def test_the_terms_of_a_score_are_explained(cache: BufferCache, clock: Clock) -> None:
+    name = tempref(cache, buffer(100))
+    with cache.learning(name) as costs:
+        costs.set_compute_seconds(name, 50.0)
+    cache.get(name)
+    clock.now = 4.0
+    explained = cache.explain(name)
+    assert explained is not None
+    assert (explained.checksum, explained.held_by, explained.way) == (
+        name.hex(),
+        "tempref",
+        "recomputation",
+    )
+    assert (explained.size, explained.uses, explained.age) == (100, 2.0, 0.0)
+    assert explained.interest == pytest.approx(32.0)
+    assert explained.score == pytest.approx(2 * 32**0.5 * explained.seconds / 100)
+
+
+def test_what_is_not_referenced_is_not_explained(cache: BufferCache) -> None:
+    assert cache.explain(register(cache, buffer(10))) is None
+
+
+def test_the_lowest_score_is_the_first_to_leave(cache: BufferCache, clock: Clock) -> None:
+    names = []
+    for number, size in enumerate((90, 200, 50, 150, 300)):
+        clock.now += 5.0
+        names.append(tempref(cache, buffer(size, chr(97 + number))))
+        with cache.learning(names[-1]) as costs:
+            costs.set_compute_seconds(names[-1], 1.0 + 7 * number % 5)
+    clock.now += 5.0
+    while names:
+        scores = {name: cache.explain(name) for name in names}
+        lowest = min(names, key=lambda name: scores[name].score)  # type: ignore[union-attr]  # all are there
+        cache.set_caps(soft=cache.stats()["strong_bytes"] - 1)
+        left = [name for name in names if name not in cache.strong_cache]
+        assert left == [lowest]
+        names.remove(lowest)
+
+
+# -- leaks ----------------------------------------------------------------------------
+
+
+def test_leaks_name_what_counted_references_hold(cache: BufferCache) -> None:
+    name = register(cache, made := buffer(10))
+    cache.incref(name)
+    cache.incref(name)
+    tempref(cache, buffer(20, "t"))
+    assert cache.leaks() == [Leak(name.hex(), 2, 10, ())]
+    assert cache.report_leaks() == f"{name.hex()}: 2 references, 10 bytes"
+    cache.decref(name)
+    cache.decref(name)
+    assert cache.leaks() == []
+    assert cache.report_leaks() == ""
+    assert len(made) == 10
+
+
+def test_a_trace_tells_where_references_were_taken(cache: BufferCache) -> None:
+    cache.trace_references()
+    for _ in range(2):
+        cache.incref(ABSENT)
+    (leak,) = cache.leaks()
+    assert len(leak.places) == 1
+    assert leak.places[0].startswith(f"{__file__}:")
+    assert leak.places[0].endswith("(2 times)")
+    assert leak.places[0] in cache.report_leaks()
+
+
+def test_a_trace_sees_through_the_methods_of_the_package(
+    cache: BufferCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seamless.caching.buffer_cache.get_buffer_cache", lambda: cache)
+    cache.trace_references()
+    ABSENT.incref(scratch=True)
+    assert cache.leaks()[0].places[0].startswith(f"{__file__}:")
+
+
+def test_a_trace_forgets_what_is_given_back(cache: BufferCache) -> None:
+    cache.trace_references()
+    cache.incref(ABSENT)
+    cache.decref(ABSENT)
+    cache.incref(ABSENT)
+    assert len(cache.leaks()[0].places) == 1
+    assert "times" not in cache.leaks()[0].places[0]
+
+
+def test_a_trace_can_be_switched_off(cache: BufferCache) -> None:
+    cache.trace_references()
+    cache.trace_references(False)
+    cache.incref(ABSENT)
+    assert cache.leaks()[0].places == ()
+
+
+@pytest.mark.parametrize(("text", "traced"), [("1", 1), ("0", 0), ("", 0)])
+def test_the_environment_switches_the_trace_on(
+    monkeypatch: pytest.MonkeyPatch, text: str, traced: int
+) -> None:
+    monkeypatch.setenv("SEAMLESS_DEBUG_REFERENCES", text)
+    cache = BufferCache()
+    cache.incref(ABSENT)
+    assert len(cache.leaks()[0].places) == traced
+
+
 # -- bookkeeping ----------------------------------------------------------------------
 
 
@@ -377,11 +558,24 @@ def test_nothing_is_kept_of_buffers_that_are_gone(cache: BufferCache) -> None:
     gc.collect()
     numbers = cache.stats()
     assert (numbers["strong_count"], numbers["weak_count"], numbers["strong_bytes"]) == (0, 0, 0)
-    assert (len(cache._strong._held), len(cache._strong._loose), len(cache._scratch_marks)) == (
-        0,
-        0,
-        0,
-    )
+    table = cache._strong
+    assert (len(table._held), len(table._loose), len(table.scratch_marks)) == (0, 0, 0)
+
+
+def test_100_000_short_lived_scratch_buffers_leave_bounded_traces(cache: BufferCache) -> None:
+    table = cache._strong
+    table.costs = CostBook(remembered=1000)
+    table.scratch_marks = ScratchMarks(remembered=1000)
+    for number in range(100_000):
+        digest = Checksum(number.to_bytes(32, "big"))
+        cache.tempref(digest, buffer=Buffer(b"%06d" % number), scratch=True)
+    numbers = cache.stats()
+    assert numbers["strong_bytes"] <= 1000
+    assert numbers["strong_count"] == numbers["weak_count"] <= 167
+    queued = sum(len(heap) for heap in table._loose._heaps.values())
+    assert queued + len(table._loose._levelling) < 1000
+    assert len(table.costs) <= 2000
+    assert len(table.scratch_marks) <= 2001
 
 
 def test_stats_count_hits_and_misses_and_name_the_largest(cache: BufferCache) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seamless import Checksum
 from seamless.caching.eviction import EvictionQueue
-from seamless.caching.eviction_cost import Worth
+from seamless.caching.worth import Worth
 
 NAMES = [Checksum(bytes([number]) * 32) for number in range(20)]
 
@@ -15,6 +17,7 @@ actions = st.lists(
         st.sampled_from(NAMES),
         st.floats(-100, 100),
         st.sampled_from([0.0, 0.25, 1.0]),
+        st.sampled_from([0.0, 5.0, 40.0, math.inf]),
     ),
     max_size=300,
 )
@@ -22,13 +25,13 @@ actions = st.lists(
 
 @given(actions)
 def test_the_cheapest_at_that_moment_leaves_first(
-    actions: list[tuple[str, Checksum, float, float]],
+    actions: list[tuple[str, Checksum, float, float, float]],
 ) -> None:
     queue = EvictionQueue()
     model: dict[Checksum, Worth] = {}
-    for now, (action, name, at_zero, rate) in enumerate(actions):
+    for now, (action, name, at_zero, rate, until) in enumerate(actions):
         if action == "put":
-            model[name] = Worth(at_zero, rate)
+            model[name] = Worth(at_zero, rate, until)
             queue.put(name, model[name])
         elif action == "discard":
             model.pop(name, None)
@@ -46,5 +49,6 @@ def test_the_cheapest_at_that_moment_leaves_first(
 def test_stale_items_do_not_pile_up() -> None:
     queue = EvictionQueue()
     for number in range(10_000):
-        queue.put(NAMES[0], Worth(float(number)))
+        queue.put(NAMES[0], Worth(float(number), 1.0, 5.0))
     assert sum(map(len, queue._heaps.values())) < 200
+    assert len(queue._levelling) < 200

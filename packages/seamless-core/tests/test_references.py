@@ -40,6 +40,25 @@ def test_a_cleared_tempref_has_no_interest() -> None:
     assert tempref.current_interest() == 0.0
 
 
+def test_the_interest_that_counts_fades_to_one() -> None:
+    tempref = TempRef(128.0, created=0.0)
+    assert tempref.lasting_interest(4.0) == pytest.approx(32.0)
+    assert tempref.fades_until == pytest.approx(14.0)
+    assert tempref.lasting_interest(1e9) == 1.0
+
+
+def test_an_interest_that_begins_below_one_stays() -> None:
+    tempref = TempRef(0.25, created=0.0)
+    assert tempref.lasting_interest(1e9) == 0.25
+    assert tempref.fades_until == 0.0
+
+
+def test_a_fade_factor_of_one_never_fades() -> None:
+    tempref = TempRef(8.0, fade_factor=1.0, created=0.0)
+    assert tempref.fades_until == math.inf
+    assert tempref.lasting_interest(1e9) == pytest.approx(8.0)
+
+
 @pytest.mark.parametrize("terms", [(-1.0, 2.0, 2.0), (1.0, 0.5, 2.0), (1.0, 2.0, 0.0)])
 def test_impossible_terms_are_refused(terms: tuple[float, float, float]) -> None:
     with pytest.raises(ValueError, match="tempref"):

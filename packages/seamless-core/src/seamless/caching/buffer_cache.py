@@ -9,15 +9,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..worker_role import is_worker
+from .capped_store import CappedStore
 from .caps import read_caps
 from .critical_section import CriticalSection
-from .eviction_loop import EvictionLoop
 from .references import StrongEntry, TempRef
-from .strong_table import StrongTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,10 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BufferCache", "StrongEntry", "TempRef", "get_buffer_cache"]
 
-LARGEST_SHOWN = 5
 
-
-class BufferCache:
+class BufferCache(CappedStore):
     """Buffers by checksum: weakly while anybody has them, strongly while referenced.
 
     Memory counts what is held strongly. Above the soft cap, buffers that only a tempref
@@ -59,30 +55,8 @@ class BufferCache:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.soft_cap, self.hard_cap = read_caps(soft_cap, hard_cap)
-        self._clock = clock
-        #: guards every attribute below
-        self._section: CriticalSection[Checksum] = CriticalSection(self._give_back)
-        self.weak_cache: weakref.WeakValueDictionary[Checksum, Buffer] = (
-            weakref.WeakValueDictionary()
-        )
-        self._strong = StrongTable()
-        #: digests whose last reference asked not to be stored; kept when the buffer goes,
-        #: because its next holder has to know
-        self._scratch_marks: set[bytes] = set()
-        self._hits = 0
-        self._misses = 0
-        self._eviction_loop = EvictionLoop(self.run_eviction_once)
-
-    @property
-    def lock(self) -> threading.RLock:
-        """The re-entrant lock of the cache, for looking at several things at one moment."""
-        return self._section.lock
-
-    @property
-    def strong_cache(self) -> dict[Checksum, StrongEntry]:
-        """What is known of each referenced checksum."""
-        return self._strong.entries
+        section: CriticalSection[Checksum] = CriticalSection(self._give_back)
+        super().__init__(read_caps(soft_cap, hard_cap), section, clock)
 
     # -- looking up -------------------------------------------------------------------
 
@@ -94,6 +68,8 @@ class BufferCache:
                 self._misses += 1
             else:
                 self._hits += 1
+                if (entry := self._strong.entries.get(checksum)) is not None:
+                    self._strong.use(entry)
         return buffer
 
     def _here(self, checksum: Checksum) -> Buffer | None:
@@ -104,7 +80,8 @@ class BufferCache:
 
     def is_scratch_ref(self, checksum: Checksum) -> bool:
         """Tell whether the last reference to `checksum` asked not to store its buffer."""
-        return checksum.bytes() in self._scratch_marks
+        with self._section:
+            return self._strong.is_scratch(checksum)
 
     # -- registering and referencing --------------------------------------------------
 
@@ -192,18 +169,20 @@ class BufferCache:
             entry = self._strong.entry(checksum)
             if asked is None:
                 entry.normal_refs += 1
+                if self._trace is not None:
+                    self._trace.note(checksum)
             elif entry.tempref is None:
                 entry.tempref = asked
             else:
                 entry.tempref.renew(asked)
-            self._mark(checksum, entry, scratch)
+            self._strong.mark(checksum, scratch)
             if buffer is not None:
                 self._know(checksum, buffer, shared)
             dropped: list[Buffer] = []
             if entry.buffer is None and (found := self.weak_cache.get(checksum)) is not None:
                 dropped = self._fill(checksum, found, None)
             else:
-                self._strong.requeue(checksum)
+                self._strong.requeue(checksum, self._clock())
             late = None if scratch or to_send is not None or entry.stored else entry.buffer
             tempref = entry.tempref
         del dropped
@@ -221,7 +200,9 @@ class BufferCache:
             if entry is None or entry.normal_refs == 0:
                 return
             entry.normal_refs -= 1
-            self._strong.requeue(checksum)
+            if entry.normal_refs == 0 and self._trace is not None:
+                self._trace.forget(checksum)
+            self._strong.requeue(checksum, self._clock())
 
     def refresh_tempref(self, checksum: Checksum) -> None:
         """Let the interest of a tempref be full again; nothing happens if there is none."""
@@ -229,7 +210,7 @@ class BufferCache:
             entry = self._strong.entries.get(checksum)
             if entry is not None and entry.tempref is not None:
                 entry.tempref.refresh(self._clock())
-                self._strong.requeue(checksum)
+                self._strong.requeue(checksum, self._clock())
 
     def purge_scratch(self, checksum: Checksum | None = None) -> int:
         """Forget what only a scratch tempref holds, even where the buffer object lives on.
@@ -263,7 +244,7 @@ class BufferCache:
             entry = self._strong.entries.get(checksum)
             if entry is not None and not entry.stored:
                 entry.stored = True
-                self._strong.requeue(checksum)
+                self._strong.requeue(checksum, self._clock())
 
     def _share_content(self, checksum: Checksum, buffer: Buffer) -> bool:
         """Let equal buffers be one in memory. Compares bytes, so it is outside the section."""
@@ -284,61 +265,12 @@ class BufferCache:
                 return None
             return buffer if buffer is not None else self._here(checksum)
 
-    def _mark(self, checksum: Checksum, entry: StrongEntry, scratch: bool) -> None:
-        entry.scratch = scratch
-        if scratch:
-            self._scratch_marks.add(checksum.bytes())
-        else:
-            self._scratch_marks.discard(checksum.bytes())
-
     def _fill(self, checksum: Checksum, buffer: Buffer, size: int | None) -> list[Buffer]:
         """Hold a buffer; return those that had to leave for it, never itself."""
         self._strong.fill(checksum, buffer, len(buffer) if size is None else size)
         dropped = self._make_room()
-        self._strong.requeue(checksum)
+        self._strong.requeue(checksum, self._clock())
         return dropped
-
-    def _make_room(self) -> list[Buffer]:
-        return self._strong.make_room(self.soft_cap, self.hard_cap, self._clock())
-
-    # -- watching ---------------------------------------------------------------------
-
-    def stats(self) -> dict[str, Any]:
-        """Return counts and sizes in bytes of what is held, found, missed and evicted."""
-        with self._section:
-            largest = self._strong.largest(LARGEST_SHOWN)
-            return {
-                "strong_bytes": self._strong.size,
-                "strong_count": len(self._strong.entries),
-                "weak_count": len(self.weak_cache),
-                "soft_cap": self.soft_cap,
-                "hard_cap": self.hard_cap,
-                "hits": self._hits,
-                "misses": self._misses,
-                "evictions": self._strong.evictions,
-                "evicted_bytes": self._strong.evicted_bytes,
-                "largest": [{"checksum": name, "size": size} for size, name in largest],
-            }
-
-    def run_eviction_once(self) -> tuple[int, int]:
-        """Let buffers go until the caps are kept, and return how many and of how many bytes.
-
-        The cache does that by itself whenever it comes to hold a buffer; a call is needed only
-        after a cap has been lowered.
-        """
-        with self._section:
-            before = self._strong.size
-            dropped = self._make_room()
-            freed = before - self._strong.size
-        return len(dropped), freed
-
-    def start_eviction_loop(self, interval: float = 5.0) -> None:
-        """Run `run_eviction_once` every `interval` seconds, in a thread of its own."""
-        self._eviction_loop.start(interval)
-
-    def stop_eviction_loop(self) -> None:
-        """End what `start_eviction_loop` began; nothing happens if it is not running."""
-        self._eviction_loop.stop()
 
 
 def _send(buffer: Buffer) -> None:

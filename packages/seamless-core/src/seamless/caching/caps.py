@@ -6,7 +6,7 @@ import os
 
 from .byte_size import parse_byte_size
 
-__all__ = ["read_caps"]
+__all__ = ["check_caps", "read_caps"]
 
 SOFT_CAP_VARIABLE = "SEAMLESS_BUFFER_SOFT_CAP"
 HARD_CAP_VARIABLE = "SEAMLESS_BUFFER_HARD_CAP"
@@ -22,8 +22,21 @@ def read_caps(soft_cap: int | str | None, hard_cap: int | str | None) -> tuple[i
     ValueError
         When a cap is no size, or the soft cap is above the hard one.
     """
-    soft = _cap(soft_cap, SOFT_CAP_VARIABLE, DEFAULT_SOFT_CAP)
-    hard = _cap(hard_cap, HARD_CAP_VARIABLE, DEFAULT_HARD_CAP)
+    return check_caps(
+        _cap(soft_cap, SOFT_CAP_VARIABLE, DEFAULT_SOFT_CAP),
+        _cap(hard_cap, HARD_CAP_VARIABLE, DEFAULT_HARD_CAP),
+    )
+
+
+def check_caps(soft_cap: int | str, hard_cap: int | str) -> tuple[int, int]:
+    """Return both caps in bytes.
+
+    Raises
+    ------
+    ValueError
+        When a cap is no size, or the soft cap is above the hard one.
+    """
+    soft, hard = parse_byte_size(soft_cap), parse_byte_size(hard_cap)
     if soft > hard:
         raise ValueError(
             f"the soft cap of the buffer cache ({soft} bytes) is above its hard cap "
@@ -32,9 +45,9 @@ def read_caps(soft_cap: int | str | None, hard_cap: int | str | None) -> tuple[i
     return soft, hard
 
 
-def _cap(size: int | str | None, variable: str, default: int) -> int:
+def _cap(size: int | str | None, variable: str, default: int) -> int | str:
     if size is not None:
-        return parse_byte_size(size)
+        return size
     text = os.environ.get(variable, "").strip()
     if not text:
         return default

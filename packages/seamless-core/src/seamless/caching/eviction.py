@@ -2,18 +2,21 @@
 
 One heap for each rate at which worth is lost: within a heap the order never changes, so an
 item is put in once and the cheapest of all is the cheapest of the heads at that moment. In
-practice there are two or three rates. Items that have become stale are recognised when they
-surface, so that adding, changing, withdrawing and taking are all O(log n).
+practice there are two or three rates. An item whose worth stops falling moves to the heap of
+those that are level, once. Items that have become stale are recognised when they surface, so
+that adding, changing, withdrawing and taking are all O(log n).
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 from typing import TYPE_CHECKING
+
+from .worth import Worth
 
 if TYPE_CHECKING:
     from ..checksum_class import Checksum
-    from .eviction_cost import Worth
 
 __all__ = ["EvictionQueue"]
 
@@ -26,6 +29,8 @@ class EvictionQueue:
 
     def __init__(self) -> None:
         self._heaps: dict[float, list[tuple[float, int, Checksum]]] = {}
+        #: when items become level: time, ticket, checksum, and the worth they then have
+        self._levelling: list[tuple[float, int, Checksum, float]] = []
         #: checksum → the ticket of its only valid item
         self._tickets: dict[Checksum, int] = {}
         self._last_ticket = 0
@@ -44,6 +49,11 @@ class EvictionQueue:
         self._tickets[checksum] = self._last_ticket
         heap = self._heaps.setdefault(worth.loss_per_second, [])
         heapq.heappush(heap, (worth.at_zero, self._last_ticket, checksum))
+        if worth.loss_per_second and worth.until < math.inf:
+            level = worth.at(worth.until)
+            heapq.heappush(self._levelling, (worth.until, self._last_ticket, checksum, level))
+            if len(self._levelling) > 2 * len(self._tickets) + _SLACK:
+                self._forget_levelled()
 
     def discard(self, checksum: Checksum) -> None:
         """Withdraw a checksum; nothing happens if it is not there."""
@@ -55,6 +65,7 @@ class EvictionQueue:
 
     def take_cheapest(self, now: float) -> Checksum | None:
         """Remove and return the checksum that is worth least at `now`, or None when empty."""
+        self._level_out(now)
         cheapest: tuple[float, float] | None = None
         for rate in list(self._heaps):
             if self._settle_head(rate):
@@ -65,6 +76,13 @@ class EvictionQueue:
         _, _, checksum = heapq.heappop(self._heaps[cheapest[1]])
         del self._tickets[checksum]
         return checksum
+
+    def _level_out(self, now: float) -> None:
+        """Move what has stopped falling to the heap of those that are level."""
+        while self._levelling and self._levelling[0][0] <= now:
+            _, ticket, checksum, level = heapq.heappop(self._levelling)
+            if self._tickets.get(checksum) == ticket:
+                self.put(checksum, Worth(level))
 
     def _settle_head(self, rate: float) -> bool:
         """Bring a valid item to the head of a heap; forget the heap if there is none."""
@@ -84,4 +102,9 @@ class EvictionQueue:
             heapq.heapify(valid)
             self._heaps[rate] = valid
         self._heaps = {rate: heap for rate, heap in self._heaps.items() if heap}
+        self._forget_levelled()
         self._stale = 0
+
+    def _forget_levelled(self) -> None:
+        self._levelling = [one for one in self._levelling if self._tickets.get(one[2]) == one[1]]
+        heapq.heapify(self._levelling)

@@ -1,67 +1,100 @@
-"""What it costs to lose a buffer, and so how much keeping it is worth per byte. Pure.
+"""Telling the cache of this process what buffers cost, for it to choose who leaves first.
 
-The worth of keeping a buffer is
-
-    interest * seconds to have it again / bytes
-
-taken as its logarithm, because a faded interest is soon too small for a float. The logarithm
-of a fading interest is a straight line in time, so a worth is stated once, as its height at
-time zero and its fall per second, and stays true however long nobody looks at it.
+The costs are in seconds. How they make a score is said in `worth`; what is assumed of buffers
+that nobody said anything about, in `cost_book`. Nothing here keeps a buffer, and everything
+may be called from any thread.
 """
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from . import buffer_cache
+from .cost_book import (
+    DEFAULT_LOCAL_HASH_PROFILE,
+    DEFAULT_READ_BUFFER_PROFILE,
+    DEFAULT_REMOTE_HASH_PROFILE,
+    DEFAULT_TRANSFORMATION_SECONDS,
+    CostProfile,
+)
 
 if TYPE_CHECKING:
-    from .references import StrongEntry
+    from collections.abc import Iterable
 
-__all__ = ["Worth", "seconds_to_regain", "worth_of"]
+    from ..checksum_class import Checksum
 
-#: A request to a storage server in the same building, and what it delivers in a second.
-DOWNLOAD_LATENCY = 0.01
-DOWNLOAD_BANDWIDTH = 100e6
-#: What a buffer that is stored nowhere is taken to have cost: a minute of somebody's computing.
-RECOMPUTE_SECONDS = 60.0
-#: What reading or writing it again costs beside that, per byte.
-RECOMPUTE_BANDWIDTH = 1e9
+__all__ = [
+    "DEFAULT_LOCAL_HASH_PROFILE",
+    "DEFAULT_READ_BUFFER_PROFILE",
+    "DEFAULT_REMOTE_HASH_PROFILE",
+    "DEFAULT_TRANSFORMATION_SECONDS",
+    "CostProfile",
+    "get_cost",
+    "override_download_cost",
+    "record_transformation_cost",
+    "register_buffer_length",
+    "register_dependencies",
+    "set_download_profile",
+]
 
 
-def seconds_to_regain(size: int, *, stored: bool) -> float:
-    """Return how long it takes to have a buffer again, once it has been dropped.
+def get_cost(checksum: Checksum, buffer_length: int | None = None) -> float:
+    """Return the seconds that it takes to have a buffer again, as far as is known."""
+    return buffer_cache.get_buffer_cache().seconds_to_regain(checksum, buffer_length)
 
-    Parameters
-    ----------
-    size
-        In bytes.
-    stored
-        Whether a write backend has it; else it has to be computed again.
+
+def set_download_profile(checksum: Checksum, profile: str) -> None:
+    """Say where a buffer can be had: `read_buffer`, `local_hashserver`, `remote_hashserver`.
+
+    Raises
+    ------
+    ValueError
+        When there is no such profile.
     """
-    if stored:
-        return DOWNLOAD_LATENCY + size / DOWNLOAD_BANDWIDTH
-    return RECOMPUTE_SECONDS + size / RECOMPUTE_BANDWIDTH
+    with buffer_cache.get_buffer_cache().learning(checksum) as costs:
+        costs.set_profile(checksum, profile)
 
 
-class Worth(NamedTuple):
-    """Logarithm of what keeping a buffer is worth per byte, as a line in time."""
+def override_download_cost(checksum: Checksum, cost: float) -> None:
+    """Say how many seconds a download takes, whatever its profile.
 
-    at_zero: float
-    loss_per_second: float = 0.0
+    Raises
+    ------
+    ValueError
+        When that is no finite number from 0 on.
+    """
+    with buffer_cache.get_buffer_cache().learning(checksum) as costs:
+        costs.set_download_seconds(checksum, cost)
 
-    def at(self, now: float) -> float:
-        """Return the logarithm of the worth at `now`."""
-        return self.at_zero - self.loss_per_second * now
+
+def record_transformation_cost(checksum: Checksum, cpu_seconds: float | None) -> None:
+    """Say how long the transformation took that made a buffer; None is not known.
+
+    Raises
+    ------
+    ValueError
+        When that is no finite number from 0 on.
+    """
+    seconds = DEFAULT_TRANSFORMATION_SECONDS if cpu_seconds is None else cpu_seconds
+    with buffer_cache.get_buffer_cache().learning(checksum) as costs:
+        costs.set_compute_seconds(checksum, seconds)
 
 
-def worth_of(entry: StrongEntry) -> Worth:
-    """Return what keeping `entry` is worth; a counted reference is an interest of one for good."""
-    regain = seconds_to_regain(entry.size, stored=entry.stored)
-    per_byte = math.log(regain / max(1, entry.size))
-    tempref = entry.tempref
-    if entry.normal_refs or tempref is None:
-        return Worth(per_byte)
-    if tempref.interest == 0:
-        return Worth(-math.inf)
-    rate = tempref.fade_rate
-    return Worth(per_byte + math.log(tempref.interest) + rate * tempref.last_refreshed, rate)
+def register_dependencies(checksum: Checksum, dependencies: Iterable[Checksum] | None) -> None:
+    """Say which buffers are needed to compute this one again; None for none."""
+    with buffer_cache.get_buffer_cache().learning(checksum) as costs:
+        costs.set_dependencies(checksum, dependencies or ())
+
+
+def register_buffer_length(checksum: Checksum, buffer_length: int | None) -> None:
+    """Say how long a buffer is that is not here; None is not known.
+
+    Raises
+    ------
+    ValueError
+        When it is negative.
+    """
+    if buffer_length is None:
+        return
+    with buffer_cache.get_buffer_cache().learning(checksum) as costs:
+        costs.set_length(checksum, buffer_length)

@@ -80,6 +80,25 @@ class TempRef:
         """Return the interest that is left at `now`, by default at this moment."""
         return math.exp(self.log_interest(time.monotonic() if now is None else now))
 
+    @property
+    def fades_until(self) -> float:
+        """When the interest has come down to the one that stays, `lasting_interest`."""
+        if self.interest <= 1:
+            return self.last_refreshed
+        if self.fade_factor == 1:
+            return math.inf
+        return self.last_refreshed + math.log(self.interest) / self.fade_rate
+
+    def lasting_interest(self, now: float) -> float:
+        """Return the interest that counts: it fades to 1, and stays where it began lower.
+
+        A tempref whose time is over is not worth less than a counted reference, so that what
+        a buffer costs goes on to decide.
+        """
+        if self.interest <= 1:
+            return self.interest
+        return max(1.0, self.current_interest(now))
+
     def refresh(self, now: float | None = None) -> None:
         """Let the interest be full again."""
         self.last_refreshed = time.monotonic() if now is None else now
@@ -101,9 +120,21 @@ class StrongEntry:
 
     `buffer` is None as long as nobody has brought the buffer, and after the hard cap has
     taken it away. `stored` says that a write backend has it, so that it can be had again.
+    `uses` counts how often it was found, as of `used_at` in turnovers of the cache, and
+    `touched` says that this has changed since the entry was queued for eviction.
     """
 
-    __slots__ = ("buffer", "normal_refs", "scratch", "size", "stored", "tempref")
+    __slots__ = (
+        "buffer",
+        "normal_refs",
+        "scratch",
+        "size",
+        "stored",
+        "tempref",
+        "touched",
+        "used_at",
+        "uses",
+    )
 
     def __init__(self) -> None:
         self.buffer: Buffer | None = None
@@ -112,6 +143,9 @@ class StrongEntry:
         self.tempref: TempRef | None = None
         self.scratch = False
         self.stored = False
+        self.uses = 0.0
+        self.used_at = 0.0
+        self.touched = False
 
     @property
     def wanted(self) -> bool:

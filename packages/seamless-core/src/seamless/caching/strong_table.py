@@ -9,9 +9,11 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
+from .cost_book import CostBook, Estimate
 from .eviction import EvictionQueue
-from .eviction_cost import worth_of
 from .references import StrongEntry
+from .scratch_marks import ScratchMarks
+from .worth import Terms, faded_uses, worth_line
 
 if TYPE_CHECKING:
     from ..buffer_class import Buffer
@@ -28,6 +30,11 @@ class StrongTable:
         self.size = 0
         self.evictions = 0
         self.evicted_bytes = 0
+        #: evicted bytes by soft cap: the clock of uses
+        self.turnover = 0.0
+        self.costs = CostBook()
+        #: which of those that have left were scratch: their next holder has to know
+        self.scratch_marks = ScratchMarks()
         #: entries with a buffer that a counted reference holds, and those only a tempref holds
         self._held = EvictionQueue()
         self._loose = EvictionQueue()
@@ -39,14 +46,51 @@ class StrongTable:
             entry = self.entries[checksum] = StrongEntry()
         return entry
 
+    def mark(self, checksum: Checksum, scratch: bool) -> None:
+        """Note whether the last reference to an entry was scratch."""
+        self.entries[checksum].scratch = scratch
+        self.scratch_marks.discard(checksum.bytes())
+
+    def is_scratch(self, checksum: Checksum) -> bool:
+        """Tell whether the last reference to a checksum was scratch, also if it is over."""
+        entry = self.entries.get(checksum)
+        return checksum.bytes() in self.scratch_marks if entry is None else entry.scratch
+
     def fill(self, checksum: Checksum, buffer: Buffer, size: int) -> None:
         """Give an entry its buffer. It can't be evicted before `requeue` is called."""
         entry = self.entries[checksum]
         entry.buffer = buffer
         entry.size = size
         self.size += size
+        if past := self.costs.take_uses(checksum):
+            entry.uses, entry.used_at = past
+        self._count_use(entry)
 
-    def requeue(self, checksum: Checksum) -> None:
+    def use(self, entry: StrongEntry) -> None:
+        """Count that a buffer has been found. Its place in the queue is put right later."""
+        self._count_use(entry)
+        entry.touched = True
+
+    def _count_use(self, entry: StrongEntry) -> None:
+        entry.uses = 1.0 + faded_uses(entry.uses, self.turnover - entry.used_at)
+        entry.used_at = self.turnover
+
+    def estimate(self, checksum: Checksum, entry: StrongEntry) -> Estimate:
+        """Return how long it would take to have the buffer of an entry again."""
+        return self.costs.estimate(checksum, entry.size, stored=entry.stored)
+
+    def terms(self, checksum: Checksum, entry: StrongEntry, now: float) -> Terms:
+        """Return what the score of an entry is made of at this moment."""
+        fading = None if entry.normal_refs else entry.tempref
+        return Terms(
+            seconds=self.estimate(checksum, entry).seconds,
+            size=entry.size,
+            uses=entry.uses,
+            interest=1.0 if fading is None else fading.lasting_interest(now),
+            age=self.turnover - entry.used_at,
+        )
+
+    def requeue(self, checksum: Checksum, now: float) -> None:
         """Put an entry whose references have changed where it belongs; remove it if unwanted."""
         entry = self.entries[checksum]
         if not entry.wanted:
@@ -54,14 +98,19 @@ class StrongTable:
             return
         queue, other = (self._held, self._loose) if entry.normal_refs else (self._loose, self._held)
         other.discard(checksum)
+        entry.touched = False
         if entry.buffer is not None:
-            queue.put(checksum, worth_of(entry))
+            fading = None if entry.normal_refs else entry.tempref
+            terms = self.terms(checksum, entry, now)
+            queue.put(checksum, worth_line(terms, fading, now, self.turnover))
 
     def remove(self, checksum: Checksum) -> None:
         """Forget an entry, references and all."""
         entry = self.entries.pop(checksum)
         self._held.discard(checksum)
         self._loose.discard(checksum)
+        if entry.scratch:
+            self.scratch_marks.add(checksum.bytes())
         if entry.buffer is not None:
             self.size -= entry.size
 
@@ -72,17 +121,25 @@ class StrongTable:
         """
         dropped: list[Buffer] = []
         for cap, queue in ((soft_cap, self._loose), (hard_cap, self._held)):
-            while self.size > cap and (cheapest := queue.take_cheapest(now)):
-                dropped.append(self._evict(cheapest))
+            while self.size > cap and (cheapest := self._take_cheapest(queue, now)):
+                dropped.append(self._evict(cheapest, soft_cap))
         return dropped
 
-    def _evict(self, checksum: Checksum) -> Buffer:
+    def _take_cheapest(self, queue: EvictionQueue, now: float) -> Checksum | None:
+        """Take the cheapest of a queue; those used since they were queued go back first."""
+        while (cheapest := queue.take_cheapest(now)) and self.entries[cheapest].touched:
+            self.requeue(cheapest, now)
+        return cheapest
+
+    def _evict(self, checksum: Checksum, soft_cap: int) -> Buffer:
         """Take the buffer away; counted references stay, for when it comes back."""
         entry = self.entries[checksum]
         buffer = entry.buffer
         assert buffer is not None, "only entries with a buffer are queued for eviction"
         self.evictions += 1
         self.evicted_bytes += entry.size
+        self.turnover += entry.size / max(1, soft_cap)
+        self.costs.keep_uses(checksum, entry.uses, entry.used_at)
         if entry.normal_refs:
             self.size -= entry.size
             entry.buffer = None

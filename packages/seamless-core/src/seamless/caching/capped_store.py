@@ -1,0 +1,180 @@
+"""The tables of the buffer cache behind one lock, the caps they keep, and what they tell.
+
+`BufferCache` adds how buffers come in. Everything public is safe from any thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from .cache_report import Explanation, Leak, describe_leaks, explain, leaks
+from .caps import check_caps
+from .eviction_loop import EvictionLoop
+from .reference_trace import ReferenceTrace, is_trace_wanted
+from .strong_table import StrongTable
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator
+
+    from ..buffer_class import Buffer
+    from ..checksum_class import Checksum
+    from .cost_book import CostBook
+    from .critical_section import CriticalSection
+    from .references import StrongEntry
+
+__all__ = ["CappedStore"]
+
+LARGEST_SHOWN = 5
+
+
+class CappedStore:
+    """A weak and a strong table of buffers by checksum.
+
+    Parameters
+    ----------
+    caps
+        Soft and hard cap, in bytes.
+    section
+        The lock of everything.
+    clock
+        Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        caps: tuple[int, int],
+        section: CriticalSection[Checksum],
+        clock: Callable[[], float],
+    ) -> None:
+        self.soft_cap, self.hard_cap = caps
+        self._clock = clock
+        #: guards every attribute below
+        self._section = section
+        self.weak_cache: weakref.WeakValueDictionary[Checksum, Buffer] = (
+            weakref.WeakValueDictionary()
+        )
+        self._strong = StrongTable()
+        self._trace = ReferenceTrace() if is_trace_wanted() else None
+        self._hits = 0
+        self._misses = 0
+        self._eviction_loop = EvictionLoop(self.run_eviction_once)
+
+    @property
+    def lock(self) -> threading.RLock:
+        """The re-entrant lock of the cache, for looking at several things at one moment."""
+        return self._section.lock
+
+    @property
+    def strong_cache(self) -> dict[Checksum, StrongEntry]:
+        """What is known of each referenced checksum."""
+        return self._strong.entries
+
+    # -- caps -------------------------------------------------------------------------
+
+    def set_caps(self, soft: int | str | None = None, hard: int | str | None = None) -> None:
+        """Change the caps, and let buffers go until they are kept.
+
+        Parameters
+        ----------
+        soft, hard
+            Bytes, or a text such as `8GiB`; None leaves a cap as it is.
+
+        Raises
+        ------
+        ValueError
+            When a cap is no size, or the soft cap would be above the hard one; then nothing
+            has changed.
+        """
+        with self._section:
+            self.soft_cap, self.hard_cap = check_caps(
+                self.soft_cap if soft is None else soft, self.hard_cap if hard is None else hard
+            )
+            dropped = self._make_room()
+        del dropped
+
+    # -- costs ------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def learning(self, checksum: Checksum) -> Iterator[CostBook]:
+        """Give access to what is known of costs; what is learned of `checksum` counts at once."""
+        with self._section:
+            yield self._strong.costs
+            if checksum in self._strong.entries:
+                self._strong.requeue(checksum, self._clock())
+
+    def seconds_to_regain(self, checksum: Checksum, size: int | None = None) -> float:
+        """Return how long it takes to have a buffer again, as far as is known."""
+        with self._section:
+            entry = self._strong.entries.get(checksum)
+            if size is None and entry is not None and entry.buffer is not None:
+                size = entry.size
+            stored = entry is not None and entry.stored
+            return self._strong.costs.estimate(checksum, size, stored=stored).seconds
+
+    # -- watching ---------------------------------------------------------------------
+
+    def explain(self, checksum: Checksum) -> Explanation | None:
+        """Return what decides whether a referenced buffer stays; None if it is not referenced."""
+        with self._section:
+            return explain(self._strong, checksum, self._clock())
+
+    def trace_references(self, enabled: bool = True) -> None:
+        """Remember from now on where `incref` is called, for `leaks`; or stop and forget.
+
+        `SEAMLESS_DEBUG_REFERENCES=1` in the environment does so from the start.
+        """
+        with self._section:
+            self._trace = (self._trace or ReferenceTrace()) if enabled else None
+
+    def leaks(self) -> list[Leak]:
+        """Return what counted references hold, the largest first, and where they were taken."""
+        with self._section:
+            trace = self._trace
+            return leaks(self._strong, trace.places if trace is not None else lambda _: ())
+
+    def report_leaks(self) -> str:
+        """Return `leaks` as a text, empty if there are none."""
+        return describe_leaks(self.leaks())
+
+    def stats(self) -> dict[str, Any]:
+        """Return counts and sizes in bytes of what is held, found, missed and evicted."""
+        with self._section:
+            largest = self._strong.largest(LARGEST_SHOWN)
+            return {
+                "strong_bytes": self._strong.size,
+                "strong_count": len(self._strong.entries),
+                "weak_count": len(self.weak_cache),
+                "soft_cap": self.soft_cap,
+                "hard_cap": self.hard_cap,
+                "hits": self._hits,
+                "misses": self._misses,
+                "evictions": self._strong.evictions,
+                "evicted_bytes": self._strong.evicted_bytes,
+                "largest": [{"checksum": name, "size": size} for size, name in largest],
+            }
+
+    def run_eviction_once(self) -> tuple[int, int]:
+        """Let buffers go until the caps are kept, and return how many and of how many bytes.
+
+        The cache does that by itself whenever it comes to hold a buffer; a call is needed only
+        after a cap has been lowered.
+        """
+        with self._section:
+            before = self._strong.size
+            dropped = self._make_room()
+            freed = before - self._strong.size
+        return len(dropped), freed
+
+    def start_eviction_loop(self, interval: float = 5.0) -> None:
+        """Run `run_eviction_once` every `interval` seconds, in a thread of its own."""
+        self._eviction_loop.start(interval)
+
+    def stop_eviction_loop(self) -> None:
+        """End what `start_eviction_loop` began; nothing happens if it is not running."""
+        self._eviction_loop.stop()
+
+    def _make_room(self) -> list[Buffer]:
+        return self._strong.make_room(self.soft_cap, self.hard_cap, self._clock())

@@ -1,0 +1,190 @@
+"""What is known of the cost of having a buffer again: by download, or by computing it.
+
+Facts outlive the buffers that they are about, for when those come back, but only so many: what
+was not looked at for longest is forgotten, and then defaults hold. Not thread-safe:
+`BufferCache` uses it inside its lock.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..util.lru import LRU
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..checksum_class import Checksum
+
+__all__ = ["CostBook", "CostProfile", "Estimate"]
+
+GIGABYTE = 1e9
+#: How many checksums are remembered, with facts and with past uses each.
+REMEMBERED = 50_000
+#: How many transformations one estimate follows back at most.
+FOLLOWED = 64
+#: What a buffer that can be downloaded nowhere is taken to have cost, where nobody recorded
+#: it: a minute of somebody's computing.
+DEFAULT_TRANSFORMATION_SECONDS = 60.0
+
+
+class CostProfile(NamedTuple):
+    """A kind of place to download from: seconds for a gigabyte, and for any request."""
+
+    name: str
+    seconds_per_gb: float
+    min_seconds: float = 0.0
+
+    def seconds(self, size: int) -> float:
+        """Return how long a download of `size` bytes takes."""
+        return self.min_seconds + self.seconds_per_gb * size / GIGABYTE
+
+
+DEFAULT_READ_BUFFER_PROFILE = CostProfile("read_buffer", 1.0, 0.001)
+DEFAULT_LOCAL_HASH_PROFILE = CostProfile("local_hashserver", 10.0, 0.01)
+DEFAULT_REMOTE_HASH_PROFILE = CostProfile("remote_hashserver", 100.0, 0.1)
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        DEFAULT_READ_BUFFER_PROFILE,
+        DEFAULT_LOCAL_HASH_PROFILE,
+        DEFAULT_REMOTE_HASH_PROFILE,
+    )
+}
+
+
+class Facts(NamedTuple):
+    """What was recorded of one buffer; None is unknown."""
+
+    profile: CostProfile | None = None
+    download_seconds: float | None = None
+    compute_seconds: float | None = None
+    length: int | None = None
+    dependencies: tuple[Checksum, ...] = ()
+
+
+class Estimate(NamedTuple):
+    """How long it takes to have a buffer again, and by which way."""
+
+    seconds: float
+    way: str
+
+
+NOTHING = Facts()
+
+
+class CostBook:
+    """Costs that were recorded, by checksum, and past uses of buffers that have left."""
+
+    def __init__(self, remembered: int = REMEMBERED) -> None:
+        self._facts: LRU[bytes, Facts] = LRU(remembered)
+        self._past_uses: LRU[bytes, tuple[float, float]] = LRU(remembered)
+
+    def __len__(self) -> int:
+        return len(self._facts) + len(self._past_uses)
+
+    # -- recording --------------------------------------------------------------------
+
+    def set_profile(self, checksum: Checksum, name: str) -> None:
+        """Say where a buffer can be downloaded; see `PROFILES`."""
+        if name not in PROFILES:
+            known = ", ".join(PROFILES)
+            raise ValueError(f"{name!r} is no download profile; there are {known}")
+        self._record(checksum, profile=PROFILES[name])
+
+    def set_download_seconds(self, checksum: Checksum, seconds: float) -> None:
+        """Say how long a download takes, whatever its profile."""
+        self._record(checksum, download_seconds=_checked(seconds))
+
+    def set_compute_seconds(self, checksum: Checksum, seconds: float) -> None:
+        """Say how long the transformation took that made a buffer."""
+        self._record(checksum, compute_seconds=_checked(seconds))
+
+    def set_length(self, checksum: Checksum, length: int) -> None:
+        """Say how long a buffer is."""
+        self._record(checksum, length=int(_checked(length)))
+
+    def set_dependencies(self, checksum: Checksum, dependencies: Iterable[Checksum]) -> None:
+        """Say which buffers the transformation took that made this one."""
+        self._record(checksum, dependencies=tuple(dependencies))
+
+    def _record(self, checksum: Checksum, **known: object) -> None:
+        digest = checksum.bytes()
+        facts = self._of(digest)
+        self._facts[digest] = facts._replace(**known)  # type: ignore[arg-type]  # typed by callers
+
+    def _of(self, digest: bytes) -> Facts:
+        # most buffers have no facts, and asking whether they do is cheap
+        return self._facts.get(digest, NOTHING) if digest in self._facts else NOTHING
+
+    # -- estimating -------------------------------------------------------------------
+
+    def estimate(
+        self, checksum: Checksum, size: int | None = None, *, stored: bool = False
+    ) -> Estimate:
+        """Return how long it takes to have a buffer again, once it has left.
+
+        What can be downloaded is downloaded. Anything else is computed, from dependencies
+        that are downloaded or computed as well, each counted once.
+
+        Parameters
+        ----------
+        checksum
+            The buffer.
+        size
+            In bytes, where the caller knows.
+        stored
+            Whether a write backend has it; if so, and no profile was set, it counts as a
+            hashserver in the same building.
+        """
+        facts = self._of(checksum.bytes())
+        length = size if size is not None else facts.length or 0
+        profile = facts.profile or (DEFAULT_LOCAL_HASH_PROFILE if stored else None)
+        if facts.download_seconds is not None:
+            return Estimate(facts.download_seconds, "download")
+        if profile is not None:
+            return Estimate(profile.seconds(length), f"download ({profile.name})")
+        own = facts.compute_seconds
+        if own is None:
+            own = DEFAULT_TRANSFORMATION_SECONDS
+        handling = DEFAULT_READ_BUFFER_PROFILE.seconds_per_gb * length / GIGABYTE
+        if not facts.dependencies:
+            known = "recomputation" if facts.compute_seconds is not None else "unknown"
+            return Estimate(own + handling, known)
+        inputs = self._seconds_of_inputs(checksum, facts)
+        return Estimate(own + handling + inputs, "recomputation with dependencies")
+
+    def _seconds_of_inputs(self, checksum: Checksum, facts: Facts) -> float:
+        seconds = 0.0
+        seen, waiting = {checksum}, list(facts.dependencies)
+        while waiting and len(seen) <= FOLLOWED:
+            dependency = waiting.pop()
+            if dependency in seen:
+                continue
+            seen.add(dependency)
+            inner = self._of(dependency.bytes())
+            if inner.download_seconds is not None:
+                seconds += inner.download_seconds
+            elif inner.profile is not None:
+                seconds += inner.profile.seconds(inner.length or 0)
+            else:  # an input of which nothing is known is taken to be at hand
+                seconds += inner.compute_seconds or 0.0
+                waiting += inner.dependencies
+        return seconds
+
+    # -- uses -------------------------------------------------------------------------
+
+    def keep_uses(self, checksum: Checksum, uses: float, used_at: float) -> None:
+        """Remember how often a buffer that leaves was used, as of when."""
+        self._past_uses[checksum.bytes()] = (uses, used_at)
+
+    def take_uses(self, checksum: Checksum) -> tuple[float, float] | None:
+        """Return, and forget, what `keep_uses` was told."""
+        return self._past_uses.pop(checksum.bytes(), None)
+
+
+def _checked(amount: float) -> float:
+    if not (amount >= 0 and math.isfinite(amount)):
+        raise ValueError(f"a cost or length is a finite number from 0 on, not {amount}")
+    return amount

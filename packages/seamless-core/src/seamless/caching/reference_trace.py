@@ -1,0 +1,57 @@
+"""Where counted references were taken: file and line, for finding who forgot to give one back.
+
+Off unless asked for, since looking at the stack costs more than taking a reference does.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..checksum_class import Checksum
+
+__all__ = ["ReferenceTrace", "is_trace_wanted"]
+
+TRACE_VARIABLE = "SEAMLESS_DEBUG_REFERENCES"
+_PACKAGE = __name__.partition(".")[0]
+
+
+def is_trace_wanted() -> bool:
+    """Tell whether the environment asks for a trace."""
+    return os.environ.get(TRACE_VARIABLE, "").strip().lower() not in {"", "0", "false", "no"}
+
+
+class ReferenceTrace:
+    """Places by checksum, with how often a reference was taken there.
+
+    A `decref` doesn't say which reference it gives back, so places are kept until the last
+    reference of a checksum is given back. Not thread-safe by itself.
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[Checksum, Counter[str]] = {}
+
+    def note(self, checksum: Checksum) -> None:
+        """Remember the place outside of this package that is taking a reference now."""
+        self._places.setdefault(checksum, Counter())[_calling_place()] += 1
+
+    def forget(self, checksum: Checksum) -> None:
+        """Forget the places of a checksum: nothing holds it any more."""
+        self._places.pop(checksum, None)
+
+    def places(self, checksum: Checksum) -> tuple[str, ...]:
+        """Return where references were taken, the most frequent place first."""
+        counted = self._places.get(checksum, Counter[str]()).most_common()
+        return tuple(
+            place if times == 1 else f"{place} ({times} times)" for place, times in counted
+        )
+
+
+def _calling_place() -> str:
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -1,0 +1,94 @@
+"""What keeping a buffer is worth per byte: the one score that decides who leaves first. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from .references import TempRef
+
+__all__ = ["HALF_LIFE", "Terms", "Worth", "faded_uses", "log_score", "worth_line"]
+
+#: Turnovers of the cache in which a past use comes to count half. Measured: between 4 and 16
+#: the cost paid changes by some 3 %; below, one-off buffers displace what is used often, and
+#: above, the cache is slow to follow when other buffers come into use.
+HALF_LIFE = 8.0
+AGING = math.log(2) / HALF_LIFE
+
+
+class Terms(NamedTuple):
+    """What the score of one buffer is made of.
+
+    `seconds` is what it takes to have the buffer again, `size` is in bytes, `uses` counts how
+    often it was found, `interest` is that of the tempref as it is now (1 for a counted
+    reference), and `age` the number of turnovers since the last use.
+    """
+
+    seconds: float
+    size: int
+    uses: float = 1.0
+    interest: float = 1.0
+    age: float = 0.0
+
+
+def log_score(terms: Terms) -> float:
+    """Return the natural logarithm of the score; the buffer with the lowest leaves first.
+
+    The score is
+
+        uses * sqrt(interest) * seconds / bytes * 2 ** (-age / HALF_LIFE)
+
+    A greedy-dual score by size and frequency, whose aging is not in seconds but in turnovers
+    of the cache (bytes evicted / soft cap): nothing ages while nothing has to leave. The
+    interest counts by its root, since a tempref says when a buffer is wanted and not how
+    dear it is; counted in full, the simulation pays up to 15 % more.
+    """
+    if terms.interest <= 0 or terms.seconds <= 0:
+        return -math.inf
+    per_byte = math.log(terms.seconds / max(1, terms.size))
+    return per_byte + math.log(terms.uses) + 0.5 * math.log(terms.interest) - AGING * terms.age
+
+
+def faded_uses(uses: float, age: float) -> float:
+    """Return what `uses` still count for after `age` turnovers."""
+    return uses * math.exp(-AGING * age)
+
+
+class Worth(NamedTuple):
+    """A logarithm of a score as a line in time, which falls until `until` and is level then.
+
+    Lines of buffers can be compared at any moment without looking at the buffers again.
+    """
+
+    at_zero: float
+    loss_per_second: float = 0.0
+    until: float = math.inf
+
+    def at(self, now: float) -> float:
+        """Return its height at `now`."""
+        if self.loss_per_second == 0:
+            return self.at_zero
+        return self.at_zero - self.loss_per_second * min(now, self.until)
+
+
+def worth_line(terms: Terms, tempref: TempRef | None, now: float, turnover: float) -> Worth:
+    """Return `log_score` as a line, on a scale that makes lines of any time comparable.
+
+    All scores age alike, so instead of all that are there sinking with each turnover, those
+    that come are lifted.
+
+    Parameters
+    ----------
+    terms
+        The terms at this moment.
+    tempref
+        What makes the interest fade, if anything does.
+    now, turnover
+        This moment, in seconds and in turnovers.
+    """
+    height = log_score(terms) + AGING * turnover
+    if tempref is None or now >= tempref.fades_until:
+        return Worth(height)
+    rate = 0.5 * tempref.fade_rate
+    return Worth(height + rate * max(now, tempref.last_refreshed), rate, tempref.fades_until)

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from seamless import Checksum
+from seamless.caching.cost_book import DEFAULT_TRANSFORMATION_SECONDS, PROFILES, CostBook
+
+RESULT, FIRST, SECOND = (Checksum(bytes([number]) * 32) for number in range(3))
+
+
+@pytest.fixture
+def book() -> CostBook:
+    return CostBook()
+
+
+def seconds(book: CostBook, size: int = 0, *, stored: bool = False) -> float:
+    return book.estimate(RESULT, size, stored=stored).seconds
+
+
+def test_what_nobody_knows_is_taken_for_a_computation(book: CostBook) -> None:
+    assert book.estimate(RESULT, 0) == (DEFAULT_TRANSFORMATION_SECONDS, "unknown")
+
+
+def test_what_is_stored_somewhere_is_downloaded(book: CostBook) -> None:
+    assert seconds(book, 10**6, stored=True) == PROFILES["local_hashserver"].seconds(10**6)
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_larger_buffer_takes_longer(book: CostBook, stored: bool) -> None:
+    assert seconds(book, 10**9, stored=stored) > seconds(book, 10, stored=stored)
+
+
+def test_the_profiles_stand_in_order_of_their_distance(book: CostBook) -> None:
+    costs = []
+    for name in ("read_buffer", "local_hashserver", "remote_hashserver"):
+        book.set_profile(RESULT, name)
+        costs.append(seconds(book, 10**8))
+    assert costs == sorted(costs)
+    assert len(set(costs)) == 3
+
+
+def test_an_unknown_profile_is_refused_with_the_known_ones(book: CostBook) -> None:
+    with pytest.raises(ValueError, match=r"'moon'.*read_buffer"):
+        book.set_profile(RESULT, "moon")
+
+
+def test_a_cost_that_was_stated_overrides_the_profile(book: CostBook) -> None:
+    book.set_profile(RESULT, "remote_hashserver")
+    book.set_download_seconds(RESULT, 7.0)
+    assert seconds(book, 10**9) == 7.0
+
+
+def test_a_recorded_computation_replaces_the_default(book: CostBook) -> None:
+    book.set_compute_seconds(RESULT, 5.0)
+    assert book.estimate(RESULT, 0) == (5.0, "recomputation")
+
+
+def test_what_can_be_downloaded_is_not_computed(book: CostBook) -> None:
+    book.set_compute_seconds(RESULT, 500.0)
+    book.set_profile(RESULT, "read_buffer")
+    assert book.estimate(RESULT, 0).way == "download (read_buffer)"
+
+
+def test_dependencies_are_computed_too(book: CostBook) -> None:
+    book.set_compute_seconds(RESULT, 1.0)
+    book.set_compute_seconds(FIRST, 10.0)
+    book.set_compute_seconds(SECOND, 100.0)
+    book.set_dependencies(RESULT, [FIRST])
+    book.set_dependencies(FIRST, [SECOND])
+    assert seconds(book) == 111.0
+
+
+def test_a_dependency_that_can_be_downloaded_ends_the_chain(book: CostBook) -> None:
+    book.set_compute_seconds(RESULT, 1.0)
+    book.set_compute_seconds(SECOND, 100.0)
+    book.set_dependencies(RESULT, [FIRST])
+    book.set_dependencies(FIRST, [SECOND])
+    book.set_length(FIRST, 10**9)
+    book.set_profile(FIRST, "local_hashserver")
+    assert seconds(book) == pytest.approx(1.0 + 10.01)
+
+
+def test_a_dependency_by_two_ways_is_computed_once(book: CostBook) -> None:
+    book.set_compute_seconds(RESULT, 1.0)
+    book.set_compute_seconds(SECOND, 100.0)
+    book.set_dependencies(RESULT, [FIRST, SECOND])
+    book.set_dependencies(FIRST, [SECOND])
+    assert seconds(book) == 101.0
+
+
+def test_a_circle_of_dependencies_ends(book: CostBook) -> None:
+    book.set_compute_seconds(RESULT, 1.0)
+    book.set_compute_seconds(FIRST, 2.0)
+    book.set_dependencies(RESULT, [FIRST])
+    book.set_dependencies(FIRST, [RESULT])
+    assert seconds(book) == 3.0
+
+
+@pytest.mark.parametrize("amount", [-1.0, math.nan, math.inf])
+def test_an_impossible_cost_is_refused(book: CostBook, amount: float) -> None:
+    with pytest.raises(ValueError, match="finite number"):
+        book.set_compute_seconds(RESULT, amount)
+
+
+def test_the_book_does_not_grow_without_end() -> None:
+    book = CostBook(remembered=100)
+    for number in range(1000):
+        checksum = Checksum(number.to_bytes(32, "big"))
+        book.set_compute_seconds(checksum, 1.0)
+        book.keep_uses(checksum, 2.0, 0.0)
+    assert len(book) == 200
+
+
+def test_past_uses_are_told_once(book: CostBook) -> None:
+    book.keep_uses(RESULT, 3.0, 1.5)
+    assert book.take_uses(RESULT) == (3.0, 1.5)
+    assert book.take_uses(RESULT) is None
