@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -128,6 +131,32 @@ def test_plain_refuses_what_json_lacks(value: Any) -> None:
         Buffer(value, "plain")
 
 
+def endless() -> Any:
+    value: list[Any] = []
+    value.append(value)
+    return value
+
+
+def deep() -> Any:
+    value: Any = []
+    for _ in range(100_000):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("celltype", ["plain", "mixed", "checksum", "deepcell"])
+@pytest.mark.parametrize("value", [endless(), {"a": endless()}, deep()], ids=range(3))
+def test_what_has_no_bottom_is_refused(value: Any, celltype: str) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        Buffer(value, celltype)
+
+
+@pytest.mark.parametrize("celltype", ["text", "str", "bytes", "yaml"])
+def test_what_is_too_deep_to_be_shown_is_refused(celltype: str) -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        Buffer(deep(), celltype)
+
+
 # -- text, code and yaml ------------------------------------------------------------------
 
 
@@ -153,6 +182,26 @@ def test_python_is_checked_when_it_is_read() -> None:
 
 def test_dubious_but_valid_python_is_read_without_a_warning() -> None:
     assert read(b"x = 1 is 1\ny = '\\d'\n", "python").startswith("x = 1")
+
+
+def test_reading_python_in_many_threads_leaves_the_filters_of_warnings_alone() -> None:
+    source = Buffer(b"x = '\\d'\n" * 20)
+    interval = sys.getswitchinterval()
+    with warnings.catch_warnings():
+        before = list(warnings.filters)
+        sys.setswitchinterval(1e-6)
+        try:
+            threads = [
+                threading.Thread(target=lambda: [source.get_value("python") for _ in range(50)])
+                for _ in range(8)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            sys.setswitchinterval(interval)
+        assert list(warnings.filters) == before
 
 
 def test_magics_are_ipython_and_no_python() -> None:
@@ -241,6 +290,18 @@ def test_reading_as_bytes_gives_the_buffer_itself() -> None:
 def test_an_array_as_bytes_is_its_memory_in_c_order() -> None:
     array = np.arange(6, dtype="<i2").reshape(2, 3).T
     assert content(array, "bytes") == array.tobytes()
+
+
+@pytest.mark.parametrize("axes", ["C", "F"])
+def test_a_masked_array_as_bytes_has_the_fill_value_where_it_is_masked(axes: Any) -> None:
+    array = np.ma.array([[1, 2], [3, 4]], mask=[[0, 1], [0, 0]], dtype="<i8", order=axes)
+    assert content(array, "bytes") == array.tobytes()
+    assert content(array, "bytes") != array.data.tobytes()
+
+
+def test_pointers_are_never_stored_as_bytes() -> None:
+    with pytest.raises(TypeError, match="pointers"):
+        Buffer(np.array([2**70, "x"], object), "bytes")
 
 
 @pytest.mark.parametrize("value", [DIGEST, [DIGEST], {"a": DIGEST, "b": [DIGEST]}, [], {}])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 import json
+import tracemalloc
+import warnings
 from typing import Any
 
 import numpy as np
@@ -176,3 +179,101 @@ def test_an_array_deep_inside_is_refused_or_written_but_never_crashes() -> None:
         value = [value]
     with pytest.raises((ValueError, TypeError)):
         Buffer(value, "mixed")
+
+
+# -- found by comparing with the published package ----------------------------------------
+
+
+class Kind(str, enum.Enum):
+    """Keys that are text, and show themselves as something else."""
+
+    ONE = "one"
+
+
+@pytest.mark.parametrize("value", [np.zeros(2), {"x": b"1"}, [np.zeros(1)]])
+def test_a_text_enum_as_key_is_its_text(value: Any) -> None:
+    assert Buffer({Kind.ONE: value}, "mixed") == Buffer({"one": value}, "mixed")
+
+
+def test_keys_that_become_one_text_beside_arrays_are_refused() -> None:
+    nan = float("nan")
+    value = {nan: np.zeros(1), float("nan"): np.zeros(2)}
+    assert len(value) == 2
+    with pytest.raises(TypeError, match="the same as text"):
+        Buffer(value, "mixed")
+
+
+@pytest.mark.parametrize("celltype", ["mixed", "binary"])
+def test_the_first_item_of_a_unicode_matrix_is_its_first_row(celltype: str) -> None:
+    texts = np.array(["ab", "cd"])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "only the first item|the matrix subclass")
+        assert Buffer(texts.view(np.matrix), celltype).content == b'[\n  "ab",\n  "cd"\n]\n'
+        assert Buffer(texts.view(np.char.chararray), celltype).content == b'"ab"\n'
+
+
+RECORDS = np.zeros(2, np.dtype([("a", "i1"), ("b", "<i4")], align=True))
+
+
+@pytest.mark.parametrize("celltype", ["mixed", "binary"])
+@pytest.mark.parametrize("value", [RECORDS, RECORDS[0], RECORDS[:0]])
+def test_structures_belong_to_the_caller(value: Any, celltype: str) -> None:
+    buffer = Buffer(value, celltype)
+    before = buffer.content
+    read = buffer.get_value(celltype)
+    read["b"] = 5
+    assert buffer.content == before
+    assert same(np.asarray(value), np.asarray(buffer.get_value(celltype)))
+
+
+PADDED = np.zeros(100_000, np.dtype([("a", "i1"), ("b", "<f8")], align=True))
+LARGE = [
+    (np.zeros(2_000_000), "binary", 1),
+    (np.zeros((1000, 2000)).T, "binary", 1),
+    (np.zeros(4_000_000)[::2], "mixed", 2),
+    (b"x" * 16_000_000, "mixed", 2),
+    ({"a": np.zeros(2_000_000)}, "mixed", 1),
+    ({"a": [b"x" * 16_000_000]}, "mixed", 2),
+    (np.tile(PADDED, 10), "mixed", 3),
+]
+
+
+@pytest.mark.parametrize(("value", "celltype", "copies"), LARGE, ids=range(len(LARGE)))
+def test_writing_takes_no_more_memory_than_so_many_times_the_result(
+    value: Any, celltype: str, copies: int
+) -> None:
+    Buffer(np.zeros(1), "binary")  # imports count apart
+    tracemalloc.start()
+    try:
+        size = len(Buffer(value, celltype))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < (copies + 0.1) * size
+
+
+@pytest.mark.parametrize(
+    ("value", "celltype", "copies"),
+    [
+        (np.zeros(2_000_000), "binary", 0),
+        (np.zeros((1000, 2000)).T, "mixed", 0),
+        (b"x" * 16_000_000, "mixed", 0),
+        ({"a": np.zeros(2_000_000)}, "mixed", 1),
+        (np.tile(PADDED, 10), "mixed", 1),
+    ],
+    ids=range(5),
+)
+def test_reading_takes_no_more_memory_than_so_many_times_the_buffer(
+    value: Any, celltype: str, copies: int
+) -> None:
+    buffer = Buffer(value, celltype)
+    buffer.get_checksum()
+    Buffer(np.zeros(1), "binary").get_value("binary")
+    tracemalloc.start()
+    try:
+        read = buffer.get_value(celltype)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert read is not None
+    assert peak < (copies + 0.1) * len(buffer)

@@ -37,7 +37,10 @@ def serialize_sync(value: Any, celltype: str) -> bytes:
         raise TypeError(
             f"a Checksum is no {celltype} value; store its text (hex()), or resolve it first"
         )
-    return to_bytes(value.content if isinstance(value, Buffer) else value)
+    try:
+        return to_bytes(value.content if isinstance(value, Buffer) else value)
+    except RecursionError:
+        raise ValueError("the value is nested too deeply, or in itself, to be stored") from None
 
 
 async def serialize(value: Any, celltype: str) -> bytes:

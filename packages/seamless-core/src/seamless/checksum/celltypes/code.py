@@ -7,10 +7,15 @@ whether it is right, and reading a buffer must not depend on what is installed.
 from __future__ import annotations
 
 import ast
+import threading
 import warnings
 
 from . import text
 from .codec import Codec
+
+#: guards the filters of `warnings`, which belong to the process: of two threads that set them
+#: aside at once, the later one would put back what the earlier one had set
+_filters_lock = threading.Lock()
 
 
 def from_bytes(content: bytes) -> str:
@@ -23,7 +28,7 @@ def from_bytes(content: bytes) -> str:
     """
     source = text.from_bytes(content)
     try:
-        with warnings.catch_warnings():
+        with _filters_lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the source, which is not ours to judge
             ast.parse(source)
     except SyntaxError as error:

@@ -22,7 +22,11 @@ def to_bytes(value: Any) -> bytes:
 
 def from_bytes(content: bytes) -> Any:
     """Read a JSON value."""
-    return json_loads(content.decode().encode())
+    try:
+        return json_loads(content)
+    except ValueError:
+        content.decode()  # which says more of what is no UTF-8
+        raise
 
 
 PLAIN = Codec(to_bytes, from_bytes, from_bytes)

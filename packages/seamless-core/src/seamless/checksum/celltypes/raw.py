@@ -24,7 +24,14 @@ def _memory(value: Any) -> bytes:
 
     from seamless.util.mixed.padding import data_bytes
 
-    return bytes(data_bytes(np.asarray(value)))
+    # what is masked counts as the fill value, as in NumPy's own tobytes()
+    array = value.filled() if isinstance(value, np.ma.MaskedArray) else np.asarray(value)
+    if array.dtype.hasobject:
+        raise TypeError(
+            f"the memory of an array of dtype {array.dtype} is pointers into this process; "
+            "store array.tolist() as plain or mixed"
+        )
+    return bytes(data_bytes(array))
 
 
 def from_bytes(content: bytes) -> bytes:

@@ -100,7 +100,7 @@ def key_text(key: Any) -> str:
         For a key that JSON can't write.
     """
     if isinstance(key, str):
-        return str(key)
+        return str.__str__(key)  # a text enum shows itself as something else
     if key is None or isinstance(key, (bool, int, float)):
         return json.dumps(key)
     raise TypeError(f"a key of a mixed dict is text or a plain number, not {type(key).__name__}")

@@ -53,7 +53,7 @@ def serialize_binary(value: np.ndarray[Any, Any] | np.void | bytes) -> bytes:
         For an array of a type that has no form.
     """
     if isinstance(value, np.ndarray) and value.dtype.kind == "U":
-        return _first_of_unicode(value)
+        return _first_of_unicode(np.asarray(value))  # matrices have other items
     binary_form(value)
     return write_npy(np.asarray(value))
 

@@ -69,9 +69,10 @@ def _pad_header(version: int, size_format: str, text: bytes) -> bytes:
 
 
 def read_npy(content: bytes | memoryview) -> np.ndarray[Any, Any]:
-    """Read a `.npy` file as a read-only view of its bytes; what follows the data is ignored.
+    """Read a `.npy` file; what follows the data is ignored.
 
-    A structured array comes back with an aligned type, copied if it was packed.
+    An array is a read-only view of the bytes. A structured one has an aligned type, which
+    they need not have, and so is always the caller's own copy.
 
     Raises
     ------
@@ -106,15 +107,16 @@ def _laid_out(
 ) -> np.ndarray[Any, Any]:
     if flat.dtype.names is not None:
         flat = _aligned(flat)
-    flat.flags.writeable = False
+    else:
+        flat.flags.writeable = False
     return flat.reshape(shape[::-1]).transpose() if fortran else flat.reshape(shape)
 
 
 def _aligned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Give a structured array an aligned type; a view if its fields lie so already."""
+    """Copy a structured array to an aligned type; whole items where its fields lie so already."""
     dtype = aligned_dtype(array.dtype)
     if dtype.itemsize == array.dtype.itemsize and _offsets(dtype) == _offsets(array.dtype):
-        return array.view(dtype)
+        return array.copy().view(dtype)
     return array.astype(dtype)
 
 

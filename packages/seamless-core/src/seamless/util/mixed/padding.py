@@ -19,28 +19,30 @@ _X87_BYTES = 10  # sign, exponent and 64 bits of mantissa; the rest of a longdou
 @functools.lru_cache(maxsize=256)
 def padding_mask(dtype: np.dtype[Any]) -> np.ndarray[Any, Any] | None:
     """Return which bytes of one item are padding, as booleans; None if there are none."""
+    if dtype.names is None and dtype.subdtype is None and dtype.char not in "gG":
+        return None  # without a look at each byte: one item may be a hundred megabytes
     mask = _mask(dtype)
-    return np.array(mask, dtype=bool) if any(mask) else None
+    return mask if mask.any() else None
 
 
-def _mask(dtype: np.dtype[Any]) -> list[bool]:
+def _mask(dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
-        return _mask(base) * math.prod(shape)
+        return np.tile(_mask(base), math.prod(shape))
     if dtype.names is None:
         return _scalar_mask(dtype)
-    mask = [True] * dtype.itemsize
+    mask = np.ones(dtype.itemsize, bool)
     for field, offset, *_ in (dtype.fields or {}).values():
         mask[offset : offset + field.itemsize] = _mask(field)
     return mask
 
 
-def _scalar_mask(dtype: np.dtype[Any]) -> list[bool]:
-    if dtype.char not in "gG" or np.finfo(np.longdouble).nmant != 63:
-        return [False] * dtype.itemsize
-    size = np.dtype(np.longdouble).itemsize
-    number = [False] * _X87_BYTES + [True] * (size - _X87_BYTES)
-    return number * (dtype.itemsize // size)
+def _scalar_mask(dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    mask = np.zeros(dtype.itemsize, bool)
+    if dtype.char in "gG" and np.finfo(np.longdouble).nmant == 63:
+        size = np.dtype(np.longdouble).itemsize
+        mask.reshape(-1, size)[:, _X87_BYTES:] = True
+    return mask
 
 
 def data_bytes(array: np.ndarray[Any, Any], *, fortran: bool = False) -> memoryview | bytes:

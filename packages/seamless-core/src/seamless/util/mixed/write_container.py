@@ -86,8 +86,10 @@ def _walk_dict(value: dict[Any, Any], writer: _Writer) -> tuple[str, Any, Any]:
         forms[text], holes[text] = form, hole
         if storage_ != PURE_PLAIN:
             with_arrays.append(text)
-    _check_key_order(with_arrays)
     order = [key_text(key) for key in value]
+    if len(forms) < len(order):
+        raise TypeError("keys of a dict beside arrays are different, but the same as text")
+    _check_key_order(with_arrays)
     return (
         storage,
         {"type": "object", "properties": {text: forms[text] for text in order}},
