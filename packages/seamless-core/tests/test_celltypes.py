@@ -294,7 +294,8 @@ def test_an_array_as_bytes_is_its_memory_in_c_order() -> None:
 
 @pytest.mark.parametrize("axes", ["C", "F"])
 def test_a_masked_array_as_bytes_has_the_fill_value_where_it_is_masked(axes: Any) -> None:
-    array = np.ma.array([[1, 2], [3, 4]], mask=[[0, 1], [0, 0]], dtype="<i8", order=axes)
+    mask = np.array([[False, True], [False, False]])
+    array: Any = np.ma.array([[1, 2], [3, 4]], mask=mask, dtype="<i8", order=axes)
     assert content(array, "bytes") == array.tobytes()
     assert content(array, "bytes") != array.data.tobytes()
 

@@ -116,7 +116,8 @@ def _aligned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Copy a structured array to an aligned type; whole items where its fields lie so already."""
     dtype = aligned_dtype(array.dtype)
     if dtype.itemsize == array.dtype.itemsize and _offsets(dtype) == _offsets(array.dtype):
-        return array.copy().view(dtype)
+        relaid: np.ndarray[Any, Any] = array.copy().view(dtype)
+        return relaid
     return array.astype(dtype)
 
 
