@@ -203,6 +203,41 @@ def test_keys_that_become_one_text_beside_arrays_are_refused() -> None:
         Buffer(value, "mixed")
 
 
+ONE = np.zeros(1)
+
+
+@pytest.mark.parametrize(
+    ("value", "identical"),
+    [
+        ([{1: ONE}, {1: ONE}], True),
+        ([{1: ONE}, {"1": ONE}], False),
+        ([{None: ONE}, {"null": ONE}], False),
+        ([[{1: 5}, {"1": 5}], ONE], False),
+        ([[{1: 5}, {True: 5}], ONE], True),
+        ([{float("nan"): ONE}, {float("nan"): ONE}], False),
+    ],
+)
+def test_rows_have_one_form_if_their_keys_are_equal_as_they_are(
+    value: Any, identical: bool
+) -> None:
+    content = Buffer(value, "mixed").content
+    rows = b'"identical": true, "shape": [2]'
+    assert (rows in content) is identical
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [{True: ONE}, {1: ONE}],
+        [{1: ONE, 2: ONE}, {1.0: ONE, 2: ONE}],
+        [{"a": {1: ONE}}, {"a": {1.0: ONE}}],
+    ],
+)
+def test_rows_with_equal_keys_of_other_texts_are_refused_beside_arrays(value: Any) -> None:
+    with pytest.raises(TypeError, match="use text as keys"):
+        Buffer(value, "mixed")
+
+
 @pytest.mark.parametrize("celltype", ["mixed", "binary"])
 def test_the_first_item_of_a_unicode_matrix_is_its_first_row(celltype: str) -> None:
     texts = np.array(["ab", "cd"])

@@ -87,7 +87,8 @@ def _dict_form(value: dict[Any, Any]) -> tuple[str, Form]:
         if item_storage != PURE_PLAIN:
             storage = MIXED_PLAIN
             form = {**form, "storage": item_storage}
-        properties[key_text(key)] = form
+        key_text(key)
+        properties[key] = form  # under the key itself: JSON writes the text, see list_form_of
     return storage, {"type": "object", "properties": properties} if value else {"type": "object"}
 
 
@@ -119,7 +120,10 @@ def _list_form(value: list[Any] | tuple[Any, ...]) -> tuple[str, Form]:
 
 
 def list_form_of(forms: list[Form]) -> Form:
-    """Return the form of a list from those of its items, which stand once if all are equal."""
+    """Return the form of a list from those of its items, which stand once if all are equal.
+
+    Equal as Python has it, with the keys of dicts as they are: 1 is True, and not "1".
+    """
     identical = not forms or forms.count(forms[0]) == len(forms)
     items = (forms[0] if forms else None) if identical else forms
     return {"type": "array", "items": items, "identical": identical, "shape": [len(forms)]}

@@ -29,6 +29,8 @@ class _Writer:
 
     parts: list[bytes | memoryview] = field(default_factory=list)
     offsets: list[int] = field(default_factory=lambda: [0])
+    #: whether a dict had keys that are no text, which may be equal and yet differ as text
+    other_keys: bool = False
 
     def add(self, data: bytes | memoryview) -> None:
         self.parts.append(data)
@@ -74,7 +76,7 @@ def _walk(value: Any, writer: _Writer) -> tuple[str, Any, Any]:
 def _walk_dict(value: dict[Any, Any], writer: _Writer) -> tuple[str, Any, Any]:
     if not value:
         return PURE_PLAIN, {"type": "object"}, {}
-    forms: dict[str, Any] = {}
+    forms: dict[Any, Any] = {}
     holes: dict[str, Any] = {}
     with_arrays: list[str] = []
     storage = PURE_PLAIN
@@ -83,16 +85,17 @@ def _walk_dict(value: dict[Any, Any], writer: _Writer) -> tuple[str, Any, Any]:
         if storage_ != PURE_PLAIN:
             storage, form["storage"] = MIXED_PLAIN, storage_
         text = key_text(key)
-        forms[text], holes[text] = form, hole
+        forms[key], holes[text] = form, hole
+        writer.other_keys |= not isinstance(key, str)
         if storage_ != PURE_PLAIN:
             with_arrays.append(text)
     order = [key_text(key) for key in value]
-    if len(forms) < len(order):
+    if len(holes) < len(order):
         raise TypeError("keys of a dict beside arrays are different, but the same as text")
     _check_key_order(with_arrays)
     return (
         storage,
-        {"type": "object", "properties": {text: forms[text] for text in order}},
+        {"type": "object", "properties": {key: forms[key] for key in value}},
         {text: holes[text] for text in order},
     )
 
@@ -118,6 +121,8 @@ def _walk_list(value: list[Any] | tuple[Any, ...], writer: _Writer) -> tuple[str
     form = list_form_of(forms)
     if storage == MIXED_PLAIN and form["identical"]:
         _check_row_order(forms)
+        if writer.other_keys:
+            _check_row_keys(forms)
     return storage, form, holes
 
 
@@ -128,6 +133,16 @@ def _check_row_order(forms: list[Any]) -> None:
         raise TypeError(
             "the dicts of a list hold the same kinds of values in another order of keys; "
             "bring the keys of all of them into one order"
+        )
+
+
+def _check_row_keys(forms: list[Any]) -> None:
+    """Refuse rows whose keys are equal, so that one form stands for all, but not as text."""
+    first, *others = (json.loads(json.dumps(form)) for form in forms)
+    if any(form != first for form in others):
+        raise TypeError(
+            "the dicts of a list have keys that are equal, as 1 and True are, but not the same "
+            "as text, so their arrays would change keys on reading; use text as keys"
         )
 
 
