@@ -39,11 +39,11 @@ def place(directory: BufferDirectory, relative: str, content: bytes) -> Path:
 
 def test_what_is_written_is_read(directory: BufferDirectory) -> None:
     directory.write(NAME, CONTENT)
-    assert directory.read(NAME) == CONTENT
+    assert directory.read(NAME).content == CONTENT
 
 
 def test_a_folder_that_does_not_exist_holds_nothing(directory: BufferDirectory) -> None:
-    assert directory.read(NAME) is None
+    assert directory.read(NAME).content is None
     assert directory.find(NAME) is None
     assert not directory.path.exists()
 
@@ -74,7 +74,7 @@ def test_every_layout_and_form_is_read(
 ) -> None:
     forms = {"": CONTENT, ".zst": zstandard.compress(CONTENT), ".gz": gzip.compress(CONTENT)}
     path = place(directory, prefix + NAME.hex() + suffix, forms[suffix])
-    assert directory.read(NAME) == CONTENT
+    assert directory.read(NAME).content == CONTENT
     assert directory.find(NAME) == path
 
 
@@ -83,8 +83,8 @@ def test_wrong_content_is_never_returned_and_told_once(
 ) -> None:
     path = place(directory, NAME.hex(), b"something else")
     with caplog.at_level(logging.WARNING, "seamless"):
-        assert directory.read(NAME) is None
-        assert directory.read(NAME) is None
+        assert directory.read(NAME).content is None
+        assert directory.read(NAME).content is None
     assert [str(path) in record.getMessage() for record in caplog.records] == [True]
     assert caplog.records[0].name.startswith("seamless.")
 
@@ -94,14 +94,14 @@ def test_damaged_compressed_content_is_passed_over(
     directory: BufferDirectory, suffix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     place(directory, NAME.hex() + suffix, b"not compressed at all")
-    assert directory.read(NAME) is None
+    assert directory.read(NAME).content is None
     assert len(caplog.records) == 1
 
 
 def test_a_good_form_is_found_behind_a_wrong_one(directory: BufferDirectory) -> None:
     place(directory, NAME.hex(), b"wrong")
     place(directory, NAME.hex() + ".gz", gzip.compress(CONTENT))
-    assert directory.read(NAME) == CONTENT
+    assert directory.read(NAME).content == CONTENT
 
 
 @pytest.mark.parametrize("wrong", [b"shorter", b"x" * len(CONTENT)])
@@ -110,9 +110,9 @@ def test_wrong_content_that_was_noticed_is_replaced(
 ) -> None:
     directory.write(named(b"other"), b"other")
     place(directory, f"{NAME.hex()[:2]}/{NAME.hex()}", wrong)
-    assert directory.read(NAME) is None
+    assert directory.read(NAME).content is None
     directory.write(NAME, CONTENT)
-    assert directory.read(NAME) == CONTENT
+    assert directory.read(NAME).content == CONTENT
 
 
 def test_content_is_never_stored_under_another_name(directory: BufferDirectory) -> None:
@@ -150,7 +150,7 @@ def test_threads_may_write_the_same_buffers(directory: BufferDirectory) -> None:
         try:
             for content in contents:
                 directory.write(named(content), content)
-                assert directory.read(named(content)) == content
+                assert directory.read(named(content)).content == content
         except Exception as error:  # noqa: BLE001 - asserted below
             errors.append(error)
 

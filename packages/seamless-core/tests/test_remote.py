@@ -22,6 +22,7 @@ def named(content: bytes) -> Checksum:
 @pytest.fixture(autouse=True)
 def no_backends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SEAMLESS_BUFFER_DIR", raising=False)
+    monkeypatch.delenv("SEAMLESS_BUFFER_SERVER", raising=False)
     monkeypatch.setattr(remote, "_absent", set())
 
 

@@ -77,11 +77,12 @@ def test_the_queue_works_again_after_draining(queue: UploadQueue, backend: Backe
 def test_the_queue_works_again_after_its_thread_was_dismissed(
     queue: UploadQueue, backend: Backend
 ) -> None:
+    others = set(writers())
     for content in (b"one", b"two"):
         add(queue, content)
         queue.drain()
         queue.dismiss(30)
-        assert writers() == []
+        assert set(writers()) <= others
     assert (backend.stored, backend.left) == ([b"one", b"two"], 2)
 
 

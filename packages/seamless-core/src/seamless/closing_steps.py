@@ -144,6 +144,9 @@ def _write_out(failures: list[str]) -> None:
 
 
 def _close_remote_clients() -> None:
+    remote = sys.modules.get("seamless.remote")
+    if remote is not None:
+        remote.close_connections()
     client = sys.modules.get("seamless_remote.client")
     # it waits for its keepalive thread, which must not wait for itself
     if client is None or threading.current_thread().daemon:

@@ -4,6 +4,7 @@ Each is also a subclass of the nearest builtin, so that code which only knows
 Python's own exceptions catches the right ones::
 
     SeamlessError (Exception)
+    ├── BufferServerError (ConnectionError)
     ├── CacheMissError
     ├── ChecksumMismatchError (ValueError)
     ├── CompressedDataError (OSError)
@@ -17,8 +18,13 @@ Python's own exceptions catches the right ones::
 
 from __future__ import annotations
 
+TYPE_CHECKING = False  # known to type checkers; importing typing costs more than the rest here
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 __all__ = [
     "BufferFormatError",
+    "BufferServerError",
     "BufferTypeError",
     "CacheMissError",
     "ChecksumMismatchError",
@@ -33,12 +39,53 @@ class SeamlessError(Exception):
     """Root of all errors that seamless-core raises by name."""
 
 
+class BufferServerError(SeamlessError, ConnectionError):
+    """A buffer server could not be used.
+
+    Parameters
+    ----------
+    url
+        The server.
+    reason
+        What happened, in a few words.
+    status
+        The HTTP status, if it answered with one.
+    """
+
+    def __init__(self, url: str, reason: str, *, status: int | None = None) -> None:
+        super().__init__(url, reason)
+        self.url = url
+        self.reason = reason
+        self.status = status
+
+    def __str__(self) -> str:
+        return f"buffer server {self.url}: {self.reason}; check that it is running and writable"
+
+
 class CacheMissError(SeamlessError):
     """A buffer is in none of the places that were asked for it.
 
-    Takes one argument: the `Checksum` or hex digest that was missed, or a
-    sentence. The text of a missed checksum is its bare hex digest.
+    The text of a missed checksum is its bare hex digest, because callers read it; what was
+    tried stands in `tried` and `details()`, and as a note below the traceback (Python 3.11
+    and newer).
+
+    Parameters
+    ----------
+    missed
+        One argument: the `Checksum` or hex digest that was missed, or a sentence.
+    tried
+        The steps in their order: what was asked, and how that ended.
     """
+
+    def __init__(self, *missed: object, tried: Iterable[tuple[str, str]] = ()) -> None:
+        super().__init__(*missed)
+        self.tried = tuple(tried)
+        if self.tried and hasattr(self, "add_note"):
+            self.add_note(f"tried {self.details()}")
+
+    def details(self) -> str:
+        """Return in one line what was tried: `cache: no; directory /x: no`."""
+        return "; ".join(f"{step}: {outcome}" for step, outcome in self.tried)
 
 
 class ChecksumMismatchError(SeamlessError, ValueError):

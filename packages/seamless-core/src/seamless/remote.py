@@ -2,8 +2,8 @@
 
 Calls the published seamless-remote and seamless-transformer where they are installed, looked
 up at each call as attributes of their packages, because they are replaced there at run time;
-and the built-in buffer directory where one is configured. Whatever arrives is hashed before
-it is believed.
+and the built-in places, buffer directories and hashservers, where some are configured.
+Whatever arrives is hashed before it is believed.
 """
 
 from __future__ import annotations
@@ -11,105 +11,159 @@ from __future__ import annotations
 import functools
 import importlib
 import logging
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .backends.buffer_directory import BufferDirectory
+    from .backends.places import OneOrMore
+    from .backends.quarantine import Quarantine
     from .buffer_class import Buffer
     from .checksum_class import Checksum
 
+    #: what was asked, and how that ended
+    Tried = list[tuple[str, str]]
+
 __all__ = [
     "can_write",
+    "close_connections",
     "configure",
     "fetch",
     "fetch_sync",
     "has_write_server",
     "known_producers",
     "recompute",
+    "whereabouts",
     "write",
 ]
 
 logger = logging.getLogger(__name__)
 
-DIRECTORY_VARIABLE = "SEAMLESS_BUFFER_DIR"
 #: Bytes from which hashing leaves the event loop.
 LARGE = 1 << 20
+#: What the steps of a neighbour are called in `CacheMissError.tried`.
+NEIGHBOUR = "seamless-remote"
 
-_directory: BufferDirectory | None = None
 #: neighbours that were looked for and are not there; a running process does not get new ones
 _absent: set[str] = set()
 
 
-# -- the built-in backend -------------------------------------------------------------
+# -- the built-in places --------------------------------------------------------------
 
 
-def configure(*, directory: str | os.PathLike[str] | None = None) -> None:
-    """Say where buffers are read and written when no server does it.
+def configure(
+    *,
+    directory: OneOrMore | None = None,
+    read_servers: OneOrMore | None = None,
+    write_servers: OneOrMore | None = None,
+    timeout: float | None = None,
+) -> None:
+    """Say where buffers are read and written. Called again, it begins anew.
+
+    Reading asks the directories, the read servers and the write servers, in this order, and
+    ends with the first that has the buffer; writing goes to the first directory and to every
+    write server.
 
     Parameters
     ----------
     directory
-        A folder of buffers, laid out as the hashserver does it; made when first written to.
-        None for what the environment variable `SEAMLESS_BUFFER_DIR` says.
+        A folder of buffers, laid out as the hashserver does it, or several; the first is
+        made when it is first written to. An empty list for none; None for what the
+        environment variable `SEAMLESS_BUFFER_DIR` says.
+    read_servers, write_servers
+        URLs of hashservers. With both None, those that `SEAMLESS_BUFFER_SERVER` names, each
+        for reading and writing.
+    timeout
+        Seconds that a server may be silent; by default 60, because it holds back its answer
+        while another process uploads the buffer.
+
+    Raises
+    ------
+    ValueError
+        For a URL that is none, or a timeout that is not positive.
     """
-    global _directory  # noqa: PLW0603 - the one configuration of this process
-    _directory = None if directory is None else _open_directory(Path(directory))
+    from .backends import places
+
+    places.configure(directory, read_servers, write_servers, timeout)
 
 
-def buffer_directory() -> BufferDirectory | None:
-    """Return the configured buffer directory, if there is one."""
-    if _directory is not None:
-        return _directory
-    path = os.environ.get(DIRECTORY_VARIABLE)
-    return _open_directory(Path(path)) if path else None
-
-
-@functools.lru_cache(maxsize=8)
-def _open_directory(path: Path) -> BufferDirectory:
-    from .backends.buffer_directory import BufferDirectory
-
-    return BufferDirectory(path)
+def close_connections() -> None:
+    """Close the connections to the built-in servers; the next use makes new ones."""
+    places = sys.modules.get(f"{__package__}.backends.places")
+    if places is not None:
+        places.close()
 
 
 # -- reading --------------------------------------------------------------------------
 
 
-async def fetch(checksum: Checksum) -> bytes | None:
-    """Return the content that `checksum` names, if a backend has it."""
-    directory = buffer_directory()
-    if directory is not None:
+async def fetch(checksum: Checksum, tried: Tried | None = None) -> bytes | None:
+    """Return the content that `checksum` names, if a backend has it.
+
+    Parameters
+    ----------
+    checksum
+        The buffer in question.
+    tried
+        What was asked and how that ended is added here.
+    """
+    from .backends import places
+
+    tried = [] if tried is None else tried
+    if places.readers():
         import asyncio
 
-        content = await asyncio.to_thread(directory.read, checksum)
+        content = await asyncio.to_thread(_read_places, checksum, tried)
         if content is not None:
             return content
-    return await _fetch_from_neighbour(checksum)
+    return await _fetch_from_neighbour(checksum, tried)
 
 
-def fetch_sync(checksum: Checksum) -> bytes | None:
+def fetch_sync(checksum: Checksum, tried: Tried | None = None) -> bytes | None:
     """Do what `fetch` does, blocking; with or without a running event loop in this thread."""
-    directory = buffer_directory()
-    content = None if directory is None else directory.read(checksum)
+    tried = [] if tried is None else tried
+    content = _read_places(checksum, tried)
     if content is not None or _function("seamless_remote", "buffer_remote", "get_buffer") is None:
         return content
     from .util.run_sync import run_sync
 
-    return run_sync(lambda: _fetch_from_neighbour(checksum), at_end=close_sessions_of_this_thread)
+    return run_sync(
+        lambda: _fetch_from_neighbour(checksum, tried), at_end=close_sessions_of_this_thread
+    )
 
 
-async def _fetch_from_neighbour(checksum: Checksum) -> bytes | None:
+def _read_places(checksum: Checksum, tried: Tried) -> bytes | None:
+    from .backends import places
+
+    for place in places.readers():
+        answer = place.read(checksum)
+        tried.append((place.name, answer.outcome))
+        if answer.content is not None:
+            return answer.content
+    return None
+
+
+async def _fetch_from_neighbour(checksum: Checksum, tried: Tried) -> bytes | None:
     get_buffer = _function("seamless_remote", "buffer_remote", "get_buffer")
-    found = None if get_buffer is None else await get_buffer(checksum)
+    if get_buffer is None:
+        return None
+    found = await get_buffer(checksum)
     if found is None:
+        tried.append((NEIGHBOUR, "no"))
         return None
     content: bytes = found.content
     if await _names(checksum, content):
         return content
-    logger.warning("a buffer server sent other content for %s; it is not used", checksum)
+    tried.append((NEIGHBOUR, "wrong content"))
+    if _wrong_from_neighbour().add(checksum):
+        logger.warning("a buffer server sent other content for %s; it is not used", checksum)
     return None
+
+
+@functools.cache
+def _wrong_from_neighbour() -> Quarantine:
+    from .backends.quarantine import Quarantine
+
+    return Quarantine()
 
 
 async def _names(checksum: Checksum, content: bytes) -> bool:
@@ -120,6 +174,22 @@ async def _names(checksum: Checksum, content: bytes) -> bool:
     import asyncio
 
     return await asyncio.to_thread(calculate_checksum, content) == checksum.hex()
+
+
+def whereabouts(checksum: Checksum) -> list[tuple[str, str, str]]:
+    """Return for each place its name, how it stands with a buffer, and where that would be.
+
+    The servers that seamless-remote writes to are asked as well. No content is fetched.
+    """
+    from .backends import places
+
+    asked = [*places.readers(), *places.neighbouring(_urls_of_neighbour())]
+    return [(place.name, *place.locate(checksum)) for place in asked]
+
+
+def _urls_of_neighbour() -> list[str]:
+    urls = (getattr(client, "url", None) for client in _write_clients())
+    return [url for url in urls if isinstance(url, str)]
 
 
 # -- writing --------------------------------------------------------------------------
@@ -133,46 +203,50 @@ def has_write_server() -> bool:
 
 def can_write() -> bool:
     """Tell whether there is any backend to write to."""
-    return buffer_directory() is not None or has_write_server()
+    from .backends import places
+
+    return bool(places.writers()) or has_write_server()
 
 
-async def write(buffer: Buffer, *, blocking: bool = False) -> bool:
+async def write(buffer: Buffer) -> bool:
     """Write a buffer to every write backend; tell whether one of them has it now.
-
-    Parameters
-    ----------
-    buffer
-        The buffer.
-    blocking
-        If true, files are written in this very thread, which must be allowed to block.
 
     Raises
     ------
     Exception
-        What the backends raise, when none of them has the buffer.
+        What the first backend raises that fails, when none of them has the buffer.
     """
+    from .backends import places
+
     checksum = buffer.get_checksum()
+    failures: list[Exception] = []
+    stored = False
+    if places.writers():
+        from .util.run_sync import in_daemon_thread
+
+        stored = await in_daemon_thread(lambda: _write_places(checksum, buffer, failures))
     try:
-        stored = await _write_to_directory(checksum, buffer, blocking)
-    except OSError as error:  # a full disk must not keep the buffer from the servers
-        if not await _write_to_neighbour(checksum, buffer):
-            raise
-        logger.warning("buffer %s is on a server, but not in the directory: %s", checksum, error)
-        return True
-    return await _write_to_neighbour(checksum, buffer) or stored
+        stored = await _write_to_neighbour(checksum, buffer) or stored
+    except Exception as error:  # noqa: BLE001 - whatever it raises, another place may have it
+        failures.append(error)
+    if failures and not stored:
+        raise failures[0]
+    for failure in failures:  # one place must not keep the buffer from the others
+        logger.warning("buffer %s is stored, but not everywhere: %s", checksum, failure)
+    return stored
 
 
-async def _write_to_directory(checksum: Checksum, buffer: Buffer, blocking: bool) -> bool:
-    directory = buffer_directory()
-    if directory is None:
-        return False
-    if blocking:
-        directory.write(checksum, buffer.content)
-    else:
-        import asyncio
+def _write_places(checksum: Checksum, buffer: Buffer, failures: list[Exception]) -> bool:
+    from .backends import places
 
-        await asyncio.to_thread(directory.write, checksum, buffer.content)
-    return True
+    stored = False
+    for place in places.writers():
+        try:
+            place.write(checksum, buffer.content)
+            stored = True
+        except (OSError, ValueError) as error:
+            failures.append(error)
+    return stored
 
 
 async def _write_to_neighbour(checksum: Checksum, buffer: Buffer) -> bool:

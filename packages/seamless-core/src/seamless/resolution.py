@@ -40,13 +40,19 @@ def find_buffer_sync(checksum: Checksum) -> Buffer:
         When it is found nowhere.
     """
     buffer = _find_here(checksum)
-    return buffer if buffer is not None else _received(checksum, remote.fetch_sync(checksum))
+    if buffer is not None:
+        return buffer
+    tried = [("cache", "no")]
+    return _received(checksum, remote.fetch_sync(checksum, tried), tried)
 
 
 async def find_buffer(checksum: Checksum) -> Buffer:
     """Do what `find_buffer_sync` does, as a coroutine."""
     buffer = _find_here(checksum)
-    return buffer if buffer is not None else _received(checksum, await remote.fetch(checksum))
+    if buffer is not None:
+        return buffer
+    tried = [("cache", "no")]
+    return _received(checksum, await remote.fetch(checksum, tried), tried)
 
 
 def _find_here(checksum: Checksum) -> Buffer | None:
@@ -56,9 +62,9 @@ def _find_here(checksum: Checksum) -> Buffer | None:
     return buffer_cache.get_buffer_cache().get(checksum)
 
 
-def _received(checksum: Checksum, content: bytes | None) -> Buffer:
+def _received(checksum: Checksum, content: bytes | None, tried: list[tuple[str, str]]) -> Buffer:
     if content is None:
-        raise CacheMissError(checksum)
+        raise CacheMissError(checksum, tried=tried)
     return Buffer(content, checksum=checksum)
 
 
@@ -72,53 +78,72 @@ async def fingertip(checksum: Checksum, celltype: str | None) -> Any:
     """
     try:
         return await checksum.resolution(celltype)
-    except CacheMissError:
-        return await _recompute(checksum, celltype)
+    except CacheMissError as miss:
+        return await _recompute(checksum, celltype, miss)
 
 
 def fingertip_sync(checksum: Checksum, celltype: str | None) -> Any:
     """Do what `fingertip` does, blocking, whether or not a loop is running."""
     try:
         return checksum.resolve(celltype)
-    except CacheMissError:
+    except CacheMissError as error:
         from .util.run_sync import run_sync
 
+        miss = error  # `error` is gone when the lambda runs, for all that the checker knows
         return run_sync(
-            lambda: _recompute(checksum, celltype), at_end=remote.close_sessions_of_this_thread
+            lambda: _recompute(checksum, celltype, miss),
+            at_end=remote.close_sessions_of_this_thread,
         )
 
 
-async def _recompute(checksum: Checksum, celltype: str | None) -> Any:
-    for transformation in await remote.known_producers(checksum):
-        try:
-            result = await remote.recompute(transformation)
-        except Exception as error:  # noqa: BLE001 - a transformation may fail in any way
-            logger.info("transformation %s can't be run again: %s", transformation, error)
-            continue
-        if result is None or result != checksum:
-            logger.info("transformation %s gave %s, not %s", transformation, result, checksum)
-            continue
-        try:
-            return await checksum.resolution(celltype)
-        except CacheMissError:
-            logger.info("transformation %s did not leave its result", transformation)
-    raise CacheMissError(checksum)
+async def _recompute(checksum: Checksum, celltype: str | None, miss: CacheMissError) -> Any:
+    tried = list(miss.tried)
+    producers = await remote.known_producers(checksum)
+    if not producers:
+        tried.append(("recomputation", "no transformation is known to give it"))
+    for transformation in producers:
+        outcome = await _run_again(transformation, checksum)
+        if outcome is None:
+            try:
+                return await checksum.resolution(celltype)
+            except CacheMissError:
+                outcome = "did not leave its result"
+        logger.info("transformation %s: %s", transformation, outcome)
+        tried.append((f"transformation {transformation}", outcome))
+    raise CacheMissError(checksum, tried=tried)
+
+
+async def _run_again(transformation: Checksum, wanted: Checksum) -> str | None:
+    """Run a transformation; None if it gave what is wanted, else what happened instead."""
+    try:
+        result = await remote.recompute(transformation)
+    except Exception as error:  # noqa: BLE001 - a transformation may fail in any way
+        return f"{type(error).__name__}: {error}"
+    if result is None:
+        return "can't be run here"
+    return None if result == wanted else f"gave {result}"
 
 
 @dataclass(frozen=True)
 class Location:
     """A place where a buffer can be had, or was looked for.
 
-    `place` is `trivial`, `cache` or `directory`; `where` the path, in a directory.
+    `place` is `trivial`, `cache`, `directory`, `server` or `transformation`; `where` the
+    path, the URL or the transformation's checksum. `outcome` says how the look-up ended:
+    `found`, `no`, or what went wrong.
     """
 
     place: str
     found: bool
     where: str | None = None
+    outcome: str = ""
 
 
 def locations(checksum: Checksum, *, verbose: bool = False) -> list[Location] | None:
-    """Return where a buffer can be had without computing; None if nowhere that is known.
+    """Return where a buffer can be had, as far as is known; None if nowhere.
+
+    Nothing is fetched or computed: a server is asked whether it has the buffer, and a
+    transformation that has given it before is listed last, without being run.
 
     Parameters
     ----------
@@ -128,12 +153,28 @@ def locations(checksum: Checksum, *, verbose: bool = False) -> list[Location] | 
         Also return the places that were looked at in vain.
     """
     places = [
-        Location("trivial", trivial_content(checksum) is not None),
-        Location("cache", buffer_cache.get_buffer_cache().get(checksum) is not None),
+        _location("trivial", trivial_content(checksum) is not None),
+        _location("cache", buffer_cache.get_buffer_cache().get(checksum) is not None),
     ]
-    directory = remote.buffer_directory()
-    if directory is not None:
-        path = directory.find(checksum)
-        places.append(Location("directory", path is not None, str(path or directory.path)))
+    for name, outcome, where in remote.whereabouts(checksum):
+        kind = "directory" if name.startswith("directory ") else "server"
+        places.append(Location(kind, outcome == "found", where, outcome))
+    places += [_location("transformation", True, p.hex()) for p in _producers(checksum)]
     shown = [place for place in places if place.found or verbose]
     return shown or None
+
+
+def _location(place: str, found: bool, where: str | None = None) -> Location:
+    return Location(place, found, where, "found" if found else "no")
+
+
+def _producers(checksum: Checksum) -> list[Checksum]:
+    from .util.run_sync import run_sync
+
+    try:
+        return run_sync(
+            lambda: remote.known_producers(checksum), at_end=remote.close_sessions_of_this_thread
+        )
+    except Exception as error:  # noqa: BLE001 - a database that is gone hides no buffer
+        logger.info("the producers of %s are not known: %s", checksum, error)
+        return []

@@ -27,8 +27,13 @@ _closed = False
 #: Whether a `close` is under way.
 _closing = False
 
-#: guards `_closing` and the list of hooks
+#: guards `_closing`, `_closer` and the list of hooks
 _lock = threading.Lock()
+#: the thread that closes, or has closed, and whether it has come to its end
+_closer: threading.Thread | None = None
+_ended = threading.Event()
+#: Seconds that a second `close` waits for the first; a hook may be waiting for the second.
+WAIT_SECONDS = 60.0
 _hooks: list[Callable[[], object]] = []
 _exempt = threading.local()
 
@@ -88,21 +93,26 @@ def register_close_hook(hook: Callable[[], object]) -> None:
 def close(*, from_atexit: bool = False) -> None:
     """End the work: run the close hooks, stop the workers, send what is queued.
 
-    Never raises; does nothing in a worker process or when called again.
+    Never raises; does nothing in a worker process or when called again. While another
+    thread is closing, it waits for that, so that what is queued is sent when it returns.
 
     Parameters
     ----------
     from_atexit
         Whether the interpreter is exiting without `close` having been called.
     """
-    global _closed, _closing  # noqa: PLW0603 - the state of this process
+    global _closed, _closing, _closer  # noqa: PLW0603 - the state of this process
     if is_worker() or not _in_main_process():
         return
     with _lock:
-        if _closing or is_closed():
-            return
-        _closing = True
-        _package()._closed = _closed = True
+        first = not (_closing or is_closed())
+        if first:
+            _closing, _closer = True, threading.current_thread()
+            _ended.clear()
+            _package()._closed = _closed = True
+    if not first:
+        _wait_for_closer()
+        return
     try:
         from . import closing_steps
 
@@ -111,14 +121,24 @@ def close(*, from_atexit: bool = False) -> None:
         closing_steps.run(tuple(_hooks))
     finally:
         _closing = False
+        _ended.set()
+
+
+def _wait_for_closer() -> None:
+    # a hook that calls close() must not wait for itself, nor a forked child for its parent
+    if _closer not in {None, threading.current_thread()} and _closer.is_alive():
+        _ended.wait(WAIT_SECONDS)
 
 
 def _at_exit() -> None:
     """Close if that is due, and in any case write out what is queued."""
-    if _package()._require_close:
+    if _package()._require_close or is_closed():
         close(from_atexit=True)
-    elif not is_closed() and (writer := sys.modules.get(f"{__package__}.caching.buffer_writer")):
+        return
+    if writer := sys.modules.get(f"{__package__}.caching.buffer_writer"):
         writer.finish_at_exit()
+    if remote := sys.modules.get(f"{__package__}.remote"):
+        remote.close_connections()
 
 
 # Handlers run in reverse order, and one that is registered at exit does not run at all: only

@@ -4,6 +4,10 @@ A file is named by its checksum, in a folder named by the first two digits (pref
 marked by a file `.HASHSERVER_PREFIX`) or directly in the top folder (flat layout); `.zst` or
 `.gz` at the end of the name says that its content is compressed. Both layouts and all three
 forms are read; what is written is plain, and in the layout that is there already.
+
+A file `.LOCK` beside a name says that somebody is writing the buffer: a reader who does not
+find it waits until the lock goes or is too old, as the hashserver does. No lock is written,
+neither here nor there: files appear whole, under a lock or not.
 """
 
 from __future__ import annotations
@@ -12,12 +16,14 @@ import contextlib
 import logging
 import os
 import re
+import time
 from typing import TYPE_CHECKING
 
 from ..atomic_file import sync_folder, write_atomically
 from ..checksum.calculate_checksum import calculate_checksum
 from ..compression_utils import decompress_bytes
 from ..errors import ChecksumMismatchError
+from .place import FOUND, NO, WRONG, Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +41,11 @@ FILE_MODE = 0o444
 #: The group may write, and what is made inside belongs to the same group.
 FOLDER_MODE = 0o2775
 SUFFIXES = ("", ".zst", ".gz")
+LOCK_SUFFIX = ".LOCK"
+#: Seconds after which whoever left a lock is taken to be gone; the hashserver's default.
+LOCK_SECONDS = 120.0
+#: Seconds between two looks at a lock.
+LOOK_AGAIN = 0.1
 
 _CHECKSUM_NAME = re.compile(r"[0-9a-f]{64}(\.zst|\.gz)?")
 
@@ -46,10 +57,14 @@ class BufferDirectory:
     ----------
     path
         The top folder; it need not exist until something is written.
+    lock_seconds
+        How old the lock of somebody who is still writing may be.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lock_seconds: float = LOCK_SECONDS) -> None:
         self.path = path
+        self.name = f"directory {path}"
+        self._lock_seconds = lock_seconds
         #: files that hold something else than they say; told once, replaced when written
         self._damaged: set[Path] = set()
 
@@ -60,25 +75,63 @@ class BufferDirectory:
                 return path
         return None
 
-    def read(self, checksum: Checksum) -> bytes | None:
-        """Return the content that `checksum` names, or None if it is not here.
+    def locate(self, checksum: Checksum) -> tuple[str, str]:
+        """Tell whether a file says it holds the buffer, and which, or else the folder."""
+        path = self.find(checksum)
+        if path is None:
+            return NO, str(self.path)
+        return (WRONG if path in self._damaged else FOUND), str(path)
+
+    def read(self, checksum: Checksum) -> Answer:
+        """Return the content that `checksum` names, or why it can't be had here.
 
         What a file holds is hashed first. A damaged file is passed over, with a warning.
         """
+        answer = self._read_any(checksum)
+        if answer.outcome == NO and self._is_locked(checksum):
+            deadline = time.monotonic() + self._lock_seconds
+            while time.monotonic() < deadline and self._is_locked(checksum):
+                if self.find(checksum) is not None:
+                    break
+                time.sleep(LOOK_AGAIN)
+            answer = self._read_any(checksum)
+        return answer
+
+    def close(self) -> None:
+        """Do nothing: no file stays open."""
+
+    def renew_after_fork(self) -> None:
+        """Do nothing: nothing here belongs to one process."""
+
+    def _read_any(self, checksum: Checksum) -> Answer:
+        outcome = NO
         for path, suffix in self._candidates(checksum):
             content = self._read(path, suffix)
             if content is None:
+                outcome = WRONG if path in self._damaged else outcome
                 continue
             if calculate_checksum(content) == checksum.hex():
-                return content
+                self._damaged.discard(path)
+                return Answer(content, FOUND)
             self._warn(path, "its content has another checksum")
-        return None
+            outcome = WRONG
+        return Answer(None, outcome)
+
+    def _is_locked(self, checksum: Checksum) -> bool:
+        for prefixed in (True, False):
+            path = self._path(checksum, prefixed=prefixed)
+            with contextlib.suppress(OSError):
+                age = time.time() - path.with_name(path.name + LOCK_SUFFIX).stat().st_mtime
+                if age < self._lock_seconds:
+                    return True
+        return False
 
     def _read(self, path: Path, suffix: str) -> bytes | None:
         try:
             content = path.read_bytes()
             return decompress_bytes(content, suffix) if suffix else content
         except (FileNotFoundError, NotADirectoryError):
+            self._damaged.discard(path)
             return None
         except OSError as error:  # unreadable, or compressed data that are damaged
             self._warn(path, str(error))
@@ -102,20 +155,18 @@ class BufferDirectory:
         found = calculate_checksum(content)
         if found != checksum.hex():
             raise ChecksumMismatchError(checksum, found)
-        if self._holds(checksum, len(content)):
+        if self._holds(checksum, content):
             return
         path = self._path(checksum, prefixed=self._prepare_layout())
         self._make_folder(path.parent)
         write_atomically(path, content, mode=FILE_MODE, durable=True)
         self._damaged.discard(path)
 
-    def _holds(self, checksum: Checksum, size: int) -> bool:
+    def _holds(self, checksum: Checksum, content: bytes) -> bool:
+        """Tell whether the buffer itself is here: what is acknowledged must be there."""
         for path, suffix in self._candidates(checksum):
-            if path in self._damaged:
-                continue
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                if suffix or path.stat().st_size == size:
-                    return suffix == "" or path.is_file()
+            if path.is_file() and self._read(path, suffix) == content:
+                return True
         return False
 
     # -- layout -----------------------------------------------------------------------

@@ -170,7 +170,7 @@ async def _send(buffer: Buffer) -> bool:
 
     # what was accepted while Seamless was open is also sent while it closes
     with shutdown.exempt_from_closing():
-        stored = await remote.write(buffer, blocking=True)
+        stored = await remote.write(buffer)
     if stored:
         buffer_cache.get_buffer_cache().note_stored(buffer.get_checksum())
     return stored

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["run_sync", "settle_tasks"]
+__all__ = ["in_daemon_thread", "run_sync", "settle_tasks"]
 
 #: What the tasks that a coroutine leaves behind get, mostly for closing connections.
 SETTLE_SECONDS = 1.0
@@ -75,19 +76,39 @@ async def settle_tasks(seconds: float = SETTLE_SECONDS) -> None:
     await asyncio.gather(*late, return_exceptions=True)
 
 
-def _run_in_thread(function: Callable[[], Result]) -> Result:
-    from concurrent.futures import Future
+async def in_daemon_thread(function: Callable[[], Result]) -> Result:
+    """Run a blocking function in a thread of its own, for whose end no interpreter waits.
 
+    Where no thread can start any more, because the interpreter is going down, it runs here.
+    """
     outcome: Future[Result] = Future()
+    work = _fulfilling(outcome, function)
+    try:
+        threading.Thread(target=work, name="seamless-blocking", daemon=True).start()
+    except RuntimeError:
+        work()
+    return await asyncio.wrap_future(outcome)
+
+
+def _run_in_thread(function: Callable[[], Result]) -> Result:
+    outcome: Future[Result] = Future()
+    thread = threading.Thread(
+        target=_fulfilling(outcome, function), name="seamless-run-sync", daemon=True
+    )
+    thread.start()
+    thread.join()
+    return outcome.result()
+
+
+def _fulfilling(outcome: Future[Result], function: Callable[[], Result]) -> Callable[[], None]:
+    """Return what runs `function` in the context of here, and tells `outcome` how it ended."""
+    outcome.set_running_or_notify_cancel()  # a waiter that gives up does not undo the work
     context = contextvars.copy_context()
 
     def run() -> None:
         try:
             outcome.set_result(context.run(function))
-        except BaseException as error:  # noqa: BLE001 - it is raised in the calling thread
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
             outcome.set_exception(error)
 
-    thread = threading.Thread(target=run, name="seamless-run-sync", daemon=True)
-    thread.start()
-    thread.join()
-    return outcome.result()
+    return run

@@ -1,0 +1,53 @@
+"""What every place that keeps buffers can do, and what it answers when asked for one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from ..checksum_class import Checksum
+
+__all__ = ["FOUND", "NO", "WRONG", "Answer", "Place"]
+
+FOUND = "found"
+NO = "no"
+WRONG = "wrong content"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The content that a place has under a checksum, or in a few words why there is none.
+
+    Content has been hashed: it is what the checksum names.
+    """
+
+    content: bytes | None
+    outcome: str
+
+
+class Place(Protocol):
+    """A place that keeps buffers. All methods block, and are safe from any thread."""
+
+    #: as it is shown to people: `directory /x`, or a URL
+    name: str
+
+    def read(self, checksum: Checksum) -> Answer:
+        """Ask for a buffer; whatever goes wrong is told as the outcome, never raised."""
+        ...
+
+    def locate(self, checksum: Checksum) -> tuple[str, str]:
+        """Tell how it stands with a buffer (`found`, `no`, …), and where it would be."""
+        ...
+
+    def write(self, checksum: Checksum, content: bytes) -> None:
+        """Store a buffer: when this returns, the place has it, whole and right."""
+        ...
+
+    def close(self) -> None:
+        """Give up connections; the next use makes new ones."""
+        ...
+
+    def renew_after_fork(self) -> None:
+        """Leave the connections to the parent process."""
+        ...

@@ -1,0 +1,60 @@
+"""What was found to be wrong: told once, and not asked for again for a while.
+
+Not for ever: whoever keeps the buffers may put them right. What comes is hashed in any case,
+so forgetting an entry costs a transfer, never a wrong buffer.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+__all__ = ["Quarantine"]
+
+SECONDS = 300.0
+#: Entries that are remembered; the oldest goes first.
+ENTRIES = 10_000
+
+
+class Quarantine:
+    """A set of keys that are held for some time. Safe from any thread.
+
+    Parameters
+    ----------
+    seconds
+        How long a key is held.
+    clock
+        Gives the time, in seconds.
+    """
+
+    def __init__(
+        self, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        #: guards the dict below, which is in the order of time
+        self._lock = threading.Lock()
+        self._since: dict[Hashable, float] = {}
+
+    def add(self, key: Hashable) -> bool:
+        """Hold a key from now on; tell whether it is new, so that somebody should be told."""
+        with self._lock:
+            new = self._since.pop(key, None) is None
+            self._since[key] = self._clock()
+            if len(self._since) > ENTRIES:
+                del self._since[next(iter(self._since))]
+        return new
+
+    def __contains__(self, key: Hashable) -> bool:
+        with self._lock:
+            since = self._since.get(key)
+        return since is not None and self._clock() - since < self._seconds
+
+    def release(self, key: Hashable) -> None:
+        """Forget a key: what it stands for has been put right."""
+        with self._lock:
+            self._since.pop(key, None)
