@@ -83,7 +83,8 @@ SECTIONS: dict[str, Section] = {
         "A `.npy` file: the header described below, then the items. An array whose memory is in "
         "Fortran order, and not in C order too, keeps it, and so has other bytes than its equal "
         "in C order. Other strides are copied first, in the order of the axes in memory (in "
-        "`mixed`, in C order). An array of unicode text keeps an old format: the JSON of its first item.",
+        "`mixed`, in C order). An array of unicode text keeps an old format: the JSON of its first "
+        "item.",
         'np.arange(3, dtype="<i2")',
     ),
     "bytes": Section(
