@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hostile_buffers import HOSTILE
+from hostile_buffers import HOSTILE, described, npy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mixed_values import arrays, mixed_values
@@ -112,6 +112,16 @@ def test_every_prefix_of_a_buffer_is_read_safely(value: Any) -> None:
 def test_a_hostile_buffer_is_refused_as_damaged(name: str, celltype: str) -> None:
     with pytest.raises(BufferFormatError):
         Buffer(HOSTILE[name]).get_value(celltype)
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_item_type_that_numpy_warns_of_is_damage_where_warnings_are_errors() -> None:
+    with pytest.raises(BufferFormatError, match="damaged header"):
+        Buffer(npy(described("'M8[s]garbage'", "(1,)"))).get_value("binary")
+    try:
+        Buffer(npy(described("'a5'", "(1,)"))).get_value("binary")
+    except BufferFormatError as error:
+        assert "damaged header" in str(error)  # noqa: PT017 - old versions of NumPy read it
 
 
 WITHOUT_ASSERTIONS = """

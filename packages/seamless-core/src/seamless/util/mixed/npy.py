@@ -168,8 +168,9 @@ def _parse_header(text: bytes, encoding: str) -> tuple[np.dtype[Any], tuple[int,
         if not isinstance(fortran, bool):
             raise ValueError(f"fortran_order {fortran!r}")
         dtype = _FORMAT.descr_to_dtype(header["descr"])
-    # a hostile header can make the parser or NumPy raise any of these
+    # a hostile header can make the parser or NumPy raise any of these; of the warnings, where
+    # they are errors, that of an item type which NumPy is giving up
     except (ValueError, TypeError, SyntaxError, KeyError, IndexError, AttributeError,
-            MemoryError, RecursionError, OverflowError) as error:  # fmt: skip
+            MemoryError, RecursionError, OverflowError, Warning) as error:  # fmt: skip
         raise BufferFormatError(f"a .npy buffer has a damaged header: {error}") from None
     return dtype, shape, fortran
