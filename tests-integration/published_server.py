@@ -13,28 +13,37 @@ import pytest
 from database_server import PATIENCE, Server
 
 VERSION = "2.1.0"
-HOME = Path(__file__).resolve().parents[1] / ".dev" / f"published-seamless-database-{VERSION}"
+HOME = Path(__file__).resolve().parents[1] / ".dev"
 
 
-@cache
-def executable() -> Path:
-    """Find the published command, installing it at the first call; skips without an index."""
-    command = HOME / "bin" / "seamless-database"
-    stamp = HOME / "complete"
+def installed(name: str, version: str, *also: str) -> Path:
+    """Find the environment of a published distribution, making it at the first call.
+
+    `also` is what the distribution needs and does not ask for. Skips the test where there is
+    no package index.
+    """
+    home = HOME / f"published-{name}-{version}"
+    stamp = home / "complete"
     if not stamp.is_file():
-        python = HOME / "bin" / "python"
+        python = home / "bin" / "python"
         try:
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(HOME)], check=True)
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
             subprocess.run(
-                [str(python), "-m", "pip", "install", "-q", f"seamless-database=={VERSION}"],
+                [str(python), "-m", "pip", "install", "-q", f"{name}=={version}", *also],
                 check=True,
                 capture_output=True,
                 text=True,
             )
         except subprocess.CalledProcessError as error:
-            pytest.skip(f"seamless-database {VERSION} cannot be installed: {error.stderr}")
+            pytest.skip(f"{name} {version} cannot be installed: {error.stderr}")
         stamp.touch()
-    return command
+    return home
+
+
+@cache
+def executable() -> Path:
+    """Find the published command."""
+    return installed("seamless-database", VERSION) / "bin" / "seamless-database"
 
 
 class PublishedServer(Server):

@@ -174,6 +174,10 @@ class HashServer:
             return self._retried(lambda: self._download(checksum)) is not None
         except (ChecksumMismatchError, CompressedDataError):
             return False
+        except BufferServerError as error:
+            if error.status is None or error.status in BUSY:
+                raise
+            return False  # it has found out itself that its copy is damaged
 
     # -- requests ---------------------------------------------------------------------
 

@@ -1,0 +1,112 @@
+"""A server on a raw socket that answers each connection as it is told: late, cut short, wrongly.
+
+The real hashserver can't be made to do any of this; it is tested in `tests-integration`.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Behaviour = Callable[[socket.socket], None]
+
+
+def answering(body: bytes, status: str = "200 OK", *, length: int | None = None) -> Behaviour:
+    """Answer with a body, whose announced length may be another than its own."""
+    announced = len(body) if length is None else length
+    head = f"HTTP/1.1 {status}\r\nContent-Length: {announced}\r\nConnection: close\r\n\r\n"
+    return lambda connection: connection.sendall(head.encode() + body)
+
+
+def garbage(connection: socket.socket) -> None:
+    """Answer with something that is no HTTP."""
+    connection.sendall(b"\x00\x01\x02 what is this?\r\n\r\n")
+
+
+def hang_up(_connection: socket.socket) -> None:
+    """Break the connection off instead of an answer."""
+
+
+class Script:
+    """What the connections get, one after the other; the last for all that come after."""
+
+    def __init__(self, *behaviours: Behaviour) -> None:
+        self.behaviours = list(behaviours)
+        self.requests: list[bytes] = []
+        #: set when the test is over, for those who keep a client waiting
+        self.over = threading.Event()
+        self.url = ""
+
+    def silent(self, _connection: socket.socket) -> None:
+        """Say nothing."""
+        self.over.wait()
+
+    def trickling(self, connection: socket.socket) -> None:
+        """Announce much, and send a byte from time to time."""
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        while not self.over.wait(0.02):
+            connection.sendall(b"x")
+
+
+@contextmanager
+def running(script: Script) -> Iterator[Script]:
+    """Let a script run on a port of its own."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    script.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    threads: list[threading.Thread] = []
+
+    def serve(connection: socket.socket, behave: Behaviour) -> None:
+        with connection:
+            try:
+                script.requests.append(_request(connection))
+                behave(connection)
+            except ConnectionError:  # the client has had enough
+                return
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:  # it has been shut down
+                return
+            behave = script.behaviours[0]
+            if len(script.behaviours) > 1:
+                script.behaviours.pop(0)
+            threads.append(threading.Thread(target=serve, args=(connection, behave)))
+            threads[-1].start()
+
+    acceptor = threading.Thread(target=accept)
+    acceptor.start()
+    try:
+        yield script
+    finally:
+        script.over.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        acceptor.join()
+        listener.close()
+        for thread in threads:
+            thread.join()
+
+
+def _request(connection: socket.socket) -> bytes:
+    """Read a request with its body, so that hanging up is no reset in the midst of it."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += _more(connection)
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = 0
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            length = int(line.split(b":")[1])
+    while len(body) < length:
+        body += _more(connection)
+    return head
+
+
+def _more(connection: socket.socket) -> bytes:
+    data = connection.recv(65536)
+    if not data:
+        raise ConnectionResetError
+    return data
