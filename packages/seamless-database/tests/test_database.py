@@ -12,6 +12,7 @@ import pytest
 from database_samples import checksum
 
 from seamless_database import Database
+from seamless_database.database import Durability
 from seamless_database.errors import (
     DatabaseClosedError,
     DatabaseLockedError,
@@ -71,18 +72,61 @@ def test_writes_are_synced_in_full(file: Path) -> None:
     assert seen == [(2,)]
 
 
+def test_relaxed_durability_leaves_the_syncs_to_the_checkpoints(file: Path) -> None:
+    seen: list[object] = []
+    with Database(file, writable=True, durability=Durability.RELAXED) as database:
+        database.submit(lambda c: seen.append(c.command("PRAGMA synchronous"))).result(30)
+    assert seen == [(1,)]
+    assert journal(file) == "plain"
+
+
+def test_what_sqlite_lets_others_mark_a_file_with_stays(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as raw:
+        raw.execute("PRAGMA user_version = 7")
+        raw.execute("PRAGMA application_id = 77")
+    with Database(file, writable=True) as database:
+        database.put(PUT)
+    with closing(sqlite3.connect(file)) as raw:
+        assert raw.execute("PRAGMA user_version").fetchone() == (7,)
+        assert raw.execute("PRAGMA application_id").fetchone() == (77,)
+
+
+def test_a_backup_of_a_live_file_is_complete_and_sound(file: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    with Database(file, writable=True) as database:
+        database.put(PUT)
+        stop = threading.Event()
+
+        def write() -> None:
+            for number in range(10, 2000):
+                if stop.is_set():
+                    return
+                database.put({**PUT, "checksum": checksum(number)})
+
+        writing = threading.Thread(target=write)
+        writing.start()
+        with closing(sqlite3.connect(file)) as raw, closing(sqlite3.connect(copy)) as target:
+            raw.backup(target, pages=1, sleep=0.001)
+        stop.set()
+        writing.join()
+        with closing(sqlite3.connect(copy)) as raw:
+            assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with Database(copy) as copied:
+        assert copied.get(GET) == checksum(2)
+
+
+@pytest.mark.parametrize(("durability", "level"), [("full", 3), ("relaxed", 2)])
 def test_on_a_network_file_system_it_stays_plain(
-    file: Path, monkeypatch: pytest.MonkeyPatch
+    file: Path, monkeypatch: pytest.MonkeyPatch, durability: str, level: int
 ) -> None:
     monkeypatch.setattr("seamless_database.database.is_network", lambda _path: True)
     seen: list[object] = []
-    with Database(file, writable=True) as database:
+    with Database(file, writable=True, durability=Durability(durability)) as database:
         database.put(PUT)
         database.submit(lambda c: seen.append(c.command("PRAGMA synchronous"))).result(30)
         assert journal(file) == "plain"
         assert database.get(GET) == checksum(2)
-    # EXTRA
-    assert seen == [(3,)]
+    assert seen == [(level,)]
 
 
 def test_a_reader_changes_nothing(filled: Path) -> None:

@@ -31,6 +31,16 @@ Row = tuple[Any, ...]
 
 #: how long to sleep between two attempts at a lock: first, and at most
 FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05
+#: way to open a file -> what SQLite calls it
+_WAYS = {
+    "ro": "mode=ro",
+    "rw": "mode=rw",
+    "rwc": "mode=rwc",
+    # nobody else has it open, and nothing can be written beside it; see `resting`
+    "resting": "mode=ro&vfs=unix-none",
+    "immutable": "mode=ro&immutable=1",
+}
+Way = Literal["ro", "rw", "rwc", "resting", "immutable"]
 #: distinct statements are few; all of them stay prepared
 _PREPARED = 256
 _DIALECT = sqlite.dialect(paramstyle="named")
@@ -62,9 +72,9 @@ class Connection:
         self._raw = raw
 
     @classmethod
-    def open(cls, path: Path, mode: Literal["ro", "rw", "rwc"]) -> Connection:
+    def open(cls, path: Path, way: Way) -> Connection:
         """Connect to a file, by its absolute path; any character may be in its name."""
-        uri = f"file:{quote(os.fsencode(path))}?mode={mode}"
+        uri = f"file:{quote(os.fsencode(path))}?{_WAYS[way]}"
         raw = sqlite3.connect(
             uri,
             uri=True,
@@ -73,6 +83,9 @@ class Connection:
             check_same_thread=False,
             cached_statements=_PREPARED,
         )
+        if way == "resting":
+            # keeps the index of the journal in memory of our own
+            raw.execute("PRAGMA locking_mode=EXCLUSIVE").close()
         return cls(raw)
 
     def one(self, statement: Statement, **values: str) -> Row | None:

@@ -3,15 +3,16 @@
 On a local disk the file is in WAL mode while it is open for writing, so that readers and the
 writer do not wait for each other, and back in its plain mode after a clean close, so that it is
 one self-contained file again. On a network file system, where WAL mode would lose data, it stays
-in plain mode. Acknowledged means synced, in both.
+in plain mode, and has one writer at most. Acknowledged means synced, in both.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,7 +28,9 @@ from seamless_database.errors import (
     UnavailableError,
 )
 from seamless_database.filesystem import is_network
+from seamless_database.ownership import Ownership
 from seamless_database.protocol import from_python
+from seamless_database.readers import Readers
 from seamless_database.writer import Work, Writer
 
 if TYPE_CHECKING:
@@ -40,6 +43,25 @@ T = TypeVar("T")
 LOCK_WAIT = 5.0
 #: threads for the reads that are not done on the spot
 READERS = 4
+
+
+class Durability(Enum):
+    """What an acknowledged write survives; a process that is killed, in any case."""
+
+    #: power cuts too: the answer comes after the sync
+    FULL = "full"
+    #: a power cut may take the last moments with it, but leaves the file sound
+    RELAXED = "relaxed"
+
+
+#: in WAL mode or not -> SQLite's word. In a plain journal, only EXTRA also syncs the removal of
+#: the journal that commits, and NORMAL could leave a broken file.
+_SYNCHRONOUS = {
+    (Durability.FULL, True): "FULL",
+    (Durability.RELAXED, True): "NORMAL",
+    (Durability.FULL, False): "EXTRA",
+    (Durability.RELAXED, False): "FULL",
+}
 
 
 class Database:
@@ -56,10 +78,17 @@ class Database:
         whether `put` is allowed; without, the file is never touched
     lock_wait
         how many seconds to wait while another process holds the file's lock
+    durability
+        what a write that was acknowledged survives
     """
 
     def __init__(
-        self, path: str | Path, *, writable: bool = False, lock_wait: float = LOCK_WAIT
+        self,
+        path: str | Path,
+        *,
+        writable: bool = False,
+        lock_wait: float = LOCK_WAIT,
+        durability: Durability = Durability.FULL,
     ) -> None:
         self.path = Path(path)
         self.writable = writable
@@ -67,12 +96,17 @@ class Database:
         self._file = self.path.resolve()
         self.on_network = is_network(self._file)
         self._lock_wait = lock_wait
-        # both ends of a deque are safe from any thread
-        self._idle_readers: deque[Connection] = deque()
+        self._durability = durability
         self._closed = False
+        #: what is to be undone in the end, last things first
+        self._ending = ExitStack()
+        self._readers = Readers(self._file, may_rest=not writable)
+        self._writer: Writer | None = None
+        with ExitStack() as started:
+            started.callback(self._readers.close)
+            self._open(started)
+            self._ending = started.pop_all()
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="seamless-database-reader")
-        self._connection = self._open()
-        self._writer = Writer(self._connection, lock_wait) if writable else None
 
     def get(self, body: Mapping[str, Any]) -> str | None:
         """Answer a read request, given as the JSON object of the protocol; None is a miss."""
@@ -98,16 +132,13 @@ class Database:
 
     def read(self, work: Callable[[Connection], T], *, wait: float | None = None) -> T | None:
         """Call `work` with a reading connection."""
-        reader = self._take_reader()
         try:
-            return patiently(lambda: work(reader), self._lock_wait if wait is None else wait)
+            return self._readers.read(work, self._lock_wait if wait is None else wait)
         except sqlite3.Error as error:
-            if not self.writable and self._lacks_tables(reader):
+            if not self.writable and self._lacks_tables():
                 # nobody has upgraded the file yet; what has no table has no rows
                 return None
             raise UnavailableError(f"the database could not be read ({error})") from error
-        finally:
-            self._give_back(reader)
 
     def submit(self, work: Work) -> Future[None]:
         """Queue a write; its future is done once it is on the disk, or has failed."""
@@ -123,10 +154,9 @@ class Database:
         if self._writer is not None:
             self._writer.close()
         self._pool.shutdown()
-        self._close_idle_readers()
-        if self.writable and self.journal_mode == "wal":
-            self._leave_wal_mode()
-        self._connection.close()
+        # a connection that reads would keep the file in WAL mode
+        self._readers.close()
+        self._ending.close()
 
     def __enter__(self) -> Database:
         return self
@@ -148,26 +178,28 @@ class Database:
                 raise DatabaseClosedError from error
             raise
 
-    def _open(self) -> Connection:
+    def _open(self, started: ExitStack) -> None:
         """Connect, check the schema, and make the file ready for what is asked of it."""
         self._check_path()
         try:
-            connection = Connection.open(self._file, "rwc" if self.writable else "ro")
-        except sqlite3.Error as error:
-            raise FileError(self.path, str(error)) from error
-        try:
+            if not self.writable:
+                self._readers.read(lambda c: schema.inspect(c, self.path), self._lock_wait)
+                self.journal_mode = str(self._readers.read(_journal_mode, self._lock_wait))
+                return
+            if self.on_network:
+                started.enter_context(Ownership(self._file))
+            connection = Connection.open(self._file, "rwc")
+            started.callback(connection.close)
             patiently(lambda: schema.inspect(connection, self.path), self._lock_wait)
-            if self.writable:
-                self._make_ready(connection)
-            row = connection.command("PRAGMA journal_mode")
-        except (sqlite3.Error, DatabaseLockedError) as error:
-            connection.close()
+            self._make_ready(connection)
+            self.journal_mode = _journal_mode(connection)
+        except (sqlite3.Error, UnavailableError, OSError) as error:
+            if isinstance(error, StartError):
+                raise
             raise FileError(self.path, str(error)) from error
-        except StartError:
-            connection.close()
-            raise
-        self.journal_mode = str(row[0]) if row else ""
-        return connection
+        if self.journal_mode == "wal":
+            started.callback(self._leave_wal_mode, connection)
+        self._writer = Writer(connection, self._lock_wait)
 
     def _check_path(self) -> None:
         """Say what is wrong with a path in clearer words than SQLite's."""
@@ -192,50 +224,26 @@ class Database:
             row = connection.command("PRAGMA journal_mode")
         # until it first reads in WAL mode, a connection does not keep others from leaving it
         connection.command("PRAGMA schema_version")
-        # in a plain journal, only EXTRA also syncs the removal of the journal that commits
-        level = "FULL" if row == ("wal",) else "EXTRA"
+        level = _SYNCHRONOUS[self._durability, row == ("wal",)]
         connection.command(f"PRAGMA synchronous={level}")
 
-    def _leave_wal_mode(self) -> None:
+    @staticmethod
+    def _leave_wal_mode(connection: Connection) -> None:
         try:
             # so that the file is complete even if it has to stay in WAL mode
-            self._connection.command("PRAGMA wal_checkpoint(TRUNCATE)")
-            patiently(lambda: self._connection.command("PRAGMA journal_mode=DELETE"), 0.5)
+            connection.command("PRAGMA wal_checkpoint(TRUNCATE)")
+            patiently(lambda: connection.command("PRAGMA journal_mode=DELETE"), 0.5)
         except (sqlite3.Error, DatabaseLockedError):
             # another process has the file open: the last one that closes it tidies up
             return
 
-    def _take_reader(self) -> Connection:
-        if self._closed:
-            raise DatabaseClosedError
+    def _lacks_tables(self) -> bool:
         try:
-            return self._idle_readers.pop()
-        except IndexError:
-            # all are busy: there will be as many as there are threads that read at once
-            return self._open_reader()
-
-    def _open_reader(self) -> Connection:
-        try:
-            return Connection.open(self._file, "ro")
-        except sqlite3.Error as error:
-            raise UnavailableError(f"the database could not be opened ({error})") from error
-
-    def _give_back(self, reader: Connection) -> None:
-        self._idle_readers.append(reader)
-        if self._closed:
-            # too late for `close` to have seen it
-            self._close_idle_readers()
-
-    def _close_idle_readers(self) -> None:
-        while self._idle_readers:
-            try:
-                self._idle_readers.pop().close()
-            except IndexError:
-                # another thread does the same
-                return
-
-    def _lacks_tables(self, connection: Connection) -> bool:
-        try:
-            return not schema.inspect(connection, self.path).complete
-        except (sqlite3.Error, SchemaError):
+            return not self._readers.read(lambda c: schema.inspect(c, self.path), 0).complete
+        except (sqlite3.Error, UnavailableError, SchemaError):
             return False
+
+
+def _journal_mode(connection: Connection) -> str:
+    row = connection.command("PRAGMA journal_mode")
+    return str(row[0]) if row else ""

@@ -1,0 +1,112 @@
+"""Files in WAL mode where nothing can be written: read-only media and folders."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from database_samples import checksum
+from database_server import Server
+
+from seamless_database import Database
+from seamless_database.readers import Readers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seamless_database.connection import Connection
+
+PUT = {"type": "transformation", "checksum": checksum(1), "value": checksum(2)}
+GET = {"type": "transformation", "checksum": checksum(1)}
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A file in WAL mode and its journal, copied without its shared memory."""
+    file = tmp_path / "live" / "seamless.db"
+    folder = tmp_path / "copied"
+    for each in (file.parent, folder):
+        each.mkdir()
+    with Database(file, writable=True) as database:
+        database.put(PUT)
+        for name in ("seamless.db", "seamless.db-wal"):
+            # by a process of its own: closing the file would end the locks of this one
+            subprocess.run(["cp", str(file.parent / name), str(folder)], check=True)
+    return folder / "seamless.db"
+
+
+@pytest.fixture
+def medium(copied: Path) -> Iterator[Path]:
+    """The same, where nobody can write."""
+    try:
+        subprocess.run(["mount", "--bind", copied.parent, copied.parent], check=True)
+    except (OSError, subprocess.CalledProcessError):
+        if os.geteuid() == 0:
+            pytest.skip("this system lets even root mount nothing, and root can write anywhere")
+        copied.parent.chmod(0o555)
+        yield copied
+        copied.parent.chmod(0o755)
+        return
+    remount = ["mount", "-o", "remount,ro,bind", str(copied.parent)]
+    subprocess.run(remount, check=True)
+    yield copied
+    subprocess.run(["umount", "--lazy", str(copied.parent)], check=True)
+
+
+def test_a_read_only_medium_with_a_journal_is_served_with_what_is_in_it(medium: Path) -> None:
+    with Server(medium, writable=False) as server:
+        assert server.get("transformation", checksum=checksum(1)).text == checksum(2)
+        assert server.stop() == (0, "")
+
+
+def test_without_its_journal_a_file_on_a_read_only_medium_is_read(
+    copied: Path, request: pytest.FixtureRequest
+) -> None:
+    # completed by a reader that may write, then marked as in WAL mode again
+    with Database(copied, writable=True):
+        pass
+    content = bytearray(copied.read_bytes())
+    content[18:20] = b"\x02\x02"
+    copied.write_bytes(content)
+    medium = request.getfixturevalue("medium")
+    assert [entry.name for entry in medium.parent.iterdir()] == [copied.name]
+    with Database(medium) as database:
+        assert database.get(GET) == checksum(2)
+
+
+def test_what_changes_while_it_is_read_is_read_again(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = tmp_path / "newer.db"
+    with Database(newer, writable=True) as database:
+        database.put({**PUT, "value": checksum(3)})
+    # as if nothing could be written here, until something is
+    monkeypatch.setattr("seamless_database.readers.Readers._open", resting_reader)
+    asked: list[int] = []
+    readers = Readers(copied, may_rest=True)
+
+    def work(connection: Connection) -> object:
+        asked.append(1)
+        found = connection.command("SELECT result FROM transformation")
+        if len(asked) == 1:
+            copied.with_name("seamless.db-wal").unlink()
+            shutil.copy(newer, copied)
+        return found
+
+    assert readers.read(work, 1) == (checksum(3),)
+    assert len(asked) == 2
+    readers.close()
+
+
+def resting_reader(readers: Readers) -> object:
+    from seamless_database import resting
+    from seamless_database.connection import Connection
+    from seamless_database.readers import _Reader
+
+    rest = resting.look(readers._path)
+    assert rest is not None
+    return _Reader(Connection.open(readers._path, rest.way), rest)
