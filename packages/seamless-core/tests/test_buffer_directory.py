@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import logging
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -104,13 +105,87 @@ def test_a_good_form_is_found_behind_a_wrong_one(directory: BufferDirectory) -> 
     assert directory.read(NAME).content == CONTENT
 
 
+@pytest.mark.parametrize("noticed", [True, False])
 @pytest.mark.parametrize("wrong", [b"shorter", b"x" * len(CONTENT)])
-def test_wrong_content_that_was_noticed_is_replaced(
-    directory: BufferDirectory, wrong: bytes
+def test_wrong_content_is_replaced_when_written(
+    directory: BufferDirectory, wrong: bytes, noticed: bool
 ) -> None:
     directory.write(named(b"other"), b"other")
     place(directory, f"{NAME.hex()[:2]}/{NAME.hex()}", wrong)
+    if noticed:
+        assert directory.read(NAME).outcome == "wrong content"
+    directory.write(NAME, CONTENT)
+    assert directory.read(NAME).content == CONTENT
+
+
+@pytest.mark.parametrize("suffix", [".zst", ".gz"])
+def test_a_damaged_compressed_form_does_not_count_as_written(
+    directory: BufferDirectory, suffix: str
+) -> None:
+    place(directory, f"{NAME.hex()[:2]}/{NAME.hex()}{suffix}", b"damaged")
+    directory.write(NAME, CONTENT)
+    assert directory.read(NAME).content == CONTENT
+
+
+@pytest.mark.parametrize("suffix", [".zst", ".gz"])
+def test_a_good_compressed_form_counts_as_written(directory: BufferDirectory, suffix: str) -> None:
+    forms = {".zst": zstandard.compress(CONTENT), ".gz": gzip.compress(CONTENT)}
+    directory.write(named(b"other"), b"other")
+    path = place(directory, f"{NAME.hex()[:2]}/{NAME.hex()}{suffix}", forms[suffix])
+    directory.write(NAME, CONTENT)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_outcome_tells_why_there_is_no_content(directory: BufferDirectory) -> None:
+    assert directory.read(NAME).outcome == "no"
+    path = place(directory, NAME.hex() + ".gz", b"damaged")
+    assert [directory.read(NAME).outcome for _ in range(2)] == ["wrong content"] * 2
+    assert directory.locate(NAME) == ("wrong content", str(path))
+    path.unlink()
+    assert directory.read(NAME).outcome == "no"
+    assert directory.locate(NAME) == ("no", str(directory.path))
+
+
+@pytest.mark.parametrize("begun", [b"", CONTENT[:3]])
+def test_a_lock_makes_a_reader_wait_for_the_whole_buffer(
+    directory: BufferDirectory, begun: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    lock = place(directory, NAME.hex() + ".LOCK", b"")
+    path = place(directory, NAME.hex(), begun)
+    found: list[bytes | None] = []
+    reader = threading.Thread(target=lambda: found.append(directory.read(NAME).content))
+    reader.start()
+    path.write_bytes(CONTENT)
+    lock.unlink()
+    reader.join()
+    assert found == [CONTENT]
+    assert caplog.records == []
+
+
+def test_a_lock_that_goes_lets_the_reader_go(directory: BufferDirectory) -> None:
+    lock = place(directory, NAME.hex() + ".LOCK", b"")
+    found: list[bytes | None] = []
+    reader = threading.Thread(target=lambda: found.append(directory.read(NAME).content))
+    reader.start()
+    lock.unlink()
+    reader.join()
+    assert found == [None]
+
+
+def test_an_old_lock_is_ignored(directory: BufferDirectory) -> None:
+    lock = place(directory, NAME.hex() + ".LOCK", b"")
+    os.utime(lock, (0, 0))
     assert directory.read(NAME).content is None
+
+
+def test_a_lock_from_the_future_does_not_hold_for_ever(directory: BufferDirectory) -> None:
+    lock = place(directory, NAME.hex() + ".LOCK", b"")
+    os.utime(lock, (2**32, 2**32))
+    assert BufferDirectory(directory.path, lock_seconds=0.2).read(NAME).content is None
+
+
+def test_a_lock_does_not_hide_a_buffer_or_stop_a_write(directory: BufferDirectory) -> None:
+    place(directory, NAME.hex() + ".LOCK", b"")
     directory.write(NAME, CONTENT)
     assert directory.read(NAME).content == CONTENT
 

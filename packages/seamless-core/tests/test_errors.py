@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pickle
+import sys
+import traceback
 
 import pytest
 
 from seamless import errors
 from seamless.errors import (
     BufferFormatError,
+    BufferServerError,
     CacheMissError,
     ChecksumMismatchError,
     ConversionError,
@@ -61,3 +64,41 @@ def test_a_mismatch_survives_pickling() -> None:
 def test_a_conversion_error_survives_pickling_with_its_pair() -> None:
     error = pickle.loads(pickle.dumps(ConversionError("no way", source="int", target="python")))
     assert (str(error), error.source, error.target) == ("no way", "int", "python")
+
+
+TRIED = (("cache", "no"), ("directory /x", "no"), ("http://host:5577", "timeout"))
+
+
+def test_a_cache_miss_tells_what_was_tried_beside_its_text() -> None:
+    miss = CacheMissError(HEX, tried=TRIED)
+    assert str(miss) == HEX
+    assert miss.args == (HEX,)
+    assert miss.tried == TRIED
+    assert miss.details() == "cache: no; directory /x: no; http://host:5577: timeout"
+
+
+def test_a_cache_miss_without_steps_has_no_details() -> None:
+    miss = CacheMissError("a sentence")
+    assert (miss.tried, miss.details()) == ((), "")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="notes came with Python 3.11")
+def test_the_traceback_of_a_cache_miss_shows_what_was_tried() -> None:
+    shown = "".join(traceback.format_exception_only(CacheMissError(HEX, tried=TRIED)))
+    assert shown.endswith(
+        f": {HEX}\ntried cache: no; directory /x: no; http://host:5577: timeout\n"
+    )
+
+
+def test_a_cache_miss_survives_pickling_with_its_steps() -> None:
+    miss = pickle.loads(pickle.dumps(CacheMissError(HEX, tried=TRIED)))
+    assert (str(miss), miss.tried) == (HEX, TRIED)
+    shown = "".join(traceback.format_exception_only(type(miss), miss))
+    assert shown.count("tried") <= 1
+
+
+def test_an_error_of_a_server_names_it_and_survives_pickling() -> None:
+    error = pickle.loads(pickle.dumps(BufferServerError("http://host:1", "HTTP 503", status=503)))
+    assert (error.url, error.reason, error.status) == ("http://host:1", "HTTP 503", 503)
+    assert str(error).startswith("buffer server http://host:1: HTTP 503; ")
+    assert isinstance(error, OSError)

@@ -44,8 +44,9 @@ SUFFIXES = ("", ".zst", ".gz")
 LOCK_SUFFIX = ".LOCK"
 #: Seconds after which whoever left a lock is taken to be gone; the hashserver's default.
 LOCK_SECONDS = 120.0
-#: Seconds between two looks at a lock.
-LOOK_AGAIN = 0.1
+#: Seconds between two looks at a lock, at first and at last.
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 1.0
 
 _CHECKSUM_NAME = re.compile(r"[0-9a-f]{64}(\.zst|\.gz)?")
 
@@ -87,15 +88,16 @@ class BufferDirectory:
 
         What a file holds is hashed first. A damaged file is passed over, with a warning.
         """
-        answer = self._read_any(checksum)
-        if answer.outcome == NO and self._is_locked(checksum):
-            deadline = time.monotonic() + self._lock_seconds
-            while time.monotonic() < deadline and self._is_locked(checksum):
-                if self.find(checksum) is not None:
-                    break
-                time.sleep(LOOK_AGAIN)
-            answer = self._read_any(checksum)
-        return answer
+        deadline = time.monotonic() + self._lock_seconds
+        pause = FIRST_PAUSE
+        while True:
+            # looked at before the content: what comes after the lock went is whole
+            locked = self._is_locked(checksum) and time.monotonic() < deadline
+            answer = self._read_any(checksum, unfinished=locked)
+            if answer.content is not None or not locked:
+                return answer
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
@@ -103,18 +105,20 @@ class BufferDirectory:
     def renew_after_fork(self) -> None:
         """Do nothing: nothing here belongs to one process."""
 
-    def _read_any(self, checksum: Checksum) -> Answer:
+    def _read_any(self, checksum: Checksum, *, unfinished: bool) -> Answer:
+        """Try all names; where somebody is still writing, wrong content is no news."""
         outcome = NO
         for path, suffix in self._candidates(checksum):
-            content = self._read(path, suffix)
+            content = self._read(path, suffix, quiet=unfinished)
             if content is None:
                 outcome = WRONG if path in self._damaged else outcome
                 continue
             if calculate_checksum(content) == checksum.hex():
                 self._damaged.discard(path)
                 return Answer(content, FOUND)
-            self._warn(path, "its content has another checksum")
             outcome = WRONG
+            if not unfinished:
+                self._warn(path, "its content has another checksum")
         return Answer(None, outcome)
 
     def _is_locked(self, checksum: Checksum) -> bool:
@@ -126,7 +130,7 @@ class BufferDirectory:
                     return True
         return False
 
-    def _read(self, path: Path, suffix: str) -> bytes | None:
+    def _read(self, path: Path, suffix: str, *, quiet: bool = False) -> bytes | None:
         try:
             content = path.read_bytes()
             return decompress_bytes(content, suffix) if suffix else content
@@ -134,7 +138,8 @@ class BufferDirectory:
             self._damaged.discard(path)
             return None
         except OSError as error:  # unreadable, or compressed data that are damaged
-            self._warn(path, str(error))
+            if not quiet:
+                self._warn(path, str(error))
             return None
 
     def _warn(self, path: Path, reason: str) -> None:

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seamless import remote
+from seamless.backends import places
+
+
+@pytest.fixture(autouse=True)
+def unconfigured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("SEAMLESS_BUFFER_DIR", raising=False)
+    monkeypatch.delenv("SEAMLESS_BUFFER_SERVER", raising=False)
+    remote.configure()
+    yield
+    remote.configure()
+
+
+def read() -> list[str]:
+    return [place.name for place in places.readers()]
+
+
+def written() -> list[str]:
+    return [place.name for place in places.writers()]
+
+
+def test_there_is_nothing_where_nothing_is_said() -> None:
+    assert (read(), written()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "text", ["http://a:1,http://b:2", "http://a:1 http://b:2\n", " http://a:1 ,\thttp://b:2/,"]
+)
+def test_the_environment_names_servers(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEAMLESS_BUFFER_SERVER", text)
+    assert read() == written() == ["http://a:1", "http://b:2"]
+
+
+def test_the_environment_names_directories(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEAMLESS_BUFFER_DIR", os.pathsep.join(["/x", "/y"]))
+    assert read() == ["directory /x", "directory /y"]
+    assert written() == ["directory /x"]
+
+
+def test_directories_are_read_before_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEAMLESS_BUFFER_DIR", "/x")
+    remote.configure(read_servers=["http://r:1", "http://r:2"], write_servers="http://w:1")
+    assert read() == ["directory /x", "http://r:1", "http://r:2", "http://w:1"]
+    assert written() == ["directory /x", "http://w:1"]
+
+
+def test_a_server_of_both_kinds_is_read_once() -> None:
+    remote.configure(read_servers=["http://a:1", "http://b:1"], write_servers=["http://b:1"])
+    assert read() == ["http://a:1", "http://b:1"]
+
+
+def test_servers_that_are_named_take_the_place_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SEAMLESS_BUFFER_SERVER", "http://environment:1")
+    remote.configure(read_servers="http://r:1")
+    assert (read(), written()) == (["http://r:1"], [])
+    remote.configure()
+    assert read() == written() == ["http://environment:1"]
+
+
+def test_an_empty_list_means_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEAMLESS_BUFFER_DIR", "/x")
+    monkeypatch.setenv("SEAMLESS_BUFFER_SERVER", "http://environment:1")
+    remote.configure(directory=(), read_servers=[])
+    assert (read(), written()) == ([], [])
+
+
+def test_a_path_may_be_a_path() -> None:
+    remote.configure(directory=[Path("/x"), "/y"])
+    assert read() == ["directory /x", "directory /y"]
+
+
+@pytest.mark.parametrize("url", ["localhost:5577", "ftp://x", "http://", "/x", ""])
+def test_what_is_no_url_is_refused_and_nothing_changes(url: str) -> None:
+    remote.configure(read_servers="http://before:1")
+    with pytest.raises(ValueError, match="write http://HOST:PORT"):
+        remote.configure(read_servers=[url])
+    assert read() == ["http://before:1"]
+
+
+def test_what_is_no_url_is_refused_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEAMLESS_BUFFER_SERVER", "localhost:5577")
+    with pytest.raises(ValueError, match="from SEAMLESS_BUFFER_SERVER"):
+        read()
+
+
+@pytest.mark.parametrize("timeout", [0, -1.0, float("nan")])
+def test_a_timeout_has_to_be_positive(timeout: float) -> None:
+    with pytest.raises(ValueError, match="timeout"):
+        remote.configure(timeout=timeout)
+
+
+def test_a_place_is_made_once_and_anew_when_configured_anew() -> None:
+    remote.configure(read_servers="http://a:1")
+    first = places.readers()[0]
+    assert places.readers()[0] is first
+    remote.configure(read_servers="http://a:1")
+    assert places.readers()[0] is not first

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+
+from seamless.backends import quarantine
+from seamless.backends.quarantine import Quarantine
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_only_the_first_time_is_news() -> None:
+    held = Quarantine()
+    assert [held.add("a"), held.add("a"), held.add("b")] == [True, False, True]
+
+
+def test_a_key_is_held_for_some_time() -> None:
+    clock = Clock()
+    held = Quarantine(10, clock)
+    held.add("a")
+    assert "a" in held
+    clock.now = 10
+    assert "a" not in held
+    assert held.add("a") is False  # it has been told
+    assert "a" in held
+
+
+def test_a_key_that_is_released_is_news_again() -> None:
+    held = Quarantine()
+    held.add("a")
+    held.release("a")
+    held.release("never held")
+    assert "a" not in held
+    assert held.add("a") is True
+
+
+def test_the_oldest_go_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quarantine, "ENTRIES", 3)
+    held = Quarantine()
+    for key in "abcd":
+        held.add(key)
+    assert [key in held for key in "abcd"] == [False, True, True, True]
