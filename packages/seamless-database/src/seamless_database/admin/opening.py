@@ -1,0 +1,191 @@
+"""Open a file for the administrator: to read it without being in anybody's way, or to change it.
+
+Reading takes one snapshot. In WAL mode that holds nobody up; with a rollback journal it would, so
+that such a file, if it is in use, is copied first, a few pages at a time. Changing wants the file
+alone: nobody else may have it open. Statements go through SQLAlchemy connections, which stream.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
+
+import sqlalchemy
+from sqlalchemy.pool import NullPool
+
+from seamless_database import schema
+from seamless_database.admin.errors import FileInUseError
+from seamless_database.admin.usage import users
+from seamless_database.connection import Connection as PlainConnection
+from seamless_database.connection import is_lock
+from seamless_database.errors import FileError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Connection
+
+Mode = Literal["ro", "rw", "rwc"]
+
+#: seconds that SQLite waits for a lock
+LOCK_WAIT = 5.0
+#: pages of one step of a copy, and the pause after it, in which others may write
+STEP, PAUSE = 2000, 0.005
+#: kilobytes of a file that SQLite may keep in memory
+CACHE = 65536
+#: the bytes 18 and 19 of a file tell of WAL mode
+_WAL_MARK = b"\x02\x02"
+
+
+@contextmanager
+def reading(path: Path, progress: Callable[[int, int], None] | None = None) -> Iterator[Connection]:
+    """Open a file, or a copy of it if reading would hold up its users, within one snapshot."""
+    file = existing(path)
+    if not _in_wal_mode(file) and users(file):
+        with tempfile.TemporaryDirectory(prefix="seamless-database-admin-") as folder:
+            copy = Path(folder) / "snapshot.db"
+            back_up(path, copy, progress)
+            with _snapshot(copy, path) as connection:
+                yield connection
+    else:
+        with _snapshot(file, path) as connection:
+            yield connection
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[Connection]:
+    """Open a file that nobody else has open, with a plain journal, outside any transaction."""
+    file = existing(path)
+    if found := users(file):
+        raise FileInUseError(path, ", ".join(found))
+    if not os.access(file, os.W_OK):
+        raise FileError(path, "no permission to write it")
+    with connected(file, "rw", shown=path) as connection:
+        try:
+            # leaving WAL mode succeeds for the last connection only
+            connection.exec_driver_sql("PRAGMA journal_mode=DELETE").fetchall()
+            with transaction(connection):
+                pass
+        except sqlalchemy.exc.OperationalError as error:
+            if is_lock(plain(error)):
+                raise FileInUseError(path, "another process") from error
+            raise
+        connection.exec_driver_sql("PRAGMA synchronous=EXTRA")
+        yield connection
+
+
+@contextmanager
+def connected(file: Path, mode: Mode, shown: Path | None = None) -> Iterator[Connection]:
+    """Connect to a file, in autocommit mode."""
+
+    def connect() -> sqlite3.Connection:
+        uri = f"file:{quote(os.fsencode(file.resolve()))}?mode={mode}"
+        raw = sqlite3.connect(
+            uri, uri=True, timeout=LOCK_WAIT, isolation_level=None, check_same_thread=False
+        )
+        # whatever others have written, it can be looked at
+        raw.text_factory = _text
+        return raw
+
+    engine = sqlalchemy.create_engine(
+        "sqlite://", creator=connect, poolclass=NullPool, isolation_level="AUTOCOMMIT"
+    )
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA cache_size=-{CACHE}")
+            # reads the file for the first time
+            connection.exec_driver_sql("PRAGMA schema_version").fetchall()
+            yield connection
+    except sqlalchemy.exc.DBAPIError as error:
+        raise FileError(shown or file, _reason(plain(error))) from error
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """Do everything inside, or nothing."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if raw(connection).in_transaction:
+            connection.exec_driver_sql("ROLLBACK")
+        raise
+    connection.exec_driver_sql("COMMIT")
+
+
+def back_up(path: Path, target: Path, progress: Callable[[int, int], None] | None = None) -> None:
+    """Copy a file, also one that is being written, by SQLite's backup: a few pages at a time."""
+
+    def report(_status: int, remaining: int, total: int) -> None:
+        if progress is not None:
+            progress(total - remaining, total)
+
+    with connected(path, "ro") as source, connected(target, "rwc") as copy:
+        raw(source).backup(raw(copy), pages=STEP, progress=report, sleep=PAUSE)
+        # a copy of a file in WAL mode starts in that mode
+        copy.exec_driver_sql("PRAGMA journal_mode=DELETE").fetchall()
+    sync(target)
+
+
+def existing(path: Path) -> Path:
+    """Follow links to a file, and say what is wrong with it in clearer words than SQLite's."""
+    if path.is_dir():
+        raise FileError(path, "it is a folder")
+    if not path.exists():
+        raise FileError(path, "it does not exist")
+    if not os.access(path, os.R_OK):
+        raise FileError(path, "no permission to read it")
+    if not path.is_file():
+        raise FileError(path, "it is no plain file")
+    return path.resolve()
+
+
+def raw(connection: Connection) -> sqlite3.Connection:
+    """Reach SQLite's own connection, for what has no other way."""
+    found = connection.connection.driver_connection
+    assert isinstance(found, sqlite3.Connection)
+    return found
+
+
+def inspected(connection: Connection, path: Path) -> schema.Findings:
+    """Look at the tables of a file; raises `SchemaError` for those that are not ours."""
+    return schema.inspect(PlainConnection(raw(connection)), path)
+
+
+def plain(error: sqlalchemy.exc.DBAPIError) -> sqlite3.Error:
+    """Take SQLite's error out of SQLAlchemy's."""
+    return error.orig if isinstance(error.orig, sqlite3.Error) else sqlite3.Error(str(error.orig))
+
+
+def sync(path: Path) -> None:
+    """Bring a file to the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _snapshot(file: Path, shown: Path) -> Iterator[Connection]:
+    with connected(file, "ro", shown) as connection:
+        connection.exec_driver_sql("BEGIN")
+        yield connection
+        connection.exec_driver_sql("ROLLBACK")
+
+
+def _in_wal_mode(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(20)[18:] == _WAL_MARK
+
+
+def _reason(error: sqlite3.Error) -> str:
+    if is_lock(error):
+        return f"another process holds its lock (waited {LOCK_WAIT:g} s); try again later"
+    return str(error)
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="replace")

@@ -1,0 +1,202 @@
+"""The table of what may be wrong in a file, how it is found, and how it is mended.
+
+Most of it has been left behind by published servers and is not served; the rest comes from
+foreign hands. The order matters: what is mended first may leave something for the next to mend.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import LargeBinary, and_, cast, func, not_, or_, select
+
+from seamless_database.admin import judging
+from seamless_database.admin.found_rows import numbers, row_number
+from seamless_database.bucket_probe_model import BucketProbe
+from seamless_database.models import (
+    BufferInfo,
+    Expression,
+    IrreproducibleTransformation,
+    MetaData,
+    RevTransformation,
+    SyntacticToSemantic,
+    Transformation,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy.orm import InstrumentedAttribute
+
+    from seamless_database.models import Base
+
+
+class Mend(Enum):
+    """What is done about a row."""
+
+    DELETE = "deleted"
+    FORGET_RECORD = "kept without its record"
+    NUMBERS_TO_NULL = "numbers without a JSON form set to null"
+    ADD_REVERSE_ROW = "reverse row added"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One kind of thing that may be wrong with a row of a table."""
+
+    name: str
+    model: type[Base]
+    #: the numbers of the rows, or all columns that `judge` wants to see after the number
+    rows: Select[Any]
+    judge: Callable[..., bool] | None = None
+    mend: Mend = Mend.DELETE
+    #: other tables that have to be there
+    needs: tuple[type[Base], ...] = ()
+
+
+def _is_no_checksum(column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    return or_(
+        func.typeof(column) != "text",
+        func.length(column) != 64,
+        column.op("GLOB")("*[^0-9a-f]*"),
+        # bytes too: a NUL hides what follows it from both of the above
+        func.length(cast(column, LargeBinary)) != 64,
+    )
+
+
+def _with_bad_checksums(model: type[Base], *columns: InstrumentedAttribute[str]) -> Problem:
+    rows = numbers(model).where(or_(*map(_is_no_checksum, columns)))
+    return Problem(f"malformed checksums in {model.__tablename__}", model, rows)
+
+
+def _judged(
+    name: str, model: type[Base], judge: Callable[..., bool], *columns: Any, mend: Mend
+) -> Problem:
+    return Problem(name, model, numbers(model, *columns), judge, mend)
+
+
+def _superfluous(model: type[Base], same: tuple[Any, ...], best: tuple[Any, ...]) -> Select[Any]:
+    """All but the best of rows that are the same."""
+    place = func.row_number().over(partition_by=same, order_by=best).label("place")
+    ranked = select(row_number(model).label("number"), place).select_from(model).subquery()
+    return select(ranked.c.number).where(ranked.c.place > 1)
+
+
+_Contested = IrreproducibleTransformation
+_IS_RESULT_OF_RECORD = and_(
+    Transformation.checksum == MetaData.checksum, Transformation.result == MetaData.result
+)
+_IS_RESULT_OF_REVERSE = and_(
+    Transformation.checksum == RevTransformation.checksum,
+    Transformation.result == RevTransformation.result,
+)
+# as a set: many transformations may have one and the same result, so looking up each is too slow
+_WITHOUT_REVERSE = (
+    select(Transformation.checksum, Transformation.result)
+    .except_(select(RevTransformation.checksum, RevTransformation.result))
+    .subquery()
+)
+
+PROBLEMS: tuple[Problem, ...] = (
+    _with_bad_checksums(Transformation, Transformation.checksum, Transformation.result),
+    _with_bad_checksums(RevTransformation, RevTransformation.checksum, RevTransformation.result),
+    _with_bad_checksums(MetaData, MetaData.checksum, MetaData.result),
+    _with_bad_checksums(_Contested, _Contested.checksum, _Contested.result),
+    _with_bad_checksums(BufferInfo, BufferInfo.checksum),
+    _with_bad_checksums(Expression, Expression.input_checksum, Expression.result),
+    _with_bad_checksums(
+        SyntacticToSemantic, SyntacticToSemantic.syntactic, SyntacticToSemantic.semantic
+    ),
+    _with_bad_checksums(BucketProbe, BucketProbe.bucket_checksum),
+    _judged(
+        "records that are malformed, or of something else",
+        MetaData,
+        judging.is_bad_record,
+        MetaData.checksum,
+        MetaData.result,
+        MetaData.record,
+        mend=Mend.DELETE,
+    ),
+    _judged(
+        "contested results with a malformed record",
+        _Contested,
+        judging.is_bad_contested_record,
+        _Contested.record,
+        mend=Mend.FORGET_RECORD,
+    ),
+    _judged(
+        "malformed buffer info",
+        BufferInfo,
+        judging.is_no_object,
+        BufferInfo.buffer_info,
+        mend=Mend.DELETE,
+    ),
+    _judged(
+        "buffer info with NaN or infinity",
+        BufferInfo,
+        judging.has_odd_numbers,
+        BufferInfo.buffer_info,
+        mend=Mend.NUMBERS_TO_NULL,
+    ),
+    _judged(
+        "expressions with a malformed path",
+        Expression,
+        judging.is_no_list,
+        Expression.path,
+        mend=Mend.DELETE,
+    ),
+    _judged(
+        "malformed bucket probes",
+        BucketProbe,
+        judging.is_no_object,
+        BucketProbe.freshness_tokens,
+        mend=Mend.DELETE,
+    ),
+    Problem(
+        "records not of the current result",
+        MetaData,
+        numbers(MetaData).where(
+            not_(select(Transformation.checksum).where(_IS_RESULT_OF_RECORD).exists())
+        ),
+        needs=(Transformation,),
+    ),
+    Problem(
+        "orphaned reverse rows",
+        RevTransformation,
+        numbers(RevTransformation).where(
+            not_(select(Transformation.checksum).where(_IS_RESULT_OF_REVERSE).exists())
+        ),
+        needs=(Transformation,),
+    ),
+    Problem(
+        "duplicate reverse rows",
+        RevTransformation,
+        _superfluous(
+            RevTransformation,
+            (RevTransformation.result, RevTransformation.checksum),
+            (RevTransformation.id,),
+        ),
+    ),
+    Problem(
+        "transformations without a reverse row",
+        Transformation,
+        numbers(Transformation).where(
+            Transformation.checksum.in_(select(_WITHOUT_REVERSE.c.checksum))
+        ),
+        mend=Mend.ADD_REVERSE_ROW,
+        needs=(RevTransformation,),
+    ),
+    Problem(
+        "duplicate contested results",
+        _Contested,
+        _superfluous(
+            _Contested,
+            (_Contested.checksum, _Contested.result),
+            # the one that is served: the first that has a record
+            (_Contested.record.in_(("", '""')), _Contested.id),
+        ),
+    ),
+)
