@@ -71,7 +71,7 @@ class Server:
         self.lines: list[str] = []
         self.port = 0
         self._ended: tuple[int, str] | None = None
-        self.host = ""
+        self.scheme, self.host = "http", ""
         self._local = threading.local()
         self._connections: list[http.client.HTTPConnection] = []
         if wait:
@@ -81,15 +81,16 @@ class Server:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.lines.append(line.rstrip("\n"))
-            if match := re.search(r"http://(?:\[(.*?)\]|(.*?)):(\d+)", line):
-                self.host = match[1] or match[2]
-                self.port = int(match[3])
+            if match := re.search(r"(https?)://(?:\[(.*?)\]|(.*?)):(\d+)", line):
+                self.scheme = match[1]
+                self.host = match[2] or match[3]
+                self.port = int(match[4])
                 return
         raise AssertionError(f"the server did not start: {self.process.communicate()}")
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"{self.scheme}://{self.host}:{self.port}"
 
     def ask(
         self,

@@ -12,8 +12,10 @@ from seamless_database.client import AsyncDatabaseClient, DatabaseClient
 from seamless_database.errors import (
     ClientError,
     ConflictError,
+    ForbiddenError,
     ReadOnlyError,
     RequestError,
+    UnauthorizedError,
     UnknownKeyError,
 )
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TF, RESULT, OTHER = checksum(1), checksum(2), checksum(3)
+READ_TOKEN, WRITE_TOKEN = "r" * 20, "w" * 20
 
 
 @pytest.fixture(scope="module")
@@ -178,3 +181,56 @@ def test_both_faces_have_the_same_methods() -> None:
 def test_methods_keep_their_signature_and_description(client: DatabaseClient) -> None:
     assert list(inspect.signature(client.put_transformation).parameters) == ["checksum", "result"]
     assert "result" in str(client.put_transformation.__doc__)
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that wants a token."""
+    folder = tmp_path_factory.mktemp("guarded")
+    tokens = folder / "tokens"
+    tokens.touch(mode=0o600)
+    tokens.write_text(f"read {READ_TOKEN}\nwrite {WRITE_TOKEN}\n")
+    with Server(folder / "seamless.db", "--token-file", str(tokens)) as server:
+        yield server
+
+
+def test_a_token_lets_in_as_argument_and_in_the_url(guarded: Server) -> None:
+    with DatabaseClient(guarded.url, token=WRITE_TOKEN) as client:
+        client.put_transformation(TF, RESULT)
+    place = guarded.url.removeprefix("http://")
+    with DatabaseClient(f"http://user:{READ_TOKEN}@{place}") as client:
+        assert client.get_transformation(TF) == RESULT
+        with pytest.raises(ForbiddenError):
+            client.put_transformation(TF, RESULT)
+
+
+def test_no_token_or_a_wrong_one_is_unauthorized(guarded: Server) -> None:
+    with DatabaseClient(guarded.url) as client:
+        assert client.healthcheck() is True
+        with pytest.raises(UnauthorizedError, match="wants a token"):
+            client.get_transformation(TF)
+    with (
+        DatabaseClient(guarded.url, token="y" * 20) as client,
+        pytest.raises(UnauthorizedError, match="none of those"),
+    ):
+        client.get_transformation(TF)
+
+
+def test_the_async_face_shows_tokens_too(guarded: Server) -> None:
+    async def talk() -> None:
+        place = guarded.url.removeprefix("http://")
+        async with AsyncDatabaseClient(guarded.url, token=WRITE_TOKEN) as client:
+            await client.put_transformation(OTHER, RESULT)
+        async with AsyncDatabaseClient(f"http://user:{READ_TOKEN}@{place}") as client:
+            assert await client.get_transformation(OTHER) == RESULT
+
+    asyncio.run(talk())
+
+
+def test_no_error_shows_the_password_of_the_url() -> None:
+    with (
+        DatabaseClient("http://user:hidden@127.0.0.1:1") as client,
+        pytest.raises(ClientError) as caught,
+    ):
+        client.get_transformation(TF)
+    assert "hidden" not in str(caught.value)

@@ -19,6 +19,7 @@ from seamless_database.errors import (
     DatabaseError,
     ReadOnlyError,
     RequestTooLargeError,
+    UnauthorizedError,
     UnknownKeyError,
 )
 from seamless_database.protocol import Fields, decode
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from seamless_database.auth import Tokens
     from seamless_database.database import Database
 
 T = TypeVar("T")
@@ -43,22 +45,31 @@ METHODS = ("GET", "HEAD", "PUT")
 
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 _CLOSE = (b"connection", b"close")
+_SCHEMES = (b'Bearer realm="seamless-database"', b'Basic realm="seamless-database"')
+_AUTHENTICATE = [(b"www-authenticate", scheme) for scheme in _SCHEMES]
 _LOG = logging.getLogger(__name__)
 
 
 def create_app(
-    database: Database, *, max_body: int = MAX_BODY, activity: Activity | None = None
+    database: Database,
+    *,
+    max_body: int = MAX_BODY,
+    activity: Activity | None = None,
+    tokens: Tokens | None = None,
 ) -> Starlette:
-    """Build the ASGI app that serves a database."""
+    """Build the ASGI app that serves a database; without tokens, to anybody."""
     app = Starlette()
     # what no route claims: the protocol is spoken on every path
-    app.router.default = _Endpoint(database, max_body, activity or Activity())
+    app.router.default = _Endpoint(database, max_body, activity or Activity(), tokens)
     return app
 
 
 class _Endpoint:
-    def __init__(self, database: Database, max_body: int, activity: Activity) -> None:
+    def __init__(
+        self, database: Database, max_body: int, activity: Activity, tokens: Tokens | None
+    ) -> None:
         self._database = database
+        self._tokens = tokens
         self._max_body = max_body
         self._activity = activity
         self._allowed = METHODS if database.writable else METHODS[:-1]
@@ -94,6 +105,9 @@ class _Endpoint:
 
     async def _dispatch(self, scope: Scope, receive: Receive) -> Answer:
         method = scope["method"]
+        healthcheck = scope["path"] == HEALTHCHECK and method in METHODS[:-1]
+        if self._tokens is not None and not healthcheck:
+            self._tokens.check(method, scope["headers"])
         if method == "PUT":
             if not self._database.writable:
                 raise ReadOnlyError
@@ -102,7 +116,7 @@ class _Endpoint:
             return 200, "OK"
         if method not in METHODS:
             return 405, f"ERROR: Method Not Allowed: use one of {', '.join(self._allowed)}"
-        if scope["path"] == HEALTHCHECK:
+        if healthcheck:
             return 200, "OK"
         body = await self._body(receive)
         answer = await self._database.answer(await _checked(body, reading))
@@ -135,6 +149,8 @@ class _Endpoint:
             headers.append(_CLOSE)
         elif status == ReadOnlyError.status:
             headers.append((b"allow", ", ".join(self._allowed).encode()))
+        elif status == UnauthorizedError.status:
+            headers += _AUTHENTICATE
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

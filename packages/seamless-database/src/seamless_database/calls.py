@@ -14,8 +14,10 @@ from seamless_database.errors import (
     ClientError,
     ConflictError,
     DatabaseError,
+    ForbiddenError,
     ReadOnlyError,
     RequestError,
+    UnauthorizedError,
     UnavailableError,
     UnknownKeyError,
 )
@@ -26,6 +28,8 @@ Object = dict[str, Any]
 _MESSAGES: Mapping[int, Callable[[str], DatabaseError]] = {
     RequestError.status: RequestError,
     413: RequestError,
+    UnauthorizedError.status: UnauthorizedError,
+    ForbiddenError.status: lambda _text: ForbiddenError(),
     UnknownKeyError.status: UnknownKeyError,
     ReadOnlyError.status: lambda _text: ReadOnlyError(),
     ConflictError.status: ConflictError,

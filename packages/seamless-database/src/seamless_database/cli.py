@@ -39,8 +39,8 @@ def parser() -> argparse.ArgumentParser:
         prog="seamless-database",
         description="Serve a computation cache: a SQLite file that maps checksums of "
         "transformations to checksums of their results, and to how they were executed.",
-        epilog="Anybody who reaches the port can read, and with --writable also write; "
-        "use --host 127.0.0.1 to stay on this machine.",
+        epilog="Without --token-file, anybody who reaches the port can read, and with --writable "
+        "also write; use --host 127.0.0.1 to stay on this machine.",
     )
     top.add_argument("database_file", help="the SQLite file; with --writable it may not exist yet")
     ports = top.add_mutually_exclusive_group()
@@ -77,6 +77,17 @@ def parser() -> argparse.ArgumentParser:
         metavar="SIZE",
         help="take request bodies of at most this size (default: %(default)s)",
     )
+    top.add_argument(
+        "--token-file",
+        metavar="FILE",
+        type=Path,
+        help="let only those in who show a token of this file; its lines are `read TOKEN` or "
+        "`write TOKEN` (default: anybody)",
+    )
+    top.add_argument(
+        "--tls-cert", metavar="FILE", type=Path, help="serve https, with this certificate (PEM)"
+    )
+    top.add_argument("--tls-key", metavar="FILE", type=Path, help="the key of the certificate")
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return top
 
@@ -114,6 +125,7 @@ class _Run:
 
     def serve(self) -> None:
         # the heavy imports come late, so that --help and mistakes are answered at once
+        from seamless_database import tls, token_file
         from seamless_database.database import Database
         from seamless_database.listening import listen, port_of, url_of
         from seamless_database.server import serve
@@ -121,6 +133,8 @@ class _Run:
         arguments = self._arguments
         _say(f"Database file: {arguments.database_file}")
         timeout, max_body = _timeout(arguments.timeout), _size(arguments.max_body)
+        tokens = token_file.read(arguments.token_file) if arguments.token_file else None
+        secure = tls.context(arguments.tls_cert, arguments.tls_key)
         with ExitStack() as stack:
             database = Database(arguments.database_file, writable=arguments.writable)
             stack.enter_context(database)
@@ -133,14 +147,23 @@ class _Run:
                     status_file.write_running(arguments.status_file, base, port_of(listeners[0]))
                 self._ready = True
                 what = "Reading and writing" if arguments.writable else "Read-only"
-                _say(f"{what}, on {', '.join(url_of(listener) for listener in listeners)}")
+                scheme = "https" if secure else "http"
+                _say(f"{what}, on {', '.join(url_of(each, scheme) for each in listeners)}")
                 if database.on_network and arguments.writable:
                     _say("The file is on a network file system: no WAL mode, slower writes")
 
             base = {}
             if arguments.status_file is not None:
                 base = status_file.read(arguments.status_file, self._status_wait)
-            serve(database, listeners, timeout=timeout, max_body=max_body, on_ready=on_ready)
+            serve(
+                database,
+                listeners,
+                timeout=timeout,
+                max_body=max_body,
+                tokens=tokens,
+                tls=secure,
+                on_ready=on_ready,
+            )
             # from here on nothing takes long, and what is left to do should be done
             _on_signals(signal.SIG_IGN)
 

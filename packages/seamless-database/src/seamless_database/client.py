@@ -13,9 +13,12 @@ import httpx
 
 from seamless_database import calls
 from seamless_database.errors import ClientError
+from seamless_database.server_address import ServerAddress
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
     from types import TracebackType
 
     from seamless_database.calls import Call
@@ -58,12 +61,33 @@ class _Async(Generic[P, T]):
 
 
 class DatabaseClient:
-    """A client for plain code; usable from several threads, and as a context manager."""
+    """A client for plain code; usable from several threads, and as a context manager.
 
-    def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
-        self.url = url.rstrip("/")
+    Parameters
+    ----------
+    url
+        of the server; a token may be in it, `http://user:TOKEN@host:port`
+    timeout
+        seconds that one request may take
+    token
+        to be let in with
+    verify
+        the certificates that an https server is checked against: True for those of the public
+        authorities, a path of a PEM file, or a context of `ssl`; False checks nothing
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float = TIMEOUT,
+        token: str | None = None,
+        verify: bool | str | Path | ssl.SSLContext = True,
+    ) -> None:
+        address = ServerAddress.of(url, token)
+        self.url = address.url
         # no proxies from the environment: the server is a neighbour
-        self._http = httpx.Client(timeout=timeout, trust_env=False)
+        self._http = httpx.Client(timeout=timeout, trust_env=False, **address.options(verify))
 
     healthcheck = _Sync(calls.healthcheck)
     get_protocol = _Sync(calls.get_protocol)
@@ -110,11 +134,22 @@ class DatabaseClient:
 
 
 class AsyncDatabaseClient:
-    """A client for one event loop; usable from many tasks, and as an async context manager."""
+    """A client for one event loop; usable from many tasks, and as an async context manager.
 
-    def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
-        self.url = url.rstrip("/")
-        self._http = httpx.AsyncClient(timeout=timeout, trust_env=False)
+    Its parameters are those of `DatabaseClient`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float = TIMEOUT,
+        token: str | None = None,
+        verify: bool | str | Path | ssl.SSLContext = True,
+    ) -> None:
+        address = ServerAddress.of(url, token)
+        self.url = address.url
+        self._http = httpx.AsyncClient(timeout=timeout, trust_env=False, **address.options(verify))
 
     healthcheck = _Async(calls.healthcheck)
     get_protocol = _Async(calls.get_protocol)

@@ -5,6 +5,8 @@
     DatabaseError
     ├── RequestError (ValueError)            400  a field is missing or wrong
     │   └── RequestTooLargeError             413  the body is larger than the server takes
+    ├── UnauthorizedError (PermissionError)  401  no token, or none that the server knows
+    ├── ForbiddenError (PermissionError)     403  a write with a token that may only read
     ├── UnknownKeyError (KeyError)           404  nothing is stored under that key
     ├── ReadOnlyError (PermissionError)      405  a write on a server without --writable
     ├── ConflictError (ValueError)           409  the write contradicts what is stored
@@ -16,6 +18,8 @@
     │   ├── SchemaError (ValueError)              the tables of the file are not ours
     │   ├── AddressError                          no such host, or no free port
     │   ├── StatusFileError                       the status file cannot be used
+    │   ├── TokenFileError (ValueError)           the token file cannot be used
+    │   ├── CertificateError (ValueError)         the TLS certificate or its key cannot be used
     │   └── OptionError (ValueError)              an option has an impossible value
     └── ClientError (ConnectionError)             the client got no answer, or one it cannot use
 """
@@ -57,6 +61,21 @@ class RequestTooLargeError(RequestError):
             "larger --max-body"
         )
         self.limit = limit
+
+
+class UnauthorizedError(DatabaseError, PermissionError):
+    """The request shows no token, or one that the server does not know."""
+
+    status = 401
+
+
+class ForbiddenError(DatabaseError, PermissionError):
+    """A write was asked for with a token that may only read."""
+
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("this token may only read; a write needs a write token of the server")
 
 
 class UnknownKeyError(DatabaseError, KeyError):
@@ -132,6 +151,22 @@ class StatusFileError(StartError):
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(f"cannot use the status file {path}: {reason}")
+        self.path = path
+
+
+class TokenFileError(StartError, ValueError):
+    """The token file cannot be read, others may read it, or it is malformed; `path` is the file."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"cannot use the token file {path}: {reason}")
+        self.path = path
+
+
+class CertificateError(StartError, ValueError):
+    """The TLS certificate or its key is no such thing; `path` is the file."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"cannot use the TLS file {path}: {reason}")
         self.path = path
 
 

@@ -16,8 +16,10 @@ from seamless_database.app import MAX_BODY, create_app
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import Callable, Iterator
 
+    from seamless_database.auth import Tokens
     from seamless_database.database import Database
 
 #: seconds that an idle connection is kept; longer than any client keeps it
@@ -26,6 +28,8 @@ KEEP_ALIVE = 300
 RECEIVE_GRACE = 1.5
 #: seconds for all requests together; longer than the wait for a lock
 STOP_GRACE = 8
+#: seconds for a client to say goodbye, once it has got all it is to get
+GOODBYE_GRACE = 0.3
 STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
 )
@@ -37,6 +41,8 @@ def serve(
     *,
     timeout: float | None = None,
     max_body: int = MAX_BODY,
+    tokens: Tokens | None = None,
+    tls: ssl.SSLContext | None = None,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Run the server; returns when it has stopped.
@@ -45,6 +51,10 @@ def serve(
     ----------
     timeout
         seconds without any request after which to stop; None to go on for ever
+    tokens
+        those that are let in; None for anybody
+    tls
+        what to wrap connections with; None for plain HTTP
     on_ready
         called once, when requests are being answered; what it raises ends the server
     """
@@ -52,7 +62,7 @@ def serve(
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     activity = Activity()
     config = uvicorn.Config(
-        create_app(database, max_body=max_body, activity=activity),
+        create_app(database, max_body=max_body, activity=activity, tokens=tokens),
         http="httptools" if _installed("httptools") else "h11",
         loop=_loop(),
         ws="none",
@@ -64,6 +74,9 @@ def serve(
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=STOP_GRACE,
     )
+    config.load()
+    # uvicorn's own options would make another one, which asks for passphrases
+    config.ssl = tls
     # a signal must not fall between the handlers of before and those of the event loop
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
@@ -98,6 +111,13 @@ class _Server(uvicorn.Server):
             self._watch = loop.create_task(self._stop_when_idle(self._timeout))
         self._on_ready()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        hanging_up = asyncio.get_running_loop().create_task(self._hang_up())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            hanging_up.cancel()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         # uvicorn would raise the signal again after it has stopped, and we would not end with 0
@@ -107,6 +127,15 @@ class _Server(uvicorn.Server):
         if not self.should_exit:
             self.should_exit = True
             asyncio.get_running_loop().call_later(RECEIVE_GRACE, self._activity.dismiss)
+
+    async def _hang_up(self) -> None:
+        """Let go of TLS clients that do not say goodbye: those with an idle connection never do."""
+        while True:
+            await asyncio.sleep(GOODBYE_GRACE)
+            for connection in list(self.server_state.connections):
+                transport = connection.transport
+                if transport.is_closing() and not transport.get_write_buffer_size():
+                    transport.abort()
 
     async def _stop_when_idle(self, timeout: float) -> None:
         while (remaining := timeout - self._activity.idle()) > 0:  # noqa: ASYNC110  # no event: time

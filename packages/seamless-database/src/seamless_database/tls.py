@@ -1,0 +1,37 @@
+"""The server's side of TLS: a certificate and its key, checked before anything is served."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, NoReturn
+
+from seamless_database.errors import CertificateError, OptionError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def context(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    """Make what connections are wrapped with; None where neither file is given."""
+    if cert is None and key is None:
+        return None
+    if cert is None or key is None:
+        raise OptionError("--tls-cert and --tls-key go together; give both, or neither")
+    for path in (cert, key):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise CertificateError(path, str(error.strerror)) from error
+    made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    made.set_alpn_protocols(["http/1.1"])
+
+    def ask() -> NoReturn:
+        # a server in the background has nobody to ask
+        raise CertificateError(key, "it is protected by a passphrase; store it without")
+
+    try:
+        made.load_cert_chain(cert, key, password=ask)
+    except ssl.SSLError as error:
+        reason = error.reason or "they are no certificate and key in PEM format"
+        raise CertificateError(f"{cert} with {key}", reason) from error
+    return made

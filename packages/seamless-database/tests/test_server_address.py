@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import base64
+
+import httpx
+import pytest
+
+from seamless_database.server_address import ServerAddress
+
+
+def header(address: ServerAddress) -> str:
+    """What a request to that address would show."""
+    assert address.authorization is not None
+    request = httpx.Request("GET", address.url)
+    headers = next(address.authorization.auth_flow(request)).headers
+    return str(headers["Authorization"])
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://host:5522", "https://[::1]:5522", "http://host:5522/prefix", "http://host/a@b", "x"],
+)
+def test_an_address_without_a_password_stays_as_it_is(url: str) -> None:
+    assert ServerAddress.of(url) == ServerAddress(url)
+    assert ServerAddress.of(url + "/") == ServerAddress(url)
+
+
+def test_a_password_leaves_the_url_and_becomes_basic() -> None:
+    address = ServerAddress.of("http://user:a%40b:c@host:5522/")
+    assert address.url == "http://host:5522"
+    assert header(address) == "Basic " + base64.b64encode(b"user:a@b:c").decode()
+    assert "a%40b" not in repr(address)
+
+
+def test_a_token_goes_before_the_password_of_the_url() -> None:
+    address = ServerAddress.of("http://user:password@host", "token")
+    assert address.url == "http://host"
+    assert header(address) == "Bearer token"

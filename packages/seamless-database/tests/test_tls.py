@@ -1,0 +1,178 @@
+"""Over real TLS: who is served, who is not, how it ends, and which files are refused."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+from database_samples import checksum
+from database_server import PATIENCE, Server
+
+from seamless_database import tls
+from seamless_database.cli import main
+from seamless_database.client import AsyncDatabaseClient, DatabaseClient
+from seamless_database.errors import CertificateError, ClientError, OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TF, RESULT = checksum(1), checksum(2)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a certificate for this machine, its key, and who has signed it."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost", "127.0.0.1")
+    authority.cert_pem.write_to_path(folder / "authority.pem")
+    certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    certificate.private_key_pem.write_to_path(folder / "key.pem")
+    return folder
+
+
+def served(folder: Path, file: Path) -> Server:
+    """Start a server with the certificate."""
+    return Server(
+        file, "--tls-cert", str(folder / "cert.pem"), "--tls-key", str(folder / "key.pem")
+    )
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Server]:
+    with served(folder, folder / "seamless.db") as server:
+        yield server
+        assert server.stop() == (0, "")
+
+
+@pytest.fixture
+def trust(folder: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=folder / "authority.pem")
+
+
+def test_the_start_tells_the_secure_address(server: Server) -> None:
+    assert server.lines[-1] == f"Reading and writing, on https://127.0.0.1:{server.port}"
+
+
+def test_a_client_that_trusts_the_certificate_is_served(server: Server, folder: Path) -> None:
+    with DatabaseClient(server.url, verify=folder / "authority.pem") as client:
+        client.put_transformation(TF, RESULT)
+        assert client.get_transformation(TF) == RESULT
+
+
+def test_the_async_face_speaks_tls_too(server: Server, trust: ssl.SSLContext) -> None:
+    async def talk() -> bool:
+        async with AsyncDatabaseClient(server.url, verify=trust) as client:
+            return await client.healthcheck()
+
+    assert asyncio.run(talk())
+
+
+def test_a_client_that_does_not_trust_it_does_not_talk(server: Server) -> None:
+    with (
+        DatabaseClient(server.url) as client,
+        pytest.raises(ClientError, match="certificate"),
+    ):
+        client.healthcheck()
+
+
+def test_a_client_may_trust_anybody(server: Server) -> None:
+    with DatabaseClient(server.url, verify=False) as client:
+        assert client.healthcheck()
+
+
+def test_plain_http_is_not_answered(server: Server) -> None:
+    with (
+        DatabaseClient(server.url.replace("https", "http")) as client,
+        pytest.raises(ClientError),
+    ):
+        client.healthcheck()
+
+
+def test_old_versions_of_tls_are_refused(server: Server, trust: ssl.SSLContext) -> None:
+    trust.minimum_version = ssl.TLSVersion.TLSv1_2
+    raw = socket.create_connection((server.host, server.port), timeout=PATIENCE)
+    with trust.wrap_socket(raw, server_hostname="localhost") as secure:
+        assert secure.version() in ("TLSv1.2", "TLSv1.3")
+    assert tls.context(None, None) is None
+
+
+# the end
+
+
+def test_an_idle_connection_does_not_hold_up_the_end(
+    folder: Path, tmp_path: Path, trust: ssl.SSLContext
+) -> None:
+    with served(folder, tmp_path / "seamless.db") as server:
+        raw = socket.create_connection((server.host, server.port), timeout=PATIENCE)
+        with trust.wrap_socket(raw, server_hostname="localhost") as secure:
+            secure.sendall(b"GET /healthcheck HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert secure.recv(4096).startswith(b"HTTP/1.1 200")
+            assert server.stop() == (0, "")
+
+
+def test_half_a_handshake_does_not_hold_up_the_end(folder: Path, tmp_path: Path) -> None:
+    with (
+        served(folder, tmp_path / "seamless.db") as server,
+        closing(socket.create_connection((server.host, server.port))) as silent,
+    ):
+        silent.sendall(b"\x16\x03\x01")
+        assert server.stop() == (0, "")
+
+
+# files that are none
+
+
+def test_one_file_without_the_other_is_refused(folder: Path) -> None:
+    for pair in ((folder / "cert.pem", None), (None, folder / "key.pem")):
+        with pytest.raises(OptionError, match="--tls-cert and --tls-key go together"):
+            tls.context(*pair)
+
+
+def test_a_missing_file_is_named(folder: Path) -> None:
+    for pair in ((folder / "cert.pem", folder / "no"), (folder / "no", folder / "key.pem")):
+        with pytest.raises(CertificateError, match="no: No such file"):
+            tls.context(*pair)
+
+
+def test_a_key_of_another_certificate_is_refused(folder: Path, tmp_path: Path) -> None:
+    other = trustme.CA().issue_cert("localhost")
+    other.private_key_pem.write_to_path(tmp_path / "other.pem")
+    with pytest.raises(CertificateError, match=r"other\.pem: KEY_VALUES_MISMATCH"):
+        tls.context(folder / "cert.pem", tmp_path / "other.pem")
+
+
+def test_a_key_with_a_passphrase_is_refused_and_never_asked_for(
+    folder: Path, tmp_path: Path
+) -> None:
+    from cryptography.hazmat.primitives import serialization as form
+
+    key = form.load_pem_private_key((folder / "key.pem").read_bytes(), None)
+    locked = key.private_bytes(
+        form.Encoding.PEM, form.PrivateFormat.PKCS8, form.BestAvailableEncryption(b"secret")
+    )
+    (tmp_path / "locked.pem").write_bytes(locked)
+    with pytest.raises(CertificateError, match="passphrase"):
+        tls.context(folder / "cert.pem", tmp_path / "locked.pem")
+
+
+def test_a_start_with_a_file_that_is_no_certificate_fails_in_one_line(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cert.pem").write_text("nonsense\n")
+    status = tmp_path / "status.json"
+    status.write_text("{}")
+    words = [str(tmp_path / "new.db"), "--writable", "--status-file", str(status)]
+    words += ["--tls-cert", str(tmp_path / "cert.pem"), "--tls-key", str(folder / "key.pem")]
+    assert main(words) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"Error: cannot use the TLS file {tmp_path / 'cert.pem'}")
+    assert error.count("\n") == 1
+    assert status.read_text() == '{"status": "failed"}\n'
+    assert not (tmp_path / "new.db").exists()
