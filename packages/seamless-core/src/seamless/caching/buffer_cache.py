@@ -268,9 +268,8 @@ class BufferCache(CappedStore):
     def _fill(self, checksum: Checksum, buffer: Buffer, size: int | None) -> list[Buffer]:
         """Hold a buffer; return those that had to leave for it, never itself."""
         self._strong.fill(checksum, buffer, len(buffer) if size is None else size)
-        dropped = self._make_room()
         self._strong.requeue(checksum, self._clock())
-        return dropped
+        return self._make_room(checksum)
 
 
 def _send(buffer: Buffer) -> None:

@@ -176,5 +176,5 @@ class CappedStore:
         """End what `start_eviction_loop` began; nothing happens if it is not running."""
         self._eviction_loop.stop()
 
-    def _make_room(self) -> list[Buffer]:
-        return self._strong.make_room(self.soft_cap, self.hard_cap, self._clock())
+    def _make_room(self, newcomer: Checksum | None = None) -> list[Buffer]:
+        return self._strong.make_room(self.soft_cap, self.hard_cap, self._clock(), newcomer)

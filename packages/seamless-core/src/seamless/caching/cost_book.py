@@ -21,7 +21,7 @@ __all__ = ["CostBook", "CostProfile", "Estimate"]
 
 GIGABYTE = 1e9
 #: How many checksums are remembered, with facts and with past uses each.
-REMEMBERED = 50_000
+REMEMBERED = 20_000
 #: How many transformations one estimate follows back at most.
 FOLLOWED = 64
 #: What a buffer that can be downloaded nowhere is taken to have cost, where nobody recorded
@@ -181,7 +181,8 @@ class CostBook:
 
     def take_uses(self, checksum: Checksum) -> tuple[float, float] | None:
         """Return, and forget, what `keep_uses` was told."""
-        return self._past_uses.pop(checksum.bytes(), None)
+        digest = checksum.bytes()
+        return self._past_uses.pop(digest) if digest in self._past_uses else None
 
 
 def _checked(amount: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["ScratchMarks"]
 
 #: How many marks are remembered at least, beyond those of buffers that are referenced.
-REMEMBERED = 100_000
+REMEMBERED = 50_000
 
 
 class ScratchMarks:

@@ -30,7 +30,7 @@ class StrongTable:
         self.size = 0
         self.evictions = 0
         self.evicted_bytes = 0
-        #: evicted bytes by soft cap: the clock of uses
+        #: evicted bytes by soft cap, or by what was held if that was more: the clock of uses
         self.turnover = 0.0
         self.costs = CostBook()
         #: which of those that have left were scratch: their next holder has to know
@@ -57,7 +57,7 @@ class StrongTable:
         return checksum.bytes() in self.scratch_marks if entry is None else entry.scratch
 
     def fill(self, checksum: Checksum, buffer: Buffer, size: int) -> None:
-        """Give an entry its buffer. It can't be evicted before `requeue` is called."""
+        """Give an entry its buffer. `requeue` puts it where it belongs."""
         entry = self.entries[checksum]
         entry.buffer = buffer
         entry.size = size
@@ -114,15 +114,42 @@ class StrongTable:
         if entry.buffer is not None:
             self.size -= entry.size
 
-    def make_room(self, soft_cap: int, hard_cap: int, now: float) -> list[Buffer]:
+    def make_room(
+        self, soft_cap: int, hard_cap: int, now: float, newcomer: Checksum | None = None
+    ) -> list[Buffer]:
         """Let buffers go, the least worth first, until the caps are kept; return them.
 
-        Above the soft cap, those that only a tempref holds; above the hard cap, any.
+        Above the soft cap, those that only a tempref holds; above the hard cap, any. A
+        newcomer stays, since somebody counts on finding it. Where it is worth less than what
+        would have to leave for it below the soft cap, nothing does: it is above the cap then,
+        as a guest, and among the first to go when others come.
         """
+        dropped = self._shrink(self._loose, soft_cap, now, newcomer, soft_cap, as_guest=True)
+        for queue in (self._loose, self._held):
+            dropped += self._shrink(queue, hard_cap, now, newcomer, soft_cap)
+        return dropped
+
+    def _shrink(
+        self,
+        queue: EvictionQueue,
+        limit: int,
+        now: float,
+        newcomer: Checksum | None,
+        soft_cap: int,
+        *,
+        as_guest: bool = False,
+    ) -> list[Buffer]:
+        """Empty a queue, but for the newcomer, until the memory taken is within `limit`."""
         dropped: list[Buffer] = []
-        for cap, queue in ((soft_cap, self._loose), (hard_cap, self._held)):
-            while self.size > cap and (cheapest := self._take_cheapest(queue, now)):
+        spared = False
+        while self.size > limit and (cheapest := self._take_cheapest(queue, now)):
+            if cheapest == newcomer:
+                spared = True
+                limit += self.entries[cheapest].size if as_guest else 0
+            else:
                 dropped.append(self._evict(cheapest, soft_cap))
+        if spared and newcomer is not None:
+            self.requeue(newcomer, now)
         return dropped
 
     def _take_cheapest(self, queue: EvictionQueue, now: float) -> Checksum | None:
@@ -138,7 +165,7 @@ class StrongTable:
         assert buffer is not None, "only entries with a buffer are queued for eviction"
         self.evictions += 1
         self.evicted_bytes += entry.size
-        self.turnover += entry.size / max(1, soft_cap)
+        self.turnover += entry.size / max(1, soft_cap, self.size)
         self.costs.keep_uses(checksum, entry.uses, entry.used_at)
         if entry.normal_refs:
             self.size -= entry.size
