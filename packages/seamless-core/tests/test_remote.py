@@ -4,9 +4,11 @@ import asyncio
 import hashlib
 import logging
 import sys
+import types
 from typing import TYPE_CHECKING
 
 import pytest
+from stand_in_hashserver import Script, answering, running
 from stand_in_neighbours import Server, install
 
 from seamless import Buffer, Checksum, remote
@@ -100,6 +102,30 @@ def test_a_server_that_sends_other_content_is_not_believed(
     with caplog.at_level(logging.WARNING, "seamless"):
         assert remote.fetch_sync(named(b"right")) is None
     assert named(b"right").hex() in caplog.text
+
+
+def test_wrong_content_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server()
+    server.install(monkeypatch)
+    server.buffers[named(b"right, but told once").hex()] = b"wrong"
+    for _ in range(3):
+        assert remote.fetch_sync(named(b"right, but told once")) is None
+    assert caplog.text.count(named(b"right, but told once").hex()) == 1
+
+
+def test_a_server_that_the_neighbour_writes_to_is_asked_for_whereabouts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script = Script(answering(b"[true]"))
+    module = Server().install(monkeypatch)
+    with running(script):
+        clients = [types.SimpleNamespace(url=script.url), types.SimpleNamespace(url=None)]
+        monkeypatch.setattr(module, "_write_server_clients", clients)
+        asked = remote.whereabouts(named(b"x"))
+        remote.close_connections()
+    assert asked == [(script.url, "found", f"{script.url}/{named(b'x')}")]
 
 
 def test_large_content_is_hashed_as_well(monkeypatch: pytest.MonkeyPatch) -> None:

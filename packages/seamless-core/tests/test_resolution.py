@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -203,6 +204,30 @@ def test_fingertip_is_a_miss_when_no_producer_gives_the_result(
         fingertip(named(b"the result that is not given"))
 
 
+@pytest.mark.parametrize("fingertip", FINGERTIPS)
+def test_a_miss_of_fingertip_tells_how_each_step_ended(
+    fingertip: Callable[[Checksum], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SEAMLESS_BUFFER_DIR", str(tmp_path))
+    wanted = named(b"wanted, and never given")
+    Transformer({FIRST: ZeroDivisionError("broken"), SECOND: b"another"}).install(monkeypatch)
+    with pytest.raises(CacheMissError) as miss:
+        fingertip(wanted)
+    assert str(miss.value) == wanted.hex()
+    assert miss.value.tried == (
+        ("cache", "no"),
+        (f"directory {tmp_path}", "no"),
+        (f"transformation {FIRST}", "ZeroDivisionError: broken"),
+        (f"transformation {SECOND}", f"gave {named(b'another')}"),
+    )
+
+
+def test_a_miss_of_fingertip_tells_when_no_producer_is_known() -> None:
+    with pytest.raises(CacheMissError) as miss:
+        Checksum("12" * 32).fingertip_sync()
+    assert miss.value.tried[-1] == ("recomputation", "no transformation is known to give it")
+
+
 def test_fingertip_gives_values(monkeypatch: pytest.MonkeyPatch) -> None:
     Transformer({FIRST: b"[\n  5\n]\n"}).install(monkeypatch)
     assert named(b"[\n  5\n]\n").fingertip_sync("plain") == [5]
@@ -241,3 +266,85 @@ def test_no_loop_is_left_behind() -> None:
         mine.close()
     """
     run_python(code)
+
+
+# -- what a miss tells, and where a buffer is -----------------------------------------
+
+
+@pytest.mark.parametrize("resolve", [WAYS[0], WAYS[1], WAYS[2]])
+def test_a_miss_tells_every_place_in_order(
+    resolve: Callable[[Checksum], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    second.mkdir()
+    (second / named(b"right").hex()).write_bytes(b"wrong")
+    server = Server()
+    server.install(monkeypatch)
+    monkeypatch.setenv("SEAMLESS_BUFFER_DIR", f"{first}{os.pathsep}{second}")
+    with pytest.raises(CacheMissError) as miss:
+        resolve(named(b"right"))
+    assert miss.value.details() == (
+        f"cache: no; directory {first}: no; directory {second}: wrong content; seamless-remote: no"
+    )
+
+
+def test_the_next_directory_is_tried_when_one_holds_wrong_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder, content in ((first, b"wrong"), (second, b"right")):
+        folder.mkdir()
+        (folder / named(b"right").hex()).write_bytes(content)
+    monkeypatch.setenv("SEAMLESS_BUFFER_DIR", f"{first}{os.pathsep}{second}")
+    assert named(b"right").resolve().content == b"right"
+
+
+def found(checksum: Checksum, *, verbose: bool = False) -> list[tuple[str, bool, str | None]]:
+    return [(at.place, at.found, at.where) for at in checksum.find(verbose) or ()]
+
+
+def test_find_is_none_for_what_is_nowhere() -> None:
+    assert Checksum("12" * 32).find() is None
+
+
+def test_find_tells_the_misses_when_asked_to() -> None:
+    assert found(Checksum("12" * 32), verbose=True) == [
+        ("trivial", False, None),
+        ("cache", False, None),
+    ]
+
+
+def test_find_tells_where_a_buffer_can_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEAMLESS_BUFFER_DIR", str(tmp_path))
+    path = tmp_path / named(b"here and there").hex()
+    path.write_bytes(b"here and there")
+    Transformer({FIRST: b"here and there"}).install(monkeypatch)
+    buffer = Buffer(b"here and there")
+    assert found(buffer.get_checksum()) == [
+        ("cache", True, None),
+        ("directory", True, str(path)),
+        ("transformation", True, FIRST.hex()),
+    ]
+
+
+def test_find_works_inside_a_running_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    Transformer({FIRST: b"x"}).install(monkeypatch)
+
+    async def find() -> list[tuple[str, bool, str | None]]:
+        return found(Checksum("12" * 32))
+
+    assert asyncio.run(find()) == [("transformation", True, FIRST.hex())]
+
+
+def test_find_bears_a_database_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def get_rev_transformations(_checksum: Checksum) -> list[Checksum]:
+        raise ConnectionError("gone")
+
+    install(
+        monkeypatch,
+        "seamless_remote.database_remote",
+        get_rev_transformations=get_rev_transformations,
+    )
+    assert found(named(b"")) == [("trivial", True, None)]

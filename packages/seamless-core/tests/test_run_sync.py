@@ -5,8 +5,9 @@ import contextvars
 import threading
 
 import pytest
+from python_runs import run_python
 
-from seamless.util.run_sync import run_sync
+from seamless.util.run_sync import in_daemon_thread, run_sync
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
@@ -90,3 +91,49 @@ def test_tasks_that_do_not_end_are_cancelled(monkeypatch: pytest.MonkeyPatch) ->
 
     run_sync(leave_one_behind)
     assert tasks[0].cancelled()
+
+
+# -- in a thread of its own -----------------------------------------------------------
+
+
+def test_a_blocking_function_runs_beside_the_loop() -> None:
+    released = threading.Event()
+
+    async def both() -> str:
+        waiting = asyncio.ensure_future(in_daemon_thread(lambda: released.wait(30)))
+        await asyncio.sleep(0)
+        released.set()
+        assert await waiting is True
+        return await in_daemon_thread(lambda: threading.current_thread().name)
+
+    assert asyncio.run(both()) != threading.current_thread().name
+
+
+def test_errors_of_a_blocking_function_come_back() -> None:
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(in_daemon_thread(lambda: 1 // 0))
+
+
+def test_a_waiter_that_gives_up_leaves_the_function_running() -> None:
+    released, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        released.wait(30)
+        ended.set()
+
+    async def give_up() -> None:
+        await asyncio.wait_for(in_daemon_thread(work), 0.001)
+
+    with pytest.raises(asyncio.TimeoutError):
+        asyncio.run(give_up())
+    released.set()
+    assert ended.wait(30)
+
+
+def test_a_blocking_function_runs_while_python_exits() -> None:
+    code = """
+        import asyncio, atexit
+        from seamless.util.run_sync import in_daemon_thread
+        atexit.register(lambda: asyncio.run(in_daemon_thread(lambda: print("done", flush=True))))
+    """
+    assert run_python(code).stdout == "done\n"
