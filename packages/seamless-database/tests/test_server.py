@@ -18,7 +18,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from database_samples import checksum
+from database_samples import checksum, record
 from database_server import PATIENCE, Server
 
 from seamless_database import Database
@@ -300,9 +300,10 @@ def test_an_endless_body_is_cut_off(file: Path) -> None:
 
 
 def test_a_large_body_is_taken(server: Server) -> None:
-    value = {"x": "é" * 2_000_000}
-    assert server.put("buffer_info", checksum=checksum(1), value=value).status == 200
-    assert server.get("buffer_info", checksum=checksum(1)).json() == value
+    value = record(checksum(1), checksum(2), x="é" * 2_000_000)
+    put = server.put("metadata", checksum=checksum(1), result=checksum(2), value=value)
+    assert put.status == 200
+    assert server.get("metadata", checksum=checksum(1)).json() == value
 
 
 def test_a_connection_survives_requests_whose_body_is_not_read(file: Path) -> None:

@@ -19,6 +19,8 @@ from seamless_database.json_forms import JsonError, parse
 PROTOCOL_VERSION = "2.1"
 
 _CHECKSUM = re.compile("[0-9a-fA-F]{64}")
+#: checksums in one list: what one request may cost its neighbours
+MAX_CHECKSUMS = 100_000
 #: how much of a wrong value an error message repeats
 _SHOWN = 60
 
@@ -58,6 +60,9 @@ class Fields:
     def checksums(self, name: str) -> tuple[str, ...]:
         """A list of checksums, which may be empty."""
         items = self.array(name)
+        if len(items) > MAX_CHECKSUMS:
+            wanted = f"a list of at most {MAX_CHECKSUMS} checksums"
+            raise self.wrong(name, wanted, items)
         return tuple(self._checksum(item, f"{name}[{i}]") for i, item in enumerate(items))
 
     def text(self, name: str) -> str:

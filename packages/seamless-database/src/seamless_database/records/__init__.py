@@ -31,12 +31,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from seamless_database.connection import Connection
+    from seamless_database.field_kinds import Needs
     from seamless_database.protocol import Fields
 
 
 class Read(Protocol):
     """A checked read request."""
 
+    #: its fields, next to the type
+    needs: ClassVar[Needs]
     #: whether it looks at a bounded number of rows, so that an event loop may run it
     point: ClassVar[bool]
 
@@ -52,6 +55,9 @@ class Read(Protocol):
 
 class Write(Protocol):
     """A checked write request."""
+
+    #: its fields, next to the type
+    needs: ClassVar[Needs]
 
     @classmethod
     def check(cls, fields: Fields) -> Write:

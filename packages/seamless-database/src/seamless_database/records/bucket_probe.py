@@ -13,6 +13,14 @@ from sqlalchemy import bindparam, delete, select
 
 from seamless_database.bucket_probe_model import BucketProbe
 from seamless_database.connection import Connection, Statement, inserting
+from seamless_database.field_kinds import (
+    CHECKSUM,
+    FILLED_TEXT,
+    MAPPING_OR_TEXT,
+    TEXT,
+    Needs,
+    taken,
+)
 from seamless_database.json_forms import answerable, minified, spaced
 
 if TYPE_CHECKING:
@@ -41,12 +49,13 @@ class GetBucketProbe:
 
     kind: str
     label: str
+    needs: ClassVar[Needs] = {"bucket_kind": TEXT, "label": TEXT}
     point: ClassVar[bool] = True
 
     @classmethod
     def check(cls, fields: Fields) -> GetBucketProbe:
         """Take `bucket_kind` and `label`; an unknown kind is a miss."""
-        return cls(fields.text("bucket_kind"), fields.text("label"))
+        return cls(*taken(cls.needs, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer an object."""
@@ -70,20 +79,21 @@ class PutBucketProbe:
     checksum: str
     captured_at: str
     tokens: str
+    needs: ClassVar[Needs] = {
+        "bucket_kind": TEXT.narrowed(enum=list(KINDS)),
+        "label": FILLED_TEXT,
+        "bucket_checksum": CHECKSUM,
+        "captured_at": FILLED_TEXT,
+        "freshness_tokens": MAPPING_OR_TEXT,
+    }
 
     @classmethod
     def check(cls, fields: Fields) -> PutBucketProbe:
         """Take all five fields; neither label nor time may be empty."""
-        kind = fields.text("bucket_kind")
+        kind, label, checksum, captured_at, tokens = taken(cls.needs, fields)
         if kind not in KINDS:
             raise fields.wrong("bucket_kind", f"one of {', '.join(KINDS)}", kind)
-        return cls(
-            kind,
-            fields.filled_text("label"),
-            fields.checksum("bucket_checksum"),
-            fields.filled_text("captured_at"),
-            minified(fields.mapping_or_text("freshness_tokens")),
-        )
+        return cls(kind, label, checksum, captured_at, minified(tokens))
 
     def run(self, connection: Connection) -> None:
         """Replace the row of that kind and label."""

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, select, update
 
 from seamless_database.connection import Connection, Statement, inserting
 from seamless_database.errors import RequestError
+from seamless_database.field_kinds import CHECKSUM, MAPPING, Needs, taken
 from seamless_database.json_forms import answerable, sorted_and_indented, stored_value
 from seamless_database.models import BufferInfo
 
@@ -23,6 +24,15 @@ FLAGS = (
     "is_numpy",
     "is_seamless_mixed",
     "is_utf8",
+)
+#: characters of the stored form; merging reads all of it and writes all of it
+MAX_INFO = 1024 * 1024
+#: what is looked at in buffer info
+INFO = MAPPING.narrowed(
+    properties={
+        "length": {"type": ["integer", "null"], "minimum": 0},
+        **{flag: {"type": ["boolean", "null"]} for flag in FLAGS},
+    }
 )
 
 _INFO = Statement(
@@ -41,12 +51,13 @@ class GetBufferInfo:
     """Ask what is known of a buffer."""
 
     checksum: str
+    needs: ClassVar[Needs] = {"checksum": CHECKSUM}
     point: ClassVar[bool] = True
 
     @classmethod
     def check(cls, fields: Fields) -> GetBufferInfo:
         """Take `checksum`, of the buffer."""
-        return cls(fields.checksum("checksum"))
+        return cls(*taken(cls.needs, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer an object."""
@@ -60,29 +71,41 @@ class PutBufferInfo:
 
     checksum: str
     info: dict[str, Any]
+    needs: ClassVar[Needs] = {"checksum": CHECKSUM, "value": INFO}
 
     @classmethod
     def check(cls, fields: Fields) -> PutBufferInfo:
         """Take `checksum`, of the buffer, and `value`, an object."""
-        checksum, info = fields.checksum("checksum"), fields.mapping("value")
+        checksum, info = taken(cls.needs, fields)
         length = info.get("length")
         if length is not None and (type(length) is not int or length < 0):
             raise _wrong("length", "a whole number, not negative")
         for name in FLAGS:
             if not isinstance(info.get(name), bool | None):
                 raise _wrong(name, "true, false, or null")
+        _written(info)
         return cls(checksum, info)
 
     def run(self, connection: Connection) -> None:
         """Merge it: later values replace earlier ones, null included."""
         row = connection.one(_INFO, checksum=self.checksum)
         if row is None:
-            text = sorted_and_indented(self.info)
-            connection.run(_INSERT, checksum=self.checksum, buffer_info=text)
+            connection.run(_INSERT, checksum=self.checksum, buffer_info=_written(self.info))
             return
-        merged = sorted_and_indented({**stored_value(row[0]), **self.info})
+        merged = _written({**stored_value(row[0]), **self.info})
         if merged != row[0]:
             connection.run(_UPDATE, key=self.checksum, new=merged)
+
+
+def _written(info: dict[str, Any]) -> str:
+    text = sorted_and_indented(info)
+    if len(text) > MAX_INFO:
+        raise RequestError(
+            f"the field 'value' of a buffer_info request makes the buffer info too long; the "
+            f"limit is {MAX_INFO} characters as JSON text",
+            "value",
+        )
+    return text
 
 
 def _wrong(name: str, wanted: str) -> RequestError:

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, select, update
 
 from seamless_database.connection import Connection, Statement, inserting
 from seamless_database.errors import RequestError
+from seamless_database.field_kinds import ARRAY, CHECKSUM, TEXT, Needs, taken
 from seamless_database.json_forms import spaced
 from seamless_database.models import Expression
 
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 MAX_PATH, MAX_CELLTYPE = 100, 20
 #: cell types with an inside that a path can lead into
 WITH_PATH = ("mixed", "plain", "binary")
+
+_KEY: Needs = {
+    "checksum": CHECKSUM,
+    "path": ARRAY,
+    "celltype": TEXT,
+    "target_celltype": TEXT,
+}
+_SHORT = TEXT.narrowed(maxLength=MAX_CELLTYPE)
+_WHOLE = f"empty unless `celltype` is one of {', '.join(WITH_PATH)}"
 
 _IS_KEY = (
     Expression.input_checksum == bindparam("input_of"),
@@ -49,13 +59,8 @@ class _Key:
     target_celltype: str
 
     @classmethod
-    def of(cls, fields: Fields) -> _Key:
-        return cls(
-            fields.checksum("checksum"),
-            spaced(fields.array("path")),
-            fields.text("celltype"),
-            fields.text("target_celltype"),
-        )
+    def of(cls, checksum: str, path: list[object], celltype: str, target_celltype: str) -> _Key:
+        return cls(checksum, spaced(path), celltype, target_celltype)
 
     def result(self, connection: Connection) -> str | None:
         row = connection.one(_RESULT, **self.parameters())
@@ -89,12 +94,13 @@ class GetExpression:
     """Ask for the result of an expression."""
 
     key: _Key
+    needs: ClassVar[Needs] = _KEY
     point: ClassVar[bool] = True
 
     @classmethod
     def check(cls, fields: Fields) -> GetExpression:
         """Take `checksum`, of the input, `path`, `celltype` and `target_celltype`."""
-        return cls(_Key.of(fields))
+        return cls(_Key.of(*taken(cls.needs, fields)))
 
     def run(self, connection: Connection) -> str | None:
         """Answer the checksum of the result, bare."""
@@ -106,12 +112,13 @@ class GetRevExpression:
     """Ask for the expressions with a result."""
 
     result: str
+    needs: ClassVar[Needs] = {"checksum": CHECKSUM}
     point: ClassVar[bool] = False
 
     @classmethod
     def check(cls, fields: Fields) -> GetRevExpression:
         """Take `checksum`, of the result."""
-        return cls(fields.checksum("checksum"))
+        return cls(*taken(cls.needs, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer a list of objects."""
@@ -133,13 +140,21 @@ class PutExpression:
 
     key: _Key
     result: str
+    needs: ClassVar[Needs] = {
+        **_KEY,
+        "path": ARRAY.narrowed(description=_WHOLE),
+        "celltype": _SHORT,
+        "target_celltype": _SHORT,
+        "value": CHECKSUM,
+    }
 
     @classmethod
     def check(cls, fields: Fields) -> PutExpression:
         """Take the key as above, and `value`, the checksum of the result."""
-        key = _Key.of(fields)
+        *parts, result = taken(cls.needs, fields)
+        key = _Key.of(*parts)
         key.check_limits()
-        return cls(key, fields.checksum("value"))
+        return cls(key, result)
 
     def run(self, connection: Connection) -> None:
         """Store it; another result replaces the former one."""

@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, select, update
 
 from seamless_database.connection import Connection, Statement, inserting
 from seamless_database.errors import UnknownKeyError
+from seamless_database.field_kinds import CHECKSUM, OPTIONAL_CHECKSUM, Needs, taken
 from seamless_database.json_forms import answerable, spaced
 from seamless_database.models import IrreproducibleTransformation as Contested
 from seamless_database.records.metadata import current_record
@@ -43,12 +44,13 @@ class GetIrreproducible:
 
     checksum: str
     result: str | None
+    needs: ClassVar[Needs] = {"checksum": CHECKSUM, "result": OPTIONAL_CHECKSUM}
     point: ClassVar[bool] = False
 
     @classmethod
     def check(cls, fields: Fields) -> GetIrreproducible:
         """Take `checksum`, of the transformation, and `result`, to ask for that one only."""
-        return cls(fields.checksum("checksum"), fields.optional_checksum("result"))
+        return cls(*taken(cls.needs, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer a list of objects, each result once."""
@@ -74,11 +76,12 @@ class PutIrreproducible:
 
     checksum: str
     result: str
+    needs: ClassVar[Needs] = {"checksum": CHECKSUM, "result": CHECKSUM}
 
     @classmethod
     def check(cls, fields: Fields) -> PutIrreproducible:
         """Take `checksum`, of the transformation, and `result`."""
-        return cls(fields.checksum("checksum"), fields.checksum("result"))
+        return cls(*taken(cls.needs, fields))
 
     def run(self, connection: Connection) -> None:
         """Move the result, its record with it; a pair that was never stored is noted as well."""

@@ -13,12 +13,27 @@ from sqlalchemy import and_, bindparam, delete, select
 
 from seamless_database.connection import Connection, Statement, inserting
 from seamless_database.errors import ConflictError, RequestError
+from seamless_database.field_kinds import CHECKSUM, MAPPING_OR_TEXT, Needs, taken
 from seamless_database.json_forms import answerable, minified, same_record
 from seamless_database.models import IrreproducibleTransformation, MetaData, Transformation
 from seamless_database.records.transformation import add_result, current_result
 
 if TYPE_CHECKING:
     from seamless_database.protocol import Fields
+
+#: what is looked at in an execution record, next to whom it belongs to
+RECORD = MAPPING_OR_TEXT.narrowed(
+    required=["schema_version", "tf_checksum", "result_checksum"],
+    properties={
+        "schema_version": {"type": "integer"},
+        "tf_checksum": {"type": "string", "description": "the `checksum`, in lower case"},
+        "result_checksum": {"type": "string", "description": "the `result`, in lower case"},
+        "checksum_fields": {
+            "type": ["array", "null"],
+            "items": {"type": "string", "minLength": 1},
+        },
+    },
+)
 
 _RECORD = Statement(
     select(MetaData.record)
@@ -45,12 +60,13 @@ class GetMetadata:
     """Ask how a transformation was executed."""
 
     checksum: str
+    needs: ClassVar[Needs] = {"checksum": CHECKSUM}
     point: ClassVar[bool] = True
 
     @classmethod
     def check(cls, fields: Fields) -> GetMetadata:
         """Take `checksum`, of the transformation."""
-        return cls(fields.checksum("checksum"))
+        return cls(*taken(cls.needs, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer the record as it was stored."""
@@ -65,12 +81,12 @@ class PutMetadata:
     checksum: str
     result: str
     record: str
+    needs: ClassVar[Needs] = {"checksum": CHECKSUM, "result": CHECKSUM, "value": RECORD}
 
     @classmethod
     def check(cls, fields: Fields) -> PutMetadata:
         """Take `checksum`, `result`, and `value`: a record that agrees with both."""
-        checksum, result = fields.checksum("checksum"), fields.checksum("result")
-        record = fields.mapping_or_text("value")
+        checksum, result, record = taken(cls.needs, fields)
         _check_identity(record, checksum, result)
         return cls(checksum, result, minified(record))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from sqlalchemy import bindparam, select
 
 from seamless_database.connection import Connection, Statement, inserting
+from seamless_database.field_kinds import CHECKSUM, CHECKSUMS, TEXT, Needs, taken
 from seamless_database.json_forms import spaced
 from seamless_database.models import SyntacticToSemantic
 
@@ -27,6 +28,8 @@ def _selecting(wanted: InstrumentedAttribute[str], key: InstrumentedAttribute[st
     )
 
 
+_KEY: Needs = {"checksum": CHECKSUM, "celltype": TEXT, "subcelltype": TEXT}
+
 _SYNTACTIC = _selecting(SyntacticToSemantic.syntactic, SyntacticToSemantic.semantic)
 _SEMANTIC = _selecting(SyntacticToSemantic.semantic, SyntacticToSemantic.syntactic)
 _INSERT = inserting(SyntacticToSemantic, "syntactic", "celltype", "subcelltype", "semantic")
@@ -39,10 +42,6 @@ class _Key:
     checksum: str
     celltype: str
     subcelltype: str
-
-    @classmethod
-    def of(cls, fields: Fields) -> _Key:
-        return cls(fields.checksum("checksum"), fields.text("celltype"), fields.text("subcelltype"))
 
     def find(self, connection: Connection, statement: Statement) -> list[str]:
         rows = connection.all(
@@ -59,12 +58,13 @@ class GetSemanticToSyntactic:
     """Ask for the buffers with a meaning."""
 
     semantic: _Key
+    needs: ClassVar[Needs] = _KEY
     point: ClassVar[bool] = False
 
     @classmethod
     def check(cls, fields: Fields) -> GetSemanticToSyntactic:
         """Take `checksum`, the semantic one, `celltype` and `subcelltype`."""
-        return cls(_Key.of(fields))
+        return cls(_Key(*taken(cls.needs, fields)))
 
     def run(self, connection: Connection) -> str | None:
         """Answer a list of syntactic checksums."""
@@ -76,12 +76,13 @@ class GetSyntacticToSemantic:
     """Ask for the meanings of a buffer."""
 
     syntactic: _Key
+    needs: ClassVar[Needs] = _KEY
     point: ClassVar[bool] = False
 
     @classmethod
     def check(cls, fields: Fields) -> GetSyntacticToSemantic:
         """Take `checksum`, the syntactic one, `celltype` and `subcelltype`."""
-        return cls(_Key.of(fields))
+        return cls(_Key(*taken(cls.needs, fields)))
 
     def run(self, connection: Connection) -> str | None:
         """Answer a list of semantic checksums."""
@@ -94,11 +95,13 @@ class PutSemanticToSyntactic:
 
     semantic: _Key
     syntactic: tuple[str, ...]
+    needs: ClassVar[Needs] = {**_KEY, "value": CHECKSUMS}
 
     @classmethod
     def check(cls, fields: Fields) -> PutSemanticToSyntactic:
         """Take the semantic end as above, and `value`, a list of syntactic checksums."""
-        return cls(_Key.of(fields), fields.checksums("value"))
+        *key, syntactic = taken(cls.needs, fields)
+        return cls(_Key(*key), syntactic)
 
     def run(self, connection: Connection) -> None:
         """Add those that are not there yet."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from sqlalchemy import bindparam, delete, select, update
 
 from seamless_database.connection import Connection, Statement, inserting
+from seamless_database.field_kinds import CHECKSUM, Needs, taken
 from seamless_database.json_forms import spaced
 from seamless_database.models import MetaData, RevTransformation, Transformation
 
@@ -47,12 +48,13 @@ class GetTransformation:
     """Ask for the result of a transformation."""
 
     checksum: str
+    needs: ClassVar[Needs] = {"checksum": CHECKSUM}
     point: ClassVar[bool] = True
 
     @classmethod
     def check(cls, fields: Fields) -> GetTransformation:
         """Take `checksum`, of the transformation."""
-        return cls(fields.checksum("checksum"))
+        return cls(*taken(cls.needs, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer the checksum of the result, bare."""
@@ -64,12 +66,13 @@ class GetRevTransformations:
     """Ask for the transformations with a result."""
 
     result: str
+    needs: ClassVar[Needs] = {"checksum": CHECKSUM}
     point: ClassVar[bool] = False
 
     @classmethod
     def check(cls, fields: Fields) -> GetRevTransformations:
         """Take `checksum`, of the result."""
-        return cls(fields.checksum("checksum"))
+        return cls(*taken(cls.needs, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer a list of the transformations whose present result it is."""
@@ -83,11 +86,12 @@ class PutTransformation:
 
     checksum: str
     result: str
+    needs: ClassVar[Needs] = {"checksum": CHECKSUM, "value": CHECKSUM}
 
     @classmethod
     def check(cls, fields: Fields) -> PutTransformation:
         """Take `checksum`, of the transformation, and `value`, of the result."""
-        return cls(fields.checksum("checksum"), fields.checksum("value"))
+        return cls(*taken(cls.needs, fields))
 
     def run(self, connection: Connection) -> None:
         """Store it; another result takes its reverse row and its record along."""

@@ -10,6 +10,7 @@ from seamless_database.protocol import PROTOCOL_VERSION, Fields
 
 if TYPE_CHECKING:
     from seamless_database.connection import Connection
+    from seamless_database.field_kinds import Needs
 
 ANSWER = spaced(["seamless", "database", PROTOCOL_VERSION])
 
@@ -18,6 +19,7 @@ ANSWER = spaced(["seamless", "database", PROTOCOL_VERSION])
 class GetProtocol:
     """Ask what this server speaks."""
 
+    needs: ClassVar[Needs] = {}
     point: ClassVar[bool] = True
 
     @classmethod
