@@ -1,0 +1,1 @@
+"""The public surface of the two packages as data: collecting it, comparing it, naming it."""
