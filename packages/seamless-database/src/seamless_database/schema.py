@@ -8,6 +8,7 @@ over without a decision of the owner.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,7 @@ def inspect(connection: Connection, path: Path) -> Findings:
         raise SchemaError(
             path,
             f"its table {METADATA} holds legacy records (two columns); they must be migrated "
-            "explicitly: keep a copy of the file, then empty or drop that table",
+            f"first, by: seamless-database-admin migrate {shlex.quote(str(path))}",
         )
     return Findings(missing, legacy=True)
 

@@ -49,13 +49,10 @@ def check(file: Path, repair: bool, dry_run: bool, as_json: bool) -> int:
     """Look for damage, and for rows that should not be; exits with 3 if there are any."""
     with steps() as doing:
         findings = checked(file, doing)
-        repairable = not findings["damage"] and not findings["legacy_records"]
-        if repair and findings["problems"] and not dry_run:
-            if findings["damage"]:
-                raise DamagedError(file, f"{findings['damage'][0]}; nothing was changed")
-            findings |= repaired(file, doing)
-        elif repair:
-            findings["would_be_repaired"] = repairable and bool(findings["problems"])
+        if repair and findings["damage"]:
+            raise DamagedError(file, f"{findings['damage'][0]}; nothing was changed")
+        if repair and findings["problems"]:
+            findings |= repaired(file, doing, dry_run=dry_run)
     show(findings, as_json=as_json)
     return 0 if findings["clean"] else FOUND
 
@@ -77,12 +74,16 @@ def checked(path: Path, doing: Steps) -> dict[str, Any]:
     }
 
 
-def repaired(path: Path, doing: Steps, now: datetime | None = None) -> dict[str, Any]:
+def repaired(
+    path: Path, doing: Steps, *, dry_run: bool = False, now: datetime | None = None
+) -> dict[str, Any]:
     """Mend everything that can be mended; tells what was done, and what is left."""
-    with changing(path) as connection:
+    backup = None
+    with changing(path, dry_run=dry_run) as connection:
         found = current(connection, path)
-        with doing.one("Backup") as progress:
-            backup = back_up_before(path, "repair", now or datetime.now(timezone.utc), progress)
+        if not dry_run:
+            with doing.one("Backup") as progress:
+                backup = back_up_before(path, "repair", now or datetime.now(timezone.utc), progress)
         done = {
             problem.name: count
             for problem in doing.each(_applicable(found), "Repairing", len(PROBLEMS))
@@ -91,7 +92,8 @@ def repaired(path: Path, doing: Steps, now: datetime | None = None) -> dict[str,
     after = checked(path, doing)
     return {
         "clean": after["clean"],
-        "backup": str(backup),
+        "dry_run": dry_run,
+        "backup": None if backup is None else str(backup),
         "repaired": [{"problem": name, "rows": count} for name, count in done.items()],
         "left": after["problems"],
     }

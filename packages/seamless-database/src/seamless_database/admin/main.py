@@ -15,6 +15,10 @@ import click
 
 from seamless_database import __version__
 from seamless_database.admin.check import check
+from seamless_database.admin.export import export
+from seamless_database.admin.merge import merge
+from seamless_database.admin.migrate import migrate
+from seamless_database.admin.prune import prune
 from seamless_database.admin.stats import stats
 from seamless_database.errors import DatabaseError
 
@@ -30,7 +34,7 @@ def command() -> None:
     """Look after the files of seamless-database."""
 
 
-for _one in (check, stats):
+for _one in (check, export, merge, migrate, prune, stats):
     command.add_command(_one)
 
 

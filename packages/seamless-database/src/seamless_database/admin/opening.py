@@ -58,8 +58,19 @@ def reading(path: Path, progress: Callable[[int, int], None] | None = None) -> I
 
 
 @contextmanager
-def changing(path: Path) -> Iterator[Connection]:
-    """Open a file that nobody else has open, with a plain journal, outside any transaction."""
+def changing(path: Path, *, dry_run: bool = False) -> Iterator[Connection]:
+    """Open a file that nobody else has open, with a plain journal, outside any transaction.
+
+    A dry run changes a temporary copy, which does not disturb anybody.
+    """
+    if dry_run:
+        existing(path)
+        with tempfile.TemporaryDirectory(prefix="seamless-database-admin-") as folder:
+            copy = Path(folder) / "copy.db"
+            back_up(path, copy)
+            with connected(copy, "rw", shown=path) as connection:
+                yield connection
+        return
     file = existing(path)
     if found := users(file):
         raise FileInUseError(path, ", ".join(found))
@@ -68,14 +79,14 @@ def changing(path: Path) -> Iterator[Connection]:
     with connected(file, "rw", shown=path) as connection:
         try:
             # leaving WAL mode succeeds for the last connection only
-            connection.exec_driver_sql("PRAGMA journal_mode=DELETE").fetchall()
+            pragma(connection, "journal_mode=DELETE")
             with transaction(connection):
                 pass
         except sqlalchemy.exc.OperationalError as error:
             if is_lock(plain(error)):
                 raise FileInUseError(path, "another process") from error
             raise
-        connection.exec_driver_sql("PRAGMA synchronous=EXTRA")
+        pragma(connection, "synchronous=EXTRA")
         yield connection
 
 
@@ -97,9 +108,9 @@ def connected(file: Path, mode: Mode, shown: Path | None = None) -> Iterator[Con
     )
     try:
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"PRAGMA cache_size=-{CACHE}")
+            pragma(connection, f"cache_size=-{CACHE}")
             # reads the file for the first time
-            connection.exec_driver_sql("PRAGMA schema_version").fetchall()
+            pragma(connection, "schema_version")
             yield connection
     except sqlalchemy.exc.DBAPIError as error:
         raise FileError(shown or file, _reason(plain(error))) from error
@@ -118,6 +129,11 @@ def transaction(connection: Connection) -> Iterator[None]:
     connection.exec_driver_sql("COMMIT")
 
 
+def pragma(connection: Connection, setting: str) -> None:
+    """Change a setting; what SQLite answers is not of interest."""
+    connection.exec_driver_sql(f"PRAGMA {setting}").close()
+
+
 def back_up(path: Path, target: Path, progress: Callable[[int, int], None] | None = None) -> None:
     """Copy a file, also one that is being written, by SQLite's backup: a few pages at a time."""
 
@@ -128,7 +144,7 @@ def back_up(path: Path, target: Path, progress: Callable[[int, int], None] | Non
     with connected(path, "ro") as source, connected(target, "rwc") as copy:
         raw(source).backup(raw(copy), pages=STEP, progress=report, sleep=PAUSE)
         # a copy of a file in WAL mode starts in that mode
-        copy.exec_driver_sql("PRAGMA journal_mode=DELETE").fetchall()
+        pragma(copy, "journal_mode=DELETE")
     sync(target)
 
 
@@ -163,9 +179,12 @@ def plain(error: sqlalchemy.exc.DBAPIError) -> sqlite3.Error:
 
 
 def sync(path: Path) -> None:
-    """Bring a file to the disk."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    """Bring a file, or the names in a folder, to the disk."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 @contextmanager
@@ -173,7 +192,8 @@ def _snapshot(file: Path, shown: Path) -> Iterator[Connection]:
     with connected(file, "ro", shown) as connection:
         connection.exec_driver_sql("BEGIN")
         yield connection
-        connection.exec_driver_sql("ROLLBACK")
+        if raw(connection).in_transaction:
+            connection.exec_driver_sql("ROLLBACK")
 
 
 def _in_wal_mode(file: Path) -> bool:

@@ -6,10 +6,14 @@ import json
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from seamless_database.schema import TABLES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sqlalchemy import Connection, Executable
+    from sqlalchemy import Connection, Executable, Table
+
+    from seamless_database.models import Base
 
 T = TypeVar("T")
 
@@ -20,6 +24,16 @@ BATCH = 500
 def stream(connection: Connection, statement: Executable) -> Iterator[Any]:
     """Give the rows of a query as they are read."""
     yield from connection.execute(statement, execution_options={"yield_per": BATCH})
+
+
+def as_mapping(connection: Connection, statement: Executable) -> dict[str, Any]:
+    """Give the rows of a query for two columns as a dictionary."""
+    return dict(map(tuple, connection.execute(statement)))
+
+
+def table_of(model: type[Base]) -> Table:
+    """Take the table of a model: its columns are called as they are in the file."""
+    return TABLES[model.__tablename__]
 
 
 def in_batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:

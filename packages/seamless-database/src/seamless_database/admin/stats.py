@@ -37,8 +37,14 @@ COSTS = {
 
 @click.command()
 @options.database_file
-@click.option("--top", type=click.IntRange(0, 1000), default=5, show_default=True, metavar="N",
-              help="How many of the most expensive records to show.")  # fmt: skip
+@click.option(
+    "--top",
+    type=click.IntRange(0, 1000),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="How many of the most expensive records to show.",
+)
 @options.as_json
 def stats(file: Path, top: int, as_json: bool) -> None:
     """Show rows and sizes, the oldest and newest record, and the most expensive ones."""

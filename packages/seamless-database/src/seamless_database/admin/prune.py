@@ -1,0 +1,126 @@
+"""`prune FILE`: forget results by the age of their record, by a list, or contested ones.
+
+What is forgotten is gone; the file is not copied first, because it may be large. Space is used
+again, but only `export` makes a smaller file. Rows leave in short transactions, so that an
+interruption leaves a sound file.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from seamless_database.admin import options, pruning
+from seamless_database.admin.opening import changing
+from seamless_database.admin.output import show
+from seamless_database.admin.progress import Steps, steps
+from seamless_database.admin.survey import current
+from seamless_database.admin.times import read, shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_UNITS = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}
+
+
+class _TimeType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
+    """A date, or an age such as 90d; given back as a time."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        age = re.fullmatch(r"([0-9]{1,6})([hdwy])", value)
+        try:
+            if age:
+                hours = timedelta(hours=int(age[1]) * _UNITS[age[2]])
+                return datetime.now(timezone.utc) - hours
+        except OverflowError:
+            self.fail(f"{value!r} is before there were dates", param, ctx)
+        time = read(value)
+        if time is None:
+            self.fail(f"{value!r} is neither an age (36h, 90d, 8w, 2y) nor a date", param, ctx)
+        return time
+
+
+@click.command()
+@options.database_file
+@click.option(
+    "--older-than",
+    type=_TimeType(),
+    metavar="AGE|DATE",
+    help="Forget results whose record is older (36h, 90d, 8w, 2y, or a date).",
+)
+@click.option(
+    "--checksums",
+    type=click.File("r", errors="replace"),
+    metavar="LIST",
+    help="Forget all that names these checksums, one a line; - is stdin.",
+)
+@click.option(
+    "--irreproducible",
+    is_flag=True,
+    help="Forget contested results; with --older-than, those with an older record.",
+)
+@options.dry_run
+@options.as_json
+def prune(
+    file: Path,
+    *,
+    older_than: datetime | None,
+    checksums: TextIO | None,
+    irreproducible: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Forget results that are old, listed, or contested."""
+    if older_than is None and checksums is None and not irreproducible:
+        raise click.UsageError("say what to prune: --older-than, --checksums or --irreproducible")
+    with steps() as doing:
+        findings = pruned(
+            file,
+            doing,
+            before=older_than,
+            checksums=checksums,
+            irreproducible=irreproducible,
+            dry_run=dry_run,
+        )
+    show(findings, as_json=as_json)
+
+
+def pruned(
+    path: Path,
+    doing: Steps,
+    *,
+    before: datetime | None = None,
+    checksums: TextIO | None = None,
+    irreproducible: bool = False,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """Forget, and tell how many rows of what."""
+    ages = pruning.Ages(before) if before is not None else None
+    # read before anything is changed: it may hold a mistake
+    listed = list(pruning.listed(checksums, checksums.name)) if checksums is not None else []
+    with changing(path, dry_run=dry_run) as connection:
+        found = current(connection, path)
+        work = pruning.Pruning(connection, found, doing)
+        if ages is not None and not irreproducible:
+            work.forget_old_results(ages)
+        if irreproducible:
+            work.forget_contested(ages)
+        if listed:
+            work.forget_checksums(listed)
+    findings: dict[str, Any] = {"file": str(path), "dry_run": dry_run, "removed": work.removed}
+    if ages is not None:
+        findings["ages"] = {
+            "older_than": shown(before),
+            "records_with_a_time": ages.known,
+            "kept_because_their_record_tells_no_time": ages.unknown,
+        }
+    return findings

@@ -1,0 +1,86 @@
+"""Write a new file: under a temporary name beside it, and renamed when it is complete.
+
+Nobody ever sees half of it, and nothing that exists is overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from seamless_database.admin.errors import TargetExistsError
+from seamless_database.admin.opening import connected, pragma, sync
+from seamless_database.errors import FileError
+from seamless_database.models import RevTransformation, Transformation
+from seamless_database.schema import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+#: the index that building a file needs before it is complete
+_EARLY = "irreproducible_transformation_checksum"
+
+
+@contextmanager
+def new_file(path: Path, *, dry_run: bool = False) -> Iterator[Path]:
+    """Give the name to write to; after a dry run, nothing is kept."""
+    if os.path.lexists(path):
+        raise TargetExistsError(path)
+    if not path.parent.is_dir():
+        raise FileError(path, "its folder does not exist")
+    beside = None if dry_run else path.parent
+    with tempfile.TemporaryDirectory(prefix=".seamless-database-admin-", dir=beside) as folder:
+        file = Path(folder) / "new.db"
+        yield file
+        if not dry_run:
+            sync(file)
+            _place(file, path)
+            sync(path.parent)
+
+
+@contextmanager
+def building(file: Path) -> Iterator[Connection]:
+    """Fill the tables of a new file, all but the reverse rows, which follow from the results.
+
+    Nothing is journaled: if it fails, the file is thrown away. Most indexes come last, when they
+    can be written in their order.
+    """
+    with connected(file, "rwc") as connection:
+        for setting in ("journal_mode=OFF", "synchronous=OFF"):
+            pragma(connection, setting)
+        connection.exec_driver_sql("BEGIN")
+        indexes = []
+        for table in TABLES.values():
+            connection.exec_driver_sql(str(CreateTable(table)))
+            indexes += sorted(table.indexes, key=lambda index: str(index.name))
+        for index in indexes:
+            if index.name == _EARLY:
+                connection.exec_driver_sql(str(CreateIndex(index)))
+        yield connection
+        pairs = select(Transformation.result, Transformation.checksum).order_by(
+            Transformation.checksum
+        )
+        connection.execute(insert(RevTransformation).from_select(["result", "checksum"], pairs))
+        for index in indexes:
+            if index.name != _EARLY:
+                connection.exec_driver_sql(str(CreateIndex(index)))
+        connection.exec_driver_sql("COMMIT")
+
+
+def _place(file: Path, path: Path) -> None:
+    try:
+        # unlike renaming, this never replaces a file that has come meanwhile
+        os.link(file, path)
+    except FileExistsError:
+        raise TargetExistsError(path) from None
+    except OSError:
+        # some file systems have no links
+        file.rename(path)
