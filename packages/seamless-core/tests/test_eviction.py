@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seamless import Checksum
+from seamless.caching import eviction
 from seamless.caching.eviction import EvictionQueue
 from seamless.caching.worth import Worth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NAMES = [Checksum(bytes([number]) * 32) for number in range(20)]
 
@@ -23,6 +29,14 @@ actions = st.lists(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def many_moves() -> Iterator[None]:
+    """So many moves in a step that the order is never approximate."""
+    before, eviction.MOVES = eviction.MOVES, len(NAMES)
+    yield
+    eviction.MOVES = before
+
+
 @given(actions)
 def test_the_cheapest_at_that_moment_leaves_first(
     actions: list[tuple[str, Checksum, float, float, float]],
@@ -32,7 +46,7 @@ def test_the_cheapest_at_that_moment_leaves_first(
     for now, (action, name, at_zero, rate, until) in enumerate(actions):
         if action == "put":
             model[name] = Worth(at_zero, rate, until)
-            queue.put(name, model[name])
+            queue.put(name, model[name], float(now))
         elif action == "discard":
             model.pop(name, None)
             queue.discard(name)
@@ -49,6 +63,19 @@ def test_the_cheapest_at_that_moment_leaves_first(
 def test_stale_items_do_not_pile_up() -> None:
     queue = EvictionQueue()
     for number in range(10_000):
-        queue.put(NAMES[0], Worth(float(number), 1.0, 5.0))
+        queue.put(NAMES[0], Worth(float(number), 1.0, 5.0), 0.0)
     assert sum(map(len, queue._heaps.values())) < 200
-    assert len(queue._levelling) < 200
+
+
+def test_many_that_become_level_at_once_all_leave_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(eviction, "MOVES", 2)
+    queue = EvictionQueue()
+    names = [Checksum(number.to_bytes(32, "big")) for number in range(500)]
+    for number, name in enumerate(names):
+        queue.put(name, Worth(float(number), 1.0, 5.0), 0.0)
+    taken = [queue.take_cheapest(1000.0) for _ in names]
+    assert set(taken) == set(names)
+    assert queue.take_cheapest(1000.0) is None
+    assert len(queue) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import random
 import sys
 import threading
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seamless import Buffer, CacheMissError, Checksum
+from seamless.caching import eviction_cost
 from seamless.caching.buffer_cache import get_buffer_cache
 
 if TYPE_CHECKING:
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
 
 CONTENTS = [b"thread content %d" % number for number in range(50)]
 DIGESTS = [hashlib.sha256(content).hexdigest() for content in CONTENTS]
+VALUE_DIGESTS = [
+    hashlib.sha256(
+        json.dumps({"index": n, "row": list(range(n % 7))}, indent=2).encode() + b"\n"
+    ).hexdigest()
+    for n in range(len(CONTENTS))
+]
 
 
 @pytest.fixture(autouse=True)
@@ -48,44 +56,143 @@ def run_in_threads(work: Callable[[random.Random], None], count: int) -> None:
         raise errors[0]
 
 
+def reference_and_resolve(index: int, random: random.Random) -> None:
+    buffer = Buffer(CONTENTS[index])
+    buffer.incref(scratch=bool(random.randrange(2)))
+    checksum = buffer.get_checksum()
+    assert checksum.hex() == DIGESTS[index]
+    assert checksum.resolve().content == CONTENTS[index]
+    checksum.decref()
+
+
+def reference_for_a_while(index: int, random: random.Random) -> None:
+    Buffer(CONTENTS[index]).tempref(scratch=bool(random.randrange(2)))
+
+
+def purge(index: int, random: random.Random) -> None:
+    get_buffer_cache().purge_scratch(Checksum(DIGESTS[index]))
+
+
+def resolve_what_may_be_gone(index: int, random: random.Random) -> None:
+    try:
+        assert Checksum(DIGESTS[index]).resolve().content == CONTENTS[index]
+    except CacheMissError:
+        return  # another thread has purged it, or it has been evicted
+
+
+def write_and_read_a_value(index: int, random: random.Random) -> None:
+    value = {"index": index, "row": list(range(index % 7))}
+    buffer = Buffer(value, "plain")
+    buffer.tempref(scratch=True)
+    assert buffer.get_checksum().hex() == VALUE_DIGESTS[index]
+    assert buffer.get_value("plain") == value
+
+
+def learn_a_cost(index: int, random: random.Random) -> None:
+    checksum = Checksum(DIGESTS[index])
+    eviction_cost.record_transformation_cost(checksum, random.random() * 100)
+    assert eviction_cost.get_cost(checksum) > 0
+
+
+def give_back_too_often(index: int, random: random.Random) -> None:
+    absent = Checksum(bytes([index]) * 32)
+    absent.incref()
+    for _ in range(3):
+        absent.decref()
+
+
+def look_around(index: int, random: random.Random) -> None:
+    cache = get_buffer_cache()
+    assert cache.stats()["strong_bytes"] >= 0
+    explained = cache.explain(Checksum(DIGESTS[index]))
+    assert explained is None or explained.checksum == DIGESTS[index]
+    assert all(leak.references > 0 for leak in cache.leaks())
+
+
+OPERATIONS = [
+    reference_and_resolve,
+    reference_for_a_while,
+    purge,
+    resolve_what_may_be_gone,
+    write_and_read_a_value,
+    learn_a_cost,
+    give_back_too_often,
+    look_around,
+]
+
+
 def mix_operations(random: random.Random, turns: int) -> None:
     for _ in range(turns):
-        index = random.randrange(len(CONTENTS))
+        random.choice(OPERATIONS)(random.randrange(len(CONTENTS)), random)
+
+
+async def mix_in_a_loop(random: random.Random, turns: int) -> None:
+    """The same, with coroutines among them that wait in the middle of a turn."""
+
+    async def resolve_later(index: int) -> None:
         buffer = Buffer(CONTENTS[index])
-        checksum = buffer.get_checksum()
-        assert checksum.hex() == DIGESTS[index]
-        choice = random.randrange(4)
-        if choice == 0:
-            buffer.incref()
-            assert checksum.resolve().content == CONTENTS[index]
-            checksum.decref()
-        elif choice == 1:
-            checksum.tempref(scratch=bool(random.randrange(2)))
-        elif choice == 2:
-            get_buffer_cache().purge_scratch(checksum)
+        buffer.incref(scratch=True)
+        await asyncio.sleep(0)
+        assert (await buffer.get_checksum().resolution("bytes")).content == CONTENTS[index]
+        buffer.decref()
+
+    for turn in range(turns):
+        if turn % 4:
+            mix_operations(random, 1)
+        elif turn % 400:
+            await resolve_later(random.randrange(len(CONTENTS)))
         else:
-            try:
-                assert Checksum(DIGESTS[index]).resolve().content == CONTENTS[index]
-            except CacheMissError:
-                continue  # another thread has purged it
+            index = random.randrange(len(CONTENTS))
+            assert (await Buffer(CONTENTS[index]).get_checksum_async()).hex() == DIGESTS[index]
+
+
+def run_in_a_loop(random: random.Random, turns: int) -> None:
+    asyncio.run(mix_in_a_loop(random, turns))
+
+
+@pytest.fixture
+def scarce_memory() -> Iterator[None]:
+    """Caps so low that buffers are evicted all the time."""
+    cache = get_buffer_cache()
+    before = cache.soft_cap, cache.hard_cap
+    cache.set_caps(200, 600)
+    yield
+    cache.purge_scratch()
+    cache.set_caps(*before)
 
 
 def assert_counts_add_up() -> None:
     cache = get_buffer_cache()
-    entries = [cache.strong_cache.get(Checksum(digest)) for digest in DIGESTS]
-    assert [entry.normal_refs for entry in entries if entry is not None and entry.normal_refs] == []
+    assert [leak for leak in cache.leaks() if leak.checksum in (*DIGESTS, *VALUE_DIGESTS)] == []
+    assert not any(Checksum(bytes([n]) * 32) in cache.strong_cache for n in range(len(CONTENTS)))
     held = sum(entry.size for entry in cache.strong_cache.values() if entry.buffer is not None)
     assert cache.stats()["strong_bytes"] == held
 
 
+@pytest.mark.usefixtures("scarce_memory")
 def test_threads_mix_all_operations() -> None:
-    run_in_threads(lambda random: mix_operations(random, 500), 8)
+    run_in_threads(lambda random: mix_operations(random, 400), 6)
+    assert_counts_add_up()
+
+
+@pytest.mark.usefixtures("scarce_memory")
+def test_event_loops_mix_all_operations() -> None:
+    run_in_threads(lambda random: run_in_a_loop(random, 400), 6)
     assert_counts_add_up()
 
 
 @pytest.mark.stress
-def test_many_threads_mix_all_operations_for_long() -> None:
+@pytest.mark.usefixtures("scarce_memory")
+def test_sixteen_threads_mix_200_000_operations() -> None:
     run_in_threads(lambda random: mix_operations(random, 12_500), 16)
+    assert_counts_add_up()
+    assert get_buffer_cache().stats()["evictions"] > 1000
+
+
+@pytest.mark.stress
+@pytest.mark.usefixtures("scarce_memory")
+def test_many_event_loops_mix_50_000_operations() -> None:
+    run_in_threads(lambda random: run_in_a_loop(random, 6_250), 8)
     assert_counts_add_up()
 
 

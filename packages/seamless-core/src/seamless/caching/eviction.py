@@ -2,15 +2,18 @@
 
 One heap for each rate at which worth is lost: within a heap the order never changes, so an
 item is put in once and the cheapest of all is the cheapest of the heads at that moment. In
-practice there are two or three rates. An item whose worth stops falling moves to the heap of
-those that are level, once. Items that have become stale are recognised when they surface, so
-that adding, changing, withdrawing and taking are all O(log n).
+practice there are two or three rates. Items that have become stale are recognised when they
+surface, so that adding, changing, withdrawing and taking are all O(log n).
+
+An item whose worth has stopped falling is worth more than its place says. It moves to the heap
+of those that are level when it surfaces, a few at each step, so that no step is long. When
+very many become level at once, and all of them are to be compared, the order is approximate
+until they have moved.
 """
 
 from __future__ import annotations
 
 import heapq
-import math
 from typing import TYPE_CHECKING
 
 from .worth import Worth
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EvictionQueue"]
 
+#: Items that one step moves to where those that are level are.
+MOVES = 2
 #: Stale items that a heap may hold before it is cleaned, however small it is.
 _SLACK = 64
 
@@ -28,9 +33,8 @@ class EvictionQueue:
     """Checksums in order of worth, the cheapest first. Not thread-safe by itself."""
 
     def __init__(self) -> None:
-        self._heaps: dict[float, list[tuple[float, int, Checksum]]] = {}
-        #: when items become level: time, ticket, checksum, and the worth they then have
-        self._levelling: list[tuple[float, int, Checksum, float]] = []
+        #: loss in a second → worth at time zero, ticket, checksum, and when it becomes level
+        self._heaps: dict[float, list[tuple[float, int, Checksum, float]]] = {}
         #: checksum → the ticket of its only valid item
         self._tickets: dict[Checksum, int] = {}
         self._last_ticket = 0
@@ -42,18 +46,17 @@ class EvictionQueue:
     def __contains__(self, checksum: object) -> bool:
         return checksum in self._tickets
 
-    def put(self, checksum: Checksum, worth: Worth) -> None:
+    def put(self, checksum: Checksum, worth: Worth, now: float) -> None:
         """Add a checksum, or give it another worth."""
+        self._level_out(worth.loss_per_second, now)
+        self._push(checksum, worth)
+
+    def _push(self, checksum: Checksum, worth: Worth) -> None:
         self.discard(checksum)
         self._last_ticket += 1
         self._tickets[checksum] = self._last_ticket
         heap = self._heaps.setdefault(worth.loss_per_second, [])
-        heapq.heappush(heap, (worth.at_zero, self._last_ticket, checksum))
-        if worth.loss_per_second and worth.until < math.inf:
-            level = worth.at(worth.until)
-            heapq.heappush(self._levelling, (worth.until, self._last_ticket, checksum, level))
-            if len(self._levelling) > 2 * len(self._tickets) + _SLACK:
-                self._forget_levelled()
+        heapq.heappush(heap, (worth.at_zero, self._last_ticket, checksum, worth.until))
 
     def discard(self, checksum: Checksum) -> None:
         """Withdraw a checksum; nothing happens if it is not there."""
@@ -65,30 +68,34 @@ class EvictionQueue:
 
     def take_cheapest(self, now: float) -> Checksum | None:
         """Remove and return the checksum that is worth least at `now`, or None when empty."""
-        self._level_out(now)
         cheapest: tuple[float, float] | None = None
         for rate in list(self._heaps):
+            self._level_out(rate, now)
+        for rate in list(self._heaps):
             if self._settle_head(rate):
-                worth = self._heaps[rate][0][0] - rate * now
+                at_zero, _, _, until = self._heaps[rate][0]
+                worth = Worth(at_zero, rate, until).at(now)
                 cheapest = min(cheapest or (worth, rate), (worth, rate))
         if cheapest is None:
             return None
-        _, _, checksum = heapq.heappop(self._heaps[cheapest[1]])
+        _, _, checksum, _ = heapq.heappop(self._heaps[cheapest[1]])
         del self._tickets[checksum]
         return checksum
 
-    def _level_out(self, now: float) -> None:
-        """Move what has stopped falling to the heap of those that are level."""
-        while self._levelling and self._levelling[0][0] <= now:
-            _, ticket, checksum, level = heapq.heappop(self._levelling)
-            if self._tickets.get(checksum) == ticket:
-                self.put(checksum, Worth(level))
+    def _level_out(self, rate: float, now: float) -> None:
+        """Move what surfaces and has stopped falling to the heap of those that are level."""
+        for _ in range(MOVES if rate and rate in self._heaps else 0):
+            if not self._settle_head(rate) or self._heaps[rate][0][3] > now:
+                return
+            at_zero, _, checksum, until = heapq.heappop(self._heaps[rate])
+            del self._tickets[checksum]
+            self._push(checksum, Worth(Worth(at_zero, rate, until).at(now)))
 
     def _settle_head(self, rate: float) -> bool:
         """Bring a valid item to the head of a heap; forget the heap if there is none."""
         heap = self._heaps[rate]
         while heap:
-            _, ticket, checksum = heap[0]
+            _, ticket, checksum, _ = heap[0]
             if self._tickets.get(checksum) == ticket:
                 return True
             heapq.heappop(heap)
@@ -102,9 +109,4 @@ class EvictionQueue:
             heapq.heapify(valid)
             self._heaps[rate] = valid
         self._heaps = {rate: heap for rate, heap in self._heaps.items() if heap}
-        self._forget_levelled()
         self._stale = 0
-
-    def _forget_levelled(self) -> None:
-        self._levelling = [one for one in self._levelling if self._tickets.get(one[2]) == one[1]]
-        heapq.heapify(self._levelling)

@@ -102,7 +102,7 @@ class StrongTable:
         if entry.buffer is not None:
             fading = None if entry.normal_refs else entry.tempref
             terms = self.terms(checksum, entry, now)
-            queue.put(checksum, worth_line(terms, fading, now, self.turnover))
+            queue.put(checksum, worth_line(terms, fading, now, self.turnover), now)
 
     def remove(self, checksum: Checksum) -> None:
         """Forget an entry, references and all."""
