@@ -7,13 +7,17 @@ which the comfort of request and response objects would multiply.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
 
+from seamless_database import openapi
 from seamless_database.activity import Activity
+from seamless_database.bodies import LARGE_BODY, MAX_BODY, Bodies
+from seamless_database.checking import Checker
 from seamless_database.errors import (
     DatabaseClosedError,
     DatabaseError,
@@ -26,7 +30,7 @@ from seamless_database.protocol import Fields, decode
 from seamless_database.records import reading, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from starlette.types import Receive, Scope, Send
 
@@ -34,20 +38,24 @@ if TYPE_CHECKING:
     from seamless_database.database import Database
 
 T = TypeVar("T")
-Answer = tuple[int, str]
 
-#: bytes of a body that are taken by default
-MAX_BODY = 64 * 1024 * 1024
-#: bodies above are read in a thread, so that other requests go on
-LARGE_BODY = 256 * 1024
 HEALTHCHECK = "/healthcheck"
 METHODS = ("GET", "HEAD", "PUT")
 
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
+_JSON = (b"content-type", b"application/json")
 _CLOSE = (b"connection", b"close")
 _SCHEMES = (b'Bearer realm="seamless-database"', b'Basic realm="seamless-database"')
 _AUTHENTICATE = [(b"www-authenticate", scheme) for scheme in _SCHEMES]
 _LOG = logging.getLogger(__name__)
+
+
+class Answer(NamedTuple):
+    """What a request is answered with."""
+
+    status: int
+    text: str
+    content_type: tuple[bytes, bytes] = _TEXT
 
 
 def create_app(
@@ -58,19 +66,33 @@ def create_app(
     tokens: Tokens | None = None,
 ) -> Starlette:
     """Build the ASGI app that serves a database; without tokens, to anybody."""
-    app = Starlette()
+    checker = Checker()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        checker.close()
+
+    app = Starlette(lifespan=lifespan)
     # what no route claims: the protocol is spoken on every path
-    app.router.default = _Endpoint(database, max_body, activity or Activity(), tokens)
+    app.router.default = _Endpoint(database, max_body, activity or Activity(), tokens, checker)
     return app
 
 
 class _Endpoint:
     def __init__(
-        self, database: Database, max_body: int, activity: Activity, tokens: Tokens | None
+        self,
+        database: Database,
+        max_body: int,
+        activity: Activity,
+        tokens: Tokens | None,
+        checker: Checker,
     ) -> None:
         self._database = database
         self._tokens = tokens
-        self._max_body = max_body
+        self._bodies = Bodies(max_body, activity)
+        self._checker = checker
+        self._description = openapi.document(writable=database.writable, secured=tokens is not None)
         self._activity = activity
         self._allowed = METHODS if database.writable else METHODS[:-1]
 
@@ -80,28 +102,28 @@ class _Endpoint:
             return
         self._activity.begin()
         try:
-            status, text = await self._answer(scope, receive)
+            answer = await self._answer(scope, receive)
         except ClientDisconnect:
             return
         finally:
             self._activity.end()
-        await self._respond(send, status, text)
+        await self._respond(send, answer)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         """Answer anything; the one place where errors become a status."""
         try:
             return await self._dispatch(scope, receive)
         except DatabaseError as error:
-            return error.status, f"ERROR: {error}"
+            return Answer(error.status, f"ERROR: {error}")
         except asyncio.CancelledError:
             if not self._activity.dismissed:
                 raise
-            return DatabaseClosedError.status, f"ERROR: {DatabaseClosedError()}"
+            return Answer(DatabaseClosedError.status, f"ERROR: {DatabaseClosedError()}")
         except ClientDisconnect:
             raise
         except Exception:  # noqa: BLE001  # our mistake, whatever it is: it must be answered
             _LOG.exception("a request failed unexpectedly")
-            return 500, "ERROR: the server failed on this request; its log says why"
+            return Answer(500, "ERROR: the server failed on this request; its log says why")
 
     async def _dispatch(self, scope: Scope, receive: Receive) -> Answer:
         method = scope["method"]
@@ -111,39 +133,18 @@ class _Endpoint:
         if method == "PUT":
             if not self._database.writable:
                 raise ReadOnlyError
-            body = await self._body(receive)
-            await self._database.store(await _checked(body, writing))
-            return 200, "OK"
+            return await self._write(receive)
         if method not in METHODS:
-            return 405, f"ERROR: Method Not Allowed: use one of {', '.join(self._allowed)}"
+            allowed = ", ".join(self._allowed)
+            return Answer(405, f"ERROR: Method Not Allowed: use one of {allowed}")
         if healthcheck:
-            return 200, "OK"
-        body = await self._body(receive)
-        answer = await self._database.answer(await _checked(body, reading))
-        if answer is None:
-            raise UnknownKeyError("Unknown key")
-        return 200, answer
+            return Answer(200, "OK")
+        return await self._read(receive, describe=scope["path"] == openapi.PATH)
 
-    async def _body(self, receive: Receive) -> bytes:
-        """Receive the body; one that is too large is received to its end, up to a point."""
-        chunks: list[bytes] = []
-        size, more = 0, True
-        with self._activity.receiving():
-            while more and size <= 2 * self._max_body:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientDisconnect
-                chunk, more = message.get("body", b""), message.get("more_body", False)
-                size += len(chunk)
-                if size <= self._max_body:
-                    chunks.append(chunk)
-        if size > self._max_body:
-            raise RequestTooLargeError(self._max_body)
-        return b"".join(chunks)
-
-    async def _respond(self, send: Send, status: int, text: str) -> None:
-        body = text.encode(errors="backslashreplace")
-        headers = [_TEXT, (b"content-length", b"%d" % len(body))]
+    async def _respond(self, send: Send, answer: Answer) -> None:
+        status = answer.status
+        body = answer.text.encode(errors="backslashreplace")
+        headers = [answer.content_type, (b"content-length", b"%d" % len(body))]
         if status == RequestTooLargeError.status:
             # the rest of the body may be still on its way
             headers.append(_CLOSE)
@@ -154,10 +155,28 @@ class _Endpoint:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
+    async def _read(self, receive: Receive, *, describe: bool) -> Answer:
+        body = await self._bodies.receive(receive)
+        try:
+            if describe and not body:
+                return Answer(200, self._description, _JSON)
+            answer = await self._database.answer(await self._checked(body, reading))
+        finally:
+            self._bodies.release(body)
+        if answer is None:
+            raise UnknownKeyError("Unknown key")
+        return Answer(200, answer)
 
-async def _checked(body: bytes, check: Callable[[Fields], T]) -> T:
-    """Read a body and check its fields."""
-    if len(body) <= LARGE_BODY:
-        return check(decode(body))
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(None, lambda: check(decode(body)))
+    async def _write(self, receive: Receive) -> Answer:
+        body = await self._bodies.receive(receive)
+        try:
+            await self._database.store(await self._checked(body, writing))
+        finally:
+            self._bodies.release(body)
+        return Answer(200, "OK")
+
+    async def _checked(self, body: bytes, check: Callable[[Fields], T]) -> T:
+        """Read a body and check its fields."""
+        if len(body) <= LARGE_BODY:
+            return check(decode(body))
+        return await self._checker.check(check, body)

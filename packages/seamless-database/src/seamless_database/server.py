@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal
 import uvicorn
 
 from seamless_database.activity import Activity
-from seamless_database.app import MAX_BODY, create_app
+from seamless_database.app import create_app
+from seamless_database.bodies import MAX_BODY
 
 if TYPE_CHECKING:
     import socket
@@ -66,7 +67,7 @@ def serve(
         http="httptools" if _installed("httptools") else "h11",
         loop=_loop(),
         ws="none",
-        lifespan="off",
+        lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,

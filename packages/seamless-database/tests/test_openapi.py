@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from database_samples import checksum
+from database_server import Server
+
+from seamless_database import Database, openapi, records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("openapi") / "seamless.db") as server:
+        yield server
+
+
+def described(server: Server) -> dict[str, Any]:
+    answer = server.ask("GET", path="/openapi.json")
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def test_the_server_describes_itself(server: Server) -> None:
+    document = described(server)
+    assert document["openapi"] == "3.1.0"
+    assert set(document["paths"]["/"]) == {"get", "put"}
+
+
+def test_with_a_body_it_is_a_path_like_any_other(server: Server) -> None:
+    answer = server.ask("GET", {"type": "protocol"}, path="/openapi.json")
+    assert answer.text == '["seamless", "database", "2.1"]'
+    put = {"type": "transformation", "checksum": checksum(1), "value": checksum(2)}
+    assert server.ask("PUT", put, path="/openapi.json").text == "OK"
+
+
+def test_every_request_type_is_described_with_its_fields(server: Server) -> None:
+    schemas = described(server)["components"]["schemas"]
+    tables = {"read": records.READS, "write": records.WRITES}
+    assert set(schemas) == {f"{verb}_{kind}" for verb in tables for kind in tables[verb]}
+    put = schemas["write_transformation"]
+    assert put["required"] == ["type", "checksum", "value"]
+    assert put["properties"]["checksum"]["pattern"] == "^[0-9a-fA-F]{64}$"
+    assert schemas["read_irreproducible"]["required"] == ["type", "checksum"]
+    assert all(schema["description"] for schema in schemas.values())
+
+
+def test_a_read_only_server_describes_no_writes(tmp_path: Path) -> None:
+    Database(tmp_path / "seamless.db", writable=True).close()
+    with Server(tmp_path / "seamless.db", writable=False) as server:
+        document = described(server)
+    assert set(document["paths"]["/"]) == {"get"}
+    assert not any(name.startswith("write_") for name in document["components"]["schemas"])
+
+
+def test_every_reference_leads_somewhere(server: Server) -> None:
+    document = described(server)
+
+    def follow(node: object) -> int:
+        if isinstance(node, list):
+            return sum(map(follow, node))
+        if not isinstance(node, dict):
+            return 0
+        target: Any = document
+        for step in node.get("$ref", "#").split("/")[1:]:
+            target = target[step]
+        return ("$ref" in node) + sum(map(follow, node.values()))
+
+    assert follow(document) > 20
+
+
+def test_tokens_are_described_where_they_are_asked_for() -> None:
+    document = json.loads(openapi.document(writable=True, secured=True))
+    assert document["security"] == [{"bearer": []}, {"basic": []}]
+    assert document["paths"]["/healthcheck"]["get"]["security"] == []
