@@ -312,3 +312,8 @@ def test_reading_takes_no_more_memory_than_so_many_times_the_buffer(
         tracemalloc.stop()
     assert read is not None
     assert peak < (copies + 0.1) * len(buffer)
+
+
+def test_field_names_that_utf8_lacks_are_read_back() -> None:
+    record = np.ones(2, np.dtype([("\ud800", "<f8")], align=True))
+    assert there_and_back({"a": record})["a"].dtype.names == ("\ud800",)

@@ -6,6 +6,7 @@ run time, so the cache is looked up through the module global at each call.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from .caching.buffer_cache import get_buffer_cache
@@ -13,6 +14,7 @@ from .checksum_class import Checksum
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
     from .caching.references import TempRef
 
@@ -163,9 +165,7 @@ class Buffer:
         Both are done once.
         """
         if self._checksum is None:
-            from .checksum.calculate_checksum import calculate_checksum
-
-            self._checksum = Checksum(calculate_checksum(self._content))
+            self._checksum = Checksum(_hasher()(self._content))
         if not self._registered:
             self._register(self._checksum)
         return self._checksum
@@ -230,11 +230,7 @@ class Buffer:
         return await asyncio.to_thread(self._parsed, celltype)
 
     def _parsed(self, celltype: str) -> Any:
-        from .checksum.celltypes import storage_celltype
-        from .checksum.parse_buffer import parse
-
-        celltype = storage_celltype(celltype)
-        return self if celltype == "bytes" else parse(self._content, celltype)
+        return _parser()(self, None, celltype)
 
     # -- conversion -------------------------------------------------------------------
 
@@ -333,9 +329,7 @@ class Buffer:
 
 def _content_of(value: Any, celltype: str | None) -> bytes:
     if celltype is not None:
-        from .checksum.serialize import serialize_sync
-
-        return serialize_sync(value, celltype)
+        return _serializer()(value, celltype)
     if isinstance(value, Buffer):
         return value._content
     if isinstance(value, bytes):
@@ -353,3 +347,25 @@ def _verify(content: bytes, checksum: Checksum) -> None:
     found = calculate_checksum(content)
     if found != checksum.hex():
         raise ChecksumMismatchError(checksum.hex(), found)
+
+
+@functools.cache
+def _serializer() -> Callable[[Any, str], bytes]:
+    """Import on first use; an import statement costs as much as a small value."""
+    from .checksum.serialize import serialize_sync
+
+    return serialize_sync
+
+
+@functools.cache
+def _parser() -> Callable[[Buffer, None, str], Any]:
+    from .checksum.parse_buffer import parse_buffer_sync
+
+    return parse_buffer_sync
+
+
+@functools.cache
+def _hasher() -> Callable[[bytes], bytes]:
+    from .checksum.calculate_checksum import calculate_digest
+
+    return calculate_digest

@@ -26,7 +26,7 @@ def parse(content: bytes, celltype: str) -> Any:
 
 def parse_buffer_sync(
     buffer: Buffer,
-    checksum: Checksum,
+    checksum: Checksum | None,
     celltype: str,
     copy: bool = True,
 ) -> Any:
@@ -37,7 +37,7 @@ def parse_buffer_sync(
     buffer
         Its checksum need not be known.
     checksum
-        The checksum of the buffer.
+        The checksum of the buffer, which does not matter here.
     celltype
         One of the 13 cell types, or an alias of `plain`.
     copy

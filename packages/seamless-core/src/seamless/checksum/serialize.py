@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from seamless.buffer_class import Buffer
 from seamless.checksum_class import Checksum
+
+from .celltypes import codec_of
 
 
 def serialize_sync(value: Any, celltype: str) -> bytes:
@@ -28,10 +31,6 @@ def serialize_sync(value: Any, celltype: str) -> bytes:
     ValueError
         For a value the cell type can't hold.
     """
-    from seamless.buffer_class import Buffer
-
-    from .celltypes import codec_of
-
     to_bytes = codec_of(celltype).to_bytes
     if isinstance(value, Checksum):
         raise TypeError(
