@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import logging
 import socket
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -179,6 +180,28 @@ def test_a_forked_child_makes_its_own_connections(server: HashserverProcess) -> 
     assert run_python(code, server.url).stderr == ""
     for content in (b"by the parent", b"by the child", b"by the parent again"):
         assert server.get(named(content).hex()) == content
+
+
+def test_many_threads_share_a_client_that_others_close(server: HashserverProcess) -> None:
+    errors: list[BaseException] = []
+
+    def work(thread: int) -> None:
+        try:
+            for number in range(20):
+                content = b"thread %d, %d" % (thread, number)
+                assert asyncio.run(Buffer(content).write()) is True
+                assert named(content).resolve().content == content
+                if thread == 0:
+                    seamless.remote.close_connections()
+        except BaseException as error:  # noqa: BLE001 - asserted below
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
 
 
 # -- where a buffer is ----------------------------------------------------------------

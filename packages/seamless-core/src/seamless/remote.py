@@ -110,9 +110,9 @@ async def fetch(checksum: Checksum, tried: Tried | None = None) -> bytes | None:
 
     tried = [] if tried is None else tried
     if places.readers():
-        import asyncio
+        from .util.run_sync import in_daemon_thread
 
-        content = await asyncio.to_thread(_read_places, checksum, tried)
+        content = await in_daemon_thread(lambda: _read_places(checksum, tried))
         if content is not None:
             return content
     return await _fetch_from_neighbour(checksum, tried)
@@ -179,7 +179,7 @@ async def _names(checksum: Checksum, content: bytes) -> bool:
 def whereabouts(checksum: Checksum) -> list[tuple[str, str, str]]:
     """Return for each place its name, how it stands with a buffer, and where that would be.
 
-    The servers that seamless-remote writes to are asked as well. No content is fetched.
+    The servers that seamless-remote uses are asked as well. No content is fetched.
     """
     from .backends import places
 
@@ -188,7 +188,8 @@ def whereabouts(checksum: Checksum) -> list[tuple[str, str, str]]:
 
 
 def _urls_of_neighbour() -> list[str]:
-    urls = (getattr(client, "url", None) for client in _write_clients())
+    clients = _clients("_read_server_clients") + _clients("_write_server_clients")
+    urls = (getattr(client, "url", None) for client in clients)
     return [url for url in urls if isinstance(url, str)]
 
 
@@ -261,22 +262,24 @@ async def _write_to_neighbour(checksum: Checksum, buffer: Buffer) -> bool:
 
 def has_writable_client() -> bool:
     """Tell whether seamless-remote, if it is loaded, has a client that may write."""
-    return any(not getattr(client, "readonly", False) for client in _write_clients())
+    return any(
+        not getattr(client, "readonly", False) for client in _clients("_write_server_clients")
+    )
 
 
 def close_sessions_of_this_thread() -> None:
     """Let seamless-remote, if it is loaded, close the sessions that belong to this thread."""
     import threading
 
-    for client in _write_clients():
+    for client in _clients("_read_server_clients") + _clients("_write_server_clients"):
         close = getattr(client, "_close_sessions_for_thread", None)
         if close is not None:
             close(threading.current_thread())
 
 
-def _write_clients() -> list[Any]:
+def _clients(kind: str) -> list[Any]:
     module = getattr(sys.modules.get("seamless_remote"), "buffer_remote", None)
-    return list(getattr(module, "_write_server_clients", None) or ())
+    return list(getattr(module, kind, None) or ())
 
 
 # -- computing again ------------------------------------------------------------------

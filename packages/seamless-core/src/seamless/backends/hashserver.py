@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import logging
-import threading
 import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
@@ -22,6 +21,7 @@ from ..compression_utils import decompress_bytes
 from ..errors import BufferServerError, ChecksumMismatchError, CompressedDataError
 from .place import FOUND, NO, WRONG, Answer
 from .quarantine import Quarantine
+from .shared_client import SharedClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,6 @@ PAUSES = (0.1, 0.5)
 BUSY = frozenset({502, 503, 504})
 #: From this size on, asking first is cheaper than sending in vain.
 LARGE = 1 << 20
-CONNECTIONS = 32
 SUFFIX_OF_ENCODING = {"zstd": ".zst", "gzip": ".gz"}
 
 Result = TypeVar("Result")
@@ -65,15 +64,16 @@ class HashServer:
         self.name = self.url = url.rstrip("/")
         self._timeout = timeout
         self._quarantine = Quarantine()
-        self.renew_after_fork()
+        connect = min(CONNECT_SECONDS, timeout)
+        self._http = SharedClient(httpx.Timeout(timeout, connect=connect))
+
+    def close(self) -> None:
+        """Close the connections; the next request makes new ones."""
+        self._http.close()
 
     def renew_after_fork(self) -> None:
-        """Begin without connections: those that are open are the parent's."""
-        #: guards the client's making and closing
-        self._lock = threading.Lock()
-        #: the parent's client: neither used nor closed here
-        self._inherited = getattr(self, "_client", None)
-        self._client: httpx.Client | None = None
+        """Leave the connections to the parent process."""
+        self._http.renew_after_fork()
 
     # -- reading ----------------------------------------------------------------------
 
@@ -94,7 +94,8 @@ class HashServer:
     def _download(self, checksum: Checksum) -> bytes | None:
         begin = time.monotonic()
         plain = {"Accept-Encoding": "identity"}
-        with self._open().stream("GET", f"{self.url}/{checksum}", headers=plain) as response:
+        address = f"{self.url}/{checksum}"
+        with self._http.use() as http, http.stream("GET", address, headers=plain) as response:
             if response.status_code == 404:
                 return None
             self._expect(response, 200)
@@ -126,7 +127,8 @@ class HashServer:
 
     def _has(self, checksum: Checksum) -> bool:
         def ask() -> bool:
-            response = self._open().request("GET", f"{self.url}/has-now", json=[checksum.hex()])
+            with self._http.use() as http:
+                response = http.request("GET", f"{self.url}/has-now", json=[checksum.hex()])
             self._expect(response, 200)
             try:
                 answer = response.json()
@@ -162,7 +164,8 @@ class HashServer:
 
     def _upload(self, checksum: Checksum, content: bytes) -> bool:
         def put() -> int:
-            response = self._open().put(f"{self.url}/{checksum}", content=content)
+            with self._http.use() as http:
+                response = http.put(f"{self.url}/{checksum}", content=content)
             self._expect(response, 200, 201, 202)
             return response.status_code
 
@@ -203,26 +206,6 @@ class HashServer:
                     raise
             time.sleep(pause)
         raise AssertionError("the last round returns or raises")
-
-    def _open(self) -> httpx.Client:
-        with self._lock:
-            if self._client is None:
-                self._client = httpx.Client(
-                    timeout=httpx.Timeout(
-                        self._timeout, connect=min(CONNECT_SECONDS, self._timeout)
-                    ),
-                    limits=httpx.Limits(max_connections=CONNECTIONS),
-                    # a web proxy of the environment has no way to a server of the cluster
-                    trust_env=False,
-                )
-            return self._client
-
-    def close(self) -> None:
-        """Close the connections; the next request makes new ones."""
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
 
 
 #: what went wrong, in a word or two; the first that fits
