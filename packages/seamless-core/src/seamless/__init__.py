@@ -1,16 +1,20 @@
 """Data named by the SHA-256 of its bytes.
 
 Importing this package does no work: NumPy, the codecs and the neighbouring packages are
-loaded when they are first needed, threads start with the first buffer to write out.
+loaded when they are first needed, threads start with the first buffer to write out. Even the
+two classes come at first use, for the sake of the commands, which need neither.
 """
 
 from __future__ import annotations
 
-from .buffer_class import Buffer
-from .checksum_class import Checksum
 from .errors import CacheMissError
 from .shutdown import close, ensure_open, register_close_hook
 from .worker_role import is_worker, set_is_worker
+
+TYPE_CHECKING = False  # known to type checkers; importing typing costs more than the rest here
+if TYPE_CHECKING:
+    from .buffer_class import Buffer
+    from .checksum_class import Checksum
 
 __all__ = [
     "Buffer",
@@ -29,3 +33,21 @@ __version__ = "0.2.0"
 _closed: bool = False
 #: Whether something has been done that asks for a `close` before the interpreter exits.
 _require_close: bool = False
+
+#: names that load the classes: those, and the modules that come with them
+_WITH_CLASSES = ("Buffer", "Checksum", "buffer_class", "caching", "checksum_class")
+
+
+def __getattr__(name: str) -> object:
+    if name not in _WITH_CLASSES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .buffer_class import Buffer
+    from .checksum_class import Checksum
+
+    namespace = globals()
+    namespace |= {"Buffer": Buffer, "Checksum": Checksum}
+    return namespace[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_WITH_CLASSES})
