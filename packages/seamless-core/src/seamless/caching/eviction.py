@@ -6,7 +6,7 @@ practice there are two or three rates. Items that have become stale are recognis
 surface, so that adding, changing, withdrawing and taking are all O(log n).
 
 An item whose worth has stopped falling is worth more than its place says. It moves to the heap
-of those that are level when it surfaces, a few at each step, so that no step is long. When
+of those that are level when it surfaces, one at each step, so that no step is long. When
 very many become level at once, and all of them are to be compared, the order is approximate
 until they have moved.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["EvictionQueue"]
 
 #: Items that one step moves to where those that are level are.
-MOVES = 2
+MOVES = 1
 #: Stale items that a heap may hold before it is cleaned, however small it is.
 _SLACK = 64
 
