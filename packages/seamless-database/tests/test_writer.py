@@ -203,6 +203,19 @@ def test_a_client_that_went_away_changes_nothing_for_the_others(writer: Writer, 
     assert rows(file) == [1, 2]
 
 
+def test_commits_and_what_waits_are_counted(writer: Writer) -> None:
+    gate = Gate(writer)
+    futures = [writer.submit(partial(insert, number)) for number in range(5)]
+    assert writer.waiting == 5
+    gate.open()
+    for future in futures:
+        future.result(30)
+    assert writer.waiting == 0
+    writer.close()
+    assert writer.commits.writes.total == 6
+    assert writer.commits.writes.count == writer.commits.seconds.count
+
+
 @pytest.mark.stress
 def test_many_threads_lose_nothing(writer: Writer, file: Path) -> None:
     def write(start: int) -> None:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import quote
@@ -21,7 +23,7 @@ from sqlalchemy.dialects import sqlite
 from seamless_database.errors import DatabaseLockedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from seamless_database.models import Base
@@ -103,6 +105,18 @@ class Connection:
     def command(self, sql: str) -> Row | None:
         """Run a command that has no Core construct: transactions, savepoints, pragmas."""
         return self._first(sql, {})
+
+    @contextmanager
+    def interrupted_after(self, seconds: float) -> Iterator[None]:
+        """End what still runs then with an `sqlite3.OperationalError` "interrupted"."""
+        timer = threading.Timer(seconds, self._raw.interrupt)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            # it may be about to fire, which the next statement must not get to feel
+            timer.join()
 
     @property
     def in_transaction(self) -> bool:

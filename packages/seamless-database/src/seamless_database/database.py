@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
+    from seamless_database.figures import Commits
+
 T = TypeVar("T")
 
 #: how long to wait for a lock that another process holds, in seconds
@@ -139,6 +141,16 @@ class Database:
                 # nobody has upgraded the file yet; what has no table has no rows
                 return None
             raise UnavailableError(f"the database could not be read ({error})") from error
+
+    @property
+    def commits(self) -> Commits | None:
+        """How the commits went so far; None without a writer."""
+        return None if self._writer is None else self._writer.commits
+
+    @property
+    def waiting(self) -> int:
+        """How many writes are queued."""
+        return 0 if self._writer is None else self._writer.waiting
 
     def submit(self, work: Work) -> Future[None]:
         """Queue a write; its future is done once it is on the disk, or has failed."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from seamless_database.errors import (
     DatabaseLockedError,
     UnavailableError,
 )
+from seamless_database.figures import Commits
 
 #: requests in one transaction; bounds how long the first of them waits for the last
 MAX_BATCH = 256
@@ -65,6 +67,8 @@ class Writer:
         self._closed = False
         # of the thread alone: whether it has come upon the None
         self._ending = False
+        #: how the commits went; the thread adds to it, anybody may read it
+        self.commits = Commits()
         self._thread = threading.Thread(
             target=self._loop, name="seamless-database-writer", daemon=True
         )
@@ -80,6 +84,11 @@ class Writer:
                 raise UnavailableError(f"{MAX_WAITING} writes are waiting already; try again later")
             self._queue.put(job)
         return job.future
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are queued."""
+        return self._queue.qsize()
 
     def close(self) -> None:
         """Take no more work, finish what is queued, end the thread."""
@@ -116,7 +125,9 @@ class Writer:
         try:
             for job in batch:
                 self._attempt(job)
+            begun = time.perf_counter()
             patiently(lambda: self._connection.command("COMMIT"), self._lock_wait)
+            self.commits.add(len(batch), time.perf_counter() - begun)
         except (sqlite3.Error, DatabaseLockedError) as error:
             self._undo()
             self._fail(batch, error)

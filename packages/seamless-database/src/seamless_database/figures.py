@@ -1,0 +1,103 @@
+"""What is counted while serving: plain numbers, so that counting costs next to nothing.
+
+Each of these belongs to one thread that adds to it; any thread may read it, and at worst misses
+what is being added.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: upper bounds of the classes that durations fall into, in seconds
+SECONDS = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025),
+    *(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+#: upper bounds of the classes that batches fall into, in writes
+WRITES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+#: the type of a request that has none of ours
+UNKNOWN = "unknown"
+
+
+@dataclass(slots=True)
+class Distribution:
+    """How many values fell into each class, the last being for those above all bounds."""
+
+    bounds: tuple[float, ...]
+    total: float = 0.0
+    counts: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counts = [0] * (len(self.bounds) + 1)
+
+    def add(self, value: float) -> None:
+        """Count a value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    @property
+    def count(self) -> int:
+        """How many values there were."""
+        return sum(self.counts)
+
+    def plus(self, other: Distribution) -> Distribution:
+        """Add up two distributions over the same classes."""
+        both = Distribution(self.bounds, self.total + other.total)
+        both.counts = [a + b for a, b in zip(self.counts, other.counts, strict=True)]
+        return both
+
+
+@dataclass(slots=True)
+class Commits:
+    """What the writer does: how long its commits take, and how many writes are in each."""
+
+    seconds: Distribution = field(default_factory=lambda: Distribution(SECONDS))
+    writes: Distribution = field(default_factory=lambda: Distribution(WRITES))
+
+    def add(self, writes: int, seconds: float) -> None:
+        """Count a commit."""
+        self.writes.add(writes)
+        self.seconds.add(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is told apart among requests."""
+
+    method: str
+    type: str
+    status: int
+
+
+class Requests:
+    """How long requests took, of each kind; only known methods and types are kinds."""
+
+    def __init__(self, methods: Iterable[str], types: Iterable[str]) -> None:
+        self._methods, self._types = frozenset(methods), frozenset(types)
+        # plain tuples as keys: a look-up is most of what counting costs
+        self._kinds: dict[tuple[str, str, int], Distribution] = {}
+
+    def add(self, method: str, kind: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        found = self._kinds.get((method, kind, status))
+        if found is None:
+            found = self._other(method, kind, status)
+        found.add(seconds)
+
+    def items(self) -> list[tuple[Kind, Distribution]]:
+        """Give what was counted so far."""
+        return [(Kind(*key), found) for key, found in sorted(self._kinds.copy().items())]
+
+    def _other(self, method: str, kind: str, status: int) -> Distribution:
+        # clients choose these words, and must not fill the memory with them
+        key = (
+            method if method in self._methods else UNKNOWN,
+            kind if kind in self._types else UNKNOWN,
+            status,
+        )
+        return self._kinds.setdefault(key, Distribution(SECONDS))

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from seamless_database.access_log import SHOWN, AccessLog, Entry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def entry(path: str = "/") -> Entry:
+    return Entry("127.0.0.1:5", "GET", path, "protocol", 200, 30, 0.0012345, 1.5)
+
+
+def test_an_entry_is_one_line_of_json() -> None:
+    line = entry().line(0)
+    assert line.endswith("}\n")
+    assert json.loads(line) == {
+        "time": "1970-01-01T00:00:01.500+00:00",
+        "client": "127.0.0.1:5",
+        "method": "GET",
+        "path": "/",
+        "type": "protocol",
+        "status": 200,
+        "bytes": 30,
+        "ms": 1.234,
+    }
+
+
+@pytest.mark.parametrize("path", ['/"\n{"status": 200}', "/\x1b[31m", "/é", "/\ud800"])
+def test_no_path_can_forge_a_line(path: str) -> None:
+    line = entry(path).line(0)
+    assert line.count("\n") == 1
+    assert line.isascii()
+    assert line.rstrip("\n").isprintable()
+    assert json.loads(line)["path"] == path
+
+
+def test_a_long_path_is_cut() -> None:
+    assert len(json.loads(entry("/" * 10_000).line(0))["path"]) == SHOWN
+
+
+def test_entries_are_written_in_order(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as file, AccessLog(file.fileno()) as log:
+        for i in range(100):
+            log.add(entry(f"/{i}"))
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [json.loads(line)["path"] for line in lines] == [f"/{i}" for i in range(100)]
+
+
+def test_a_reader_that_does_not_read_delays_nobody_and_learns_what_it_missed() -> None:
+    reader, writer = os.pipe()
+    log = AccessLog(writer, max_waiting=10)
+    # more than a pipe holds, faster than they can be written
+    for _ in range(20_000):
+        log.add(entry("/" * SHOWN))
+    with open(reader, "rb") as file:
+        while log.waiting:
+            file.readline()
+        log.add(entry("/last"))
+        line: dict[str, object] = {}
+        while line.get("path") != "/last":
+            line = json.loads(file.readline())
+        log.close()
+    os.close(writer)
+    dropped = line["dropped"]
+    assert isinstance(dropped, int)
+    assert 0 < dropped < 20_000
+
+
+def test_a_reader_that_is_gone_is_no_failure() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with AccessLog(writer) as log:
+        log.add(entry())
+        log.add(entry())
+    os.close(writer)
+    assert log.waiting == 0

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from database_samples import checksum
+from database_server import Answer, Server
+from prometheus_client.parser import text_string_to_metric_families
+
+from seamless_database import Database, __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("metrics") / "seamless.db") as server:
+        yield server
+        assert server.stop() == (0, "")
+
+
+class Figures:
+    """What a server tells, to be asked for by name and labels."""
+
+    def __init__(self, server: Server) -> None:
+        self.answer = server.ask("GET", path="/metrics")
+        assert self.answer.status == 200
+        self._samples = [
+            sample
+            for family in text_string_to_metric_families(self.answer.text)
+            for sample in family.samples
+        ]
+
+    def get(self, name: str, **labels: str) -> float:
+        """The one value under that name and those labels, 0 if there is none."""
+        found = [s.value for s in self._samples if s.name == name and _within(labels, s.labels)]
+        assert len(found) < 2
+        return float(found[0]) if found else 0.0
+
+    def requests(self, method: str, kind: str, status: int) -> float:
+        name = "seamless_database_requests_total"
+        return self.get(name, method=method, type=kind, status=str(status))
+
+
+def _within(labels: Mapping[str, str], all_labels: Mapping[str, str]) -> bool:
+    return labels.items() <= all_labels.items()
+
+
+def put(server: Server, number: int) -> Answer:
+    return server.put("transformation", checksum=checksum(number), value=checksum(-number))
+
+
+def test_the_format_is_that_of_prometheus(server: Server) -> None:
+    told = Figures(server)
+    assert told.answer.headers["content-type"].startswith("text/plain; version=")
+    assert told.get("seamless_database_info", version=__version__, writable="true") == 1
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/metrics?x=1"])
+def test_a_request_with_a_body_stays_a_request(server: Server, path: str) -> None:
+    for headers in ({}, {"Transfer-Encoding": "chunked"}):
+        body = b'{"type": "protocol"}'
+        if headers:
+            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        answer = server.ask("GET", body, path=path, headers=headers)
+        assert answer.json() == ["seamless", "database", "2.1"]
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_only_that_very_path_and_a_get_are_for_the_metrics(server: Server) -> None:
+    for path in ("/metrics/", "/METRICS", "/x/metrics"):
+        assert server.ask("GET", path=path).status == 400
+    assert server.ask("PUT", path="/metrics").status == 400
+    assert server.ask("HEAD", path="/metrics").text == ""
+
+
+def test_requests_are_counted_by_type_and_outcome(server: Server) -> None:
+    before = Figures(server)
+    assert put(server, 1).status == 200
+    for number in (1, 1, 99):
+        server.get("transformation", checksum=checksum(number))
+    server.get("transformation", checksum="wrong")
+    server.get("nonsense")
+    server.ask("GET", b"{")
+    server.ask("DELETE")
+    server.ask("GET", path="/healthcheck")
+    after = Figures(server)
+    for method, kind, status, more in [
+        ("PUT", "transformation", 200, 1),
+        ("GET", "transformation", 200, 2),
+        ("GET", "transformation", 404, 1),
+        ("GET", "transformation", 400, 1),
+        ("GET", "unknown", 400, 2),
+        ("unknown", "unknown", 405, 1),
+        ("GET", "healthcheck", 200, 1),
+    ]:
+        counted = after.requests(method, kind, status) - before.requests(method, kind, status)
+        assert counted == more, (method, kind, status)
+
+
+def test_a_large_request_is_counted_by_its_type_too(server: Server) -> None:
+    before = Figures(server).requests("PUT", "buffer_info", 200)
+    server.put("buffer_info", checksum=checksum(5), value={"x": "x" * 1_000_000})
+    assert Figures(server).requests("PUT", "buffer_info", 200) == before + 1
+
+
+def test_the_classes_of_a_duration_add_up(server: Server) -> None:
+    put(server, 2)
+    told = Figures(server)
+    name, labels = "seamless_database_request_seconds", {"method": "PUT", "type": "transformation"}
+    assert told.get(f"{name}_count", **labels) > 0
+    assert told.get(f"{name}_bucket", **labels, le="+Inf") == told.get(f"{name}_count", **labels)
+    assert told.get(f"{name}_sum", **labels) > 0
+
+
+def test_the_metrics_are_not_counted_themselves(server: Server) -> None:
+    first, second = Figures(server), Figures(server)
+    name = "seamless_database_requests_total"
+    lines = [
+        [line for line in told.answer.text.splitlines() if line.startswith(name)]
+        for told in (first, second)
+    ]
+    assert lines[0] == lines[1]
+
+
+def test_commits_are_told_with_their_size_and_duration(server: Server) -> None:
+    before = Figures(server)
+    for number in range(10, 15):
+        put(server, number)
+    after = Figures(server)
+    for name, more in [
+        ("commit_writes_sum", 5),
+        ("commit_writes_count", 5),
+        ("commit_seconds_count", 5),
+    ]:
+        full = f"seamless_database_{name}"
+        assert after.get(full) - before.get(full) == more
+    assert after.get("seamless_database_commit_seconds_sum") > 0
+    assert "seamless_database_writes_waiting 0.0\n" in after.answer.text
+
+
+def test_rows_and_file_sizes_are_told(tmp_path: Path) -> None:
+    with Server(tmp_path / "seamless.db") as server:
+        put(server, 1)
+        put(server, 2)
+        told = Figures(server)
+        assert told.get("seamless_database_rows", table="transformation") == 2
+        for name, file in (("main", "seamless.db"), ("wal", "seamless.db-wal")):
+            size = (tmp_path / file).stat().st_size
+            assert told.get("seamless_database_file_bytes", file=name) == size
+
+
+def test_the_process_is_told_of(server: Server) -> None:
+    if sys.platform == "linux":
+        assert Figures(server).get("process_resident_memory_bytes") > 0
+
+
+def test_a_read_only_server_tells_of_no_writes(tmp_path: Path) -> None:
+    Database(tmp_path / "seamless.db", writable=True).close()
+    with Server(tmp_path / "seamless.db", writable=False) as server:
+        told = Figures(server)
+    assert told.get("seamless_database_info", writable="false") == 1
+    assert "commit" not in told.answer.text
+
+
+def test_the_metrics_want_a_token_where_there_are_tokens(tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.touch(mode=0o600)
+    tokens.write_text(f"read {'r' * 20}\n")
+    with Server(tmp_path / "seamless.db", "--token-file", str(tokens)) as server:
+        assert server.ask("GET", path="/metrics").status == 401
+        bearer = {"Authorization": f"Bearer {'r' * 20}"}
+        assert server.ask("GET", path="/metrics", headers=bearer).status == 200
+
+
+def test_asking_for_metrics_keeps_no_server_from_stopping(tmp_path: Path) -> None:
+    with Server(tmp_path / "seamless.db", "--timeout", "1") as server:
+        while server.process.poll() is None:
+            try:
+                server.ask("GET", path="/metrics")
+            except OSError:
+                break
+        assert server.end() == (0, "")
+
+
+def test_a_server_starts_without_loading_the_library() -> None:
+    code = "import sys, seamless_database.server; print('prometheus_client' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from database_samples import checksum
+
+from seamless_database import Database
+from seamless_database.connection import Connection
+from seamless_database.row_counts import THRIFT, RowCounts, count
+from seamless_database.schema import TABLES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def put(database: Database, number: int) -> None:
+    database.put(
+        {"type": "transformation", "checksum": checksum(number), "value": checksum(-number)}
+    )
+
+
+def test_every_table_is_counted(tmp_path: Path) -> None:
+    with Database(tmp_path / "seamless.db", writable=True) as database:
+        put(database, 1)
+        put(database, 2)
+        found = asyncio.run(_latest(RowCounts(database)))
+    assert found == {name: 2 if "transformation" in name[-14:] else 0 for name in TABLES} | {
+        "irreproducible_transformation": 0
+    }
+
+
+def test_a_file_without_tables_has_no_counts(tmp_path: Path) -> None:
+    (tmp_path / "seamless.db").touch()
+    with Database(tmp_path / "seamless.db") as database:
+        assert asyncio.run(_latest(RowCounts(database))) == {}
+
+
+def test_a_count_is_remembered_for_long_enough_to_cost_nothing(tmp_path: Path) -> None:
+    with Database(tmp_path / "seamless.db", writable=True) as database:
+        # each look at this clock takes a second
+        now = iter(range(10_000))
+        counts = RowCounts(database, lambda: next(now))
+
+        async def watch() -> list[int]:
+            seen = []
+            for number in range(1, 2 * THRIFT):
+                put(database, number)
+                seen.append((await counts.latest())["transformation"])
+            return seen
+
+        seen = asyncio.run(watch())
+    assert seen[: THRIFT - 5] == [1] * (THRIFT - 5)
+    assert seen[-1] > THRIFT - 5
+
+
+def test_what_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT sum(x) FROM n"
+    connection = Connection.open(tmp_path / "x.db", "rwc")
+    with (
+        closing(connection),
+        pytest.raises(sqlite3.OperationalError, match="interrupted"),
+        connection.interrupted_after(0.05),
+    ):
+        connection.command(endless)
+
+
+def test_a_table_that_cannot_be_counted_is_an_error(tmp_path: Path) -> None:
+    connection = Connection.open(tmp_path / "x.db", "rwc")
+    with closing(connection), pytest.raises(sqlite3.OperationalError, match="no such table"):
+        count(connection)
+
+
+async def _latest(counts: RowCounts) -> dict[str, int]:
+    return dict(await counts.latest())
