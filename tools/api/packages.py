@@ -84,6 +84,10 @@ _CORE = {
     "": "* _closed _require_close",
     "buffer_class": "Buffer",
     "caching.buffer_cache": "BufferCache TempRef get_buffer_cache",
+    "caching.eviction_cost": (
+        "CostProfile get_cost override_download_cost record_transformation_cost "
+        "register_buffer_length register_dependencies set_download_profile"
+    ),
     "caching.buffer_writer": "await_existing_task flush init purge register",
     "checksum.buffer_facts": "*",
     "checksum.buffer_info": "*",
