@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from admin_samples import (
+    FIXTURES,
+    admin,
+    buffer_info,
+    contents,
+    contest,
+    expression,
+    make_legacy,
+    meaning,
+    metadata,
+    probe,
+    put,
+    sql,
+    told,
+    transformation,
+)
+from database_samples import checksum, record
+
+from seamless_database import Database
+
+X, Y = checksum("x"), checksum("y")
+#: what may be wrong -> how it comes about
+WRONG: dict[str, tuple[str, tuple[object, ...]]] = {
+    "malformed checksums in transformation": (
+        "INSERT INTO transformation VALUES ('abc', ?)", (X,)),
+    "malformed checksums in rev_transformation": (
+        "INSERT INTO rev_transformation (result, checksum) VALUES (?, ?)", (X.upper(), Y)),
+    "malformed checksums in meta_data": ("UPDATE meta_data SET result = 5", ()),
+    "malformed checksums in irreproducible_transformation": (
+        "UPDATE irreproducible_transformation SET checksum = ?", (X[:-1] + "\0",)),
+    "malformed checksums in buffer_info": ("UPDATE buffer_info SET checksum = ''", ()),
+    "malformed checksums in expression": ("UPDATE expression SET result = ?", (X + " ",)),
+    "malformed checksums in syntactic_to_semantic": (
+        "UPDATE syntactic_to_semantic SET semantic = ?", ("é" * 64,)),
+    "malformed checksums in bucket_probe": ("UPDATE bucket_probe SET bucket_checksum = 'x'", ()),
+    "records that are malformed, or of something else": (
+        "UPDATE meta_data SET metadata = '{\"tf_checksum\":'", ()),
+    "contested results with a malformed record": (
+        "UPDATE irreproducible_transformation SET metadata = '{'", ()),
+    "malformed buffer info": ("UPDATE buffer_info SET buffer_info = '[]'", ()),
+    "buffer info with NaN or infinity": (
+        "UPDATE buffer_info SET buffer_info = '{\"length\": NaN}'", ()),
+    "expressions with a malformed path": ("UPDATE expression SET path = '{}'", ()),
+    "malformed bucket probes": ("UPDATE bucket_probe SET freshness_tokens = 'x'", ()),
+    "records not of the current result": (
+        "DELETE FROM transformation WHERE checksum = ?", (checksum(1),)),
+    "orphaned reverse rows": (
+        "INSERT INTO rev_transformation (result, checksum) VALUES (?, ?)", (X, checksum(1))),
+    "duplicate reverse rows": (
+        "INSERT INTO rev_transformation (result, checksum) VALUES (?, ?)",
+        (checksum("a"), checksum(1))),
+    "transformations without a reverse row": ("DELETE FROM rev_transformation", ()),
+    "duplicate contested results": (
+        ("INSERT INTO irreproducible_transformation (result, checksum, metadata) "
+        "SELECT result, checksum, metadata FROM irreproducible_transformation"), ()),
+}  # fmt: skip
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return put(
+        tmp_path / "seamless.db",
+        metadata(1, "a"),
+        transformation(2, "a"),
+        metadata(3, "b"),
+        contest(3, "b"),
+        buffer_info("a", length=5),
+        expression("a", "c"),
+        meaning("a", "d"),
+        probe("node", "e", "noon"),
+    )
+
+
+def backups(file: Path) -> list[Path]:
+    return [path for path in file.parent.iterdir() if ".before-" in path.name]
+
+
+def problems(findings: dict[str, Any]) -> dict[str, int]:
+    return {row["problem"]: row["rows"] for row in findings["problems"]}
+
+
+def test_a_file_of_ours_is_clean(file: Path) -> None:
+    findings = told("check", file)
+    assert findings["clean"]
+    assert findings["problems"] == []
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_found_repaired_and_gone(file: Path, name: str) -> None:
+    statement, values = WRONG[name]
+    sql(file, statement, *values)
+    before = contents(file)
+    assert name in problems(told("check", file, status=3))
+
+    findings = told("check", file, "--repair")
+
+    assert name in {row["problem"] for row in findings["repaired"]}
+    assert findings["left"] == []
+    assert told("check", file)["clean"]
+    assert contents(Path(findings["backup"])) == before
+
+
+def test_a_dry_run_tells_the_repairs_and_changes_nothing(file: Path) -> None:
+    sql(file, "DELETE FROM rev_transformation")
+    before = file.read_bytes()
+    findings = told("check", file, "--repair", "--dry-run", status=3)
+    assert findings["repaired"] == [{"problem": "transformations without a reverse row", "rows": 2}]
+    assert file.read_bytes() == before
+    assert not backups(file)
+
+
+def test_a_clean_file_is_neither_changed_nor_copied_by_a_repair(file: Path) -> None:
+    before = file.read_bytes()
+    told("check", file, "--repair")
+    assert file.read_bytes() == before
+    assert not backups(file)
+
+
+def test_more_rows_than_one_transaction_takes_are_repaired(file: Path) -> None:
+    sql(
+        file,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1201) "
+        "INSERT INTO rev_transformation (result, checksum) SELECT ?, ? FROM n",
+        checksum("a"),
+        checksum(1),
+    )
+    findings = told("check", file, "--repair")
+    assert {"problem": "duplicate reverse rows", "rows": 1201} in findings["repaired"]
+    assert told("check", file)["clean"]
+
+
+def test_of_contested_duplicates_the_one_with_a_record_stays(file: Path) -> None:
+    kept = sql(file, "SELECT metadata FROM irreproducible_transformation")
+    sql(file, "UPDATE irreproducible_transformation SET id = 9")
+    sql(
+        file,
+        "INSERT INTO irreproducible_transformation SELECT 1, result, checksum, '\"\"' "
+        "FROM irreproducible_transformation",
+    )
+    told("check", file, "--repair")
+    assert sql(file, "SELECT metadata FROM irreproducible_transformation") == kept
+
+
+def test_a_record_of_something_else_is_found(file: Path) -> None:
+    other = json.dumps(record(checksum(1), checksum("another")))
+    sql(file, "UPDATE meta_data SET metadata = ?", other)
+    assert problems(told("check", file, status=3)) == {
+        "records that are malformed, or of something else": 1
+    }
+
+
+def test_numbers_without_a_json_form_become_null(file: Path) -> None:
+    text = '{"length": 5, "dtype": NaN}'
+    sql(file, "UPDATE buffer_info SET buffer_info = ?", text)
+    told("check", file, "--repair")
+    with Database(file) as database:
+        answer = database.get({"type": "buffer_info", "checksum": checksum("a")})
+    assert json.loads(answer or "") == {"length": 5, "dtype": None}
+
+
+def test_answers_are_the_same_after_a_repair(file: Path) -> None:
+    sql(file, "INSERT INTO rev_transformation SELECT id + 100, result, checksum "
+              "FROM rev_transformation")  # fmt: skip
+    questions = [
+        {"type": "transformation", "checksum": checksum(1)},
+        {"type": "rev_transformations", "checksum": checksum("a")},
+        {"type": "metadata", "checksum": checksum(1)},
+        {"type": "irreproducible", "checksum": checksum(3)},
+    ]
+
+    def answers() -> list[str | None]:
+        with Database(file) as database:
+            return [database.get(question) for question in questions]
+
+    before = answers()
+    told("check", file, "--repair")
+    assert answers() == before
+
+
+def test_legacy_records_are_a_problem_and_migration_is_advised(file: Path) -> None:
+    make_legacy(file, {1: {}})
+    findings = told("check", file, status=3)
+    assert findings["legacy_records"] == 1
+    assert findings["advice"].startswith("seamless-database-admin migrate ")
+
+
+def test_damaged_pages_are_told_and_never_repaired(file: Path) -> None:
+    page = sql(file, "SELECT rootpage FROM sqlite_master WHERE name = 'transformation'")[0][0]
+    with file.open("r+b") as opened:
+        opened.seek((page - 1) * 4096)
+        opened.write(b"\xff" * 4096)
+    before = file.read_bytes()
+    assert told("check", file, status=3)["damage"]
+    done = admin("check", "--repair", file)
+    assert done.status == 1
+    assert "damaged" in done.err
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_published_files_are_clean_after_a_repair(name: str, tmp_path: Path) -> None:
+    if not FIXTURES[name].is_file():
+        pytest.skip(f"the shared fixture {name} is not beside this checkout")
+    file = Path(shutil.copy(FIXTURES[name], tmp_path))
+    file.chmod(0o644)
+    told("migrate", file)
+    told("check", file, "--repair")
+    assert told("check", file)["clean"]

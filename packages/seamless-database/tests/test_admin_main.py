@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from admin_samples import COMMAND, FIXTURES, admin, admin_apart, contents, put, told, transformation
+from database_server import Server
+
+ON_ONE_FILE = ("stats", "check", "migrate")
+WRITING = (("check", "--repair"), ("migrate",), ("prune", "--irreproducible"))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return put(tmp_path / "seamless.db", transformation(1, 2))
+
+
+def every_command(file: Path) -> list[list[str | Path]]:
+    target = file.with_name("target.db")
+    return [
+        ["stats", file],
+        ["check", file],
+        ["check", "--repair", file],
+        ["migrate", file],
+        ["export", file, target],
+        ["merge", file, "--into", target],
+        ["prune", "--irreproducible", file],
+    ]
+
+
+def assert_one_line(status: int, err: str, *words: str) -> None:
+    assert status == 1
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+    for word in words:
+        assert word in err
+
+
+def test_help_names_every_sub_command() -> None:
+    done = admin("--help")
+    assert done.status == 0
+    for name in ("check", "export", "merge", "migrate", "prune", "stats"):
+        assert f"\n  {name} " in done.out
+
+
+def test_every_sub_command_that_writes_has_a_dry_run() -> None:
+    for name in ("check", "export", "merge", "migrate", "prune"):
+        assert "--dry-run" in admin(name, "--help").out
+
+
+def test_every_sub_command_answers_in_json() -> None:
+    for name in ("check", "export", "merge", "migrate", "prune", "stats"):
+        assert "--json" in admin(name, "--help").out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nonsense"],
+        ["stats"],
+        ["stats", "a", "b"],
+        ["prune", "file.db"],
+        ["prune", "file.db", "--older-than", "yesterday"],
+        ["prune", "file.db", "--older-than", "999999y"],
+        ["export", "file.db", "target.db", "--closure", "abc"],
+        ["merge", "--into", "target.db"],
+        ["merge", "file.db"],
+    ],
+    ids=" ".join,
+)
+def test_a_senseless_command_line_exits_with_2(words: list[str]) -> None:
+    done = admin(*words)
+    assert done.status == 2
+    assert "Error: " in done.err
+
+
+def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    for words in every_command(tmp_path / "absent.db"):
+        done = admin(*words)
+        assert_one_line(done.status, done.err, "does not exist")
+
+
+def test_a_folder_is_one_line(tmp_path: Path) -> None:
+    for words in every_command(tmp_path):
+        done = admin(*words)
+        assert_one_line(done.status, done.err, "folder")
+
+
+def test_something_that_is_no_database_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "letter.txt"
+    file.write_text("Dear database, " * 1000)
+    for words in every_command(file):
+        done = admin(*words)
+        assert_one_line(done.status, done.err, "not a database")
+
+
+def test_an_empty_file_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "empty.db"
+    file.touch()
+    for words in every_command(file):
+        done = admin(*words)
+        assert_one_line(done.status, done.err, "none of the tables")
+
+
+def test_somebody_elses_database_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "other.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE recipes (name TEXT)")
+    for words in every_command(file):
+        done = admin(*words)
+        assert_one_line(done.status, done.err, "none of the tables")
+
+
+def test_tables_with_other_columns_are_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "other.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE transformation (name TEXT)")
+    for words in every_command(file):
+        done = admin(*words)
+        assert_one_line(done.status, done.err, "lacks columns", "checksum")
+
+
+def test_a_truncated_file_is_damage_for_check_and_one_line_for_the_others(file: Path) -> None:
+    size = file.stat().st_size
+    with file.open("r+b") as opened:
+        opened.truncate(size // 2)
+    before = file.read_bytes()
+    for words in every_command(file):
+        done = admin(*words)
+        if words[0] == "check" and "--repair" not in words and done.status == 3:
+            assert "damage" in done.out
+        else:
+            assert_one_line(done.status, done.err)
+    assert file.read_bytes() == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
+def test_a_file_without_permission_is_one_line(file: Path) -> None:
+    file.chmod(0)
+    for words in every_command(file):
+        done = admin(*words)
+        assert_one_line(done.status, done.err, "permission")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+def test_a_read_only_file_can_be_looked_at_but_not_changed(file: Path) -> None:
+    file.chmod(0o444)
+    assert admin("stats", file).status == 0
+    done = admin("prune", "--irreproducible", file)
+    assert_one_line(done.status, done.err, "permission")
+
+
+def test_a_locked_file_is_one_line(file: Path) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        done = admin_apart("stats", file)
+        assert_one_line(done.status, done.err, "lock")
+
+
+@pytest.mark.parametrize("words", WRITING, ids=" ".join)
+def test_a_file_that_is_served_is_not_changed(file: Path, words: tuple[str, ...]) -> None:
+    with Server(file):
+        # something to repair
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("INSERT INTO rev_transformation VALUES (7, 'x', 'y')")
+            connection.commit()
+        done = admin_apart(*words, file)
+    assert_one_line(done.status, done.err, "in use", "stop")
+
+
+def test_a_file_that_an_idle_process_has_open_is_not_changed(file: Path) -> None:
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("this system does not tell which files a process has open")
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("SELECT * FROM transformation").fetchall()
+        done = admin_apart("prune", "--irreproducible", file)
+    assert_one_line(done.status, done.err, "in use", f"process {os.getpid()} ")
+
+
+def test_a_file_that_is_served_can_be_looked_at_and_copied(file: Path, tmp_path: Path) -> None:
+    with Server(file) as server:
+        assert server.put("transformation", checksum="aa" * 32, value="bb" * 32).status == 200
+        tables = {row["table"]: row["rows"] for row in told("stats", file)["tables"]}
+        assert tables["transformation"] == 2
+        assert told("check", file)["clean"]
+        assert admin_apart("export", file, tmp_path / "copy.db").status == 0
+        assert admin_apart("merge", file, "--into", tmp_path / "merged.db").status == 0
+    assert contents(tmp_path / "copy.db") == contents(tmp_path / "merged.db") == contents(file)
+
+
+def test_dry_runs_work_on_a_file_that_is_served(file: Path) -> None:
+    with Server(file):
+        for words in WRITING:
+            assert admin_apart(*words, "--dry-run", file).status == 0
+
+
+def test_a_rollback_file_in_use_is_copied_so_that_nobody_waits(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("SELECT * FROM transformation").fetchall()
+        assert admin_apart("check", file).status == 0
+
+
+def test_any_character_may_be_in_a_name(file: Path) -> None:
+    odd = file.rename(file.with_name("ä ?#%41'\".db"))
+    assert told("stats", odd)["file"] == str(odd)
+
+
+def test_what_a_file_holds_is_no_markup_and_no_terminal_code(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("INSERT INTO rev_transformation VALUES (7, '[red]x', '\x1b[2J')")
+        connection.commit()
+    done = admin("check", file)
+    assert done.status == 3
+    assert "[red]x" in done.out
+    assert "\x1b" not in done.out
+
+
+def test_output_that_nobody_reads_is_no_traceback(file: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "stats", str(file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    with process.stderr:
+        assert "Traceback" not in process.stderr.read()
+    process.wait()
+
+
+def test_the_server_imports_nothing_of_it() -> None:
+    code = (
+        "import sys, seamless_database.cli, seamless_database.server, seamless_database.app;"
+        "print([m for m in sys.modules if m.split('.')[0] == 'rich' or '.admin' in m])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_published_files_can_be_looked_at(name: str, tmp_path: Path) -> None:
+    if not FIXTURES[name].is_file():
+        pytest.skip(f"the shared fixture {name} is not beside this checkout")
+    file = Path(shutil.copy(FIXTURES[name], tmp_path))
+    before = file.read_bytes()
+    for word in ON_ONE_FILE[:2]:
+        assert admin(word, file).status in {0, 3}
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [name]

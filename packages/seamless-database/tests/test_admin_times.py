@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+
+from seamless_database.admin.times import read, shown, time_of
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["2026-03-01T12:00:00Z", "2026-03-01 13:00:00+01:00", "2026-03-01T12:00:00", 1772366400,
+     1772366400.0, 1772366400000],
+)  # fmt: skip
+def test_a_time_is_read_in_any_usual_form(value: object) -> None:
+    assert read(value) == NOON
+
+
+@pytest.mark.parametrize("value", ["noon", "", None, True, [], -1, 0, 1e300, float("nan"), 10**400])
+def test_anything_else_is_no_time(value: object) -> None:
+    assert read(value) is None
+
+
+def test_the_end_is_preferred_to_the_beginning() -> None:
+    record = {"started_at": "2020-01-01", "freshness": {"finished_at": "2026-03-01T12:00:00Z"}}
+    assert time_of(record) == NOON
+
+
+def test_a_record_without_a_time_has_none() -> None:
+    assert time_of({"wall_time_seconds": 5}) is None
+    assert shown(None) is None
+
+
+def test_a_time_is_shown_in_utc() -> None:
+    assert shown(NOON) == "2026-03-01T12:00:00Z"
