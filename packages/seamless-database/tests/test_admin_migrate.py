@@ -99,12 +99,13 @@ def test_an_empty_legacy_table_is_replaced_without_a_backup(legacy: Path) -> Non
 
 def test_other_commands_ask_for_migration(legacy: Path, tmp_path: Path) -> None:
     target = tmp_path / "target.db"
-    for words in (
+    commands: list[list[str | Path]] = [
         ["export", legacy, target],
         ["merge", legacy, "--into", target],
         ["prune", "--irreproducible", legacy],
         ["check", "--repair", legacy],
-    ):
+    ]
+    for words in commands:
         done = admin(*words)
         if words[0] == "check":
             assert done.status == 3

@@ -8,6 +8,7 @@ interruption leaves a sound file.
 from __future__ import annotations
 
 import re
+import tempfile
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -105,17 +106,19 @@ def pruned(
 ) -> dict[str, Any]:
     """Forget, and tell how many rows of what."""
     ages = pruning.Ages(before) if before is not None else None
-    # read before anything is changed: it may hold a mistake
-    listed = list(pruning.listed(checksums, checksums.name)) if checksums is not None else []
-    with changing(path, dry_run=dry_run) as connection:
-        found = current(connection, path)
-        work = pruning.Pruning(connection, found, doing)
-        if ages is not None and not irreproducible:
-            work.forget_old_results(ages)
-        if irreproducible:
-            work.forget_contested(ages)
-        if listed:
-            work.forget_checksums(listed)
+    with tempfile.TemporaryFile("w+") as listed:
+        if checksums is not None:
+            # all of it, before anything is changed: it may hold a mistake
+            source = str(getattr(checksums, "name", "the list"))
+            listed.writelines(f"{one}\n" for one in pruning.listed(checksums, source))
+            listed.seek(0)
+        with changing(path, dry_run=dry_run) as connection:
+            work = pruning.Pruning(connection, current(connection, path), doing)
+            if ages is not None and not irreproducible:
+                work.forget_old_results(ages)
+            if irreproducible:
+                work.forget_contested(ages)
+            work.forget_checksums(line.strip() for line in listed)
     findings: dict[str, Any] = {"file": str(path), "dry_run": dry_run, "removed": work.removed}
     if ages is not None:
         findings["ages"] = {

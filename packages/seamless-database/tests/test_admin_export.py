@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from admin_samples import (
+    FIXTURES,
+    admin,
+    buffer_info,
+    contents,
+    contest,
+    expression,
+    meaning,
+    metadata,
+    probe,
+    put,
+    rows,
+    sql,
+    told,
+    transformation,
+)
+from database_samples import checksum
+
+from seamless_database import Database
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Two results that have nothing to do with each other, and what was made from the first."""
+    return put(
+        tmp_path / "seamless.db",
+        metadata("tf", "raw", node=checksum("node")),
+        transformation("tf again", "raw"),
+        transformation("tf wrong", "other raw"),
+        contest("tf wrong", "other raw"),
+        expression("raw", "result"),
+        meaning("text", "raw"),
+        buffer_info("raw", length=1),
+        buffer_info("result", length=2),
+        buffer_info("tf", length=3),
+        buffer_info("node", length=4),
+        probe("node", "node", "noon"),
+        # what the result does not depend on
+        transformation("tf of something else", "something else"),
+        expression("result", "made from it"),
+        buffer_info("something else", length=5),
+        probe("another", "another node", "noon"),
+    )
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "target.db"
+
+
+def test_a_copy_holds_everything(file: Path, target: Path) -> None:
+    findings = told("export", file, target)
+    assert contents(target) == contents(file)
+    assert findings["bytes"] == target.stat().st_size
+
+
+def test_a_copy_is_compact(file: Path, target: Path) -> None:
+    put(file, *(buffer_info(number, dtype="x" * 1000) for number in range(300)))
+    sql(file, "DELETE FROM buffer_info")
+    told("export", file, target)
+    assert target.stat().st_size < file.stat().st_size / 2
+
+
+def test_a_copy_has_the_schema_of_a_new_file(file: Path, target: Path, tmp_path: Path) -> None:
+    sql(file, "DROP TABLE bucket_probe")
+    told("export", file, target)
+    told("export", file, tmp_path / "part.db", "--closure", checksum("result"))
+    new = put(tmp_path / "new.db")
+    query = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
+    assert sql(target, query) == sql(new, query) == sql(tmp_path / "part.db", query)
+
+
+def test_nothing_lies_beside_a_copy(file: Path, target: Path) -> None:
+    told("export", file, target)
+    assert sorted(path.name for path in target.parent.iterdir()) == ["seamless.db", "target.db"]
+
+
+def test_an_existing_target_is_left_alone(file: Path, target: Path) -> None:
+    target.write_text("mine")
+    done = admin("export", file, target)
+    assert done.status == 1
+    assert "exists already" in done.err
+    assert target.read_text() == "mine"
+    assert admin("export", file, file).status == 1
+
+
+def test_a_target_in_no_folder_is_one_line(file: Path, tmp_path: Path) -> None:
+    done = admin("export", file, tmp_path / "absent" / "target.db")
+    assert done.status == 1
+    assert "folder does not exist" in done.err
+
+
+def test_a_dry_run_writes_nothing(file: Path, target: Path) -> None:
+    findings = told("export", file, target, "--dry-run")
+    assert findings["bytes"] > 0
+    assert list(target.parent.iterdir()) == [file]
+
+
+def test_a_closure_holds_what_the_result_depends_on(file: Path, target: Path) -> None:
+    told("export", file, target, "--closure", checksum("result"))
+    pairs = {("tf", "raw"), ("tf again", "raw")}
+    assert rows(target, "transformation") == {(checksum(a), checksum(b)) for a, b in pairs}
+    assert rows(target, "rev_transformation") == {(checksum(b), checksum(a)) for a, b in pairs}
+    assert [row[0] for row in rows(target, "expression")] == [checksum("raw")]
+    assert len(rows(target, "syntactic_to_semantic")) == 1
+    infos = {row[0] for row in rows(target, "buffer_info")}
+    assert infos == {checksum(key) for key in ("raw", "result", "tf", "node")}
+    assert {row[1] for row in rows(target, "bucket_probe")} == {"node"}
+    assert rows(target, "meta_data") == rows(file, "meta_data")
+    assert rows(target, "irreproducible_transformation") == set()
+
+
+def test_a_closure_can_begin_at_a_transformation(file: Path, target: Path) -> None:
+    told("export", file, target, "--closure", checksum("tf").upper())
+    assert checksum("tf") in {row[0] for row in rows(target, "transformation")}
+
+
+def test_the_closure_of_a_contested_result_tells_of_the_contest(file: Path, target: Path) -> None:
+    told("export", file, target, "--closure", checksum("other raw"))
+    assert len(rows(target, "irreproducible_transformation")) == 1
+
+
+def test_a_closure_follows_chains_of_any_length(tmp_path: Path, target: Path) -> None:
+    file = put(
+        tmp_path / "chain.db",
+        *(expression(number, number + 1) for number in range(60)),
+        *(expression(("wide", number), 30) for number in range(700)),
+    )
+    told("export", file, target, "--closure", checksum(60))
+    assert rows(target, "expression") == rows(file, "expression")
+
+
+def test_an_unknown_checksum_is_one_line_and_leaves_no_file(file: Path, target: Path) -> None:
+    done = admin("export", file, target, "--closure", checksum("unheard of"))
+    assert done.status == 1
+    assert "knows nothing" in done.err
+    assert list(target.parent.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("name", [name for name in FIXTURES if "legacy-filled" not in name])
+def test_published_files_can_be_exported_and_served(name: str, tmp_path: Path) -> None:
+    if not FIXTURES[name].is_file():
+        pytest.skip(f"the shared fixture {name} is not beside this checkout")
+    file = Path(shutil.copy(FIXTURES[name], tmp_path))
+    target = tmp_path / "target.db"
+    told("export", file, target)
+    copied = contents(target)
+    for table, stored in contents(file).items():
+        assert copied[table] == stored
+    Database(target, writable=True).close()

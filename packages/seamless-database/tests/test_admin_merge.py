@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from admin_samples import (
+    FIXTURES,
+    admin,
+    buffer_info,
+    contents,
+    contest,
+    expression,
+    meaning,
+    metadata,
+    probe,
+    put,
+    rows,
+    sql,
+    told,
+    transformation,
+)
+from database_samples import checksum
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+CONTESTED = "irreproducible_transformation"
+Requests = list[dict[str, Any]]
+
+keys = st.integers(0, 4)
+results = st.sampled_from("ab")
+#: what makes a file, with the contradictions that merging is about
+requests = st.lists(
+    st.one_of(
+        st.builds(transformation, keys, results),
+        st.builds(metadata, keys, results),
+        st.builds(contest, keys, results),
+    ),
+    max_size=12,
+)
+#: requests that cannot contradict each other, whoever makes them: the key tells everything
+peaceful = st.lists(
+    st.one_of(
+        keys.map(lambda key: metadata(key, ("of", key))),
+        keys.map(lambda key: transformation(("t", key), ("of", key))),
+        keys.map(lambda key: expression(key, ("of", key))),
+        keys.map(lambda key: buffer_info(key, length=key)),
+        st.builds(meaning, keys, results),
+        keys.map(lambda key: probe(f"node {key}", key, "2026-01-01")),
+    ),
+    max_size=12,
+)
+several = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def made(folder: Path, name: str, wanted: Requests) -> Path:
+    """A file with what a server would store of these requests."""
+    from seamless_database import Database
+    from seamless_database.errors import DatabaseError
+
+    file = folder / f"{name}.db"
+    with Database(file, writable=True) as database:
+        for request in wanted:
+            try:
+                database.put(request)
+            except DatabaseError:
+                # it contradicts what is there, and is refused
+                continue
+    return file
+
+
+def merged(folder: Path, name: str, *files: Path) -> tuple[dict[str, Any], Path]:
+    target = folder / f"{name}.db"
+    return told("merge", *files, "--into", target), target
+
+
+def pairs(file: Path) -> set[tuple[str, str]]:
+    return {(row[1], row[0]) for row in rows(file, CONTESTED)}
+
+
+@given(peaceful, peaceful)
+@several
+def test_without_contradictions_the_order_does_not_matter(one: Requests, two: Requests) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        a, b = made(folder, "a", one), made(folder, "b", two)
+        report, ab = merged(folder, "ab", a, b)
+        _, ba = merged(folder, "ba", b, a)
+        assert report["conflicts"] == []
+        assert contents(ab) == contents(ba) == contents(made(folder, "both", one + two))
+
+
+@given(requests, requests)
+@several
+def test_results_do_not_depend_on_the_order(one: Requests, two: Requests) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        a, b = made(folder, "a", one), made(folder, "b", two)
+        report, ab = merged(folder, "ab", a, b)
+        _, ba = merged(folder, "ba", b, a)
+        assert rows(ab, "transformation") == rows(ba, "transformation")
+        assert pairs(ab) == pairs(ba)
+        assert told("check", ab)["clean"]
+        # every contradiction is reported, and nothing is forgotten
+        before = dict(rows(a, "transformation")), dict(rows(b, "transformation"))
+        differing = {
+            key for key in before[0] if before[0][key] != before[1].get(key, before[0][key])
+        }
+        told_of = {row["checksum"] for row in report["conflicts"]}
+        assert differing <= told_of
+        after = rows(ab, "transformation") | pairs(ab)
+        assert rows(a, "transformation") | rows(b, "transformation") <= after
+        assert pairs(a) | pairs(b) <= pairs(ab)
+
+
+@given(requests, requests)
+@several
+def test_merging_again_changes_nothing(one: Requests, two: Requests) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        a, b = made(folder, "a", one), made(folder, "b", two)
+        _, same = merged(folder, "same", a, a)
+        _, ab = merged(folder, "ab", a, b)
+        report, again = merged(folder, "again", ab, b, a, ab)
+        assert contents(same) == contents(a)
+        assert contents(again) == contents(ab)
+        assert report["conflicting_results"] == 0
+
+
+def test_conflicting_results_become_contested_with_their_records(tmp_path: Path) -> None:
+    a = made(tmp_path, "a", [metadata(1, "a")])
+    b = made(tmp_path, "b", [metadata(1, "b")])
+    report, target = merged(tmp_path, "ab", a, b)
+    assert report["conflicting_results"] == 1
+    assert report["conflicts"] == [
+        {
+            "kind": "conflicting_results",
+            "checksum": checksum(1),
+            "values": [checksum("a"), checksum("b")],
+        }
+    ]
+    assert rows(target, "transformation") == rows(target, "meta_data") == set()
+    assert pairs(target) == {(checksum(1), checksum("a")), (checksum(1), checksum("b"))}
+    kept = {row[2] for row in rows(target, CONTESTED)}
+    assert kept == {row[2] for file in (a, b) for row in rows(file, "meta_data")}
+
+
+def test_a_third_result_joins_the_contested_ones(tmp_path: Path) -> None:
+    files = [made(tmp_path, name, [transformation(1, name)]) for name in "abc"]
+    _, target = merged(tmp_path, "all", *files)
+    assert pairs(target) == {(checksum(1), checksum(name)) for name in "abc"}
+
+
+def test_what_another_file_has_contested_leaves_the_cache(tmp_path: Path) -> None:
+    a = made(tmp_path, "a", [metadata(1, "a")])
+    b = made(tmp_path, "b", [transformation(1, "a"), contest(1, "a")])
+    report, target = merged(tmp_path, "ab", a, b)
+    assert report["contested_elsewhere"] == 1
+    assert rows(target, "transformation") == set()
+    ((_, _, text),) = rows(target, CONTESTED)
+    assert {row[2] for row in rows(a, "meta_data")} == {text}
+
+
+def test_of_different_records_the_first_is_kept(tmp_path: Path) -> None:
+    a = made(tmp_path, "a", [metadata(1, "a", note="first")])
+    b = made(tmp_path, "b", [metadata(1, "a", note="second")])
+    report, target = merged(tmp_path, "ab", a, b)
+    assert report["conflicting_records"] == 1
+    assert rows(target, "meta_data") == rows(a, "meta_data")
+
+
+def test_buffer_info_is_merged_field_by_field(tmp_path: Path) -> None:
+    a = made(tmp_path, "a", [buffer_info(1, length=5, dtype="int8")])
+    b = made(tmp_path, "b", [buffer_info(1, length=6, encoding="utf-8")])
+    report, target = merged(tmp_path, "ab", a, b)
+    both = put(tmp_path / "c.db", buffer_info(1, length=5, dtype="int8", encoding="utf-8"))
+    assert report["conflicting_buffer_info"] == 1
+    assert rows(target, "buffer_info") == rows(both, "buffer_info")
+
+
+def test_of_different_expressions_the_first_is_kept_and_told(tmp_path: Path) -> None:
+    a = made(tmp_path, "a", [expression(1, "a")])
+    b = made(tmp_path, "b", [expression(1, "b")])
+    report, target = merged(tmp_path, "ab", a, b)
+    assert report["conflicting_expressions"] == 1
+    assert rows(target, "expression") == rows(a, "expression")
+
+
+def test_of_two_probes_the_later_one_is_kept(tmp_path: Path) -> None:
+    a = made(tmp_path, "a", [probe("node", "old", "2026-01-01T00:00:00Z")])
+    b = made(tmp_path, "b", [probe("node", "new", "2026-01-01T02:00:00+01:00")])
+    for name, files in (("ab", (a, b)), ("ba", (b, a))):
+        _, target = merged(tmp_path, name, *files)
+        assert rows(target, "bucket_probe") == rows(b, "bucket_probe")
+
+
+def test_what_published_servers_leave_behind_is_left_out(tmp_path: Path) -> None:
+    a = made(tmp_path, "a", [metadata(1, "a")])
+    sql(a, "UPDATE transformation SET result = ?", checksum("b"))
+    _, target = merged(tmp_path, "target", a)
+    assert rows(target, "transformation") == {(checksum(1), checksum("b"))}
+    assert rows(target, "rev_transformation") == {(checksum("b"), checksum(1))}
+    assert rows(target, "meta_data") == set()
+
+
+def test_more_rows_than_a_batch_are_merged(tmp_path: Path) -> None:
+    a = made(tmp_path, "a", [transformation(number, "a") for number in range(700)])
+    b = made(tmp_path, "b", [transformation(number, "b") for number in range(600, 1300)])
+    report, target = merged(tmp_path, "ab", a, b)
+    assert report["conflicting_results"] == len(report["conflicts"]) == 100
+    assert len(rows(target, "transformation")) == 1200
+
+
+def test_conflicts_beyond_the_first_are_counted_only(tmp_path: Path) -> None:
+    a, b = (
+        made(tmp_path, name, [transformation(number, name) for number in range(150)])
+        for name in "ab"
+    )
+    report, _ = merged(tmp_path, "ab", a, b)
+    assert (report["conflicting_results"], len(report["conflicts"])) == (150, 100)
+
+
+def test_a_dry_run_reports_and_writes_nothing(tmp_path: Path) -> None:
+    a, b = (made(tmp_path, name, [transformation(1, name)]) for name in "ab")
+    target = tmp_path / "target.db"
+    report = told("merge", a, b, "--into", target, "--dry-run")
+    assert report["conflicting_results"] == 1
+    assert sorted(tmp_path.iterdir()) == [a, b]
+
+
+def test_a_source_is_no_target(tmp_path: Path) -> None:
+    a = made(tmp_path, "a", [transformation(1, "a")])
+    before = a.read_bytes()
+    assert admin("merge", a, "--into", a).status == 1
+    assert a.read_bytes() == before
+
+
+def test_all_published_files_can_be_merged(tmp_path: Path) -> None:
+    files = []
+    for name, fixture in FIXTURES.items():
+        if not fixture.is_file():
+            pytest.skip(f"the shared fixture {name} is not beside this checkout")
+        files.append(Path(shutil.copy(fixture, tmp_path)))
+        files[-1].chmod(0o644)
+        told("migrate", files[-1])
+    _, target = merged(tmp_path, "target", *files)
+    assert told("check", target)["clean"]
+    assert rows(target, "transformation") >= rows(files[0], "transformation")

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from admin_samples import (
+    admin,
+    buffer_info,
+    contest,
+    expression,
+    meaning,
+    metadata,
+    put,
+    rows,
+    told,
+    transformation,
+)
+from database_samples import checksum
+
+CONTESTED = "irreproducible_transformation"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return put(
+        tmp_path / "seamless.db",
+        metadata("old", "a", finished_at="2020-01-01T00:00:00Z"),
+        metadata("new", "a", finished_at="2026-01-01T00:00:00Z"),
+        metadata("undated", "b"),
+        transformation("bare", "b"),
+        metadata("contested", "c", finished_at="2020-01-01T00:00:00Z"),
+        contest("contested", "c"),
+        metadata("contested later", "c", finished_at="2026-01-01T00:00:00Z"),
+        contest("contested later", "c"),
+        buffer_info("a", length=1),
+        expression("a", "d"),
+        expression("e", "a"),
+        meaning("a", "f"),
+    )
+
+
+def transformations(file: Path) -> set[str]:
+    return {row[0] for row in rows(file, "transformation")}
+
+
+def these(*keys: str) -> set[str]:
+    return {checksum(key) for key in keys}
+
+
+def test_old_results_go_with_their_records_and_reverse_rows(file: Path) -> None:
+    removed = told("prune", file, "--older-than", "2025-01-01")["removed"]
+    assert removed == {"rev_transformation": 1, "transformation": 1, "meta_data": 1}
+    assert transformations(file) == these("new", "undated", "bare")
+    assert told("check", file)["clean"]
+
+
+def test_records_that_tell_no_time_are_kept_and_counted(file: Path) -> None:
+    ages = told("prune", file, "--older-than", "2100-01-01")["ages"]
+    assert ages["kept_because_their_record_tells_no_time"] == 1
+    assert ages["records_with_a_time"] == 2
+    assert transformations(file) == these("undated", "bare")
+
+
+def test_an_age_counts_from_now(file: Path) -> None:
+    told("prune", file, "--older-than", "100y")
+    assert len(transformations(file)) == 4
+    told("prune", file, "--older-than", "0h")
+    assert transformations(file) <= these("new", "undated", "bare")
+
+
+def test_contested_results_go_when_asked_for(file: Path) -> None:
+    assert told("prune", file, "--irreproducible")["removed"] == {CONTESTED: 2}
+    assert rows(file, CONTESTED) == set()
+    assert len(transformations(file)) == 4
+
+
+def test_contested_results_can_go_by_age(file: Path) -> None:
+    told("prune", file, "--irreproducible", "--older-than", "2025-01-01")
+    assert {row[1] for row in rows(file, CONTESTED)} == these("contested later")
+    assert len(transformations(file)) == 4
+
+
+def test_everything_about_a_listed_checksum_goes(file: Path, tmp_path: Path) -> None:
+    listing = tmp_path / "list.txt"
+    listing.write_text(f"# a bad result\n\n{checksum('a').upper()}  # from the broken node\n")
+    removed = told("prune", file, "--checksums", listing)["removed"]
+    assert removed == {
+        "transformation": 2,
+        "rev_transformation": 2,
+        "meta_data": 2,
+        "buffer_info": 1,
+        "expression": 2,
+        "syntactic_to_semantic": 1,
+    }
+    assert told("check", file)["clean"]
+
+
+def test_a_listed_transformation_takes_its_reverse_row_along(file: Path) -> None:
+    told("prune", file, "--checksums", "-", stdin=checksum("bare"))
+    assert transformations(file) == these("old", "new", "undated")
+    assert told("check", file)["clean"]
+
+
+def test_a_list_with_a_mistake_changes_nothing(file: Path) -> None:
+    before = file.read_bytes()
+    done = admin("prune", file, "--checksums", "-", stdin=f"{checksum('a')}\nabc\n")
+    assert done.status == 1
+    assert "line 2" in done.err
+    assert file.read_bytes() == before
+
+
+def test_more_than_one_transaction_takes_can_go(file: Path) -> None:
+    date = "2020-01-01"
+    put(file, *(metadata(number, "many", finished_at=date) for number in range(1100)))
+    assert told("prune", file, "--older-than", "2025-01-01")["removed"]["transformation"] == 1101
+    assert told("check", file)["clean"]
+
+
+def test_a_dry_run_tells_the_same_and_changes_nothing(file: Path) -> None:
+    before = file.read_bytes()
+    planned = told("prune", file, "--older-than", "2025-01-01", "--dry-run")["removed"]
+    assert file.read_bytes() == before
+    assert told("prune", file, "--older-than", "2025-01-01")["removed"] == planned
