@@ -17,10 +17,13 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from seamless_database import __version__, status_file
 from seamless_database.errors import OptionError, StartError, StatusFileError
+
+if TYPE_CHECKING:
+    from seamless_database.guarded_http import Limits
 
 #: where --port-range begins and ends by default: the dynamic ports
 DEFAULT_RANGE = (49152, 65535)
@@ -78,6 +81,27 @@ def parser() -> argparse.ArgumentParser:
         help="take request bodies of at most this size (default: %(default)s)",
     )
     top.add_argument(
+        "--max-connections",
+        default=10_000,
+        type=int,
+        metavar="NUMBER",
+        help="have at most so many connections at a time (default: %(default)s)",
+    )
+    top.add_argument(
+        "--receive-timeout",
+        default=60.0,
+        type=float,
+        metavar="SECONDS",
+        help="give a client so long to send a request, a large one more (default: %(default)g)",
+    )
+    top.add_argument(
+        "--durability",
+        default="full",
+        choices=("full", "relaxed"),
+        help="what an acknowledged write survives: power cuts too (full), or with faster writes "
+        "only the end of the server, however sudden (relaxed) (default: %(default)s)",
+    )
+    top.add_argument(
         "--token-file",
         metavar="FILE",
         type=Path,
@@ -88,6 +112,13 @@ def parser() -> argparse.ArgumentParser:
         "--tls-cert", metavar="FILE", type=Path, help="serve https, with this certificate (PEM)"
     )
     top.add_argument("--tls-key", metavar="FILE", type=Path, help="the key of the certificate")
+    top.add_argument(
+        "--log-level",
+        default="error",
+        choices=("error", "info"),
+        help="write to stderr what goes wrong in the server, or a line of JSON about each request "
+        "as well (default: %(default)s)",
+    )
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return top
 
@@ -126,17 +157,23 @@ class _Run:
     def serve(self) -> None:
         # the heavy imports come late, so that --help and mistakes are answered at once
         from seamless_database import tls, token_file
-        from seamless_database.database import Database
+        from seamless_database.access_log import AccessLog
+        from seamless_database.database import Database, Durability
         from seamless_database.listening import listen, port_of, url_of
         from seamless_database.server import serve
 
         arguments = self._arguments
         _say(f"Database file: {arguments.database_file}")
         timeout, max_body = _timeout(arguments.timeout), _size(arguments.max_body)
+        limits = _limits(arguments)
         tokens = token_file.read(arguments.token_file) if arguments.token_file else None
         secure = tls.context(arguments.tls_cert, arguments.tls_key)
         with ExitStack() as stack:
-            database = Database(arguments.database_file, writable=arguments.writable)
+            database = Database(
+                arguments.database_file,
+                writable=arguments.writable,
+                durability=Durability(arguments.durability),
+            )
             stack.enter_context(database)
             listeners = listen(arguments.host, *_ports(arguments))
             for listener in listeners:
@@ -152,6 +189,9 @@ class _Run:
                 if database.on_network and arguments.writable:
                     _say("The file is on a network file system: no WAL mode, slower writes")
 
+            log = None
+            if arguments.log_level == "info" and sys.stderr is not None:
+                log = stack.enter_context(AccessLog(sys.stderr.fileno()))
             base = {}
             if arguments.status_file is not None:
                 base = status_file.read(arguments.status_file, self._status_wait)
@@ -160,8 +200,10 @@ class _Run:
                 listeners,
                 timeout=timeout,
                 max_body=max_body,
+                limits=limits,
                 tokens=tokens,
                 tls=secure,
+                log=log,
                 on_ready=on_ready,
             )
             # from here on nothing takes long, and what is left to do should be done
@@ -188,8 +230,22 @@ def _ports(arguments: argparse.Namespace) -> tuple[int, int]:
 
 
 def _timeout(seconds: float | None) -> float | None:
-    if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
-        raise OptionError(f"--timeout must be a number of seconds above 0, not {seconds:g}")
+    return None if seconds is None else _seconds("--timeout", seconds)
+
+
+def _limits(arguments: argparse.Namespace) -> Limits:
+    from seamless_database.guarded_http import Limits
+
+    connections = arguments.max_connections
+    if connections < 1:
+        raise OptionError(f"--max-connections must be a number above 0, not {connections}")
+    patience = _seconds("--receive-timeout", arguments.receive_timeout)
+    return Limits(connections=connections, patience=patience)
+
+
+def _seconds(option: str, seconds: float) -> float:
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise OptionError(f"{option} must be a number of seconds above 0, not {seconds:g}")
     return seconds
 
 

@@ -6,25 +6,30 @@ import asyncio
 import contextlib
 import importlib.util
 import logging
+import resource
 import signal
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import uvicorn
 
 from seamless_database.activity import Activity
 from seamless_database.app import create_app
 from seamless_database.bodies import MAX_BODY
+from seamless_database.guarded_http import GuardedConnection, Limits
 
 if TYPE_CHECKING:
     import socket
     import ssl
     from collections.abc import Callable, Iterator
 
+    from seamless_database.access_log import AccessLog
     from seamless_database.auth import Tokens
     from seamless_database.database import Database
 
-#: seconds that an idle connection is kept; longer than any client keeps it
-KEEP_ALIVE = 300
+#: files that may be open next to connections: the database, by every reader
+SPARE_FILES = 64
 #: seconds that a half-received request gets to arrive once we are to stop
 RECEIVE_GRACE = 1.5
 #: seconds for all requests together; longer than the wait for a lock
@@ -42,8 +47,10 @@ def serve(
     *,
     timeout: float | None = None,
     max_body: int = MAX_BODY,
+    limits: Limits = Limits(),  # noqa: B008  # frozen
     tokens: Tokens | None = None,
     tls: ssl.SSLContext | None = None,
+    log: AccessLog | None = None,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Run the server; returns when it has stopped.
@@ -52,19 +59,25 @@ def serve(
     ----------
     timeout
         seconds without any request after which to stop; None to go on for ever
+    limits
+        what clients may take; of connections, as many as the system lets us have
     tokens
         those that are let in; None for anybody
     tls
         what to wrap connections with; None for plain HTTP
+    log
+        where to write a line about each request; None for nowhere
     on_ready
         called once, when requests are being answered; what it raises ends the server
     """
     # uvicorn's own warnings tell of malformed HTTP, which is the client's business
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     activity = Activity()
+    limits = replace(limits, connections=_possible_connections(limits.connections))
+    protocol: Any = partial(GuardedConnection, limits=limits)
     config = uvicorn.Config(
-        create_app(database, max_body=max_body, activity=activity, tokens=tokens),
-        http="httptools" if _installed("httptools") else "h11",
+        create_app(database, max_body=max_body, activity=activity, tokens=tokens, log=log),
+        http=protocol,
         loop=_loop(),
         ws="none",
         lifespan="on",
@@ -72,7 +85,7 @@ def serve(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE,
+        timeout_keep_alive=int(limits.idle),
         timeout_graceful_shutdown=STOP_GRACE,
     )
     config.load()
@@ -81,7 +94,7 @@ def serve(
     # a signal must not fall between the handlers of before and those of the event loop
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
-        _Server(config, activity, timeout, on_ready).run(listeners)
+        _Server(config, activity, timeout, limits.patience, on_ready).run(listeners)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
@@ -92,13 +105,16 @@ class _Server(uvicorn.Server):
         config: uvicorn.Config,
         activity: Activity,
         timeout: float | None,
+        patience: float,
         on_ready: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._activity = activity
         self._timeout = timeout
+        self._look_every = min(1.0, patience / 4)
         self._on_ready = on_ready
         self._watch: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -108,6 +124,7 @@ class _Server(uvicorn.Server):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, self._stop)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        self._looking = loop.create_task(self._look_after_connections())
         if self._timeout is not None:
             self._watch = loop.create_task(self._stop_when_idle(self._timeout))
         self._on_ready()
@@ -138,10 +155,28 @@ class _Server(uvicorn.Server):
                 if transport.is_closing() and not transport.get_write_buffer_size():
                     transport.abort()
 
+    async def _look_after_connections(self) -> None:
+        while True:
+            await asyncio.sleep(self._look_every)
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, GuardedConnection):
+                    connection.look()
+
     async def _stop_when_idle(self, timeout: float) -> None:
         while (remaining := timeout - self._activity.idle()) > 0:  # noqa: ASYNC110  # no event: time
             await asyncio.sleep(remaining)
         self._stop()
+
+
+def _possible_connections(wanted: int) -> int:
+    """Ask for as many open files as that takes; tell how many connections we can have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        return max(1, min(wanted, soft - SPARE_FILES))
+    return wanted
 
 
 def _loop() -> Literal["uvloop", "asyncio"]:

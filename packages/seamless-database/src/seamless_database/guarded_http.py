@@ -1,0 +1,216 @@
+"""HTTP connections with limits: on their number, on headers, and on how slow a client may be.
+
+What uvicorn reads from a connection it keeps without bounds of size or time, and what is no HTTP
+it answers at once, even if the answer to an earlier request has not been sent yet. Here both are
+bounded, and answers keep their order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+if TYPE_CHECKING:
+    import asyncio
+
+#: seconds in which a client that was refused may read why; what it still sends is dropped
+LINGER = 2.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What clients may take of a server."""
+
+    #: connections at a time; idle ones give way to new ones
+    connections: int = 10_000
+    #: bytes of a request's line and headers together, and the number of headers
+    head: int = 64 * 1024
+    headers: int = 100
+    #: seconds that a client may take for a request, or not take any of its answer
+    patience: float = 60.0
+    #: bytes a second; a request of more than that gets more time
+    pace: int = 16 * 1024
+    #: seconds that a connection may be idle
+    idle: float = 300.0
+
+
+class _HeadTooLargeError(Exception):
+    """Ends the reading of a request; uvicorn takes it for malformed HTTP."""
+
+
+class GuardedConnection(HttpToolsProtocol):
+    """One connection; `look` is to be called about every second."""
+
+    def __init__(self, *args: Any, limits: Limits, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._limits = limits
+        self._heard = self._looked = self.loop.time()
+        # of the request that is arriving, if one is: since when, and how much of it
+        self._arriving = False
+        self._since, self._size = 0.0, 0
+        #: bytes that belong neither to a complete head nor to a body
+        self._loose = 0
+        self._deaf = False
+        self._hang_up_at: float | None = None
+        self._unsent, self._sent_at = 0, self._heard
+
+    def connection_made(
+        self,
+        transport: asyncio.Transport,  # type: ignore[override]  # as in uvicorn
+    ) -> None:
+        """Take the connection, or refuse it if there are too many busy ones."""
+        super().connection_made(transport)
+        if len(self.connections) > self._limits.connections and not self._make_room():
+            self._refuse(503, "too many connections; try again later")
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless the connection is only waiting to be closed."""
+        if self._deaf:
+            return
+        self._heard = self.loop.time()
+        self._size += len(data)
+        self._loose += len(data)
+        super().data_received(data)
+        if self._loose > self._limits.head:
+            self._refuse(431, f"the headers are larger than {self._limits.head} bytes")
+
+    def shutdown(self) -> None:
+        """Finish what has begun, because the server ends."""
+        if self._hang_up_at is None:
+            super().shutdown()
+        else:
+            self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what uvicorn cannot read, in our words."""
+        self._refuse(400, "this is not HTTP")
+
+    def on_message_begin(self) -> None:
+        """Note that a request has begun to arrive."""
+        super().on_message_begin()
+        self._arriving = True
+        self._since, self._size = self._heard, 0
+
+    def on_headers_complete(self) -> None:
+        """Look at the size of the headers before the request begins."""
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > self._limits.head or len(self.headers) > self._limits.headers:
+            self._refuse(431, f"more than {self._limits.headers} headers, or too large ones")
+            raise _HeadTooLargeError
+        super().on_headers_complete()
+        self._loose = 0
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        super().on_body(body)
+        self._loose = 0
+
+    def on_message_complete(self) -> None:
+        """Note that a request has arrived."""
+        super().on_message_complete()
+        self._arriving = False
+        self._loose = 0
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, if there may be one."""
+        last = not self.pipeline
+        super().on_response_complete()
+        if self._deaf and last:
+            self.transport.close()
+
+    def look(self) -> None:
+        """Give up on a client that has used up our patience."""
+        now = self.loop.time()
+        if self.flow.read_paused:
+            # it is us who keep the request from arriving
+            self._since += now - self._looked
+        self._looked = now
+        if self._is_stuck(now):
+            self.transport.abort()
+        elif self.transport.is_closing():
+            return
+        elif self._hang_up_at is not None:
+            if now > self._hang_up_at:
+                self.transport.close()
+        elif self._arriving:
+            if now - self._since > self._limits.patience + self._size / self._limits.pace:
+                self._refuse(408, "the request did not arrive in time")
+        elif self.idle_since is not None and now - self.idle_since > self._limits.idle:
+            self.transport.close()
+
+    @property
+    def idle_since(self) -> float | None:
+        """When something was last heard, if neither a request nor an answer is under way."""
+        return None if self._arriving or self._busy else self._heard
+
+    @property
+    def _busy(self) -> RequestResponseCycle | None:
+        """The request whose answer is not complete, the last one if there are several."""
+        # None until there is one, whatever uvicorn's annotation says
+        cycle: RequestResponseCycle | None = self.cycle
+        return None if cycle is None or cycle.response_complete else cycle
+
+    def _is_stuck(self, now: float) -> bool:
+        """Tell whether the client has long taken nothing of an answer."""
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent or unsent != self._unsent:
+            self._unsent, self._sent_at = unsent, now
+        return now - self._sent_at > self._limits.patience
+
+    def _make_room(self) -> bool:
+        """Close the connection that has been idle for longest."""
+        idle = [
+            (other.idle_since, id(other), other)
+            for other in self.connections
+            if isinstance(other, GuardedConnection)
+            and other is not self
+            and other.idle_since is not None
+            and not other.transport.is_closing()
+        ]
+        if not idle:
+            return False
+        min(idle)[-1].transport.close()
+        return True
+
+    def _refuse(self, status: int, text: str) -> None:
+        """Answer what will never be a request, after those that are; then hang up."""
+        if self._deaf or self.transport.is_closing():
+            return
+        self._deaf = True
+        busy = self._busy
+        if self.pipeline and self.pipeline[0][0].more_body:
+            # the unfinished one waits behind others, whose answers come first
+            self.pipeline.popleft()
+        elif busy is None or busy.more_body:
+            self._answer(busy, status, text)
+            return
+        # the last of the answers that are still to come closes the connection
+        self._arriving = False
+
+    def _answer(self, busy: RequestResponseCycle | None, status: int, text: str) -> None:
+        if busy is not None:
+            # so that nobody waits for the rest of it
+            busy.disconnected = True
+            busy.message_event.set()
+        if busy is None or not busy.response_started:
+            body = f"ERROR: {text}".encode()
+            head = [
+                *self.server_state.default_headers,
+                (b"content-type", b"text/plain; charset=utf-8"),
+                (b"content-length", b"%d" % len(body)),
+                (b"connection", b"close"),
+            ]
+            lines = b"".join(b"%b: %b\r\n" % header for header in head)
+            self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], lines, body))
+        if self.transport.can_write_eof():
+            # closed at once, the connection would be reset under the client that still sends
+            self.transport.write_eof()
+            self._hang_up_at = self.loop.time() + LINGER
+        else:
+            self.transport.close()

@@ -1,0 +1,223 @@
+"""Limits on connections, over real sockets: number, headers, slowness, and the order of answers."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from database_samples import checksum, record
+from database_server import PATIENCE, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HEALTH = b"GET /healthcheck HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with little patience and few connections."""
+    file = tmp_path_factory.mktemp("guarded") / "seamless.db"
+    with Server(file, "--receive-timeout", "1", "--max-connections", "6") as server:
+        yield server
+        assert server.stop() == (0, "")
+
+
+def connect(server: Server) -> socket.socket:
+    return socket.create_connection((server.host, server.port), timeout=PATIENCE)
+
+
+def receive(client: socket.socket) -> tuple[int, str]:
+    response = http.client.HTTPResponse(client)
+    response.begin()
+    return response.status, response.read().decode()
+
+
+def receive_all(client: socket.socket) -> list[tuple[int, str]]:
+    """Every answer until the server hangs up."""
+    answers = []
+    with client.makefile("rb") as stream:
+        while line := stream.readline():
+            headers = http.client.parse_headers(stream)
+            text = stream.read(int(headers["content-length"])).decode()
+            answers.append((int(line.split()[1]), text))
+    return answers
+
+
+def is_closed(client: socket.socket) -> bool:
+    """Wait until the server has nothing more to say."""
+    try:
+        while client.recv(65536):
+            pass
+    except ConnectionResetError:
+        return True
+    return True
+
+
+def request(kind: str, **fields: object) -> bytes:
+    body = json.dumps({"type": kind, **fields}).encode()
+    method = b"PUT" if "value" in fields else b"GET"
+    return b"%b / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (method, len(body), body)
+
+
+# slowness
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"G",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: ",
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{",
+        b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
+    ],
+)
+def test_a_request_that_does_not_arrive_is_given_up(server: Server, start: bytes) -> None:
+    with connect(server) as client:
+        client.sendall(start)
+        status, text = receive(client)
+        assert (status, text) == (408, "ERROR: the request did not arrive in time")
+        assert is_closed(client)
+
+
+def test_a_request_that_trickles_in_is_given_up(server: Server) -> None:
+    with connect(server) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+        client.settimeout(0.1)
+        for _ in range(int(PATIENCE / 0.1)):
+            client.sendall(b"x")
+            try:
+                answer = client.recv(1000)
+            except TimeoutError:
+                continue
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            return
+    raise AssertionError("it was never given up")
+
+
+def test_a_large_request_gets_more_time(server: Server) -> None:
+    value = record(checksum(1), checksum(2), x="x" * 400_000)
+    whole = request("metadata", checksum=checksum(1), result=checksum(2), value=value)
+    with connect(server) as client:
+        for start in range(0, len(whole), 40_000):
+            client.sendall(whole[start : start + 40_000])
+            time.sleep(0.2)
+        assert receive(client) == (200, "OK")
+
+
+def test_a_client_that_takes_no_answers_is_let_go(server: Server) -> None:
+    value = record(checksum(3), checksum(4), x="x" * 8_000_000)
+    fields = {"checksum": checksum(3), "result": checksum(4), "value": value}
+    assert server.put("metadata", **fields).status == 200
+    ask = request("metadata", checksum=checksum(3))
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(PATIENCE)
+        client.connect((server.host, server.port))
+        client.sendall(ask)
+        time.sleep(4)
+        received = 0
+        try:
+            while chunk := client.recv(65536):
+                received += len(chunk)
+        except ConnectionResetError:
+            pass
+        assert received < 8_000_000
+
+
+# numbers
+
+
+def test_new_connections_take_the_place_of_idle_ones(server: Server) -> None:
+    idle = [connect(server) for _ in range(6)]
+    for client in idle:
+        client.sendall(HEALTH)
+        assert receive(client) == (200, "OK")
+    with connect(server) as another:
+        another.sendall(HEALTH)
+        assert receive(another) == (200, "OK")
+    assert is_closed(idle[0])
+    for client in idle:
+        client.close()
+
+
+def test_too_many_busy_connections_are_refused(server: Server) -> None:
+    busy = [connect(server) for _ in range(6)]
+    for client in busy:
+        client.sendall(b"GET / HTTP/1.1\r\nContent-Length: 10\r\n\r\n{")
+    # the last of them has certainly been seen once another one is refused
+    refusals = []
+    for _ in range(4):
+        with connect(server) as another:
+            another.sendall(HEALTH)
+            refusals.append(receive(another))
+    assert (503, "ERROR: too many connections; try again later") in refusals
+    for client in busy:
+        client.close()
+
+
+# headers
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: " + b"x" * 70_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"".join(b"X%d: x\r\n" % i for i in range(101)) + b"\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X: x\r\n" * 20_000 + b"\r\n",
+        # never ends
+        b"GET / HTTP/1.1\r\nHost: " + b"x" * 300_000,
+        b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;" + b"x" * 700_000,
+        b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"x" * 700_000,
+    ],
+)
+def test_too_many_or_too_large_headers_are_refused(server: Server, head: bytes) -> None:
+    with connect(server) as client:
+        client.sendall(head)
+        status, text = receive(client)
+        assert status == 431
+        assert text.startswith("ERROR: ")
+        assert is_closed(client)
+
+
+# the order of answers
+
+
+def test_answers_come_before_the_refusal_of_what_follows(server: Server) -> None:
+    put = request("transformation", checksum=checksum(5), value=checksum(6))
+    get = request("transformation", checksum=checksum(5))
+    with connect(server) as client:
+        client.sendall(put + get + b"complete nonsense\r\n\r\n")
+        assert receive_all(client) == [(200, "OK"), (200, checksum(6))]
+
+
+def test_a_broken_body_behind_other_requests_takes_nothing_of_them(server: Server) -> None:
+    put = request("transformation", checksum=checksum(7), value=checksum(8))
+    broken = b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n"
+    with connect(server) as client:
+        client.sendall(put + broken)
+        assert receive_all(client) == [(200, "OK")]
+
+
+def test_a_broken_body_is_refused(server: Server) -> None:
+    with connect(server) as client:
+        client.sendall(b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        time.sleep(0.2)
+        client.sendall(b"nonsense\r\n")
+        assert receive(client) == (400, "ERROR: this is not HTTP")
+        assert is_closed(client)
+
+
+def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
+    numbers = range(100, 130)
+    puts = [request("transformation", checksum=checksum(n), value=checksum(-n)) for n in numbers]
+    gets = [request("transformation", checksum=checksum(n)) for n in numbers]
+    with connect(server) as client:
+        client.sendall(b"".join(puts + gets) + b"nonsense")
+        answers = receive_all(client)
+    assert answers == [(200, "OK")] * 30 + [(200, checksum(-n)) for n in numbers]
