@@ -67,9 +67,6 @@ def environment() -> Iterator[Environment]:
     row = os.environ.get(ROW, "newest")
     versions: dict[str, str] = read_toml(ROOT / "tools" / "compat.toml")["rows"][row]
     requirements = [f"{name}=={version}" for name, version in versions.items()]
-    for package in PACKAGES:
-        project = read_toml(ROOT / "packages" / package / "pyproject.toml")["project"]
-        requirements += project["dependencies"]
     key = _digest(json.dumps([requirements, sys.version, str(HOME)]).encode())
     made = Environment(row, versions, HOME / f"{row}-{key}")
     HOME.mkdir(parents=True, exist_ok=True)
@@ -91,6 +88,7 @@ def _update(made: Environment, requirements: list[str], lock: IO[str]) -> None:
             (made.folder / "complete").touch()
         elif not _is_current(made):
             _pip(made, "--no-deps", "--force-reinstall", *wheels)
+            _pip(made, *wheels)  # what they may ask for since
         (made.folder / "wheels").write_text(sources)
     finally:
         fcntl.flock(lock, fcntl.LOCK_SH)

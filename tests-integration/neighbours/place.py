@@ -148,7 +148,7 @@ class Place:
 
     def services(self, kind: str) -> list[dict[str, Any]]:
         """What the launcher's state files say about the services of one kind."""
-        files = (self.home / ".remote-http-launcher" / "server").glob(f"{kind}-*.json")
+        files = (self.home / ".remote-http-launcher" / "server").glob(f"{kind}*.json")
         return [json.loads(file.read_text()) for file in sorted(files)]
 
     def processes(self) -> list[int]:
