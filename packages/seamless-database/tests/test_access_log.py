@@ -5,11 +5,15 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from database_server import PATIENCE, Server
 
 from seamless_database.access_log import SHOWN, AccessLog, Entry
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+TOKEN = "t" * 20
 
 
 def entry(path: str = "/") -> Entry:
@@ -80,3 +84,44 @@ def test_a_reader_that_is_gone_is_no_failure() -> None:
         log.add(entry())
     os.close(writer)
     assert log.waiting == 0
+
+
+# over the wire
+
+
+def test_nothing_is_written_about_requests_by_default(tmp_path: Path) -> None:
+    with Server(tmp_path / "seamless.db") as server:
+        server.get("protocol")
+        server.get("nonsense")
+        assert server.stop() == (0, "")
+
+
+def test_every_request_has_its_line_if_that_is_asked_for(tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.touch(mode=0o600)
+    tokens.write_text(f"write {TOKEN}\n")
+    options = ("--log-level", "info", "--token-file", str(tokens))
+    with Server(tmp_path / "seamless.db", *options) as server:
+        server.ask("GET", path="/healthcheck?x=1")
+        server.ask("GET", {"type": "protocol"}, headers={"Authorization": f"Bearer {TOKEN}"})
+        server.ask("PUT", {"type": "protocol"}, path=f"/{TOKEN[:4]}")
+        code, text = server.stop()
+    assert code == 0
+    assert TOKEN not in text
+    lines = [json.loads(line) for line in text.splitlines()]
+    told = [(line["method"], line["path"], line["type"], line["status"]) for line in lines]
+    assert told == [
+        ("GET", "/healthcheck", "healthcheck", 200),
+        ("GET", "/", "protocol", 200),
+        ("PUT", f"/{TOKEN[:4]}", "unknown", 401),
+    ]
+    assert lines[1]["bytes"] == len('["seamless", "database", "2.1"]')
+    assert lines[1]["client"].startswith("127.0.0.1:")
+
+
+def test_a_log_that_nobody_reads_holds_up_neither_requests_nor_the_end(tmp_path: Path) -> None:
+    with Server(tmp_path / "seamless.db", "--log-level", "info") as server:
+        for _ in range(1000):
+            assert server.ask("GET", path="/healthcheck/" + "x" * 300).status == 400
+        server.process.terminate()
+        assert server.process.wait(PATIENCE) == 0
