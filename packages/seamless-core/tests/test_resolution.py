@@ -13,6 +13,7 @@ from stand_in_neighbours import Server, install
 
 from seamless import Buffer, CacheMissError, Checksum, remote
 from seamless.caching.buffer_cache import get_buffer_cache
+from seamless.caching.eviction_cost import get_cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -348,3 +349,16 @@ def test_find_bears_a_database_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> 
         get_rev_transformations=get_rev_transformations,
     )
     assert found(named(b"")) == [("trivial", True, None)]
+
+
+def test_a_buffer_that_was_read_from_a_folder_is_known_to_be_cheap(tmp_path: Path) -> None:
+    remote.configure(directory=tmp_path)
+    try:
+        name = Buffer({"read": "again"}, "plain").get_checksum()
+        unread = get_cost(name, 1000)
+        asyncio.run(Buffer({"read": "again"}, "plain").write())
+        name.resolve()
+    finally:
+        remote.configure(directory=None)
+
+    assert get_cost(name, 1000) < unread

@@ -138,8 +138,18 @@ def _read_places(checksum: Checksum, tried: Tried) -> bytes | None:
         answer = place.read(checksum)
         tried.append((place.name, answer.outcome))
         if answer.content is not None:
+            _note_cost(checksum, place.cost_profile)
             return answer.content
     return None
+
+
+def _note_cost(checksum: Checksum, profile: str) -> None:
+    """Let the cache know what it would cost to have this buffer once more."""
+    from .caching import eviction_cost
+    from .worker_role import is_worker
+
+    if not is_worker():  # which has no cache that could choose
+        eviction_cost.set_download_profile(checksum, profile)
 
 
 async def _fetch_from_neighbour(checksum: Checksum, tried: Tried) -> bytes | None:
@@ -152,6 +162,7 @@ async def _fetch_from_neighbour(checksum: Checksum, tried: Tried) -> bytes | Non
         return None
     content: bytes = found.content
     if await _names(checksum, content):
+        _note_cost(checksum, "local_hashserver")
         return content
     tried.append((NEIGHBOUR, "wrong content"))
     if _wrong_from_neighbour().add(checksum):

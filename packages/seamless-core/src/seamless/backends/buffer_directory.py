@@ -65,6 +65,7 @@ class BufferDirectory:
     def __init__(self, path: Path, lock_seconds: float = LOCK_SECONDS) -> None:
         self.path = path
         self.name = f"directory {path}"
+        self.cost_profile = "read_buffer"
         self._lock_seconds = lock_seconds
         #: files that hold something else than they say; told once, replaced when written
         self._damaged: set[Path] = set()

@@ -62,6 +62,7 @@ class HashServer:
 
     def __init__(self, url: str, timeout: float = SILENT_SECONDS) -> None:
         self.name = self.url = url.rstrip("/")
+        self.cost_profile = "local_hashserver"
         self._timeout = timeout
         self._quarantine = Quarantine()
         connect = min(CONNECT_SECONDS, timeout)

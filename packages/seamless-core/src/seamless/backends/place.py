@@ -31,6 +31,8 @@ class Place(Protocol):
 
     #: as it is shown to people: `directory /x`, or a URL
     name: str
+    #: what it costs to have a buffer from here, by its name in `caching.cost_book`
+    cost_profile: str
 
     def read(self, checksum: Checksum) -> Answer:
         """Ask for a buffer; whatever goes wrong is told as the outcome, never raised."""
