@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import doctest
 import re
+import shlex
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +16,12 @@ import pytest
 from database_server import PATIENCE, Server
 
 from seamless_database import errors, records
+from seamless_database.admin.main import command as administration
 from seamless_database.cli import parser
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+#: the command as it is called where it is not installed
+ADMIN = f"{shlex.quote(sys.executable)} -W error -m seamless_database.admin"
 #: commands that the test leaves to the reader, because they need an index or another program
 LEFT_OUT = ("pip install",)
 
@@ -66,7 +71,9 @@ class Shell:
             self._servers.append(server)
             assert server.stdout is not None
             assert [server.stdout.readline().rstrip("\n") for _ in output] == output
-        elif shutil.which(command.split(maxsplit=1)[0]):
+            return
+        command = re.sub("^seamless-database-admin ", f"{ADMIN} ", command)
+        if shutil.which(shlex.split(command)[0]):
             done = subprocess.run(
                 command, shell=True, cwd=self._folder, stdout=subprocess.PIPE, text=True, check=True
             )
@@ -108,6 +115,15 @@ def test_every_option_is_described() -> None:
     for action in parser()._actions:
         for option in action.option_strings or [action.dest]:
             assert re.search(rf"^\| .*`{option}[ `]", README, re.MULTILINE), option
+
+
+def test_every_sub_command_and_option_of_the_administration_is_described() -> None:
+    for name, one in administration.commands.items():
+        assert re.search(rf"^\| `{name} ", README, re.MULTILINE), name
+        for parameter in one.params:
+            for option in parameter.opts:
+                if option.startswith("--"):
+                    assert re.search(rf"^\| `{option}[ `]", README, re.MULTILINE), option
 
 
 def test_every_request_type_is_described_twice() -> None:
