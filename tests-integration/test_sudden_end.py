@@ -1,0 +1,98 @@
+"""A server that ends in the middle of many writes, killed or asked to: nothing promised is lost."""
+
+from __future__ import annotations
+
+import http.client
+import random
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from database_samples import checksum
+from database_server import PATIENCE, Server
+from write_storm import Acknowledged, WriteStorm, missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+HALF = b'PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 200\r\n\r\n{"type": '
+
+
+def is_one_plain_file(file: Path) -> bool:
+    return list(file.parent.iterdir()) == [file] and file.read_bytes()[18:20] == b"\x01\x01"
+
+
+@pytest.mark.crash
+@pytest.mark.stress
+def test_a_killed_server_has_kept_what_it_acknowledged(
+    tmp_path: Path, request: pytest.FixtureRequest, note: Callable[[str], None]
+) -> None:
+    file = tmp_path / "seamless.db"
+    rounds = request.config.getoption("--kill-rounds")
+    seed = random.randrange(2**32)
+    moments = random.Random(seed)
+    total, whole = 0, Acknowledged()
+    for number in range(rounds):
+        server = Server(file)
+        # those of the round before, asked of the server that has recovered the file
+        for key in list(whole.records)[:20]:
+            assert server.get("metadata", checksum=key).status == 200, f"seed {seed}"
+        storm = WriteStorm(server, (seed, number))
+        time.sleep(moments.uniform(0.01, 0.6))
+        server.process.kill()
+        whole = storm.stop()
+        server.end()
+        total += whole.count
+        assert missing(file, whole) == [], f"round {number} of seed {seed}"
+    with Server(file) as last:
+        assert last.stop() == (0, "")
+    assert is_one_plain_file(file)
+    note(f"{rounds} rounds, {total} writes acknowledged, none lost")
+
+
+@pytest.mark.crash
+def test_a_server_that_is_asked_to_end_has_kept_what_it_acknowledged(
+    tmp_path: Path, note: Callable[[str], None]
+) -> None:
+    file = tmp_path / "seamless.db"
+    with Server(file) as server:
+        halves = [socket.create_connection((server.host, server.port)) for _ in range(5)]
+        for client in halves:
+            client.sendall(HALF)
+        storm = WriteStorm(server, "end")
+        while storm.count < 200:
+            time.sleep(0.01)
+        before = time.monotonic()
+        assert server.stop() == (0, "")
+        took = time.monotonic() - before
+        whole = storm.stop()
+        for client in halves:
+            client.settimeout(PATIENCE)
+            answer = http.client.HTTPResponse(client)
+            answer.begin()
+            assert answer.status == 503
+            answer.close()
+            client.close()
+    assert is_one_plain_file(file)
+    assert missing(file, whole) == []
+    note(f"{whole.count} writes acknowledged, none lost; exit after {took:.2f} s")
+
+
+@pytest.mark.crash
+def test_a_server_killed_while_it_was_ending_has_lost_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "seamless.db"
+    for number in range(3):
+        server = Server(file)
+        storm = WriteStorm(server, number, clients=6)
+        while storm.count < 100:
+            time.sleep(0.01)
+        server.process.terminate()
+        time.sleep(0.05 * number)
+        server.process.kill()
+        whole = storm.stop()
+        server.end()
+        assert missing(file, whole) == []
+    with Server(file, writable=False) as reader:
+        assert reader.get("transformation", checksum=checksum("never")).status == 404
