@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -23,7 +24,11 @@ from seamless_database import __version__, status_file
 from seamless_database.errors import OptionError, StartError, StatusFileError
 
 if TYPE_CHECKING:
+    import socket
+
+    from seamless_database.database import Database
     from seamless_database.guarded_http import Limits
+    from seamless_database.server import Settings
 
 #: where --port-range begins and ends by default: the dynamic ports
 DEFAULT_RANGE = (49152, 65535)
@@ -156,19 +161,14 @@ class _Run:
 
     def serve(self) -> None:
         # the heavy imports come late, so that --help and mistakes are answered at once
-        from seamless_database import tls, token_file
-        from seamless_database.access_log import AccessLog
         from seamless_database.database import Database, Durability
-        from seamless_database.listening import listen, port_of, url_of
+        from seamless_database.listening import listen, port_of
         from seamless_database.server import serve
 
         arguments = self._arguments
         _say(f"Database file: {arguments.database_file}")
-        timeout, max_body = _timeout(arguments.timeout), _size(arguments.max_body)
-        limits = _limits(arguments)
-        tokens = token_file.read(arguments.token_file) if arguments.token_file else None
-        secure = tls.context(arguments.tls_cert, arguments.tls_key)
         with ExitStack() as stack:
+            settings = _settings(arguments, stack)
             database = Database(
                 arguments.database_file,
                 writable=arguments.writable,
@@ -183,29 +183,12 @@ class _Run:
                 if arguments.status_file is not None:
                     status_file.write_running(arguments.status_file, base, port_of(listeners[0]))
                 self._ready = True
-                what = "Reading and writing" if arguments.writable else "Read-only"
-                scheme = "https" if secure else "http"
-                _say(f"{what}, on {', '.join(url_of(each, scheme) for each in listeners)}")
-                if database.on_network and arguments.writable:
-                    _say("The file is on a network file system: no WAL mode, slower writes")
+                _greet(database, listeners, "http" if settings.tls is None else "https")
 
-            log = None
-            if arguments.log_level == "info" and sys.stderr is not None:
-                log = stack.enter_context(AccessLog(sys.stderr.fileno()))
             base = {}
             if arguments.status_file is not None:
                 base = status_file.read(arguments.status_file, self._status_wait)
-            serve(
-                database,
-                listeners,
-                timeout=timeout,
-                max_body=max_body,
-                limits=limits,
-                tokens=tokens,
-                tls=secure,
-                log=log,
-                on_ready=on_ready,
-            )
+            serve(database, listeners, settings, on_ready)
             # from here on nothing takes long, and what is left to do should be done
             _on_signals(signal.SIG_IGN)
 
@@ -220,6 +203,36 @@ class _Run:
             _complain(another)
         except _Stopped:
             return
+
+
+def _settings(arguments: argparse.Namespace, stack: ExitStack) -> Settings:
+    """Check the options that say how to serve, and read the files that they name."""
+    from seamless_database import tls, token_file
+    from seamless_database.access_log import AccessLog
+    from seamless_database.server import Settings
+
+    settings = Settings(
+        timeout=_timeout(arguments.timeout),
+        max_body=_size(arguments.max_body),
+        limits=_limits(arguments),
+        tokens=token_file.read(arguments.token_file) if arguments.token_file else None,
+        tls=tls.context(arguments.tls_cert, arguments.tls_key),
+    )
+    # the file descriptor of a closed stderr is soon that of another file, so it is not used
+    if arguments.log_level == "info" and sys.stderr is not None:
+        log = stack.enter_context(AccessLog(sys.stderr.fileno()))
+        settings = replace(settings, log=log)
+    return settings
+
+
+def _greet(database: Database, listeners: Sequence[socket.socket], scheme: str) -> None:
+    """Say that we are there, and where."""
+    from seamless_database.listening import url_of
+
+    what = "Reading and writing" if database.writable else "Read-only"
+    _say(f"{what}, on {', '.join(url_of(listener, scheme) for listener in listeners)}")
+    if database.on_network and database.writable:
+        _say("The file is on a network file system: no WAL mode, slower writes")
 
 
 def _ports(arguments: argparse.Namespace) -> tuple[int, int]:

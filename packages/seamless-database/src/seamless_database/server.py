@@ -8,7 +8,7 @@ import importlib.util
 import logging
 import resource
 import signal
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import socket
     import ssl
     from collections.abc import Callable, Iterator
+
+    from starlette.applications import Starlette
 
     from seamless_database.access_log import AccessLog
     from seamless_database.auth import Tokens
@@ -41,42 +43,59 @@ STOP_SIGNALS = tuple(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to serve."""
+
+    #: seconds without any request after which to stop; None to go on for ever
+    timeout: float | None = None
+    #: bytes that the body of a request may have
+    max_body: int = MAX_BODY
+    #: what clients may take; of connections, as many as the system lets us have
+    limits: Limits = field(default_factory=Limits)
+    #: those that are let in; None for anybody
+    tokens: Tokens | None = None
+    #: what to wrap connections with; None for plain HTTP
+    tls: ssl.SSLContext | None = None
+    #: where to write a line about each request; None for nowhere
+    log: AccessLog | None = None
+
+
 def serve(
     database: Database,
     listeners: list[socket.socket],
-    *,
-    timeout: float | None = None,
-    max_body: int = MAX_BODY,
-    limits: Limits = Limits(),  # noqa: B008  # frozen
-    tokens: Tokens | None = None,
-    tls: ssl.SSLContext | None = None,
-    log: AccessLog | None = None,
+    settings: Settings,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Run the server; returns when it has stopped.
 
-    Parameters
-    ----------
-    timeout
-        seconds without any request after which to stop; None to go on for ever
-    limits
-        what clients may take; of connections, as many as the system lets us have
-    tokens
-        those that are let in; None for anybody
-    tls
-        what to wrap connections with; None for plain HTTP
-    log
-        where to write a line about each request; None for nowhere
-    on_ready
-        called once, when requests are being answered; what it raises ends the server
+    `on_ready` is called once, when requests are being answered; what it raises ends the server.
     """
     # uvicorn's own warnings tell of malformed HTTP, which is the client's business
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     activity = Activity()
+    limits = settings.limits
     limits = replace(limits, connections=_possible_connections(limits.connections))
+    app = create_app(
+        database,
+        max_body=settings.max_body,
+        activity=activity,
+        tokens=settings.tokens,
+        log=settings.log,
+    )
+    config = _config(app, limits, settings.tls)
+    # a signal must not fall between the handlers of before and those of the event loop
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        _Server(config, activity, settings.timeout, limits.patience, on_ready).run(listeners)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+def _config(app: Starlette, limits: Limits, tls: ssl.SSLContext | None) -> uvicorn.Config:
     protocol: Any = partial(GuardedConnection, limits=limits)
     config = uvicorn.Config(
-        create_app(database, max_body=max_body, activity=activity, tokens=tokens, log=log),
+        app,
         http=protocol,
         loop=_loop(),
         ws="none",
@@ -91,12 +110,7 @@ def serve(
     config.load()
     # uvicorn's own options would make another one, which asks for passphrases
     config.ssl = tls
-    # a signal must not fall between the handlers of before and those of the event loop
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    try:
-        _Server(config, activity, timeout, limits.patience, on_ready).run(listeners)
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    return config
 
 
 class _Server(uvicorn.Server):
