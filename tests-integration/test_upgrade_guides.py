@@ -65,4 +65,5 @@ def test_every_name_and_variable_in_a_guide_is_public(short: str) -> None:
 def test_a_guide_comes_with_the_source_archive_and_is_linked(package: Package) -> None:
     linked = f"packages/{package.distribution}/UPGRADING.md"
     assert f"({linked})" in (ROOT / "README.md").read_text()
+    assert "(UPGRADING.md)" in (package.folder / "README.md").read_text()
     assert "/UPGRADING.md" in (package.folder / "pyproject.toml").read_text()
