@@ -2,19 +2,24 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 from database_samples import checksum
+from database_server import PATIENCE
 
 from seamless_database import Database
 from seamless_database.connection import Connection
-from seamless_database.row_counts import THRIFT, RowCounts, count
+from seamless_database.row_counts import THRIFT, RowCounts
 from seamless_database.schema import TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT sum(x) FROM n"
 
 
 def put(database: Database, number: int) -> None:
@@ -58,20 +63,38 @@ def test_a_count_is_remembered_for_long_enough_to_cost_nothing(tmp_path: Path) -
 
 
 def test_what_takes_too_long_is_given_up(tmp_path: Path) -> None:
-    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT sum(x) FROM n"
     connection = Connection.open(tmp_path / "x.db", "rwc")
     with (
         closing(connection),
         pytest.raises(sqlite3.OperationalError, match="interrupted"),
         connection.interrupted_after(0.05),
     ):
-        connection.command(endless)
+        connection.command(ENDLESS)
 
 
 def test_a_table_that_cannot_be_counted_is_an_error(tmp_path: Path) -> None:
     connection = Connection.open(tmp_path / "x.db", "rwc")
-    with closing(connection), pytest.raises(sqlite3.OperationalError, match="no such table"):
-        count(connection)
+    with (
+        Database(tmp_path / "seamless.db", writable=True) as database,
+        closing(connection),
+        pytest.raises(sqlite3.OperationalError, match="no such table"),
+    ):
+        RowCounts(database).count(connection)
+
+
+def test_a_count_ends_with_the_server(tmp_path: Path) -> None:
+    with Database(tmp_path / "seamless.db", writable=True) as database:
+        counts = RowCounts(database)
+        counts.close()
+        assert asyncio.run(_latest(counts)) == {}
+
+
+def test_what_runs_can_be_ended_from_another_thread(tmp_path: Path) -> None:
+    connection = Connection.open(tmp_path / "x.db", "rwc")
+    with closing(connection), connection.interrupted_after(PATIENCE) as interrupt:
+        threading.Timer(0.1, interrupt).start()
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+            connection.command(ENDLESS)
 
 
 async def _latest(counts: RowCounts) -> dict[str, int]:

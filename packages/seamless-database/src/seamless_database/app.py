@@ -83,12 +83,14 @@ def create_app(
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         checker.close()
+        endpoint.close()
 
     app = Starlette(lifespan=lifespan)
-    # what no route claims: the protocol is spoken on every path
-    app.router.default = _Endpoint(
+    endpoint = _Endpoint(
         database, checker, activity or Activity(), max_body=max_body, tokens=tokens, log=log
     )
+    # what no route claims: the protocol is spoken on every path
+    app.router.default = endpoint
     return app
 
 
@@ -141,6 +143,10 @@ class _Endpoint:
             self._activity.end()
         size = await self._respond(send, answer)
         self._note(scope, exchange, answer.status, size)
+
+    def close(self) -> None:
+        """Give up what nobody waits for any more."""
+        self._metrics.close()
 
     def _note(self, scope: Scope, exchange: _Exchange, status: int, size: int) -> None:
         method, seconds = scope["method"], time.perf_counter() - exchange.begun

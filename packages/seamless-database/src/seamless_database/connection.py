@@ -107,12 +107,15 @@ class Connection:
         return self._first(sql, {})
 
     @contextmanager
-    def interrupted_after(self, seconds: float) -> Iterator[None]:
-        """End what still runs then with an `sqlite3.OperationalError` "interrupted"."""
+    def interrupted_after(self, seconds: float) -> Iterator[Callable[[], None]]:
+        """End what still runs then with an `sqlite3.OperationalError` "interrupted".
+
+        What it gives does so at once, when it is called from another thread.
+        """
         timer = threading.Timer(seconds, self._raw.interrupt)
         timer.start()
         try:
-            yield
+            yield self._raw.interrupt
         finally:
             timer.cancel()
             # it may be about to fire, which the next statement must not get to feel

@@ -43,6 +43,10 @@ class Metrics:
         # the first time, a library is loaded, which should not hold up anybody
         return await asyncio.to_thread(self._write, rows)
 
+    def close(self) -> None:
+        """Give up what takes long."""
+        self._rows.close()
+
     def _write(self, rows: Mapping[str, int]) -> tuple[str, bytes]:
         from seamless_database import exposition
 

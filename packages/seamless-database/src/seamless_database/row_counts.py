@@ -1,7 +1,7 @@
 """How many rows the tables have, for those who watch: counted seldom enough to cost nothing.
 
-SQLite keeps no count, and takes a second for some ten million rows. So a count is remembered for
-a hundred times as long as it took, and given up when it takes too long.
+SQLite keeps no count, and takes seconds for ten million rows. So a count is remembered for a
+hundred times as long as it took, and given up when it takes too long, or when the server ends.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from seamless_database.connection import Connection
     from seamless_database.database import Database
 
-#: seconds that a count may take; then it is given up, which the end of the server waits for
-BUDGET = 3.0
+#: seconds that a count may take
+BUDGET = 20.0
 #: seconds that those who ask wait for it
 PATIENCE = 1.0
 #: how many times longer than it took a count is remembered
@@ -44,6 +44,9 @@ class RowCounts:
         self._known: Mapping[str, int] = {}
         self._next = clock()
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
+        #: ends the count that is going on
+        self._interrupt: Callable[[], None] = _nothing
 
     async def latest(self) -> Mapping[str, int]:
         """Give what is known; at first that may be nothing, for a file that is very large."""
@@ -53,10 +56,15 @@ class RowCounts:
             await asyncio.wait({self._task}, timeout=PATIENCE)
         return self._known
 
+    def close(self) -> None:
+        """Give up a count that is going on."""
+        self._closed = True
+        self._interrupt()
+
     async def _count(self) -> None:
         begun = self._clock()
         try:
-            found = await asyncio.to_thread(lambda: self._database.read(count))
+            found = await asyncio.to_thread(lambda: self._database.read(self.count))
             self._known = found or {}
         except DatabaseError:
             # locked, or being closed: what was known before is told until the next attempt
@@ -66,16 +74,24 @@ class RowCounts:
             self._next = now + THRIFT * (now - begun)
             self._task = None
 
+    def count(self, connection: Connection, budget: float = BUDGET) -> dict[str, int]:
+        """Count the rows of each table; what cannot be counted in time is left out."""
+        found: dict[str, int] = {}
+        try:
+            with connection.interrupted_after(budget) as self._interrupt:
+                for name, statement in _COUNTS.items():
+                    if self._closed:
+                        break
+                    row = connection.one(statement)
+                    found[name] = row[0] if row else 0
+        except sqlite3.OperationalError as error:
+            if str(error) != "interrupted":
+                raise
+        finally:
+            # from here on it would hit what others do with the connection
+            self._interrupt = _nothing
+        return found
 
-def count(connection: Connection, budget: float = BUDGET) -> dict[str, int]:
-    """Count the rows of each table; what cannot be counted in time is left out."""
-    found: dict[str, int] = {}
-    try:
-        with connection.interrupted_after(budget):
-            for name, statement in _COUNTS.items():
-                row = connection.one(statement)
-                found[name] = row[0] if row else 0
-    except sqlite3.OperationalError as error:
-        if str(error) != "interrupted":
-            raise
-    return found
+
+def _nothing() -> None:
+    """There is no count to end."""
