@@ -20,7 +20,7 @@ PROTOCOL_VERSION = "2.1"
 
 _CHECKSUM = re.compile("[0-9a-fA-F]{64}")
 #: checksums in one list: what one request may cost its neighbours
-MAX_CHECKSUMS = 100_000
+MAX_CHECKSUMS = 10_000
 #: how much of a wrong value an error message repeats
 _SHOWN = 60
 
