@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import shutil
 import sqlite3
 import subprocess
@@ -138,6 +139,29 @@ def test_a_truncated_file_is_damage_for_check_and_one_line_for_the_others(file: 
         else:
             assert_one_line(done.status, done.err)
     assert file.read_bytes() == before
+
+
+def test_a_copy_of_a_file_that_cannot_be_copied_is_one_line(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:100])
+    done = admin("prune", "--irreproducible", "--dry-run", file)
+    assert_one_line(done.status, done.err, str(file))
+
+
+def test_a_terminal_gets_tables_and_progress(file: Path) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([*COMMAND, "stats", str(file)], stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(ours, 4096):
+            shown += piece
+    except OSError:
+        # the way Linux tells that the other end is closed
+        pass
+    os.close(ours)
+    assert process.wait() == 0
+    assert b"Records" in shown
+    assert b"transformation" in shown
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")

@@ -114,6 +114,9 @@ def connected(file: Path, mode: Mode, shown: Path | None = None) -> Iterator[Con
             yield connection
     except sqlalchemy.exc.DBAPIError as error:
         raise FileError(shown or file, _reason(plain(error))) from error
+    except sqlite3.Error as error:
+        # of what does not go through SQLAlchemy: backups, and the upgrade of the schema
+        raise FileError(shown or file, _reason(error)) from error
 
 
 @contextmanager

@@ -22,6 +22,9 @@ class Steps:
 
     def each(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
         """Go through the items, showing how far it is."""
+        if self._progress.disable:
+            yield from items
+            return
         task = self._progress.add_task(what, total=total)
         for item in items:
             yield item
