@@ -5,6 +5,8 @@
     python3 tools/dev.py lint            lint and type check alone
     python3 tools/dev.py fix             let the linter mend what it can
     python3 tools/dev.py build           wheels and source archives, into dist/
+    python3 tools/dev.py compat [ROW]    our wheels beside published neighbours, row by row
+    python3 tools/dev.py matrix [ROW]    golden bytes and protocol, oldest and newest libraries
 
 Needs a stock python3 (>= 3.10) with venv, and a package index. Everything it makes stays
 inside the checkout, under .dev/ and dist/; the environments themselves are Hatch's and are
@@ -33,6 +35,8 @@ COMMANDS = {
     "lint": ["test:lint", "test:types"],
     "fix": ["test:fix"],
     "build": ["build:dist"],
+    "compat": ["default:compat"],
+    "matrix": ["default:matrix"],
 }
 
 

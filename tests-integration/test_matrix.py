@@ -1,0 +1,25 @@
+"""The oldest libraries that are allowed give the same bytes; the newest run in every other test."""
+
+from __future__ import annotations
+
+import subprocess
+
+import matrix
+import pytest
+
+
+def test_the_lower_bounds_are_those_of_the_two_packages() -> None:
+    bounds = matrix.lower_bounds()
+    assert set(bounds) == {"numpy", "orjson", "sqlalchemy"}
+    assert all(bound[0].isdigit() for bound in bounds.values())
+
+
+def test_the_oldest_libraries_give_the_recorded_bytes_and_answers() -> None:
+    try:
+        matrix.make("oldest")
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"the oldest libraries cannot be installed here: {error}")
+    found, outcome = matrix.run_row("oldest")
+    assert found == [*matrix.lower_bounds().values()]
+    assert outcome.failed == 0
+    assert outcome.passed > 1000
