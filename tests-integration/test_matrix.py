@@ -20,6 +20,7 @@ def test_the_oldest_libraries_give_the_recorded_bytes_and_answers() -> None:
     except subprocess.CalledProcessError as error:
         pytest.skip(f"the oldest libraries cannot be installed here: {error}")
     found, outcome = matrix.run_row("oldest")
-    assert found == [*matrix.lower_bounds().values()]
+    for version, bound in zip(found, matrix.lower_bounds().values(), strict=True):
+        assert f"{version}.".startswith(f"{bound}.")
     assert outcome.failed == 0
     assert outcome.passed > 1000

@@ -72,7 +72,9 @@ def make(row: str) -> Path:
     wanted = ["pytest>=8", "hypothesis>=6.100", *(pins or LIBRARIES)]
     for package in sorted(set(LIBRARIES.values())):
         wanted += dependencies(package)
-    words = ["-m", "pip", "--disable-pip-version-check", "install", "-q", "--upgrade"]
+    # a version without a wheel for this Python is not tried: building it can take an hour
+    binary = ["--only-binary", ",".join(LIBRARIES)]
+    words = ["-m", "pip", "--disable-pip-version-check", "install", "-q", "--upgrade", *binary]
     subprocess.run([str(python), *words, *wanted], check=True)
     return python
 
