@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 #: option -> its default in continuous integration, and what it is
 COUNTS = {
     "--kill-rounds": (20, "how often a server under load is killed"),
-    "--truth-runs": (30, "how many random conversations are compared with the model"),
+    "--truth-runs": (8, "how many random conversations are compared with the model"),
     "--fuzz-requests": (3000, "how many malformed requests are sent"),
 }
 FIGURES: pytest.StashKey[list[str]] = pytest.StashKey()
