@@ -59,7 +59,11 @@ class PublishedServer(Server):
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self.process.poll() is None:
-            told = json.loads(self._status.read_text())
+            try:
+                told = json.loads(self._status.read_text())
+            except (FileNotFoundError, ValueError):
+                # looked at in the very moment in which it is replaced
+                told = {}
             if told.get("status") == "running":
                 self.host, self.port = "127.0.0.1", told["port"]
                 return
