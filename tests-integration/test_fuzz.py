@@ -235,8 +235,10 @@ def test_the_server_is_as_it_describes_itself(
             # what identifies a record, JSON schema cannot say; unknown fields are welcome; and a
             # PUT to the healthcheck is a request like any other
             "--exclude-checks",
-            "positive_data_acceptance,negative_data_rejection,"
-            "unsupported_method,allow_header_conformance",
+            (
+                "positive_data_acceptance,negative_data_rejection,"
+                "unsupported_method,allow_header_conformance"
+            ),
         ],
         cwd=tmp_path,
         capture_output=True,
