@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import io
 import math
+import os
 import re
 import signal
 import sys
@@ -18,7 +19,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from seamless_database import __version__, status_file
 from seamless_database.errors import OptionError, StartError, StatusFileError
@@ -282,13 +283,19 @@ def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _say(line: str) -> None:
-    # a log that is full or gone is no reason to stop serving
-    with suppress(OSError):
-        print(line, flush=True)  # noqa: T201  # the command line may
+    _write(sys.stdout, line)
 
 
 def _complain(error: Exception) -> None:
-    with suppress(OSError):
-        # whatever is in a file name, it stays one line
-        line = "Error: " + " ".join(str(error).split())
-        print(line, file=sys.stderr, flush=True)  # noqa: T201  # the command line may
+    # whatever is in a file name, it stays one line
+    _write(sys.stderr, "Error: " + " ".join(str(error).split()))
+
+
+def _write(stream: TextIO | None, line: str) -> None:
+    # a log that is full or gone is no reason to stop serving
+    try:
+        print(line, file=stream, flush=True)  # noqa: T201  # the command line may
+    except OSError:
+        # what is left in the buffer would be tried again at exit, and change the exit code
+        with suppress(OSError, ValueError), open(os.devnull, "w") as nothing:
+            os.dup2(nothing.fileno(), stream.fileno() if stream else -1)
