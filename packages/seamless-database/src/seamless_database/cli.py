@@ -294,7 +294,7 @@ def _complain(error: Exception) -> None:
 def _write(stream: TextIO | None, line: str) -> None:
     # a log that is full or gone is no reason to stop serving
     try:
-        print(line, file=stream, flush=True)  # noqa: T201  # the command line may
+        print(line, file=stream, flush=True)  # the command line may
     except OSError:
         # what is left in the buffer would be tried again at exit, and change the exit code
         with suppress(OSError, ValueError), open(os.devnull, "w") as nothing:
