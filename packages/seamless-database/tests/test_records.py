@@ -389,3 +389,21 @@ def test_an_impossible_probe_is_refused_and_named(
     probe = {**NODE, "bucket_checksum": ONE, "captured_at": "t", "freshness_tokens": {}}
     with pytest.raises(RequestError, match=next(iter(changes))):
         put(database, "bucket_probe", **{**probe, **changes})
+
+
+# limits
+
+
+def test_a_list_of_too_many_checksums_is_refused(database: Database) -> None:
+    meaning = {"checksum": TF, "celltype": "python", "subcelltype": ""}
+    with pytest.raises(RequestError, match="'value' .* at most 10000 checksums") as caught:
+        put(database, "semantic_to_syntactic", **meaning, value=[ONE] * 10_001)
+    assert caught.value.field == "value"
+
+
+def test_buffer_info_grows_up_to_a_limit_and_stays_as_it_was(database: Database) -> None:
+    half = {"a": "x" * 600_000}
+    put(database, "buffer_info", checksum=ONE, value=half)
+    with pytest.raises(RequestError, match="too long"):
+        put(database, "buffer_info", checksum=ONE, value={"b": "x" * 600_000})
+    assert get(database, "buffer_info", checksum=ONE) == half
