@@ -396,7 +396,7 @@ def test_an_impossible_probe_is_refused_and_named(
 
 def test_a_list_of_too_many_checksums_is_refused(database: Database) -> None:
     meaning = {"checksum": TF, "celltype": "python", "subcelltype": ""}
-    with pytest.raises(RequestError, match="'value' .* at most 10000 checksums") as caught:
+    with pytest.raises(RequestError, match=r"'value' .* at most 10000 checksums") as caught:
         put(database, "semantic_to_syntactic", **meaning, value=[ONE] * 10_001)
     assert caught.value.field == "value"
 
