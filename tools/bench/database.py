@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 30  # as many as the published client opens
 KEYS = 1_000
-READS, WRITES = 20_000, 5_000
+READS, WRITES = 10_000, 2_000
 HERE = Path(__file__).parent
 PATIENCE = 30.0  # seconds
 

@@ -23,7 +23,7 @@ from table import Row, geometric_mean, markdown
 
 REPORT = Path(__file__).resolve().parents[1] / "BENCHMARKS.md"
 SUITES = ("core", "cli", "database")
-ROUNDS, QUICK_ROUNDS = 7, 3
+ROUNDS, QUICK_ROUNDS = 5, 3
 LIBRARIES = {
     "core": ("seamless-core", "numpy", "orjson"),
     "cli": ("seamless-core", "zstandard"),
