@@ -1,7 +1,6 @@
 """Benchmarks: ours beside the published packages and the physical limit, alternately.
 
     hatch run bench core [--quick]       seamless-core
-    hatch run bench cli [--quick]        the three commands
     hatch run bench database [--quick]   seamless-database
 
 Prints a table and writes it to tools/BENCHMARKS.md, with the machine and the versions.
@@ -22,11 +21,10 @@ from pathlib import Path
 from table import Row, geometric_mean, markdown
 
 REPORT = Path(__file__).resolve().parents[1] / "BENCHMARKS.md"
-SUITES = ("core", "cli", "database")
+SUITES = ("core", "database")
 ROUNDS, QUICK_ROUNDS = 5, 3
 LIBRARIES = {
     "core": ("seamless-core", "numpy", "orjson"),
-    "cli": ("seamless-core", "zstandard"),
     "database": ("seamless-database", "starlette", "uvicorn", "uvloop", "sqlalchemy"),
 }
 
