@@ -15,7 +15,8 @@ COUNTS = {
     "--truth-runs": (8, "how many random conversations are compared with the model"),
     "--fuzz-requests": (3000, "how many malformed requests are sent"),
 }
-FIGURES: pytest.StashKey[list[str]] = pytest.StashKey()
+#: the property of a test's report that carries a figure, also from another process
+FIGURE = "figure"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,24 +24,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         parser.addoption(option, type=int, default=default, metavar="N", help=about)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[FIGURES] = []
-
-
 @pytest.fixture
-def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def note(
+    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> Callable[[str], None]:
     """Report a figure at the end of the run."""
-
-    def keep(figure: str) -> None:
-        request.config.stash[FIGURES].append(f"{request.node.name}: {figure}")
-
-    return keep
+    return lambda figure: record_property(FIGURE, f"{request.node.name}: {figure}")
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    if config.stash[FIGURES]:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    figures = [
+        value
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for name, value in report.user_properties
+        if name == FIGURE
+    ]
+    if figures:
         terminalreporter.section("figures")
-        for figure in config.stash[FIGURES]:
-            terminalreporter.write_line(figure)
+        for figure in figures:
+            terminalreporter.write_line(str(figure))

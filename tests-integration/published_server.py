@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -24,20 +25,27 @@ def installed(name: str, version: str, *also: str) -> Path:
     """
     home = HOME / f"published-{name}-{version}"
     stamp = home / "complete"
-    if not stamp.is_file():
-        python = home / "bin" / "python"
-        try:
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
-            subprocess.run(
-                [str(python), "-m", "pip", "install", "-q", f"{name}=={version}", *also],
-                check=True,
-                capture_output=True,
-                text=True,
-            )
-        except subprocess.CalledProcessError as error:
-            pytest.skip(f"{name} {version} cannot be installed: {error.stderr}")
-        stamp.touch()
+    HOME.mkdir(exist_ok=True)
+    with home.with_name(f"{home.name}.lock").open("w") as lock:
+        # tests run in several processes, and several files ask for the same environment
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not stamp.is_file():
+            _install(home, f"{name}=={version}", *also)
+            stamp.touch()
     return home
+
+
+def _install(home: Path, *requirements: str) -> None:
+    try:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+        subprocess.run(
+            [str(home / "bin" / "python"), "-m", "pip", "install", "-q", *requirements],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"{' '.join(requirements)} cannot be installed: {error.stderr}")
 
 
 @cache
