@@ -16,6 +16,7 @@ from seamless_database.errors import (
     DatabaseLockedError,
     UnavailableError,
 )
+from seamless_database.transactions import SQLiteTransactions
 from seamless_database.writer import MAX_BATCH, Writer
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def writer(file: Path) -> Iterator[Writer]:
     connection = Connection.open(file, "rw")
-    writer = Writer(connection, 0.3)
+    writer = Writer(SQLiteTransactions(connection, 0.3))
     yield writer
     writer.close()
     connection.close()
@@ -111,6 +112,16 @@ def test_one_that_fails_does_not_spoil_its_neighbours(
     assert type(futures[1].exception(30)) is wanted
     assert futures[2].result(30) is None
     assert rows(file) == [1, 3]
+
+
+def test_one_that_fails_alone_leaves_nothing_behind(writer: Writer, file: Path) -> None:
+    def fail(connection: Connection) -> None:
+        insert(1, connection)
+        raise ConflictError("no")
+
+    assert isinstance(writer.submit(fail).exception(30), ConflictError)
+    writer.submit(partial(insert, 2)).result(30)
+    assert rows(file) == [2]
 
 
 def test_when_the_transaction_is_gone_everybody_hears_it(writer: Writer, file: Path) -> None:

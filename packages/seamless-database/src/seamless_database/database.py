@@ -31,13 +31,15 @@ from seamless_database.filesystem import is_network
 from seamless_database.ownership import Ownership
 from seamless_database.protocol import from_python
 from seamless_database.readers import Readers
-from seamless_database.writer import Work, Writer
+from seamless_database.transactions import SQLiteTransactions
+from seamless_database.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from seamless_database.figures import Commits
+    from seamless_database.transactions import Work
 
 T = TypeVar("T")
 
@@ -211,7 +213,7 @@ class Database:
             raise FileError(self.path, str(error)) from error
         if self.journal_mode == "wal":
             started.callback(self._leave_wal_mode, connection)
-        self._writer = Writer(connection, self._lock_wait)
+        self._writer = Writer(SQLiteTransactions(connection, self._lock_wait))
 
     def _check_path(self) -> None:
         """Say what is wrong with a path in clearer words than SQLite's."""

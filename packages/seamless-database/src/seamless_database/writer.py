@@ -1,36 +1,31 @@
 """The one thread that writes: requests queue up, are committed together, and answered after.
 
 A transaction costs a sync of the disk, however much is in it. So whatever waits when the lock is
-got goes into one transaction, each request inside its own savepoint: one that fails is undone
-alone. Nobody hears of success before the commit has returned; if the commit fails, everybody in
-the batch hears that, the refused ones too, for what they were refused for is gone as well.
+got goes into one transaction, in which a request that fails is undone alone. Nobody hears of
+success before the commit has returned; if the commit fails, everybody in the batch hears that, the
+refused ones too, for what they were refused for is gone as well.
 """
 
 from __future__ import annotations
 
 import queue
-import sqlite3
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from seamless_database.connection import Connection, patiently
-from seamless_database.errors import (
-    DatabaseClosedError,
-    DatabaseError,
-    DatabaseLockedError,
-    UnavailableError,
-)
+from seamless_database.errors import DatabaseClosedError, UnavailableError
 from seamless_database.figures import Commits
+from seamless_database.transactions import not_written
+
+if TYPE_CHECKING:
+    from seamless_database.transactions import Transactions, Work
 
 #: requests in one transaction; bounds how long the first of them waits for the last
 MAX_BATCH = 256
 #: requests waiting; beyond, a client hears at once that we are overloaded
 MAX_WAITING = 10_000
-
-Work = Callable[[Connection], None]
 
 
 @dataclass(slots=True)
@@ -52,14 +47,13 @@ class _Job:
 
 
 class Writer:
-    """Owns the writing connection, and a thread that nobody else writes from.
+    """Owns what writes, and a thread that nobody else writes from.
 
     `submit` and `close` are safe from any thread.
     """
 
-    def __init__(self, connection: Connection, lock_wait: float) -> None:
-        self._connection = connection
-        self._lock_wait = lock_wait
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
         # unbounded itself: the bound is checked on submission, so that None always fits
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         #: guards `_closed`: nothing may be queued behind the None that ends the thread
@@ -107,30 +101,27 @@ class Writer:
             try:
                 self._transact(batch)
             except Exception as error:  # noqa: BLE001  # the thread must live, and clients be told
-                self._undo()
+                self._transactions.rollback()
                 self._fail(batch, error)
             for job in batch:
                 job.tell()
 
     def _transact(self, batch: list[_Job]) -> None:
-        """Write a batch, which grows by what is waiting."""
+        """Write a batch, which grows by what is waiting; raises why all of it is lost."""
         try:
-            patiently(lambda: self._connection.command("BEGIN IMMEDIATE"), self._lock_wait)
-        except (sqlite3.Error, DatabaseLockedError) as error:
+            self._transactions.begin()
+        finally:
             # those that queued up meanwhile would only wait for the same lock once more
             self._gather(batch)
-            self._fail(batch, error)
+        alone = len(batch) == 1
+        for job in batch:
+            job.error = self._transactions.attempt(job.work, alone=alone)
+        if alone and batch[0].error is not None:
+            self._transactions.rollback()
             return
-        self._gather(batch)
-        try:
-            for job in batch:
-                self._attempt(job)
-            begun = time.perf_counter()
-            patiently(lambda: self._connection.command("COMMIT"), self._lock_wait)
-            self.commits.add(len(batch), time.perf_counter() - begun)
-        except (sqlite3.Error, DatabaseLockedError) as error:
-            self._undo()
-            self._fail(batch, error)
+        begun = time.perf_counter()
+        self._transactions.commit()
+        self.commits.add(len(batch), time.perf_counter() - begun)
 
     def _gather(self, batch: list[_Job]) -> None:
         """Add what is waiting to the batch, up to its limit or the end."""
@@ -144,32 +135,8 @@ class Writer:
                 return
             batch.append(job)
 
-    def _attempt(self, job: _Job) -> None:
-        """Run one job in its savepoint; raises only what spoils the whole transaction."""
-        self._connection.command("SAVEPOINT job")
-        try:
-            job.work(self._connection)
-        except Exception as error:  # whatever it is, it is this job's answer
-            if not self._connection.in_transaction:
-                # a full disk, say: SQLite has undone everything, the neighbours' work too
-                raise
-            job.error = _unavailable(error) if isinstance(error, sqlite3.Error) else error
-            self._connection.command("ROLLBACK TO job")
-        self._connection.command("RELEASE job")
-
-    def _undo(self) -> None:
-        try:
-            self._connection.rollback()
-        except sqlite3.Error:
-            # nothing is left to undo; the next BEGIN will tell if the connection is broken
-            return
-
     @staticmethod
     def _fail(batch: list[_Job], error: Exception) -> None:
-        told = error if isinstance(error, DatabaseError) else _unavailable(error)
+        told = error if isinstance(error, UnavailableError) else not_written(error)
         for job in batch:
             job.error = told
-
-
-def _unavailable(error: Exception) -> UnavailableError:
-    return UnavailableError(f"the database could not be written ({error}); nothing was stored")

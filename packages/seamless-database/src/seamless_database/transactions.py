@@ -1,0 +1,104 @@
+"""What the writer needs of the connection that it owns: transactions, and SQLite's way of them.
+
+Whoever fills a batch knows nothing of locks, savepoints or the errors of a library. It is told
+of three things only: a job that failed alone, a transaction that is lost with all that was in
+it, and one that could not be had.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Protocol
+
+from seamless_database.connection import Connection, patiently
+from seamless_database.errors import UnavailableError
+
+#: what is to be done inside a transaction
+Work = Callable[[Connection], None]
+
+
+class Transactions(Protocol):
+    """Transactions that write, one after the other, of one thread."""
+
+    def begin(self) -> None:
+        """Begin one; an `UnavailableError` says that there is none to be had."""
+        ...
+
+    def attempt(self, work: Work, *, alone: bool) -> Exception | None:
+        """Do some work; give what it failed with, after undoing it, and nothing but it.
+
+        Work that is `alone` in its transaction need not be undone apart: the caller undoes the
+        transaction. What is raised is why the whole transaction is lost.
+        """
+        ...
+
+    def commit(self) -> None:
+        """End it, and return once it is safe; an `UnavailableError` says that all of it is lost."""
+        ...
+
+    def rollback(self) -> None:
+        """Undo it, if there is one; never raises."""
+        ...
+
+
+class SQLiteTransactions:
+    """Transactions on one SQLite connection.
+
+    Parameters
+    ----------
+    connection
+        the connection, which nobody else uses
+    lock_wait
+        how many seconds to wait while another process holds the lock of the file
+    """
+
+    def __init__(self, connection: Connection, lock_wait: float) -> None:
+        self._connection = connection
+        self._lock_wait = lock_wait
+
+    def begin(self) -> None:
+        """Get the lock of the file."""
+        self._command("BEGIN IMMEDIATE")
+
+    def attempt(self, work: Work, *, alone: bool) -> Exception | None:
+        """Do some work, in a savepoint if there is more in the transaction."""
+        connection = self._connection
+        if not alone:
+            connection.command("SAVEPOINT job")
+        failure: Exception | None = None
+        try:
+            work(connection)
+        except Exception as error:  # whatever it is, it is this job's answer
+            if not connection.in_transaction:
+                # a full disk, say: SQLite has undone everything, the neighbours' work too
+                raise
+            failure = not_written(error) if isinstance(error, sqlite3.Error) else error
+            if not alone:
+                connection.command("ROLLBACK TO job")
+        if not alone:
+            connection.command("RELEASE job")
+        return failure
+
+    def commit(self) -> None:
+        """Write it down, synced if the connection is told to."""
+        self._command("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo what is open."""
+        try:
+            self._connection.rollback()
+        except sqlite3.Error:
+            # nothing is left to undo; the next BEGIN will tell if the connection is broken
+            return
+
+    def _command(self, sql: str) -> None:
+        try:
+            patiently(lambda: self._connection.command(sql), self._lock_wait)
+        except sqlite3.Error as error:
+            raise not_written(error) from error
+
+
+def not_written(error: Exception) -> UnavailableError:
+    """Say that a transaction is lost, and why."""
+    return UnavailableError(f"the database could not be written ({error}); nothing was stored")

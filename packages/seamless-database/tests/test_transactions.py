@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from seamless_database.connection import Connection
+from seamless_database.errors import ConflictError, DatabaseLockedError, UnavailableError
+from seamless_database.transactions import SQLiteTransactions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "transactions.db"
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("CREATE TABLE t (x INTEGER UNIQUE)")
+    return path
+
+
+@pytest.fixture
+def transactions(file: Path) -> Iterator[SQLiteTransactions]:
+    connection = Connection.open(file, "rw")
+    yield SQLiteTransactions(connection, 0.1)
+    connection.close()
+
+
+def insert(connection: Connection) -> None:
+    connection.command("INSERT INTO t VALUES (1)")
+
+
+def insert_and_fail(connection: Connection) -> None:
+    connection.command("INSERT INTO t VALUES (2)")
+    raise ConflictError("no")
+
+
+def lose(connection: Connection) -> None:
+    connection.rollback()
+    raise RuntimeError("what SQLite does when the disk is full")
+
+
+def rows(file: Path) -> list[int]:
+    with closing(sqlite3.connect(file)) as raw:
+        return [x for (x,) in raw.execute("SELECT x FROM t ORDER BY x")]
+
+
+def test_what_is_committed_is_in_the_file(transactions: SQLiteTransactions, file: Path) -> None:
+    transactions.begin()
+    assert transactions.attempt(insert, alone=True) is None
+    assert rows(file) == []
+    transactions.commit()
+    assert rows(file) == [1]
+
+
+def test_work_that_fails_among_others_is_undone(
+    transactions: SQLiteTransactions, file: Path
+) -> None:
+    transactions.begin()
+    assert transactions.attempt(insert, alone=False) is None
+    assert isinstance(transactions.attempt(insert_and_fail, alone=False), ConflictError)
+    transactions.commit()
+    assert rows(file) == [1]
+
+
+def test_work_that_fails_alone_is_undone_with_its_transaction(
+    transactions: SQLiteTransactions, file: Path
+) -> None:
+    transactions.begin()
+    assert isinstance(transactions.attempt(insert_and_fail, alone=True), ConflictError)
+    transactions.rollback()
+    assert rows(file) == []
+    transactions.begin()
+    transactions.rollback()
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_an_error_of_the_library_is_told_as_ours(
+    transactions: SQLiteTransactions, alone: bool
+) -> None:
+    transactions.begin()
+    assert transactions.attempt(insert, alone=True) is None
+    error = transactions.attempt(insert, alone=alone)
+    assert isinstance(error, UnavailableError)
+    assert "UNIQUE" in str(error)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_lost_transaction_is_raised(transactions: SQLiteTransactions, alone: bool) -> None:
+    transactions.begin()
+    with pytest.raises(RuntimeError, match="disk is full"):
+        transactions.attempt(lose, alone=alone)
+
+
+def test_a_lock_that_another_holds_is_waited_for_and_told(
+    transactions: SQLiteTransactions, file: Path
+) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseLockedError):
+            transactions.begin()
+    transactions.begin()
+    transactions.rollback()
+
+
+def test_a_commit_that_fails_is_told_as_ours(transactions: SQLiteTransactions) -> None:
+    with pytest.raises(UnavailableError, match="nothing was stored"):
+        transactions.commit()
+
+
+def test_undoing_nothing_is_no_mistake(transactions: SQLiteTransactions) -> None:
+    transactions.rollback()
