@@ -1,9 +1,9 @@
 """One SQLite connection that runs the statements of the models.
 
-Statements are SQLAlchemy Core constructs, compiled to text once; what is left for each call is
-SQLite's own work, and SQLite remembers the prepared form. A connection belongs to one thread at
-a time. SQLite's own waiting for locks is switched off: it cannot be ended, neither by a signal
-nor by a deadline, so `patiently` waits instead.
+Statements come as text that was compiled once; what is left for each call is SQLite's own work,
+and SQLite remembers the prepared form. A connection belongs to one thread at a time. SQLite's
+own waiting for locks is switched off: it cannot be ended, neither by a signal nor by a deadline,
+so `patiently` waits instead.
 """
 
 from __future__ import annotations
@@ -13,12 +13,8 @@ import sqlite3
 import threading
 import time
 from contextlib import contextmanager
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import quote
-
-from sqlalchemy import ClauseElement, insert
-from sqlalchemy.dialects import sqlite
 
 from seamless_database.errors import DatabaseLockedError
 
@@ -26,10 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from seamless_database.models import Base
+    from seamless_database.statements import Row, Statement
 
 T = TypeVar("T")
-Row = tuple[Any, ...]
 
 #: how long to sleep between two attempts at a lock: first, and at most
 FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05
@@ -45,26 +40,6 @@ _WAYS = {
 Way = Literal["ro", "rw", "rwc", "resting", "immutable"]
 #: distinct statements are few; all of them stay prepared
 _PREPARED = 256
-_DIALECT = sqlite.dialect(paramstyle="named")
-
-
-class Statement:
-    """A Core statement; its parameters are named by `bindparam`."""
-
-    def __init__(self, clause: ClauseElement, *, columns: tuple[str, ...] | None = None) -> None:
-        self._clause = clause
-        self._columns = columns
-
-    @cached_property
-    def sql(self) -> str:
-        """The text for SQLite, compiled at the first use."""
-        columns = None if self._columns is None else list(self._columns)
-        return str(self._clause.compile(dialect=_DIALECT, column_keys=columns))
-
-
-def inserting(model: type[Base], *columns: str) -> Statement:
-    """Build the statement that inserts one row; its parameters are called like the columns."""
-    return Statement(insert(model), columns=columns)
 
 
 class Connection:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from seamless_database.connection import Statement
 from seamless_database.errors import DatabaseError
 from seamless_database.schema import TABLES
+from seamless_database.statements import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

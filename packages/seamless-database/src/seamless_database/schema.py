@@ -16,13 +16,15 @@ from sqlalchemy import Table, bindparam, column, func, literal_column, select, t
 from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 
 from seamless_database.bucket_probe_model import BucketProbe
-from seamless_database.connection import Connection, Statement
 from seamless_database.errors import SchemaError
 from seamless_database.models import Base, MetaData
+from seamless_database.statements import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from seamless_database.connection import Connection
 
 METADATA = MetaData.__tablename__
 LEGACY_COLUMNS = frozenset({"checksum", "metadata"})

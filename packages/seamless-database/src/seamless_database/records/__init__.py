@@ -30,9 +30,9 @@ from seamless_database.records.version import GetProtocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seamless_database.connection import Connection
     from seamless_database.field_kinds import Needs
     from seamless_database.protocol import Fields
+    from seamless_database.statements import Connection
 
 
 class Read(Protocol):

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, ClassVar
 from sqlalchemy import bindparam, delete, select
 
 from seamless_database.bucket_probe_model import BucketProbe
-from seamless_database.connection import Connection, Statement, inserting
 from seamless_database.field_kinds import (
     CHECKSUM,
     FILLED_TEXT,
@@ -22,6 +21,7 @@ from seamless_database.field_kinds import (
     taken,
 )
 from seamless_database.json_forms import answerable, minified, spaced
+from seamless_database.statements import Connection, Statement, inserting
 
 if TYPE_CHECKING:
     from seamless_database.protocol import Fields

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import bindparam, select, update
 
-from seamless_database.connection import Connection, Statement, inserting
 from seamless_database.errors import RequestError
 from seamless_database.field_kinds import CHECKSUM, MAPPING, Needs, taken
 from seamless_database.json_forms import answerable, sorted_and_indented, stored_value
 from seamless_database.models import BufferInfo
+from seamless_database.statements import Connection, Statement, inserting
 
 if TYPE_CHECKING:
     from seamless_database.protocol import Fields

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sqlalchemy import bindparam, select, update
 
-from seamless_database.connection import Connection, Statement, inserting
 from seamless_database.errors import UnknownKeyError
 from seamless_database.field_kinds import CHECKSUM, OPTIONAL_CHECKSUM, Needs, taken
 from seamless_database.json_forms import answerable, spaced
 from seamless_database.models import IrreproducibleTransformation as Contested
 from seamless_database.records.metadata import current_record
 from seamless_database.records.transformation import current_result, remove_result
+from seamless_database.statements import Connection, Statement, inserting
 
 if TYPE_CHECKING:
     from seamless_database.protocol import Fields

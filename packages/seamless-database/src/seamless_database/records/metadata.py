@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sqlalchemy import and_, bindparam, delete, select
 
-from seamless_database.connection import Connection, Statement, inserting
 from seamless_database.errors import ConflictError, RequestError
 from seamless_database.field_kinds import CHECKSUM, MAPPING_OR_TEXT, Needs, taken
 from seamless_database.json_forms import answerable, minified, same_record
 from seamless_database.models import IrreproducibleTransformation, MetaData, Transformation
 from seamless_database.records.transformation import add_result, current_result
+from seamless_database.statements import Connection, Statement, inserting
 
 if TYPE_CHECKING:
     from seamless_database.protocol import Fields

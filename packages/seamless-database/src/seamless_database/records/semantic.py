@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sqlalchemy import bindparam, select
 
-from seamless_database.connection import Connection, Statement, inserting
 from seamless_database.field_kinds import CHECKSUM, CHECKSUMS, TEXT, Needs, taken
 from seamless_database.json_forms import spaced
 from seamless_database.models import SyntacticToSemantic
+from seamless_database.statements import Connection, Statement, inserting
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstrumentedAttribute

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sqlalchemy import bindparam, delete, select, update
 
-from seamless_database.connection import Connection, Statement, inserting
 from seamless_database.field_kinds import CHECKSUM, Needs, taken
 from seamless_database.json_forms import spaced
 from seamless_database.models import MetaData, RevTransformation, Transformation
+from seamless_database.statements import Connection, Statement, inserting
 
 if TYPE_CHECKING:
     from seamless_database.protocol import Fields

@@ -9,8 +9,8 @@ from seamless_database.json_forms import spaced
 from seamless_database.protocol import PROTOCOL_VERSION, Fields
 
 if TYPE_CHECKING:
-    from seamless_database.connection import Connection
     from seamless_database.field_kinds import Needs
+    from seamless_database.statements import Connection
 
 ANSWER = spaced(["seamless", "database", PROTOCOL_VERSION])
 
