@@ -10,6 +10,8 @@ from database_samples import checksum, record
 from database_server import Answer, Server
 from published_server import PublishedServer
 
+from seamless_database.client import DatabaseClient
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -148,3 +150,15 @@ def test_what_the_published_server_leaves_behind_is_not_believed(file: Path) -> 
         new = record(tf, present)
         assert ours.put("metadata", checksum=tf, result=present, value=new).status == 200
         assert ours.get("metadata", checksum=tf).json() == new
+
+
+def test_our_client_asks_a_published_server_for_many_one_by_one(file: Path) -> None:
+    keys = [checksum(number) for number in range(5)]
+    with PublishedServer(file) as server, DatabaseClient(server.url) as client:
+        client.put_transformation(keys[0], keys[1])
+        client.put_transformation(keys[2], keys[3])
+        client.put_buffer_info(keys[4], {"length": 3})
+        assert client.get_transformations(keys) == {keys[0]: keys[1], keys[2]: keys[3]}
+        assert client.get_buffer_infos(keys) == {keys[4]: {"length": 3}}
+        # and again, now that it is known not to know lists
+        assert client.get_transformations(keys[2:]) == {keys[2]: keys[3]}

@@ -129,6 +129,48 @@ def test_a_bucket_probe_is_replaced(client: DatabaseClient) -> None:
     }
 
 
+def test_many_results_are_found_and_misses_are_absent(client: DatabaseClient) -> None:
+    client.put_transformation(checksum(100), RESULT)
+    client.put_transformation(checksum(101), OTHER)
+    asked = (checksum(number) for number in (101, 100, 199))
+    assert client.get_transformations(asked) == {checksum(101): OTHER, checksum(100): RESULT}
+    assert client.get_transformations([]) == {}
+
+
+def test_many_infos_are_found_and_misses_are_absent(client: DatabaseClient) -> None:
+    client.put_buffer_info(checksum(102), {"length": 3})
+    assert client.get_buffer_infos([checksum(102), checksum(199)]) == {checksum(102): {"length": 3}}
+
+
+def test_more_than_one_request_may_name_are_asked_for(client: DatabaseClient) -> None:
+    client.put_transformation(checksum(103), RESULT)
+    many = [checksum((number, "nobody")) for number in range(10_001)]
+    assert client.get_transformations([*many, checksum(103)]) == {checksum(103): RESULT}
+
+
+def test_what_was_asked_for_in_capitals_is_found_so(client: DatabaseClient) -> None:
+    client.put_transformation(checksum(104), RESULT)
+    asked = [checksum(104).upper(), checksum(104), checksum(104).upper()]
+    assert client.get_transformations(asked) == dict.fromkeys(asked, RESULT)
+
+
+def test_one_wrong_checksum_among_many_is_named_by_its_place(client: DatabaseClient) -> None:
+    for wrong in ("x" * 64, "", None):
+        with pytest.raises(RequestError, match="at place 1"):
+            client.get_buffer_infos([TF, wrong, OTHER])  # type: ignore[list-item]  # on purpose
+
+
+def test_a_server_that_takes_less_at_once_is_asked_more_often(tmp_path: Path) -> None:
+    with (
+        Server(tmp_path / "seamless.db", "--max-body", "1KB") as server,
+        DatabaseClient(server.url) as client,
+    ):
+        stored = {checksum(number): checksum(-number) for number in range(1, 40)}
+        for key, result in stored.items():
+            client.put_transformation(key, result)
+        assert client.get_transformations([*stored, TF[::-1]]) == stored
+
+
 def test_a_refused_request_is_a_request_error(client: DatabaseClient) -> None:
     with pytest.raises(RequestError, match="'checksum'"):
         client.get_transformation("not a checksum")
@@ -165,6 +207,9 @@ def test_the_async_face_gives_the_same_answers(server: Server) -> None:
             await client.put_transformation(checksum(90), RESULT)
             assert await client.get_transformation(checksum(90)) == RESULT
             assert await client.get_transformation(checksum(98)) is None
+            found = await client.get_transformations([checksum(90), checksum(98)])
+            assert found == {checksum(90): RESULT}
+            assert await client.get_buffer_infos([checksum(98)]) == {}
             with pytest.raises(RequestError):
                 await client.get_metadata("")
 

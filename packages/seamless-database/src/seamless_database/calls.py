@@ -77,6 +77,11 @@ def get_transformation(checksum: str) -> Call[str | None]:
     return _get("transformation", str, checksum=checksum)
 
 
+def get_transformations(checksums: Sequence[str]) -> Call[dict[str, str] | None]:
+    """Ask for the results of some transformations, as many as one request may name."""
+    return _get("transformations", json.loads, checksums=checksums)
+
+
 def put_transformation(checksum: str, result: str) -> Call[None]:
     """Store the result of a transformation; another result replaces the former, and its record."""
     return _put("transformation", checksum=checksum, value=result)
@@ -110,6 +115,11 @@ def contest(checksum: str, result: str) -> Call[None]:
 def get_buffer_info(checksum: str) -> Call[Object | None]:
     """Ask what is known of a buffer."""
     return _get("buffer_info", json.loads, checksum=checksum)
+
+
+def get_buffer_infos(checksums: Sequence[str]) -> Call[dict[str, Object] | None]:
+    """Ask what is known of some buffers, as many as one request may name."""
+    return _get("buffer_infos", json.loads, checksums=checksums)
 
 
 def put_buffer_info(checksum: str, info: Mapping[str, Any]) -> Call[None]:

@@ -2,6 +2,10 @@
 
 A miss is None. What the server refuses is the error of `errors` that it would raise itself; what
 is no answer at all is a `ClientError`. Neither face ever repeats a request on its own.
+
+`get_transformations` and `get_buffer_infos` take any number of checksums, 10,000 in a request; they
+give a dict in which misses are absent. A server that does not know such requests is asked one by
+one.
 """
 
 from __future__ import annotations
@@ -11,17 +15,18 @@ from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
 import httpx
 
-from seamless_database import calls
-from seamless_database.errors import ClientError
+from seamless_database import batches, calls
+from seamless_database.errors import ClientError, DatabaseError
 from seamless_database.server_address import ServerAddress
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
     from pathlib import Path
     from types import TracebackType
 
-    from seamless_database.calls import Call
+    from seamless_database.batches import Conversation
+    from seamless_database.calls import Call, Object
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -88,6 +93,8 @@ class DatabaseClient:
         self.url = address.url
         # no proxies from the environment: the server is a neighbour
         self._http = httpx.Client(timeout=timeout, trust_env=False, **address.options(verify))
+        self._transformations = batches.of_transformations()
+        self._buffer_infos = batches.of_buffer_infos()
 
     healthcheck = _Sync(calls.healthcheck)
     get_protocol = _Sync(calls.get_protocol)
@@ -116,6 +123,28 @@ class DatabaseClient:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ClientError(self.url, _reason(error)) from error
         return call.result(self.url, answer.status_code, answer.text)
+
+    def get_transformations(self, checksums: Iterable[str]) -> dict[str, str]:
+        """Ask for the results of any number of transformations; misses are absent."""
+        return self._lead(self._transformations.ask(checksums))
+
+    def get_buffer_infos(self, checksums: Iterable[str]) -> dict[str, Object]:
+        """Ask what is known of any number of buffers; those nothing is known of are absent."""
+        return self._lead(self._buffer_infos.ask(checksums))
+
+    def _lead(self, conversation: Conversation[T]) -> dict[str, T]:
+        try:
+            call = next(conversation)
+            while True:
+                try:
+                    result = self.send(call)
+                except DatabaseError as error:
+                    call = conversation.throw(error)
+                else:
+                    call = conversation.send(result)
+        except StopIteration as end:
+            found: dict[str, T] = end.value
+            return found
 
     def close(self) -> None:
         """Close the connections."""
@@ -150,6 +179,8 @@ class AsyncDatabaseClient:
         address = ServerAddress.of(url, token)
         self.url = address.url
         self._http = httpx.AsyncClient(timeout=timeout, trust_env=False, **address.options(verify))
+        self._transformations = batches.of_transformations()
+        self._buffer_infos = batches.of_buffer_infos()
 
     healthcheck = _Async(calls.healthcheck)
     get_protocol = _Async(calls.get_protocol)
@@ -178,6 +209,28 @@ class AsyncDatabaseClient:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ClientError(self.url, _reason(error)) from error
         return call.result(self.url, answer.status_code, answer.text)
+
+    async def get_transformations(self, checksums: Iterable[str]) -> dict[str, str]:
+        """Ask for the results of any number of transformations; misses are absent."""
+        return await self._lead(self._transformations.ask(checksums))
+
+    async def get_buffer_infos(self, checksums: Iterable[str]) -> dict[str, Object]:
+        """Ask what is known of any number of buffers; those nothing is known of are absent."""
+        return await self._lead(self._buffer_infos.ask(checksums))
+
+    async def _lead(self, conversation: Conversation[T]) -> dict[str, T]:
+        try:
+            call = next(conversation)
+            while True:
+                try:
+                    result = await self.send(call)
+                except DatabaseError as error:
+                    call = conversation.throw(error)
+                else:
+                    call = conversation.send(result)
+        except StopIteration as end:
+            found: dict[str, T] = end.value
+            return found
 
     async def close(self) -> None:
         """Close the connections."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 from seamless_database.errors import RequestError
 from seamless_database.records.bucket_probe import GetBucketProbe, PutBucketProbe
-from seamless_database.records.buffer_info import GetBufferInfo, PutBufferInfo
+from seamless_database.records.buffer_info import GetBufferInfo, GetBufferInfos, PutBufferInfo
 from seamless_database.records.expression import GetExpression, GetRevExpression, PutExpression
 from seamless_database.records.irreproducible import GetIrreproducible, PutIrreproducible
 from seamless_database.records.metadata import GetMetadata, PutMetadata
@@ -23,6 +23,7 @@ from seamless_database.records.semantic import (
 from seamless_database.records.transformation import (
     GetRevTransformations,
     GetTransformation,
+    GetTransformations,
     PutTransformation,
 )
 from seamless_database.records.version import GetProtocol
@@ -71,6 +72,7 @@ class Write(Protocol):
 
 READS: Mapping[str, type[Read]] = {
     "buffer_info": GetBufferInfo,
+    "buffer_infos": GetBufferInfos,
     "bucket_probe": GetBucketProbe,
     "expression": GetExpression,
     "irreproducible": GetIrreproducible,
@@ -81,6 +83,7 @@ READS: Mapping[str, type[Read]] = {
     "semantic_to_syntactic": GetSemanticToSyntactic,
     "syntactic_to_semantic": GetSyntacticToSemantic,
     "transformation": GetTransformation,
+    "transformations": GetTransformations,
 }
 WRITES: Mapping[str, type[Write]] = {
     "buffer_info": PutBufferInfo,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, case, func, literal_column, select, update
 
+from seamless_database.asked import is_asked, packed
 from seamless_database.errors import RequestError
-from seamless_database.field_kinds import CHECKSUM, MAPPING, Needs, taken
+from seamless_database.field_kinds import CHECKSUM, CHECKSUMS, MAPPING, Needs, taken
 from seamless_database.json_forms import answerable, sorted_and_indented, stored_value
 from seamless_database.models import BufferInfo
 from seamless_database.statements import Connection, Statement, inserting
@@ -27,6 +28,10 @@ FLAGS = (
 )
 #: characters of the stored form; merging reads all of it and writes all of it
 MAX_INFO = 1024 * 1024
+#: characters of buffer info that many requests fetch at once; the others come one by one
+SMALL = 4096
+#: characters of an answer with the buffer info of many
+MAX_ANSWER = 64 * 1024 * 1024
 #: what is looked at in buffer info
 INFO = MAPPING.narrowed(
     properties={
@@ -37,6 +42,13 @@ INFO = MAPPING.narrowed(
 
 _INFO = Statement(
     select(BufferInfo.buffer_info).where(BufferInfo.checksum == bindparam("checksum"))
+)
+_IS_SMALL = func.length(BufferInfo.buffer_info) <= literal_column(str(SMALL))
+_INFOS = Statement(
+    select(
+        BufferInfo.checksum,
+        case((_IS_SMALL, BufferInfo.buffer_info)),
+    ).where(is_asked(BufferInfo.checksum))
 )
 _INSERT = inserting(BufferInfo, "checksum", "buffer_info")
 _UPDATE = Statement(
@@ -61,8 +73,35 @@ class GetBufferInfo:
 
     def run(self, connection: Connection) -> str | None:
         """Answer an object."""
-        row = connection.one(_INFO, checksum=self.checksum)
-        return None if row is None else answerable(row[0])
+        return _info(connection, self.checksum)
+
+
+@dataclass(frozen=True, slots=True)
+class GetBufferInfos:
+    """Ask what is known of many buffers at once."""
+
+    checksums: tuple[str, ...]
+    needs: ClassVar[Needs] = {"checksums": CHECKSUMS}
+    point: ClassVar[bool] = False
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetBufferInfos:
+        """Take `checksums`, of the buffers."""
+        return cls(*taken(cls.needs, fields))
+
+    def run(self, connection: Connection) -> str:
+        """Answer an object, what is known of each that something is known of."""
+        parts: list[str] = []
+        size = 0
+        for checksum, info in connection.all(_INFOS, asked=packed(self.checksums)):
+            # so that memory is taken for one large one at a time, not for all before the limit
+            whole = _info(connection, checksum) if info is None else answerable(info)
+            if whole is not None:
+                parts.append(f'"{checksum}": {whole}')
+                size += len(parts[-1])
+            if size > MAX_ANSWER:
+                raise _too_much(len(self.checksums))
+        return f"{{{', '.join(parts)}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +134,19 @@ class PutBufferInfo:
         merged = _written({**stored_value(row[0]), **self.info})
         if merged != row[0]:
             connection.run(_UPDATE, key=self.checksum, new=merged)
+
+
+def _info(connection: Connection, checksum: str) -> str | None:
+    row = connection.one(_INFO, checksum=checksum)
+    return None if row is None else answerable(row[0])
+
+
+def _too_much(asked: int) -> RequestError:
+    return RequestError(
+        f"the field 'checksums' of a buffer_infos request names {asked} buffers of which more is "
+        f"known than the {MAX_ANSWER} characters of an answer; ask for fewer at once",
+        "checksums",
+    )
 
 
 def _written(info: dict[str, Any]) -> str:

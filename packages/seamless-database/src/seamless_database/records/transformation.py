@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sqlalchemy import bindparam, delete, select, update
 
-from seamless_database.field_kinds import CHECKSUM, Needs, taken
+from seamless_database.asked import is_asked, packed
+from seamless_database.field_kinds import CHECKSUM, CHECKSUMS, Needs, taken
 from seamless_database.json_forms import spaced
 from seamless_database.models import MetaData, RevTransformation, Transformation
 from seamless_database.statements import Connection, Statement, inserting
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 _RESULT = Statement(
     select(Transformation.result).where(Transformation.checksum == bindparam("checksum"))
+)
+_RESULTS = Statement(
+    select(Transformation.checksum, Transformation.result).where(is_asked(Transformation.checksum))
 )
 _BY_RESULT = Statement(
     select(Transformation.checksum).where(Transformation.result == bindparam("result"))
@@ -59,6 +63,24 @@ class GetTransformation:
     def run(self, connection: Connection) -> str | None:
         """Answer the checksum of the result, bare."""
         return current_result(connection, self.checksum)
+
+
+@dataclass(frozen=True, slots=True)
+class GetTransformations:
+    """Ask for the results of many transformations at once."""
+
+    checksums: tuple[str, ...]
+    needs: ClassVar[Needs] = {"checksums": CHECKSUMS}
+    point: ClassVar[bool] = False
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetTransformations:
+        """Take `checksums`, of the transformations."""
+        return cls(*taken(cls.needs, fields))
+
+    def run(self, connection: Connection) -> str:
+        """Answer an object, the result of each that has one."""
+        return spaced(dict(connection.all(_RESULTS, asked=packed(self.checksums))))
 
 
 @dataclass(frozen=True, slots=True)
