@@ -11,7 +11,11 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PUBLISHED = ("seamless-core==0.1.4", "seamless-database==2.1.0")
+#: distribution -> the release that is measured
+PUBLISHED = {
+    "seamless-core": "seamless-core==0.1.4",
+    "seamless-database": "seamless-database==2.1.0",
+}
 #: what the published packages are measured with: the newest, as ours
 LIBRARIES = ("numpy", "orjson>=3.11.7", "uvloop")
 
@@ -25,12 +29,12 @@ def published() -> Path:
     """Return the folder of commands of the published packages; made on first use."""
     folder = ROOT / ".dev" / "bench-published"
     stamp = folder / "made-for"
-    wanted = " ".join([*PUBLISHED, *LIBRARIES, sys.version])
+    wanted = " ".join([*PUBLISHED.values(), *LIBRARIES, sys.version])
     if not stamp.is_file() or stamp.read_text() != wanted:
         print("installing the published packages for comparison, once", file=sys.stderr)
         venv.create(folder, with_pip=True, clear=True)
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-        command = [*pip, "--disable-pip-version-check", *PUBLISHED, *LIBRARIES]
+        command = [*pip, "--disable-pip-version-check", *PUBLISHED.values(), *LIBRARIES]
         subprocess.run(command, check=True)
         stamp.write_text(wanted)
     return folder / "bin"

@@ -1,9 +1,11 @@
 """Benchmarks: ours beside the published packages and the physical limit, alternately.
 
-    hatch run bench core [--quick]       seamless-core
-    hatch run bench database [--quick]   seamless-database
+    python3 tools/dev.py bench [SUITE] [--quick]
+    hatch run bench [SUITE] [--quick]
 
-Prints a table and writes it to tools/BENCHMARKS.md, with the machine and the versions.
+Suites: core, database, cli, evict; all of them where none is named. Prints a table of each and
+writes it to tools/BENCHMARKS.md, with the machine, the versions and the command. A quick run
+takes less of everything and leaves the report alone.
 """
 
 from __future__ import annotations
@@ -13,66 +15,96 @@ import importlib
 import json
 import os
 import platform
-import re
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from table import Row, geometric_mean, markdown
+from environments import PUBLISHED
+from plan import QUICK_ROUNDS, ROUNDS, Plan
+from report import SUITES, Machine, section, write_section
+from table import Comparison
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from table import Results
 
 REPORT = Path(__file__).resolve().parents[1] / "BENCHMARKS.md"
-SUITES = ("core", "database")
-ROUNDS, QUICK_ROUNDS = 5, 3
-LIBRARIES = {
-    "core": ("seamless-core", "numpy", "orjson"),
-    "database": ("seamless-database", "starlette", "uvicorn", "uvloop", "sqlalchemy"),
-}
 
 
-def machine(suite: str) -> str:
-    """One line about where and with what was measured."""
-    versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES[suite])
-    cores = len(os.sched_getaffinity(0))
-    return f"{platform.machine()}, {cores} cores, Python {platform.python_version()}; {versions}"
+def machine(suite: str, plan: Plan) -> Machine:
+    """Where and with what is measured."""
+    return Machine(
+        name=f"{processor()}, {platform.system()} {platform.release()}",
+        cores=len(os.sched_getaffinity(0)),
+        python=platform.python_version(),
+        versions={name: version(name) for name in SUITES[suite].libraries},
+        published=PUBLISHED[SUITES[suite].package] if plan.published else None,
+    )
 
 
-def section(suite: str, rows: list[Row], rounds: int) -> str:
-    """The part of the report that belongs to one suite."""
-    lines = [
-        f"## {suite}",
-        "",
-        f"`hatch run bench {suite}`, medians of {rounds} rounds; {machine(suite)}.",
-        "",
-        markdown(rows),
-    ]
-    if any(row.published for row in rows):
-        lines += ["", f"Geometric mean over published: {geometric_mean(rows):.2f}×."]
-    return "\n".join(lines) + "\n"
+def processor() -> str:
+    """Name of the processor, as far as the kernel knows it."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
 
 
-def write_report(suite: str, text: str) -> None:
-    """Replace the section of one suite in the report."""
-    found = REPORT.read_text() if REPORT.is_file() else "# Benchmarks\n\n"
-    pattern = re.compile(rf"^## {suite}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-    found = pattern.sub(lambda _: text, found) if pattern.search(found) else f"{found}{text}\n"
-    REPORT.write_text(found.rstrip("\n") + "\n")
+def measure(suite: str, plan: Plan) -> Sequence[Results]:
+    """Run one suite."""
+    module = importlib.import_module(suite)
+    if suite == "database":
+        return [Comparison(module.run(plan.rounds))]
+    results: Sequence[Results] = module.run(plan)
+    return results
 
 
-def main() -> int:
-    """Run one suite; returns the exit status."""
+def options_of(arguments: list[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", maxsplit=1)[0])
-    parser.add_argument("suite", choices=SUITES)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, no report")
-    parser.add_argument("--json", type=Path, help="also write the medians to this file")
-    options = parser.parse_args()
-    rounds = QUICK_ROUNDS if options.quick else ROUNDS
-    rows = importlib.import_module(options.suite).run(rounds)
-    text = section(options.suite, rows, rounds)
-    print(text)
-    if options.json:
-        options.json.write_text(json.dumps([row.as_json() for row in rows], indent=2) + "\n")
-    if not options.quick:
-        write_report(options.suite, text)
+    parser.add_argument("suite", nargs="?", choices=SUITES, help="all of them by default")
+    parser.add_argument("--quick", action="store_true", help="less of everything, no report")
+    parser.add_argument("--only", default="", metavar="TEXT", help="workloads named so; no report")
+    parser.add_argument(
+        "--no-published", action="store_true", help="leave the published packages out; no report"
+    )
+    parser.add_argument("--rounds", type=int, help="measure each workload so often")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="write the report there, also of such a run"
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the suites; returns the exit status."""
+    options = options_of(arguments)
+    plan = Plan(
+        options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS),
+        quick=options.quick,
+        only=options.only,
+        published=not options.no_published,
+    )
+    whole = not (options.quick or options.only or options.no_published)
+    report = options.report or (REPORT if whole else None)
+    said = [*sys.argv[1:]] if arguments is None else arguments
+    results = {}
+    for suite in [options.suite] if options.suite else SUITES:
+        parts, where = measure(suite, plan), machine(suite, plan)
+        text = section(suite, parts, where, plan.rounds, said)
+        print(text, flush=True)
+        if report:
+            write_section(report, suite, text)
+        results[suite] = {
+            "command": " ".join(["python3 tools/dev.py bench", *said]),
+            "rounds": plan.rounds,
+            "machine": where.as_json(),
+            "results": [part.as_json() for part in parts],
+        }
+        if options.json:  # after each suite: a run that is cut short has not been for nothing
+            options.json.write_text(json.dumps(results, indent=2) + "\n")
     return 0
 
 

@@ -1,67 +1,154 @@
-"""Results of a benchmark: medians and ratios, as a table for people and as JSON."""
+"""Workloads beside the published package and the limit: a table for people, and JSON.
+
+`Results` is what the report takes from a suite; `Comparison` is the one most suites give.
+"""
 
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def seconds_text(seconds: float) -> str:
+    """Write a time in the unit that leaves one to three digits before the point."""
+    for factor, unit in ((1, "s"), (1e3, "ms")):
+        if seconds * factor >= 1:
+            return f"{seconds * factor:.2f} {unit}"
+    return f"{seconds * 1e6:.1f} µs"
+
+
+#: unit of a figure -> how it is written; less is better in all of them
+UNITS: dict[str, Callable[[float], str]] = {
+    "s": seconds_text,
+    "B": lambda size: f"{size / 1e6:.1f} MB",
+    "N": lambda times: f"{times:.2f} N",  # N bytes is what was written
+}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One workload; seconds of each round, for ours, the published package and the limit."""
+    """One workload: a figure of each round, for ours, the published package and the limit."""
 
     name: str
     ours: list[float]
     published: list[float] | None
     limit: list[float] | None
+    _: KW_ONLY
+    unit: str = "s"
+    #: wanted: so many times better than the published package
+    at_least: float | None = None
+    #: wanted: no more than so many times the limit
+    at_most: float | None = None
+    #: wanted: a figure of ours no larger than this
+    no_more_than: float | None = None
 
     def as_json(self) -> dict[str, object]:
-        """Medians in seconds, and ratios of them."""
+        """Medians and the ratios of them, what is wanted of those, and every round."""
+        rounds = {"ours": self.ours, "published": self.published, "limit": self.limit}
+        medians = {key: found and statistics.median(found) for key, found in rounds.items()}
         return {
             "workload": self.name,
-            "ours": statistics.median(self.ours),
-            "published": None if self.published is None else statistics.median(self.published),
-            "limit": None if self.limit is None else statistics.median(self.limit),
+            "unit": self.unit,
+            **medians,
             "times_faster_than_published": self.gain(),
             "times_the_limit": self.distance(),
+            "wanted_times_faster": self.at_least,
+            "wanted_times_the_limit": self.at_most,
+            "wanted_figure": self.no_more_than,
+            "reached": self.reached(),
+            "rounds": rounds,
         }
 
     def gain(self) -> float | None:
-        """How many times faster than the published package."""
-        if self.published is None:
+        """How many times better than the published package."""
+        if not self.published:
             return None
         return statistics.median(self.published) / statistics.median(self.ours)
 
     def distance(self) -> float | None:
         """How many times the limit."""
-        if self.limit is None:
+        if not self.limit or not statistics.median(self.limit):
             return None
         return statistics.median(self.ours) / statistics.median(self.limit)
+
+    def reached(self) -> bool:
+        """Tell whether all is as wanted, as far as it was measured."""
+        gain, distance = self.gain(), self.distance()
+        return (
+            (gain is None or self.at_least is None or gain >= self.at_least)
+            and (distance is None or self.at_most is None or distance <= self.at_most)
+            and (self.no_more_than is None or statistics.median(self.ours) <= self.no_more_than)
+        )
 
 
 HEAD = "| workload | ours | published | limit | faster than published | times the limit |"
 RULE = "|---|---:|---:|---:|---:|---:|"
 
 
-def markdown(rows: list[Row]) -> str:
-    """Draw the table."""
-    return "\n".join([HEAD, RULE, *map(_line, rows)])
+class Results(Protocol):
+    """A part of a report."""
+
+    def markdown(self) -> str:
+        """Draw it for people, with a line break at the end."""
+
+    def as_json(self) -> dict[str, object]:
+        """Return all figures."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A table of workloads, and the mean gain in time over the published package."""
+
+    rows: list[Row]
+    #: the mean gain that is wanted
+    mean: float | None = None
+
+    def markdown(self) -> str:
+        """Draw the table; what is wanted is behind a figure, a star before a line that misses it.
+
+        The mean is below, if the published package was measured.
+        """
+        lines = [HEAD, RULE, *map(_line, self.rows)]
+        mean = geometric_mean(self.rows)
+        if mean is not None:
+            text = _times(mean, "≥", self.mean)
+            lines += ["", f"Geometric mean of the gains in time: {text}."]
+        return "\n".join(lines) + "\n"
+
+    def as_json(self) -> dict[str, object]:
+        """Return the workloads and the mean."""
+        return {
+            "mean_times_faster": geometric_mean(self.rows),
+            "wanted_mean": self.mean,
+            "workloads": [row.as_json() for row in self.rows],
+        }
 
 
 def _line(row: Row) -> str:
-    cells = [row.name, *(map(_milliseconds, (row.ours, row.published, row.limit)))]
-    cells += [_times(row.gain()), _times(row.distance())]
+    write = UNITS[row.unit]
+    texts = [
+        "–" if not found else write(statistics.median(found))
+        for found in (row.ours, row.published, row.limit)
+    ]
+    texts[0] += "" if row.no_more_than is None else f" (≤ {row.no_more_than:g})"
+    cells = ["" if row.reached() else "* "]
+    cells[0] += row.name
+    cells += [*texts, _times(row.gain(), "≥", row.at_least)]
+    cells.append(_times(row.distance(), "≤", row.at_most))
     return f"| {' | '.join(cells)} |"
 
 
-def _milliseconds(seconds: list[float] | None) -> str:
-    return "–" if seconds is None else f"{1000 * statistics.median(seconds):.2f} ms"
+def _times(ratio: float | None, sign: str, wanted: float | None) -> str:
+    if ratio is None:
+        return "–"
+    return f"{ratio:.2f}×" + ("" if wanted is None else f" ({sign} {wanted:g})")
 
 
-def _times(ratio: float | None) -> str:
-    return "–" if ratio is None else f"{ratio:.2f}×"
-
-
-def geometric_mean(rows: list[Row]) -> float:
-    """Mean gain over the published package."""
-    return statistics.geometric_mean(gain for row in rows if (gain := row.gain()) is not None)
+def geometric_mean(rows: list[Row]) -> float | None:
+    """Mean gain in time over the published package; None where none was measured."""
+    gains = [gain for row in rows if row.unit == "s" and (gain := row.gain()) is not None]
+    return statistics.geometric_mean(gains) if gains else None

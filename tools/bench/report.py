@@ -1,0 +1,124 @@
+"""The report: one page, one section for each suite, each with the command that writes it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from table import Results
+
+COMMAND = "python3 tools/dev.py bench"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What the report says of a suite beside its figures."""
+
+    #: the distribution that is measured, and the libraries whose versions matter
+    package: str
+    libraries: tuple[str, ...]
+    #: what the figures are, and what the limit is
+    about: str
+
+
+SUITES = {
+    "core": Suite(
+        "seamless-core",
+        ("seamless-core", "numpy", "orjson"),
+        "Values to bytes and back, checksums, the buffer cache. The limit is orjson for `plain`, "
+        "`json` for `mixed` without arrays, `numpy.save` to memory or one copy for arrays, "
+        "hashlib for checksums, and plain dicts with the same keys for the cache. Peak memory "
+        "is what one call adds, the result included, in multiples of its N bytes.",
+    ),
+    "database": Suite(
+        "seamless-database",
+        ("seamless-database", "starlette", "uvicorn", "uvloop", "sqlalchemy"),
+        "Seconds a request. The limit is a bare uvicorn application that reads the body and "
+        "answers 64 bytes.",
+    ),
+    "cli": Suite(
+        "seamless-core",
+        ("seamless-core", "orjson"),
+        "Whole processes, from start to end. The limit is Python itself for starting, "
+        "`openssl dgst -sha256` for large files, `find | xargs sha256sum` on all cores for "
+        "folders. Large files are sparse; every file has been read before, so no disk is "
+        "measured. Starting is measured five times in each round, large files three times.",
+    ),
+    "evict": Suite(
+        "seamless-core",
+        ("seamless-core",),
+        "Registering 1,000 buffers with a temporary reference, in a cache that holds so many "
+        "already: with room for them, and with none, so that others are driven out. Ours does "
+        "that with every one; the published cache once after the 1,000, when it is told to. "
+        "The limit is a heap of scores beside a dict.",
+    ),
+}
+
+INTRODUCTION = f"""\
+# Benchmarks
+
+Ours beside the published packages and the physical limit: measured alternately in one run, by
+`{COMMAND}`, which writes this page; a quick look is `{COMMAND} SUITE --quick`.
+Figures are medians. What is wanted of a figure stands in brackets behind it; a star is before
+what misses that.
+"""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and with what was measured."""
+
+    name: str
+    cores: int
+    python: str
+    versions: dict[str, str]
+    published: str | None
+
+    def __str__(self) -> str:
+        versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
+        beside = "" if self.published is None else f"; beside {self.published}"
+        return f"{self.name}, {self.cores} cores, Python {self.python}; {versions}{beside}"
+
+    def as_json(self) -> dict[str, object]:
+        """Return the fields, for the file of all figures."""
+        return dataclasses.asdict(self)
+
+
+def section(
+    suite: str, results: Sequence[Results], machine: Machine, rounds: int, said: Sequence[str]
+) -> str:
+    """Return the part of the report that belongs to one suite."""
+    words = said if suite in said else [suite, *said]
+    command = shlex.join([*COMMAND.split(), *words])
+    about = [f"## {suite}", SUITES[suite].about]
+    about.append(f"`{command}`, medians of {rounds} rounds; {machine}.")
+    return "\n\n".join(about) + "\n\n" + "\n".join(part.markdown() for part in results)
+
+
+def empty_section(suite: str) -> str:
+    """Return the section of a suite that has not been run yet."""
+    return (
+        f"## {suite}\n\n{SUITES[suite].about}\n\nNot measured yet: `{COMMAND} {suite}` does it.\n"
+    )
+
+
+def write_section(report: Path, suite: str, text: str) -> None:
+    """Replace the section of one suite in the report, and keep the others as they are."""
+    found = report.read_text(encoding="utf-8") if report.is_file() else ""
+    parts = {name: section_of(found, name) or empty_section(name) for name in SUITES}
+    parts[suite] = text
+    report.write_text("\n".join([INTRODUCTION, *parts.values()]), encoding="utf-8")
+
+
+def section_of(page: str, suite: str) -> str | None:
+    """Return one section of a report; None if it has none of that name."""
+    pattern = re.compile(rf"^## {suite}\n.*?(?=\n## |\Z)", re.DOTALL | re.MULTILINE)
+    match = pattern.search(page)
+    return None if match is None else match[0].rstrip("\n") + "\n"
