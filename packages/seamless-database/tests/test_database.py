@@ -246,8 +246,8 @@ os.setuid(65534)
         )
         return done.stdout.strip()
 
-    for folder in (filled.parent, *filled.parent.parents[:2]):
-        folder.chmod(0o755)
+    for folder in (filled.parent, *filled.parent.parents[:3]):
+        folder.chmod(folder.stat().st_mode | 0o055)
     filled.chmod(0o644)
     assert read() == checksum(2)
     with Database(filled, writable=True) as writer:
