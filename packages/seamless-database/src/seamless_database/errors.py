@@ -15,7 +15,8 @@
     │   └── DatabaseClosedError                   the database is being closed
     ├── StartError (OSError)                      the server cannot start
     │   ├── FileError                             the database file cannot be used
-    │   ├── SchemaError (ValueError)              the tables of the file are not ours
+    │   ├── ServerError                           the PostgreSQL database cannot be used
+    │   ├── SchemaError (ValueError)              the tables are not ours
     │   ├── AddressError                          no such host, or no free port
     │   ├── StatusFileError                       the status file cannot be used
     │   ├── TokenFileError (ValueError)           the token file cannot be used
@@ -134,11 +135,22 @@ class FileError(StartError):
         self.path = path
 
 
-class SchemaError(StartError, ValueError):
-    """The tables of the file are not the ones of this service; the file was left as it is."""
+class ServerError(StartError):
+    """The PostgreSQL database cannot be reached or used; `name` is its URL without a password."""
 
-    def __init__(self, path: object, reason: str) -> None:
-        super().__init__(f"cannot use the database file {path}: {reason}")
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"cannot use the database {name}: {reason}")
+        self.name = name
+
+
+class SchemaError(StartError, ValueError):
+    """The tables are not the ones of this service, and were left as they are.
+
+    `path` is the file, or the URL of the PostgreSQL database without a password.
+    """
+
+    def __init__(self, path: object, reason: str, *, kind: str = "database file") -> None:
+        super().__init__(f"cannot use the {kind} {path}: {reason}")
         self.path = path
 
 

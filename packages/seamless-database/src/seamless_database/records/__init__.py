@@ -65,8 +65,16 @@ class Write(Protocol):
         """Take what the request needs from its fields."""
         ...
 
+    def keys(self) -> tuple[str, ...]:
+        """Name what nobody else may look at to change it, from before `run` to the commit."""
+        ...
+
     def run(self, connection: Connection) -> None:
-        """Do it, or raise a `DatabaseError`; the caller owns the transaction."""
+        """Do it, or raise a `DatabaseError`; the caller owns the transaction.
+
+        It reads all that it needs before it changes anything; so over a network, what many of
+        them read, and then what they change, can be sent at once.
+        """
         ...
 
 

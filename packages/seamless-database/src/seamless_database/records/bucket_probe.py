@@ -95,6 +95,10 @@ class PutBucketProbe:
             raise fields.wrong("bucket_kind", f"one of {', '.join(KINDS)}", kind)
         return cls(kind, label, checksum, captured_at, minified(tokens))
 
+    def keys(self) -> tuple[str, ...]:
+        """Name the bucket."""
+        return (f"probe {self.kind} {self.label}",)
+
     def run(self, connection: Connection) -> None:
         """Replace the row of that kind and label."""
         connection.run(_DELETE, bucket_kind=self.kind, label=self.label)

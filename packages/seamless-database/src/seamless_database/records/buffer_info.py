@@ -125,6 +125,10 @@ class PutBufferInfo:
         _written(info)
         return cls(checksum, info)
 
+    def keys(self) -> tuple[str, ...]:
+        """Name the buffer."""
+        return (f"buffer {self.checksum}",)
+
     def run(self, connection: Connection) -> None:
         """Merge it: later values replace earlier ones, null included."""
         row = connection.one(_INFO, checksum=self.checksum)

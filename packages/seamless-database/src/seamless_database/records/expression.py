@@ -156,6 +156,10 @@ class PutExpression:
         key.check_limits()
         return cls(key, result)
 
+    def keys(self) -> tuple[str, ...]:
+        """Name the input, whatever is taken out of it."""
+        return (f"expression {self.key.checksum}",)
+
     def run(self, connection: Connection) -> None:
         """Store it; another result replaces the former one."""
         former = self.key.result(connection)

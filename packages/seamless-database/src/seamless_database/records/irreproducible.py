@@ -16,7 +16,11 @@ from seamless_database.field_kinds import CHECKSUM, OPTIONAL_CHECKSUM, Needs, ta
 from seamless_database.json_forms import answerable, spaced
 from seamless_database.models import IrreproducibleTransformation as Contested
 from seamless_database.records.metadata import current_record
-from seamless_database.records.transformation import current_result, remove_result
+from seamless_database.records.transformation import (
+    current_result,
+    remove_result,
+    transformation_key,
+)
 from seamless_database.statements import Connection, Statement, inserting
 
 if TYPE_CHECKING:
@@ -83,15 +87,19 @@ class PutIrreproducible:
         """Take `checksum`, of the transformation, and `result`."""
         return cls(*taken(cls.needs, fields))
 
+    def keys(self) -> tuple[str, ...]:
+        """Name the transformation."""
+        return (transformation_key(self.checksum),)
+
     def run(self, connection: Connection) -> None:
         """Move the result, its record with it; a pair that was never stored is noted as well."""
         current = current_result(connection, self.checksum)
         if current not in (None, self.result):
             raise UnknownKeyError("Transformation does not have the irreproducible result")
         record = current_record(connection, self.checksum)
+        noted: dict[str, str] = dict(connection.all(_ROWS, checksum=self.checksum))
         if current is not None:
             remove_result(connection, self.checksum, self.result)
-        noted: dict[str, str] = dict(connection.all(_ROWS, checksum=self.checksum))
         if self.result not in noted:
             connection.run(
                 _INSERT,

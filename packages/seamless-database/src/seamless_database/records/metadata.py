@@ -15,7 +15,11 @@ from seamless_database.errors import ConflictError, RequestError
 from seamless_database.field_kinds import CHECKSUM, MAPPING_OR_TEXT, Needs, taken
 from seamless_database.json_forms import answerable, minified, same_record
 from seamless_database.models import IrreproducibleTransformation, MetaData, Transformation
-from seamless_database.records.transformation import add_result, current_result
+from seamless_database.records.transformation import (
+    add_result,
+    current_result,
+    transformation_key,
+)
 from seamless_database.statements import Connection, Statement, inserting
 
 if TYPE_CHECKING:
@@ -45,6 +49,11 @@ _RECORD = Statement(
         ),
     )
     .where(MetaData.checksum == bindparam("checksum"))
+)
+_RECORD_OF = Statement(
+    select(MetaData.record).where(
+        MetaData.checksum == bindparam("checksum"), MetaData.result == bindparam("result")
+    )
 )
 _INSERT = inserting(MetaData, "checksum", "result", "metadata")
 _DELETE = Statement(delete(MetaData).where(MetaData.checksum == bindparam("checksum")))
@@ -90,23 +99,27 @@ class PutMetadata:
         _check_identity(record, checksum, result)
         return cls(checksum, result, minified(record))
 
+    def keys(self) -> tuple[str, ...]:
+        """Name the transformation."""
+        return (transformation_key(self.checksum),)
+
     def run(self, connection: Connection) -> None:
         """Store the record, and the result if it is new; never change either."""
         if connection.one(_CONTESTED, checksum=self.checksum):
             raise ConflictError("Transformation already has irreproducible records")
         result = current_result(connection, self.checksum)
+        if result not in (None, self.result):
+            raise ConflictError("Transformation result does not match execution record result")
+        row = connection.one(_RECORD_OF, checksum=self.checksum, result=self.result)
+        if row is not None and not same_record(row[0], self.record):
+            raise ConflictError("Execution record already exists with different metadata")
         if result is None:
             add_result(connection, self.checksum, self.result)
-        elif result != self.result:
-            raise ConflictError("Transformation result does not match execution record result")
-        stored = current_record(connection, self.checksum)
-        if stored is None:
+        if row is None:
             connection.run(_DELETE, checksum=self.checksum)
             connection.run(
                 _INSERT, checksum=self.checksum, result=self.result, metadata=self.record
             )
-        elif not same_record(stored, self.record):
-            raise ConflictError("Execution record already exists with different metadata")
 
 
 def current_record(connection: Connection, checksum: str) -> str | None:

@@ -103,6 +103,10 @@ class PutSemanticToSyntactic:
         *key, syntactic = taken(cls.needs, fields)
         return cls(_Key(*key), syntactic)
 
+    def keys(self) -> tuple[str, ...]:
+        """Name the meaning, under whatever cell type."""
+        return (f"meaning {self.semantic.checksum}",)
+
     def run(self, connection: Connection) -> None:
         """Add those that are not there yet."""
         present = set(self.semantic.find(connection, _SYNTACTIC))

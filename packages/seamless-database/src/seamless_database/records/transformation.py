@@ -115,6 +115,10 @@ class PutTransformation:
         """Take `checksum`, of the transformation, and `value`, of the result."""
         return cls(*taken(cls.needs, fields))
 
+    def keys(self) -> tuple[str, ...]:
+        """Name the transformation."""
+        return (transformation_key(self.checksum),)
+
     def run(self, connection: Connection) -> None:
         """Store it; another result takes its reverse row and its record along."""
         former = current_result(connection, self.checksum)
@@ -129,6 +133,11 @@ class PutTransformation:
             connection.run(_DELETE_REVERSE, result=result, checksum=self.checksum)
         connection.run(_INSERT_REVERSE, result=self.result, checksum=self.checksum)
         connection.run(_DELETE_RECORD, checksum=self.checksum)
+
+
+def transformation_key(checksum: str) -> str:
+    """Name what belongs to a transformation: its result, its record, its contested results."""
+    return f"transformation {checksum}"
 
 
 def current_result(connection: Connection, checksum: str) -> str | None:

@@ -1,0 +1,115 @@
+"""Where a PostgreSQL server is: from the URL that was typed to what its library wants; pure.
+
+A password may be in the URL. It goes to the library, and nowhere else: what is shown is made of
+the parts that are known to be none, and texts of the library are looked through for it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from seamless_database.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.engine import URL
+
+DRIVERS = ("postgresql", "postgresql+psycopg", "postgres")
+#: what tells a URL from a path
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+#: what is set unless the URL says otherwise: a server that has vanished is noticed in seconds
+DEFAULTS: Mapping[str, str] = {
+    "application_name": "seamless-database",
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+}
+#: executions after which a statement is prepared; the library's own default
+PREPARE_THRESHOLD = 5
+_PREPARE = "prepare_threshold"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A PostgreSQL database, and how to connect to it."""
+
+    #: for messages; without the password
+    shown: str
+    #: the parameters of the library's connections
+    parameters: Mapping[str, str] = field(repr=False)
+    #: executions after which a statement is prepared; None for never, as some poolers need it
+    prepare_threshold: int | None = PREPARE_THRESHOLD
+
+    @classmethod
+    def of(cls, text: str) -> Address:
+        """Read a URL as SQLAlchemy writes them; raises an `OptionError` that does not repeat it."""
+        url = _url(text)
+        query = {
+            name: value if isinstance(value, str) else ",".join(value)
+            for name, value in url.query.items()
+        }
+        threshold = _threshold(query.pop(_PREPARE, str(PREPARE_THRESHOLD)))
+        own = {
+            "user": url.username,
+            "password": url.password if url.password is None else str(url.password),
+            "host": url.host,
+            "port": None if url.port is None else str(url.port),
+            "dbname": url.database,
+        }
+        given = {name: value for name, value in own.items() if value}
+        return cls(_shown(url, query), {**DEFAULTS, **query, **given}, threshold)
+
+    def without_password(self, text: str) -> str:
+        """Take the password out of a text, should it be in there."""
+        password = self.parameters.get("password")
+        return text.replace(password, "***") if password else text
+
+
+def is_url(target: str) -> bool:
+    """Tell a URL from the path of a file."""
+    return SCHEME.match(target) is not None
+
+
+def _url(text: str) -> URL:
+    scheme = text.partition("://")[0]
+    if scheme.lower() not in DRIVERS:
+        raise OptionError(
+            f"a database URL begins with {' or '.join(DRIVERS[:2])}, not with {scheme[:40]}; "
+            "anything else is the path of a SQLite file"
+        )
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        # its message would repeat the URL
+        raise OptionError(f"{_HINT}; this one cannot be read") from None
+    if url.host is not None and "@" in url.host:
+        raise OptionError(f"{_HINT}; an @ in a password is written %40")
+    return url
+
+
+_HINT = "a database URL looks like postgresql+psycopg://USER@HOST:PORT/DB"
+
+
+def _threshold(text: str) -> int | None:
+    if text.lower() == "none":
+        return None
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise OptionError(f"{_PREPARE} in the database URL must be a number, or none")
+    return int(text)
+
+
+def _shown(url: URL, query: Mapping[str, str]) -> str:
+    user = f"{url.username}@" if url.username else ""
+    # a socket folder can only be given in the query
+    host = url.host or query.get("host", "")
+    host = f"[{host}]" if ":" in host else host
+    port = f":{url.port}" if url.port is not None else ""
+    return f"postgresql+psycopg://{user}{host}{port}/{url.database or ''}"

@@ -1,0 +1,204 @@
+"""One connection to PostgreSQL, made when it is needed, and again after it was lost.
+
+Belongs to one thread at a time. `cut` alone may be called from another: it ends a conversation
+with a server that has stopped to answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from seamless_database.errors import UnavailableError
+from seamless_database.postgresql.dialect import Fault, fault, loaded, stored, text_of
+from seamless_database.statements import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from seamless_database.postgresql.address import Address
+    from seamless_database.postgresql.foresight import Call
+    from seamless_database.statements import Statement
+
+#: a text in SQL, and the values of its parameters
+Command = tuple[str, "Mapping[str, object] | None"]
+
+
+class Session:
+    """A connection without transactions of its own; they are begun in so many words.
+
+    Parameters
+    ----------
+    address
+        where the database is
+    patience
+        how many seconds an exchange may take before `cut` is in order
+    """
+
+    def __init__(self, address: Address, patience: float) -> None:
+        self._address = address
+        self._patience = patience
+        self._raw: psycopg.Connection[Row] | None = None
+        #: guards `_end` and `_deadline`, which `cut` looks at
+        self._lock = threading.Lock()
+        # the library may close its socket at any moment; this end of it stays ours
+        self._end: socket.socket | None = None
+        self._deadline: float | None = None
+        self._warned = False
+        #: what the server said of the last command that it did
+        self.status: str | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return self._raw is not None
+
+    def connect(self) -> psycopg.Connection[Row]:
+        """Connect, unless it is; raises `psycopg.Error`."""
+        if self._raw is None:
+            raw = psycopg.Connection[Row].connect(
+                autocommit=True,
+                prepare_threshold=self._address.prepare_threshold,
+                **self._address.parameters,  # type: ignore[arg-type]  # names from the URL
+            )
+            raw.add_notice_handler(self._note)
+            end = socket.socket(fileno=os.dup(raw.fileno()))
+            with self._lock:
+                self._raw, self._end = raw, end
+        return self._raw
+
+    def exchange(self, commands: Sequence[Command]) -> list[list[Row]]:
+        """Send commands all at once, and wait for the rows of each.
+
+        Raises `psycopg.Error`; those behind the one that failed were not done.
+        """
+        raw = self.connect()
+        with self._watched(), raw.pipeline():
+            cursors = [raw.execute(text, values) for text, values in commands]
+        self.status = cursors[-1].statusmessage
+        return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+
+    def command(self, text: str, values: Mapping[str, object] | None = None) -> list[Row]:
+        """Send one command, and wait for its rows."""
+        (rows,) = self.exchange([(text, values)])
+        return rows
+
+    def warned(self) -> bool:
+        """Tell whether the server has warned of anything since this was last asked."""
+        warned, self._warned = self._warned, False
+        return warned
+
+    def undo(self) -> None:
+        """Undo what is open; a connection that this fails on is no more."""
+        if self._raw is None:
+            return
+        try:
+            self.command("ROLLBACK")
+        except psycopg.Error:
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection, if there is one; the next command makes another."""
+        with self._lock:
+            raw, self._raw = self._raw, None
+            end, self._end = self._end, None
+        if end is not None:
+            end.close()
+        if raw is not None:
+            raw.close()
+
+    def cut(self, now: float) -> None:
+        """End an exchange that should have ended before now; its thread gets to feel it."""
+        with self._lock:
+            if self._end is None or self._deadline is None or now < self._deadline:
+                return
+            # it may have been shut down already
+            with contextlib.suppress(OSError):
+                self._end.shutdown(socket.SHUT_RDWR)
+
+    @contextlib.contextmanager
+    def interrupted_after(self, seconds: float) -> Iterator[Callable[[], None]]:
+        """End what still runs then; what it gives does so at once, called from another thread."""
+        raw = self.connect()
+        timer = threading.Timer(seconds, raw.cancel_safe)
+        timer.start()
+        try:
+            yield raw.cancel_safe
+        finally:
+            timer.cancel()
+            timer.join()
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        with self._lock:
+            self._deadline = time.monotonic() + self._patience
+        try:
+            yield
+        except psycopg.Error as error:
+            if fault(error) is Fault.LOST:
+                self.close()
+            raise
+        finally:
+            with self._lock:
+                self._deadline = None
+
+    def _note(self, diagnostic: psycopg.errors.Diagnostic) -> None:
+        if diagnostic.severity_nonlocalized == "WARNING":
+            self._warned = True
+
+
+def commands(calls: Sequence[Call]) -> list[Command]:
+    """Write statements as commands."""
+    return [
+        (text_of(statement), {name: stored(value) for name, value in values.items()})
+        for statement, values in calls
+    ]
+
+
+def fetched(session: Session, calls: Sequence[Call], *before: Command) -> list[list[Row]]:
+    """Fetch the rows of statements, after some commands."""
+    rows = session.exchange([*before, *commands(calls)])
+    return [[loaded(row) for row in found] for found in rows[len(before) :]]
+
+
+class Reading:
+    """A session as the record families see a connection; it only reads."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def one(self, statement: Statement, **values: str) -> Row | None:
+        """Fetch the first row, or None."""
+        rows = self.all(statement, **values)
+        return rows[0] if rows else None
+
+    def all(self, statement: Statement, **values: str) -> list[Row]:
+        """Fetch every row."""
+        (rows,) = fetched(self._session, [(statement, values)])
+        return rows
+
+    def run(self, statement: Statement, **values: str) -> None:
+        """Refuse: it only reads."""
+        raise AssertionError("a reading connection changes nothing")
+
+    def interrupted_after(
+        self, seconds: float
+    ) -> contextlib.AbstractContextManager[Callable[[], None]]:
+        """End what still runs then; what it gives does so at once, called from another thread."""
+        return self._session.interrupted_after(seconds)
+
+    def was_interrupted(self, error: Exception) -> bool:
+        """Whether an error says that it was ended in that way."""
+        return isinstance(error, psycopg.errors.QueryCanceled)
+
+
+def unavailable(address: Address, error: psycopg.Error, what: str) -> UnavailableError:
+    """Tell in words what went wrong; in one line, and without the password."""
+    text = address.without_password(" ".join(str(error).split()))
+    return UnavailableError(f"{what} ({text})")
