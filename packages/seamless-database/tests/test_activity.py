@@ -51,3 +51,12 @@ def test_dismissing_ends_the_waiting_and_spares_the_working() -> None:
         assert await working == "done"
 
     asyncio.run(talk())
+
+
+def test_what_is_done_at_once_ends_idleness() -> None:
+    now = [0.0]
+    activity = Activity(lambda: now[0])
+    now[0] = 5
+    activity.touch()
+    now[0] = 7
+    assert activity.idle() == 2

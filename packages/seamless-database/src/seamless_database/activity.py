@@ -38,6 +38,10 @@ class Activity:
         self._busy -= 1
         self._last = self._clock()
 
+    def touch(self) -> None:
+        """Note that a request has come and is done with."""
+        self._last = self._clock()
+
     def idle(self) -> float:
         """Seconds since the last request was done with; 0 while there is one."""
         return 0.0 if self._busy else self._clock() - self._last

@@ -9,12 +9,12 @@ in plain mode, and has one writer at most. Acknowledged means synced, in both.
 from __future__ import annotations
 
 import asyncio
+import enum
 import sqlite3
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from seamless_database import records, schema
 from seamless_database.connection import Connection, patiently
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from seamless_database.figures import Commits
+    from seamless_database.turns import Turns
     from seamless_database.transactions import Work
 
 T = TypeVar("T")
@@ -49,7 +50,13 @@ LOCK_WAIT = 5.0
 READERS = 4
 
 
-class Durability(Enum):
+class Later(enum.Enum):
+    """In place of an answer that would hold up an event loop."""
+
+    LATER = enum.auto()
+
+
+class Durability(enum.Enum):
     """What an acknowledged write survives; a process that is killed, in any case."""
 
     #: power cuts too: the answer comes after the sync
@@ -84,6 +91,9 @@ class Database:
         how many seconds to wait while another process holds the file's lock
     durability
         what a write that was acknowledged survives
+    turns
+        for one of several processes that serve a file together: what they queue up with to
+        write. Whoever has begun them puts the file back into its plain mode.
     """
 
     def __init__(
@@ -93,6 +103,7 @@ class Database:
         writable: bool = False,
         lock_wait: float = LOCK_WAIT,
         durability: Durability = Durability.FULL,
+        turns: Turns | None = None,
     ) -> None:
         self.path = Path(path)
         self.writable = writable
@@ -101,6 +112,7 @@ class Database:
         self.on_network = is_network(self._file)
         self._lock_wait = lock_wait
         self._durability = durability
+        self._turns = turns
         self._closed = False
         #: what is to be undone in the end, last things first
         self._ending = ExitStack()
@@ -122,13 +134,18 @@ class Database:
 
     async def answer(self, request: records.Read) -> str | None:
         """Answer a checked read request; look-ups of one row are done on the spot."""
-        if request.point and not self.on_network:
-            try:
-                return self.read(request.run, wait=0)
-            except DatabaseLockedError:
-                # waiting is for a thread, not for the event loop
-                return await self._in_thread(request)
-        return await self._in_thread(request)
+        found = self.answer_at_once(request)
+        # waiting is for a thread, not for the event loop
+        return await self._in_thread(request) if found is Later.LATER else found
+
+    def answer_at_once(self, request: records.Read) -> str | Literal[Later.LATER] | None:
+        """Answer a checked read request if that takes no time: a look-up in a local file."""
+        if not request.point or self.on_network:
+            return Later.LATER
+        try:
+            return self.read(request.run, wait=0)
+        except DatabaseLockedError:
+            return Later.LATER
 
     async def store(self, request: records.Write) -> None:
         """Do a checked write request; returns when it is safe."""
@@ -211,9 +228,9 @@ class Database:
             if isinstance(error, StartError):
                 raise
             raise FileError(self.path, str(error)) from error
-        if self.journal_mode == "wal":
+        if self.journal_mode == "wal" and self._turns is None:
             started.callback(self._leave_wal_mode, connection)
-        self._writer = Writer(SQLiteTransactions(connection, self._lock_wait))
+        self._writer = Writer(SQLiteTransactions(connection, self._lock_wait, self._turns))
 
     def _check_path(self) -> None:
         """Say what is wrong with a path in clearer words than SQLite's."""

@@ -19,6 +19,8 @@ from uvicorn.protocols.http.httptools_impl import (
 if TYPE_CHECKING:
     import asyncio
 
+    from seamless_database.short_way import ShortWay
+
 #: seconds in which a client that was refused may read why; what it still sends is dropped
 LINGER = 2.0
 
@@ -47,9 +49,14 @@ class _HeadTooLargeError(Exception):
 class GuardedConnection(HttpToolsProtocol):
     """One connection; `look` is to be called about every second."""
 
-    def __init__(self, *args: Any, limits: Limits, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, limits: Limits, short_way: ShortWay | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._limits = limits
+        self._short_way = short_way
+        #: complete requests among what was received last
+        self._arrived = 0
         self._heard = self._looked = self.loop.time()
         # of the request that is arriving, if one is: since when, and how much of it
         self._arriving = False
@@ -74,9 +81,15 @@ class GuardedConnection(HttpToolsProtocol):
         if self._deaf:
             return
         self._heard = self.loop.time()
+        at_rest = not (self._arriving or self._busy or self.transport.is_closing())
+        if at_rest and self._answered_at_once(data):
+            return
         self._size += len(data)
         self._loose += len(data)
+        self._arrived = 0
         super().data_received(data)
+        if at_rest and self._arrived == 1:
+            self._learn(data)
         if self._loose > self._limits.head:
             self._refuse(431, f"the headers are larger than {self._limits.head} bytes")
 
@@ -103,6 +116,9 @@ class GuardedConnection(HttpToolsProtocol):
         if size > self._limits.head or len(self.headers) > self._limits.headers:
             self._refuse(431, f"more than {self._limits.headers} headers, or too large ones")
             raise _HeadTooLargeError
+        if self.parser.should_upgrade():
+            # to uvicorn, what comes after it is no HTTP
+            self._short_way = None
         super().on_headers_complete()
         self._loose = 0
 
@@ -114,6 +130,7 @@ class GuardedConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Note that a request has arrived."""
         super().on_message_complete()
+        self._arrived += 1
         self._arriving = False
         self._loose = 0
 
@@ -155,6 +172,28 @@ class GuardedConnection(HttpToolsProtocol):
         # None until there is one, whatever uvicorn's annotation says
         cycle: RequestResponseCycle | None = self.cycle
         return None if cycle is None or cycle.response_complete else cycle
+
+    def _answered_at_once(self, data: bytes) -> bool:
+        """Answer a small request on the spot, if it is one that can be."""
+        way = self._short_way
+        if way is None or self.flow.write_paused:
+            return False
+        body = way.body(data)
+        if body is None:
+            return False
+        answer = way.requests.get(body, self.client)
+        if answer is None:
+            return False
+        # from here on, `look` ends what stays idle
+        self._unset_keepalive_if_required()
+        self.server_state.total_requests += 1
+        self.transport.write(way.answer(*answer, self.server_state.default_headers))
+        return True
+
+    def _learn(self, data: bytes) -> None:
+        """Remember the head of the one request that has just arrived at once."""
+        if self._short_way is not None and self.scope["http_version"] == "1.1":
+            self._short_way.learn(data, self.scope["method"], self.url, self.headers)
 
     def _is_stuck(self, now: float) -> bool:
         """Tell whether the client has long taken nothing of an answer."""

@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import uvicorn
 
 from seamless_database.activity import Activity
-from seamless_database.app import create_app
+from seamless_database.app import Application, create_app
 from seamless_database.bodies import MAX_BODY
 from seamless_database.guarded_http import GuardedConnection, Limits
+from seamless_database.short_way import ShortWay
 
 if TYPE_CHECKING:
     import socket
     import ssl
     from collections.abc import Callable, Iterator
-
-    from starlette.applications import Starlette
 
     from seamless_database.access_log import AccessLog
     from seamless_database.auth import Tokens
@@ -92,8 +91,10 @@ def serve(
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
-def _config(app: Starlette, limits: Limits, tls: ssl.SSLContext | None) -> uvicorn.Config:
-    protocol: Any = partial(GuardedConnection, limits=limits)
+def _config(app: Application, limits: Limits, tls: ssl.SSLContext | None) -> uvicorn.Config:
+    protocol: Any = partial(
+        GuardedConnection, limits=limits, short_way=ShortWay(app.small_requests)
+    )
     config = uvicorn.Config(
         app,
         http=protocol,

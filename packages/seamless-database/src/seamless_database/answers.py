@@ -1,0 +1,36 @@
+"""What a request is answered with: status, text and type, and what each error becomes."""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+from seamless_database.errors import DatabaseError, UnknownKeyError
+
+TEXT = (b"content-type", b"text/plain; charset=utf-8")
+JSON = (b"content-type", b"application/json")
+_LOG = logging.getLogger(__name__)
+
+
+class Answer(NamedTuple):
+    """What a request is answered with."""
+
+    status: int
+    text: str
+    content_type: tuple[bytes, bytes] = TEXT
+
+    def body(self) -> bytes:
+        """Write the text down; what is no UTF-8 is shown by its number."""
+        return self.text.encode(errors="backslashreplace")
+
+
+DONE = Answer(200, "OK")
+MISS = Answer(UnknownKeyError.status, "ERROR: Unknown key")
+
+
+def refusal(error: Exception) -> Answer:
+    """Answer an error: ours by its status, and what we did not foresee by 500."""
+    if isinstance(error, DatabaseError):
+        return Answer(error.status, f"ERROR: {error}")
+    _LOG.error("a request failed unexpectedly", exc_info=error)
+    return Answer(500, "ERROR: the server failed on this request; its log says why")

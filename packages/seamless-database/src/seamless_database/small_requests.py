@@ -1,0 +1,66 @@
+"""Small requests, answered without the machinery for those that take time.
+
+A look-up of one row costs about 9 µs. As a task with a queue for its body, a scope and two
+messages for its answer it costs 77 µs under uvicorn; answered on the spot, with what little of
+HTTP it needs, 26 µs (a bare application that reads and answers 64 bytes: 28 µs). So whoever has a
+complete request may try here first. Whatever is not plain is left to the ordinary way, which is
+the only one that words a refusal.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seamless_database.answers import MISS, Answer
+from seamless_database.database import Later
+from seamless_database.errors import DatabaseError
+from seamless_database.protocol import decode
+from seamless_database.records import reading
+from seamless_database.tally import Client, Exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from seamless_database.auth import Tokens
+    from seamless_database.database import Database
+    from seamless_database.tally import Tally
+
+#: where clients ask; on other paths a body may mean something else
+PATH = "/"
+
+
+class SmallRequests:
+    """What an app offers to a connection, next to itself."""
+
+    def __init__(self, database: Database, tally: Tally, tokens: Tokens | None) -> None:
+        self._database = database
+        self._tally = tally
+        self._tokens = tokens
+
+    def admits(self, method: str, path: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Tell whether requests with this head may be asked here; it depends on nothing else."""
+        if method != "GET" or path != PATH:
+            return False
+        try:
+            if self._tokens is not None:
+                self._tokens.check(method, headers)
+        except DatabaseError:
+            return False
+        return True
+
+    def get(self, body: bytes, client: Client) -> tuple[int, bytes] | None:
+        """Answer a read request by status and text; None if it has to go the ordinary way."""
+        exchange = Exchange("GET", PATH, client)
+        try:
+            fields = decode(body)
+            found = self._database.answer_at_once(reading(fields))
+        except Exception:  # noqa: BLE001  # whatever it is, the ordinary way comes upon it again
+            return None
+        if found is Later.LATER:
+            return None
+        exchange.type = fields.kind
+        answer = MISS if found is None else Answer(200, found)
+        text = answer.body()
+        self._tally.activity.touch()
+        self._tally.add(exchange, answer.status, len(text))
+        return answer.status, text
