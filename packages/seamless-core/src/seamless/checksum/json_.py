@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from .json_parts import json_in_parts
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -34,6 +36,12 @@ def json_dumps_bytes(obj: Any) -> bytes:
     """
     dumps, options = _writer()
     return dumps(obj, None, options)
+
+
+def json_line(obj: Any) -> bytes:
+    """Do what `json_dumps_bytes` does, with a final newline; cell types are stored so."""
+    dumps, options = _writer()
+    return json_in_parts(obj, lambda part: dumps(part, None, options))
 
 
 def json_dumps(obj: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from seamless.checksum.json_ import json_dumps_bytes, json_loads
+from seamless.checksum.json_ import json_line, json_loads
 
 from .codec import Codec
 
@@ -14,7 +14,7 @@ _DIGITS = re.compile("[0-9a-fA-F]{64}")
 
 def to_bytes(value: Any) -> bytes:
     """Write hexadecimal text, or nested dicts and lists of it."""
-    return json_dumps_bytes(value) + b"\n"
+    return json_line(value)
 
 
 def from_bytes(content: bytes) -> Any:

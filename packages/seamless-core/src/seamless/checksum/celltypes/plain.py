@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seamless.checksum.json_ import json_dumps_bytes, json_loads
+from seamless.checksum.json_ import json_line, json_loads
 from seamless.util._unchecksum import unchecksum
 
 from .codec import Codec
@@ -13,11 +13,10 @@ from .codec import Codec
 def to_bytes(value: Any) -> bytes:
     """Write a JSON value; tuples become lists and checksums their text, at any depth."""
     try:
-        text = json_dumps_bytes(value)
+        return json_line(value)
     except TypeError:
         # perhaps it holds checksums or named tuples, which are rare enough to look twice
-        text = json_dumps_bytes(unchecksum(value))
-    return text + b"\n"
+        return json_line(unchecksum(value))
 
 
 def from_bytes(content: bytes) -> Any:

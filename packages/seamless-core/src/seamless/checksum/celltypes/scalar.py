@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seamless.checksum.json_ import json_dumps_bytes
+from seamless.checksum.json_ import json_line
 
 from . import plain
 from .codec import Codec
@@ -18,7 +18,7 @@ from .text import as_text
 def _scalar(kind: type) -> Codec:
     def to_bytes(value: Any) -> bytes:
         source = as_text(value) if isinstance(value, bytes) else value
-        return json_dumps_bytes(kind(source)) + b"\n"
+        return json_line(kind(source))
 
     def from_bytes(content: bytes) -> Any:
         return kind(plain.from_bytes(content))
@@ -28,7 +28,7 @@ def _scalar(kind: type) -> Codec:
 
 def _str_to_bytes(value: Any) -> bytes:
     source = value if isinstance(value, bool) else str(value)
-    return json_dumps_bytes(source) + b"\n"
+    return json_line(source)
 
 
 def _str_from_bytes(content: bytes) -> str:

@@ -11,14 +11,10 @@ from seamless.errors import BufferFormatError
 
 from . import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
 from .get_form import binary_form
-from .json_value import plain_scalar
 from .npy import read_npy, write_npy
 from .read_container import read_container
 from .write_container import write_container
-
-
-class _HasBinary(Exception):  # noqa: N818 - no error: it ends the attempt to write JSON
-    """A value holds something that JSON can't, perhaps an array."""
+from .write_json import HasBinary, write_json
 
 
 def serialize(value: Any) -> bytes:
@@ -39,8 +35,8 @@ def serialize(value: Any) -> bytes:
 
 def _write_json_or_container(value: Any) -> bytes:
     try:
-        return _write_json(value)
-    except _HasBinary:
+        return write_json(value)
+    except HasBinary:
         return write_container(value)
 
 
@@ -73,22 +69,10 @@ def _first_of_unicode(array: np.ndarray[Any, Any]) -> bytes:
         stacklevel=4,
     )
     if array.ndim > 0:
-        return _write_json(array[0].tolist())
+        return write_json(array[0].tolist())
     if not str(array):
         raise TypeError("an empty text can't be stored as an array; store it as str or text")
-    return _write_json(str(array)[0])
-
-
-def _write_json(value: Any) -> bytes:
-    text = json.dumps(value, sort_keys=True, indent=2, default=_plain_or_binary)
-    return text.encode() + b"\n"
-
-
-def _plain_or_binary(value: Any) -> Any:
-    plain = plain_scalar(value)
-    if plain is value:
-        raise _HasBinary
-    return plain
+    return write_json(str(array)[0])
 
 
 def deserialize(content: bytes) -> Any:

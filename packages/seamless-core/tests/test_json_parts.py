@@ -1,0 +1,59 @@
+"""Long lists and dicts have the same JSON as short ones, and take little memory beside it."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import Any
+
+import pytest
+
+from seamless import Buffer
+from seamless.checksum.json_ import json_dumps_bytes
+
+
+@pytest.mark.parametrize("length", [1999, 2000, 2001, 4000, 4001])
+def test_long_containers_are_written_as_by_one_call(length: int) -> None:
+    rows = [{"row": i, "parts": [i, "é"]} for i in range(length)]
+    for value in (rows, {str(i): row for i, row in enumerate(rows)}, tuple(rows)):
+        assert Buffer(value, "plain").content == json_dumps_bytes(value) + b"\n"
+
+
+def test_the_keys_of_a_long_dict_are_sorted_by_their_characters() -> None:
+    keys = [chr(code) for code in range(0xD7FF, 0xD000, -1)]
+    value = dict.fromkeys([*keys, "\U00010000", "\uffff", "", "b", "B"], 0)
+    assert list(Buffer(value, "plain").get_value("plain")) == sorted(value)
+
+
+def test_a_long_dict_with_keys_that_are_no_text_is_refused() -> None:
+    for keys in (range(3000), [*range(3000), "a"]):
+        with pytest.raises(TypeError):
+            Buffer(dict.fromkeys(keys), "plain")
+
+
+class Rows(list[Any]):
+    """A list of a class of its own."""
+
+
+def test_a_long_list_of_a_subclass_is_written_as_a_list() -> None:
+    assert Buffer(Rows(range(3000)), "plain") == Buffer(list(range(3000)), "plain")
+
+
+NUMBERS = [i * 0.25 for i in range(100_000)]
+ROWS = [{"id": i, "name": f"record {i}", "x": i * 0.25, "tags": ["a"]} for i in range(20_000)]
+
+
+@pytest.mark.parametrize("celltype", ["plain", "mixed"])
+@pytest.mark.parametrize(
+    "value",
+    [NUMBERS, ROWS, {row["name"]: row for row in ROWS}],
+    ids=["numbers", "rows", "dict"],
+)
+def test_writing_takes_no_more_memory_than_twice_the_result(value: Any, celltype: str) -> None:
+    Buffer([], celltype)  # imports count apart
+    tracemalloc.start()
+    try:
+        size = len(Buffer(value, celltype))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2.2 * size
