@@ -8,11 +8,15 @@ it, and one that could not be had.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from seamless_database.connection import Connection, patiently
-from seamless_database.errors import UnavailableError
+from seamless_database.errors import DatabaseLockedError, UnavailableError
+
+if TYPE_CHECKING:
+    from seamless_database.turns import Turns
 
 #: what is to be done inside a transaction
 Work = Callable[[Connection], None]
@@ -51,15 +55,29 @@ class SQLiteTransactions:
         the connection, which nobody else uses
     lock_wait
         how many seconds to wait while another process holds the lock of the file
+    turns
+        what the processes of one server queue up with, if it has several
     """
 
-    def __init__(self, connection: Connection, lock_wait: float) -> None:
+    def __init__(
+        self, connection: Connection, lock_wait: float, turns: Turns | None = None
+    ) -> None:
         self._connection = connection
         self._lock_wait = lock_wait
+        self._turns = turns
 
     def begin(self) -> None:
         """Get the lock of the file."""
-        self._command("BEGIN IMMEDIATE")
+        if self._turns is None:
+            self._command("BEGIN IMMEDIATE", self._lock_wait)
+            return
+        deadline = time.monotonic() + self._lock_wait
+        if not self._turns.take(self._lock_wait):
+            raise DatabaseLockedError(self._lock_wait)
+        try:
+            self._command("BEGIN IMMEDIATE", max(0.0, deadline - time.monotonic()))
+        except DatabaseLockedError as error:
+            raise DatabaseLockedError(self._lock_wait) from error
 
     def attempt(self, work: Work, *, alone: bool) -> Exception | None:
         """Do some work, in a savepoint if there is more in the transaction."""
@@ -82,7 +100,8 @@ class SQLiteTransactions:
 
     def commit(self) -> None:
         """Write it down, synced if the connection is told to."""
-        self._command("COMMIT")
+        self._command("COMMIT", self._lock_wait)
+        self._end_turn()
 
     def rollback(self) -> None:
         """Undo what is open."""
@@ -91,10 +110,16 @@ class SQLiteTransactions:
         except sqlite3.Error:
             # nothing is left to undo; the next BEGIN will tell if the connection is broken
             return
+        finally:
+            self._end_turn()
 
-    def _command(self, sql: str) -> None:
+    def _end_turn(self) -> None:
+        if self._turns is not None:
+            self._turns.end()
+
+    def _command(self, sql: str, wait: float) -> None:
         try:
-            patiently(lambda: self._connection.command(sql), self._lock_wait)
+            patiently(lambda: self._connection.command(sql), wait)
         except sqlite3.Error as error:
             raise not_written(error) from error
 

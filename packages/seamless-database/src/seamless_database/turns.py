@@ -1,0 +1,100 @@
+"""Whose turn it is to write, among the processes of one server.
+
+SQLite has a lock for that, but no queue: who waits for it sleeps and tries again, and who has just
+given it up gets it back. Here they queue up for locks that the system wakes them for: one to be
+the next, which is held while waiting for the other, to be the one who writes. Who has just written
+finds the next one there already, and queues up behind it.
+
+The locks are those of `fcntl`, on a file without a name: they belong to a process, and are given
+up when it ends, however that happens. They order the processes; that writes are safe is still
+SQLite's doing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import tempfile
+import threading
+
+#: the bytes of the file that stand for being the next, and for being the one who writes
+_NEXT, _WRITES = 0, 1
+
+
+class Turns:
+    """Made before the processes part; each of them then takes turns with one thread.
+
+    The system waits for a lock without a limit, so another thread does that. It exists only
+    where there was something to wait for.
+    """
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(prefix="seamless-database-turns-")  # noqa: SIM115  # as long as we live
+        #: guards the two below
+        self._changed = threading.Condition()
+        #: whether the other thread is after the lock
+        self._queued = False
+        #: whether we would still want it
+        self._wanted = False
+        # of the thread that takes turns alone
+        self._has_turn = False
+        self._thread: threading.Thread | None = None
+
+    def take(self, wait: float) -> bool:
+        """Wait for our turn, so many seconds; tells whether it has come."""
+        with self._changed:
+            if not self._queued:
+                if self._take_at_once():
+                    self._has_turn = True
+                    return True
+                self._queue_up()
+            self._wanted = True
+            self._has_turn = self._changed.wait_for(lambda: not self._queued, wait)
+            self._wanted = False
+            return self._has_turn
+
+    def end(self) -> None:
+        """Let the next one write, if it was our turn."""
+        if self._has_turn:
+            self._has_turn = False
+            self._unlock(_WRITES)
+
+    def _take_at_once(self) -> bool:
+        if not self._lock_at_once(_NEXT):
+            return False
+        try:
+            return self._lock_at_once(_WRITES)
+        finally:
+            self._unlock(_NEXT)
+
+    def _queue_up(self) -> None:
+        self._queued = True
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._wait, name="seamless-database-turns", daemon=True
+            )
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _wait(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queued)
+            fcntl.lockf(self._file, fcntl.LOCK_EX, 1, _NEXT)
+            fcntl.lockf(self._file, fcntl.LOCK_EX, 1, _WRITES)
+            with self._changed:
+                self._unlock(_NEXT)
+                if not self._wanted:
+                    # we have waited for too long: it is the turn of another one
+                    self._unlock(_WRITES)
+                self._queued = False
+                self._changed.notify_all()
+
+    def _lock_at_once(self, place: int) -> bool:
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+    def _unlock(self, place: int) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, place)

@@ -1,0 +1,269 @@
+"""Serve with several processes: begin them, begin them again, end them all together.
+
+The process that does so serves nothing and opens nothing, so that it can part into workers at
+any time. They have the listening sockets from it, and accept from them side by side. They end
+when it says so, and when it is no more.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import sys
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from seamless_database.board import Board
+from seamless_database.errors import StartError
+from seamless_database.seat import READY, Seat, notes
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator, Sequence
+    from types import FrameType
+
+#: seconds that workers get to end, before they are killed; longer than one takes at most
+ENDING = 20.0
+#: seconds that a worker has to live for its end not to count as one of a row
+STABLE = 60.0
+#: ends in a row of one worker, after which the server gives up
+MANY = 6
+#: seconds before a worker is begun again, at the second end of a row; twice as long each time
+PAUSE, LONGEST_PAUSE = 0.5, 30.0
+
+
+class WorkerStartError(StartError):
+    """A worker could not start; the message is its own."""
+
+
+@dataclass(slots=True)
+class _Worker:
+    """One seat, and who has it."""
+
+    number: int
+    pid: int = 0
+    #: where it says its first word; at its end, the worker is
+    report: int = -1
+    ready: bool = False
+    heard: str = ""
+    begun: float = 0.0
+    #: ends in a row
+    ends: int = 0
+    #: when to begin it again
+    due: float = field(default=0.0)
+
+
+class Workers:
+    """The workers of one server.
+
+    Parameters
+    ----------
+    count
+        how many
+    listeners
+        what they accept from; closed when they are to end
+    work
+        what each of them does, in a process of its own; gives its exit status
+    complain
+        is told in a line what went wrong while the server runs
+    timeout
+        seconds without a request to any of them after which to stop; None for never
+    """
+
+    def __init__(
+        self,
+        count: int,
+        listeners: Sequence[socket.socket],
+        work: Callable[[Seat], int],
+        *,
+        complain: Callable[[str], None],
+        timeout: float | None = None,
+    ) -> None:
+        self._listeners = listeners
+        self._work = work
+        self._complain = complain
+        self._timeout = timeout
+        self._board = Board(count)
+        self._workers = [_Worker(number) for number in range(count)]
+        self._lifeline, self._held = os.pipe()
+        self._ending = False
+        self._failed = False
+
+    def run(self, signals: Sequence[int], on_ready: Callable[[], None]) -> bool:
+        """Serve until one of the signals comes; tells whether all went well.
+
+        `on_ready` is called once, when all of them answer requests. Raises a `StartError` if one
+        of them cannot, after the others have ended.
+        """
+        with self._woken_by(signals) as woken:
+            try:
+                # what is there already is shared for as long as nobody writes to it
+                gc.collect()
+                gc.freeze()
+                for worker in self._workers:
+                    self._begin(worker, signals)
+                self._watch(woken, signals, on_ready)
+            finally:
+                self._end()
+        return not self._failed
+
+    @contextmanager
+    def _woken_by(self, signals: Sequence[int]) -> Iterator[int]:
+        """Note signals, and give a descriptor to wait for them with."""
+        woken, waker = os.pipe()
+        os.set_blocking(waker, False)
+        kept = {}
+        former = signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+        for number in signals:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                kept[number] = signal.signal(number, self._stop)
+        try:
+            yield woken
+        finally:
+            signal.set_wakeup_fd(former)
+            for number in kept:
+                # the end is near, and should not be disturbed
+                signal.signal(number, signal.SIG_IGN)
+            for descriptor in (woken, waker, self._lifeline, self._held):
+                os.close(descriptor)
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._ending = True
+
+    def _begin(self, worker: _Worker, signals: Sequence[int]) -> None:
+        report, told = os.pipe()
+        # a signal must not be taken for ours by a worker that has not got its own handlers yet
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._be(Seat(worker.number, self._lifeline, told, self._board), report)
+        except OSError as error:
+            raise WorkerStartError(f"a worker could not be started: {error}") from error
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+        os.close(told)
+        worker.pid, worker.report, worker.begun = pid, report, time.monotonic()
+        worker.ready, worker.heard, worker.due = False, "", 0.0
+
+    def _be(self, seat: Seat, report: int) -> None:
+        """Be a worker; never returns."""
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            # what the others must see come to its end when we or the first of us are no more
+            for descriptor in (self._held, report, *(w.report for w in self._workers)):
+                if descriptor >= 0:
+                    os.close(descriptor)
+            status = self._work(seat)
+        except BaseException:  # noqa: BLE001  # nothing may go on where the process has parted
+            sys.excepthook(*sys.exc_info())
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError, ValueError, AttributeError):
+                    stream.flush()
+            os._exit(status)
+
+    def _watch(self, woken: int, signals: Sequence[int], on_ready: Callable[[], None]) -> None:
+        """Look after the workers until they are to end."""
+        all_ready = False
+        while not self._ending:
+            by_report = {w.report: w for w in self._workers if w.report >= 0}
+            readable, _, _ = select.select([woken, *by_report], [], [], self._patience())
+            for descriptor in readable:
+                if descriptor == woken:
+                    os.read(woken, 512)
+                else:
+                    self._listen_to(by_report[descriptor], started=all_ready)
+            if not all_ready and all(worker.ready for worker in self._workers):
+                all_ready = True
+                on_ready()
+            for worker in self._workers:
+                if 0 < worker.due <= time.monotonic() and not self._ending:
+                    self._begin(worker, signals)
+            if self._is_idle():
+                return
+
+    def _patience(self) -> float | None:
+        """Give the seconds until something is to be done unasked."""
+        now = time.monotonic()
+        moments = [worker.due - now for worker in self._workers if worker.due]
+        if self._timeout is not None:
+            moments.append(min(1.0, self._timeout / 8))
+        return max(0.0, min(moments)) if moments else None
+
+    def _listen_to(self, worker: _Worker, *, started: bool) -> None:
+        word = os.read(worker.report, 4096).decode()
+        if word == READY:
+            worker.ready = True
+        elif word:
+            worker.heard = word
+        else:
+            self._bury(worker, started=started)
+
+    def _bury(self, worker: _Worker, *, started: bool) -> None:
+        """See to a worker that has ended though nobody asked it to."""
+        os.close(worker.report)
+        worker.report = -1
+        ended = _how(os.waitpid(worker.pid, 0)[1])
+        how = f"{ended} ({worker.heard})" if worker.heard else ended
+        if not started:
+            raise WorkerStartError(worker.heard or f"worker {worker.number + 1} {how}")
+        now = time.monotonic()
+        worker.ends = 1 if now - worker.begun > STABLE else worker.ends + 1
+        line = f"worker {worker.number + 1} of {len(self._workers)} {how}"
+        if worker.ends >= MANY:
+            self._complain(f"{line}, {MANY} times in a row; the server ends")
+            self._ending = self._failed = True
+            return
+        pause = 0.0 if worker.ends == 1 else min(LONGEST_PAUSE, PAUSE * 2 ** (worker.ends - 2))
+        worker.due = now + pause
+        self._complain(f"{line}; it is started again" + (f" in {pause:g} s" if pause else ""))
+
+    def _is_idle(self) -> bool:
+        """Tell whether nobody has asked any of us for long enough, as far as they have told."""
+        if self._timeout is None:
+            return False
+        found = notes(self._board)
+        if len(found) < len(self._workers):
+            return False
+        begun = max(worker.begun for worker in self._workers)
+        active = max(begun, *(note.active for note in found.values()))
+        return min(note.written for note in found.values()) - active >= self._timeout
+
+    def _end(self) -> None:
+        """End all workers, in bounded time."""
+        for listener in self._listeners:
+            listener.close()
+        left = [worker for worker in self._workers if worker.report >= 0]
+        for worker in left:
+            os.kill(worker.pid, signal.SIGTERM)
+        deadline = time.monotonic() + ENDING
+        while left and time.monotonic() < deadline:
+            readable, _, _ = select.select(
+                [worker.report for worker in left], [], [], deadline - time.monotonic()
+            )
+            for worker in [w for w in left if w.report in readable]:
+                if not os.read(worker.report, 4096):
+                    self._reap(worker)
+                    left.remove(worker)
+        for worker in left:
+            self._complain(f"worker {worker.number + 1} did not end in {ENDING:g} s, and is killed")
+            os.kill(worker.pid, signal.SIGKILL)
+            self._reap(worker)
+
+    def _reap(self, worker: _Worker) -> None:
+        os.close(worker.report)
+        worker.report = -1
+        if os.waitpid(worker.pid, 0)[1]:
+            self._failed = True
+
+
+def _how(status: int) -> str:
+    """Say how a process has ended."""
+    code = os.waitstatus_to_exitcode(status)
+    return f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"

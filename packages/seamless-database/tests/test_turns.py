@@ -1,0 +1,121 @@
+"""Turns are between processes, so each test is a program that parts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+from database_server import PATIENCE
+
+#: `child(work)` runs it in another process; gives its number and a file with what it writes
+PREFACE = """
+import os, signal, sys
+from seamless_database.turns import Turns
+
+turns = Turns()
+
+def child(work):
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        work(lambda word: os.write(writer, word.encode() + b"\\n"))
+        os._exit(0)
+    os.close(writer)
+    return pid, os.fdopen(reader)
+"""
+
+
+def run(program: str) -> str:
+    """Run a program to its end; returns what it has printed."""
+    source = PREFACE + textwrap.dedent(program)
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_a_turn_that_nobody_else_wants_comes_at_once() -> None:
+    program = """
+        for _ in range(3):
+            print(turns.take(0))
+            turns.end()
+    """
+    assert run(program) == "True\nTrue\nTrue\n"
+
+
+def test_only_one_process_at_a_time_has_its_turn() -> None:
+    program = """
+        shared, told = os.pipe()
+
+        def work(say):
+            for _ in range(40):
+                assert turns.take(30)
+                os.write(told, b"(")
+                os.write(told, b")")
+                turns.end()
+
+        for pid, _ in [child(work) for _ in range(3)]:
+            os.waitpid(pid, 0)
+        print(os.read(shared, 1000).decode())
+    """
+    assert run(program) == 120 * "()" + "\n"
+
+
+def test_a_turn_that_does_not_come_is_waited_for_no_longer() -> None:
+    program = """
+        def work(say):
+            turns.take(0)
+            say("mine")
+            signal.pause()
+
+        pid, said = child(work)
+        said.readline()
+        print(turns.take(0.1), turns.take(0.1))
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
+        # the one that was given up is not ours behind our back
+        print(turns.take(30))
+        turns.end()
+        other, said = child(lambda say: say(str(turns.take(30))))
+        print(said.readline(), end="")
+    """
+    assert run(program) == "False False\nTrue\nTrue\n"
+
+
+def test_a_process_that_is_killed_gives_up_its_turn() -> None:
+    program = """
+        def work(say):
+            turns.take(0)
+            say("mine")
+            signal.pause()
+
+        pid, said = child(work)
+        said.readline()
+        os.kill(pid, signal.SIGKILL)
+        print(turns.take(30))
+    """
+    assert run(program) == "True\n"
+
+
+def test_a_process_that_is_killed_while_it_waits_is_waited_for_by_nobody() -> None:
+    program = """
+        def work(say):
+            say("here")
+            turns.take(30)
+
+        assert turns.take(0)
+        pid, said = child(work)
+        said.readline()
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        turns.end()
+        print(turns.take(30))
+    """
+    assert run(program) == "True\n"
