@@ -23,6 +23,7 @@ from seamless_database.errors import (
     ReadOnlyError,
     RequestTooLargeError,
     UnauthorizedError,
+    UnavailableError,
 )
 from seamless_database.figures import UNKNOWN
 from seamless_database.protocol import Fields, decode
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from seamless_database.access_log import AccessLog
     from seamless_database.auth import Tokens
-    from seamless_database.database import Database
+    from seamless_database.backend import Backend
 
 T = TypeVar("T")
 
@@ -59,7 +60,7 @@ class Application(Starlette):
 
 
 def create_app(
-    database: Database,
+    database: Backend,
     *,
     max_body: int = MAX_BODY,
     activity: Activity | None = None,
@@ -87,7 +88,7 @@ def create_app(
 class _Endpoint:
     def __init__(
         self,
-        database: Database,
+        database: Backend,
         checker: Checker,
         tally: Tally,
         *,
@@ -161,7 +162,7 @@ class _Endpoint:
             return Answer(405, f"ERROR: Method Not Allowed: use one of {allowed}")
         if healthcheck:
             exchange.type = "healthcheck"
-            return Answer(200, "OK")
+            return _health(self._database.trouble)
         return await self._read(receive, exchange, describe=scope["path"] == openapi.PATH)
 
     async def _respond(self, send: Send, answer: Answer) -> int:
@@ -207,3 +208,10 @@ class _Endpoint:
         request = await self._checker.check(check, body)
         exchange.type = _NAMES.get(type(request), UNKNOWN)
         return request
+
+
+def _health(trouble: str | None) -> Answer:
+    """Say whether requests can be done, for those who choose between servers."""
+    if trouble is None:
+        return DONE
+    return Answer(UnavailableError.status, f"ERROR: degraded: {trouble}")

@@ -96,6 +96,10 @@ class Connection:
             # it may be about to fire, which the next statement must not get to feel
             timer.join()
 
+    def was_interrupted(self, error: Exception) -> bool:
+        """Whether an error says that it was ended in that way."""
+        return isinstance(error, sqlite3.OperationalError) and str(error) == "interrupted"
+
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open; a full disk can end one behind our back."""

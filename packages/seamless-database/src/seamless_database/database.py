@@ -12,7 +12,8 @@ import asyncio
 import enum
 import sqlite3
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from seamless_database.figures import Commits
-    from seamless_database.turns import Turns
     from seamless_database.transactions import Work
+    from seamless_database.turns import Turns
+    from seamless_database.writer import Tell
 
 T = TypeVar("T")
 
@@ -149,7 +151,14 @@ class Database:
 
     async def store(self, request: records.Write) -> None:
         """Do a checked write request; returns when it is safe."""
-        await asyncio.wrap_future(self.submit(request.run))
+        loop = asyncio.get_running_loop()
+        stored: asyncio.Future[None] = loop.create_future()
+        self.store_soon(request, partial(_settle, stored))
+        await stored
+
+    def store_soon(self, request: records.Write, tell: Tell) -> None:
+        """Queue a checked write request; `tell` hears on this event loop when it is safe."""
+        self._open_writer().submit_soon(request.run, tell, asyncio.get_running_loop())
 
     def read(self, work: Callable[[Connection], T], *, wait: float | None = None) -> T | None:
         """Call `work` with a reading connection."""
@@ -173,9 +182,34 @@ class Database:
 
     def submit(self, work: Work) -> Future[None]:
         """Queue a write; its future is done once it is on the disk, or has failed."""
-        if self._writer is None:
-            raise ReadOnlyError
-        return self._writer.submit(work)
+        return self._open_writer().submit(work)
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return str(self.path)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What whoever starts a server on it should know."""
+        if self.on_network and self.writable:
+            return ("The file is on a network file system: no WAL mode, slower writes",)
+        return ()
+
+    @property
+    def trouble(self) -> str | None:
+        """A file that others lock, or a disk that is full, keeps nobody from asking again."""
+        return None
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of the file, and of the journal of WAL mode while there is one."""
+        files = {"main": self._file, "wal": self._file.with_name(f"{self._file.name}-wal")}
+        found = {}
+        for name, path in files.items():
+            # the journal may go at any moment
+            with suppress(FileNotFoundError):
+                found[name] = path.stat().st_size
+        return found
 
     def close(self) -> None:
         """Finish what is queued, and leave one self-contained file."""
@@ -208,6 +242,11 @@ class Database:
             if self._closed:
                 raise DatabaseClosedError from error
             raise
+
+    def _open_writer(self) -> Writer:
+        if self._writer is None:
+            raise ReadOnlyError
+        return self._writer
 
     def _open(self, started: ExitStack) -> None:
         """Connect, check the schema, and make the file ready for what is asked of it."""
@@ -278,3 +317,13 @@ class Database:
 def _journal_mode(connection: Connection) -> str:
     row = connection.command("PRAGMA journal_mode")
     return str(row[0]) if row else ""
+
+
+def _settle(stored: asyncio.Future[None], error: Exception | None) -> None:
+    # whoever went away has cancelled it
+    if stored.done():
+        return
+    if error is None:
+        stored.set_result(None)
+    else:
+        stored.set_exception(error)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seamless_database import __version__
 from seamless_database.row_counts import RowCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from starlette.types import Scope
 
-    from seamless_database.database import Database
+    from seamless_database.backend import Backend
     from seamless_database.figures import Requests
 
 PATH = "/metrics"
@@ -31,11 +30,10 @@ def is_asked(scope: Scope) -> bool:
 class Metrics:
     """Gathers the figures of a server, and writes them down."""
 
-    def __init__(self, database: Database, requests: Requests) -> None:
+    def __init__(self, database: Backend, requests: Requests) -> None:
         self._database = database
         self._requests = requests
         self._rows = RowCounts(database)
-        self._file = database.path.resolve()
 
     async def page(self) -> tuple[str, bytes]:
         """Give the text and its content type."""
@@ -58,15 +56,6 @@ class Metrics:
             commits=database.commits,
             waiting=database.waiting,
             rows=rows,
-            file_bytes=dict(_sizes(self._file)),
+            file_bytes=database.sizes(),
         )
         return exposition.text(snapshot), exposition.CONTENT_TYPE
-
-
-def _sizes(file: Path) -> Iterator[tuple[str, int]]:
-    for name, path in (("main", file), ("wal", Path(f"{file}-wal"))):
-        try:
-            yield name, path.stat().st_size
-        except FileNotFoundError:
-            # without WAL mode there is no such file
-            continue

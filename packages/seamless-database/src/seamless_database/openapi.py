@@ -54,7 +54,7 @@ def document(*, writable: bool, secured: bool) -> str:
         "info": {"title": "seamless-database", "version": PROTOCOL_VERSION, "description": _ABOUT},
         "paths": {
             "/": root,
-            "/healthcheck": {"get": _without_body("healthcheck", "text/plain", {"const": "OK"})},
+            "/healthcheck": {"get": _healthcheck()},
             PATH: {"get": _without_body("openapi", "application/json", {"type": "object"})},
         },
         "components": {
@@ -117,10 +117,16 @@ def _request(kind: str, needs: Needs, about: str) -> Object:
     }
 
 
+def _healthcheck() -> Object:
+    found = _without_body("healthcheck", "text/plain", {"const": "OK"})
+    unavailable = {"$ref": f"#/components/responses/{_name(UnavailableError)}"}
+    return {**found, "responses": {**found["responses"], "503": unavailable}}
+
+
 def _without_body(name: str, media: str, schema: Object) -> Object:
     return {
         "operationId": name,
-        "responses": {"200": {"description": "always", "content": _content(media, schema)}},
+        "responses": {"200": {"description": "if all is well", "content": _content(media, schema)}},
     }
 
 

@@ -1,13 +1,12 @@
 """How many rows the tables have, for those who watch: counted seldom enough to cost nothing.
 
-SQLite keeps no count, and takes seconds for ten million rows. So a count is remembered for a
+A database keeps no count, and takes seconds for ten million rows. So a count is remembered for a
 hundred times as long as it took, and given up when it takes too long, or when the server ends.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from typing import TYPE_CHECKING
 
@@ -20,8 +19,8 @@ from seamless_database.statements import Statement
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from seamless_database.connection import Connection
-    from seamless_database.database import Database
+    from seamless_database.backend import Backend
+    from seamless_database.statements import InterruptibleConnection
 
 #: seconds that a count may take
 BUDGET = 20.0
@@ -38,7 +37,7 @@ _COUNTS = {
 class RowCounts:
     """The rows of each table, as of lately; belongs to an event loop."""
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, database: Backend, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
         self._clock = clock
         self._known: Mapping[str, int] = {}
@@ -74,7 +73,7 @@ class RowCounts:
             self._next = now + THRIFT * (now - begun)
             self._task = None
 
-    def count(self, connection: Connection, budget: float = BUDGET) -> dict[str, int]:
+    def count(self, connection: InterruptibleConnection, budget: float = BUDGET) -> dict[str, int]:
         """Count the rows of each table; what cannot be counted in time is left out."""
         found: dict[str, int] = {}
         try:
@@ -84,8 +83,8 @@ class RowCounts:
                         break
                     row = connection.one(statement)
                     found[name] = row[0] if row else 0
-        except sqlite3.OperationalError as error:
-            if str(error) != "interrupted":
+        except Exception as error:
+            if not connection.was_interrupted(error):
                 raise
         finally:
             # from here on it would hit what others do with the connection

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from seamless_database.auth import Tokens
-    from seamless_database.database import Database
+    from seamless_database.backend import Backend
     from seamless_database.tally import Tally
 
 #: where clients ask; on other paths a body may mean something else
@@ -32,7 +32,7 @@ PATH = "/"
 class SmallRequests:
     """What an app offers to a connection, next to itself."""
 
-    def __init__(self, database: Database, tally: Tally, tokens: Tokens | None) -> None:
+    def __init__(self, database: Backend, tally: Tally, tokens: Tokens | None) -> None:
         self._database = database
         self._tally = tally
         self._tokens = tokens

@@ -14,6 +14,9 @@ from sqlalchemy import ClauseElement, insert
 from sqlalchemy.dialects import sqlite
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from sqlalchemy import Dialect
 
     from seamless_database.models import Base
@@ -59,6 +62,18 @@ class Connection(Protocol):
 
     def run(self, statement: Statement, **values: str) -> None:
         """Change rows."""
+        ...
+
+
+class InterruptibleConnection(Connection, Protocol):
+    """A connection for what may take long."""
+
+    def interrupted_after(self, seconds: float) -> AbstractContextManager[Callable[[], None]]:
+        """End what still runs then; what it gives does so at once, called from another thread."""
+        ...
+
+    def was_interrupted(self, error: Exception) -> bool:
+        """Whether an error says that it was ended in that way."""
         ...
 
 

@@ -10,9 +10,6 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
 from seamless_database.errors import OptionError
 
 if TYPE_CHECKING:
@@ -21,8 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 DRIVERS = ("postgresql", "postgresql+psycopg", "postgres")
-#: what tells a URL from a path
-SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+#: what tells the URL of a server from a file; that of a file is one, too
+_SCHEME = re.compile(r"(?!sqlite://)[A-Za-z][A-Za-z0-9+.-]*://")
 #: what is set unless the URL says otherwise: a server that has vanished is noticed in seconds
 DEFAULTS: Mapping[str, str] = {
     "application_name": "seamless-database",
@@ -74,11 +71,14 @@ class Address:
 
 
 def is_url(target: str) -> bool:
-    """Tell a URL from the path of a file."""
-    return SCHEME.match(target) is not None
+    """Tell the URL of a server from a file."""
+    return _SCHEME.match(target) is not None
 
 
 def _url(text: str) -> URL:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     scheme = text.partition("://")[0]
     if scheme.lower() not in DRIVERS:
         raise OptionError(

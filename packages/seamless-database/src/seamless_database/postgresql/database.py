@@ -156,6 +156,11 @@ class PostgresDatabase:
         return 0 if self._writes is None else self._writes.waiting
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """Nothing is special."""
+        return ()
+
+    @property
     def trouble(self) -> str | None:
         """What keeps requests from being answered; None if nothing does."""
         return self._health.trouble
