@@ -38,7 +38,7 @@ COMMANDS = {
     "build": ["build:dist"],
     "compat": ["default:compat"],
     "matrix": ["default:matrix"],
-    "bench": ["default:bench"],
+    "bench": ["bench:bench"],
 }
 
 

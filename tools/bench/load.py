@@ -1,104 +1,144 @@
-"""A load of HTTP requests over keep-alive connections, from one thread and one poll loop.
+"""A load of requests over keep-alive connections, from one thread and one poll loop.
 
-It sends bytes that were made before and reads answers by their `content-length`, because on two
-cores a comfortable client would be what is measured.
+It sends bytes that were made before and looks at no more of an answer than its head, because on
+two cores a comfortable client would be what is measured. It counts its own processor time, so
+that a figure can say how near the generator itself was to its limit: while it is busy for much
+less than the whole time, the server is what is measured. (14 µs a request; beside a bare uvicorn
+application that makes it half busy, and `wrk`, which is C, gets no more out of that: 37,500
+requests a second against 38,300 by this.)
 """
 
 from __future__ import annotations
 
+import gc
 import select
 import socket
 import time
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING
 
+from answers import http
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
-HEAD_END = b"\r\n\r\n"
-PATIENCE = 30.0  # seconds without any answer
+    from answers import Framing
 
-
-def request(method: str, body: bytes) -> bytes:
-    """Write one request."""
-    head = f"{method} / HTTP/1.1\r\nHost: bench\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+PATIENCE = 60.0  # seconds without any answer
+CHUNK = 1 << 18
 
 
-@dataclass
-class _Connection:
-    """One connection, with the answer that is on its way."""
-
-    socket: socket.socket
-    received: bytearray = field(default_factory=bytearray)
-    sent_at: float = 0.0
-
-    def send(self, data: bytes) -> None:
-        self.sent_at = time.perf_counter()
-        self.socket.sendall(data)
-
-    def answer(self) -> int | None:
-        """Read what has come; the status once the answer is complete."""
-        self.received += self.socket.recv(65536)
-        end = self.received.find(HEAD_END)
-        if end < 0:
-            return None
-        head = bytes(self.received[:end]).lower()
-        start = head.index(b"content-length:") + 15
-        length = int(head[start:].split(b"\r\n", 1)[0])
-        if len(self.received) < end + 4 + length:
-            return None
-        self.received.clear()
-        return int(head[9:12])
+class UnexpectedAnswerError(Exception):
+    """A server answered something else than the workload is about."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a load came to: requests, seconds, and the latency of each request in seconds."""
+    """What a load came to; latencies are those of each request, in seconds."""
 
     seconds: float
     latencies: list[float]
     statuses: dict[int, int]
+    #: processor seconds of the generator
+    spent: float
 
     @property
     def per_second(self) -> float:
         """Requests per second."""
         return len(self.latencies) / self.seconds
 
+    @property
+    def busy(self) -> float:
+        """Part of the time that the generator was busy itself."""
+        return self.spent / self.seconds
 
-def load(port: int, requests: Iterable[bytes], connections: int, count: int) -> Result:
-    """Send `count` requests over so many connections, each waiting for its answer."""
-    source: Iterator[bytes] = cycle(requests)
+    def percentile(self, percent: float) -> float:
+        """Seconds that so many percent of the requests took at most."""
+        ordered = sorted(self.latencies)
+        return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+
+    def all_answered(self, status: int) -> Result:
+        """Return this, if every answer had that status."""
+        if set(self.statuses) != {status}:
+            raise UnexpectedAnswerError(f"answers by status: {self.statuses}, not all {status}")
+        return self
+
+
+def repeated(requests: Sequence[bytes], count: int) -> Iterator[bytes]:
+    """Give so many requests, from the start again after the last."""
+    return (request for request, _ in zip(cycle(requests), range(count), strict=False))
+
+
+def load(
+    port: int,
+    requests: Iterator[bytes],
+    connections: int,
+    *,
+    seconds: float = float("inf"),
+    framing: Framing = http,
+) -> Result:
+    """Send requests, each connection waiting for its answer, to the last or until time is up."""
+    streams = [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
+    try:
+        for stream in streams:
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # a pause of the collector would pass for one of the server
+        gc.collect()
+        gc.disable()
+        return _exchange(streams, requests, seconds, framing)
+    finally:
+        gc.enable()
+        for stream in streams:
+            stream.close()
+
+
+def _exchange(
+    streams: list[socket.socket],
+    requests: Iterator[bytes],
+    seconds: float,
+    framing: Framing,
+) -> Result:
+    opened = {stream.fileno(): stream for stream in streams}
+    sent_at: dict[int, float] = {}
+    partly: dict[int, bytes] = {}
     latencies: list[float] = []
-    statuses: dict[int, int] = {}
-    poll = select.epoll()
-    opened = {}
-    for _ in range(connections):
-        stream = socket.create_connection(("127.0.0.1", port))
-        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        opened[stream.fileno()] = _Connection(stream)
-        poll.register(stream.fileno(), select.EPOLLIN)
-    begin, sent = time.perf_counter(), 0
-    for connection in opened.values():
-        connection.send(next(source))
-        sent += 1
-    while len(latencies) < count:
-        events = poll.poll(PATIENCE)
-        if not events:
-            raise TimeoutError(f"no answer for {PATIENCE} seconds")
-        for number, _ in events:
-            connection = opened[number]
-            status = connection.answer()
-            if status is None:
-                continue
-            latencies.append(time.perf_counter() - connection.sent_at)
-            statuses[status] = statuses.get(status, 0) + 1
-            if sent < count:
-                connection.send(next(source))
-                sent += 1
-    seconds = time.perf_counter() - begin
-    for connection in opened.values():
-        connection.socket.close()
-    poll.close()
-    return Result(seconds, latencies, statuses)
+    statuses: Counter[int] = Counter()
+    clock, spent = time.perf_counter, time.process_time()
+    begin = clock()
+    deadline = begin + seconds
+    with select.epoll() as poll:
+        for number, stream in opened.items():
+            poll.register(number, select.EPOLLIN)
+            if (request := next(requests, None)) is not None:
+                sent_at[number] = clock()
+                stream.sendall(request)
+        waiting = len(sent_at)
+        while waiting:
+            events = poll.poll(PATIENCE)
+            if not events:
+                raise TimeoutError(f"no answer for {PATIENCE} seconds")
+            for number, _ in events:
+                stream = opened[number]
+                data = _received(stream, partly.pop(number, b"") if partly else b"")
+                frame = framing(data)
+                if frame is None or len(data) < frame[1]:
+                    partly[number] = data
+                    continue
+                now = clock()
+                latencies.append(now - sent_at[number])
+                statuses[frame[0]] += 1
+                if now < deadline and (request := next(requests, None)) is not None:
+                    sent_at[number] = clock()
+                    stream.sendall(request)
+                else:
+                    waiting -= 1
+    return Result(clock() - begin, latencies, dict(statuses), time.process_time() - spent)
+
+
+def _received(stream: socket.socket, before: bytes) -> bytes:
+    data = stream.recv(CHUNK)
+    if not data:
+        raise ConnectionError("a server hung up on the generator")
+    return before + data if before else data

@@ -24,6 +24,8 @@ class Plan:
     only: str = ""
     #: whether the published packages are measured too, which needs a package index once
     published: bool = True
+    #: how long the storm of writes lasts, if that was said
+    seconds: float | None = None
 
     def chosen(self, suite: str, names: Collection[str]) -> Iterator[str]:
         """Yield the names of the workloads to measure, telling on stderr which it is."""

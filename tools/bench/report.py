@@ -40,8 +40,9 @@ SUITES = {
     "database": Suite(
         "seamless-database",
         ("seamless-database", "starlette", "uvicorn", "uvloop", "sqlalchemy"),
-        "Seconds a request. The limit is a bare uvicorn application that reads the body and "
-        "answers 64 bytes.",
+        "The servers by turns, each by the same generator of load, on the disk of the checkout. "
+        "The bare application is uvicorn with uvloop and httptools; it reads the body and answers "
+        "64 bytes.",
     ),
     "cli": Suite(
         "seamless-core",
@@ -91,14 +92,17 @@ class Machine:
         return dataclasses.asdict(self)
 
 
+def command_of(suite: str, said: Sequence[str]) -> str:
+    """Return the command that measures a suite, with its options."""
+    return shlex.join([*COMMAND.split(), suite, *said])
+
+
 def section(
     suite: str, results: Sequence[Results], machine: Machine, rounds: int, said: Sequence[str]
 ) -> str:
     """Return the part of the report that belongs to one suite."""
-    words = said if suite in said else [suite, *said]
-    command = shlex.join([*COMMAND.split(), *words])
     about = [f"## {suite}", SUITES[suite].about]
-    about.append(f"`{command}`, medians of {rounds} rounds; {machine}.")
+    about.append(f"`{command_of(suite, said)}`, medians of {rounds} rounds; {machine}.")
     return "\n\n".join(about) + "\n\n" + "\n".join(part.markdown() for part in results)
 
 

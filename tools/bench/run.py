@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING
 
 from environments import PUBLISHED
 from plan import QUICK_ROUNDS, ROUNDS, Plan
-from report import SUITES, Machine, section, write_section
-from table import Comparison
+from report import SUITES, Machine, command_of, section, write_section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +43,16 @@ def machine(suite: str, plan: Plan) -> Machine:
     )
 
 
+def forget_settings() -> None:
+    """Take what steers Python out of the environment that every measured process inherits.
+
+    `PYTHONDONTWRITEBYTECODE` above all: ours would be compiled anew at each start, while the
+    published packages were compiled when they were installed.
+    """
+    for name in [name for name in os.environ if name.startswith("PYTHON")]:
+        del os.environ[name]
+
+
 def processor() -> str:
     """Name of the processor, as far as the kernel knows it."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -54,10 +63,7 @@ def processor() -> str:
 
 def measure(suite: str, plan: Plan) -> Sequence[Results]:
     """Run one suite."""
-    module = importlib.import_module(suite)
-    if suite == "database":
-        return [Comparison(module.run(plan.rounds))]
-    results: Sequence[Results] = module.run(plan)
+    results: Sequence[Results] = importlib.import_module(suite).run(plan)
     return results
 
 
@@ -71,6 +77,9 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
         "--no-published", action="store_true", help="leave the published packages out; no report"
     )
     parser.add_argument("--rounds", type=int, help="measure each workload so often")
+    parser.add_argument(
+        "--seconds", type=float, metavar="N", help="let the storm of writes last so long"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="write the report there, also of such a run"
@@ -78,18 +87,33 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def words(options: argparse.Namespace) -> list[str]:
+    """Return the options that bear on the figures, as they would be given again."""
+    said = [f"--{name}" for name in ("quick", "no-published") if getattr(options, _field(name))]
+    for name in ("only", "rounds"):
+        if value := getattr(options, name):
+            said += [f"--{name}", str(value)]
+    return said
+
+
+def _field(option: str) -> str:
+    return option.replace("-", "_")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the suites; returns the exit status."""
     options = options_of(arguments)
+    forget_settings()
     plan = Plan(
         options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS),
         quick=options.quick,
         only=options.only,
         published=not options.no_published,
+        seconds=options.seconds,
     )
     whole = not (options.quick or options.only or options.no_published)
     report = options.report or (REPORT if whole else None)
-    said = [*sys.argv[1:]] if arguments is None else arguments
+    said = words(options)
     results = {}
     for suite in [options.suite] if options.suite else SUITES:
         parts, where = measure(suite, plan), machine(suite, plan)
@@ -98,7 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
         if report:
             write_section(report, suite, text)
         results[suite] = {
-            "command": " ".join(["python3 tools/dev.py bench", *said]),
+            "command": command_of(suite, said),
             "rounds": plan.rounds,
             "machine": where.as_json(),
             "results": [part.as_json() for part in parts],

@@ -1,0 +1,129 @@
+"""The benchmark of the server: its generator counts right, and its smallest part runs."""
+
+from __future__ import annotations
+
+from itertools import repeat
+from typing import TYPE_CHECKING
+
+import answers
+import database_rates
+import pytest
+from database_requests import get, put_result, redis_command
+from database_workloads import WORKLOADS, Amount
+from load import UnexpectedAnswerError, load, repeated
+from plan import Plan
+from servers import Server, ServerError, running_bare, running_ours
+from sheet import Figure, Sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc"
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_ours(tmp_path_factory.mktemp("ours") / "seamless.db") as server:
+        yield server
+
+
+def test_every_request_is_sent_once_and_its_answer_counted(ours: Server) -> None:
+    sent = load(ours.port, iter([put_result(n) for n in range(200)]), 7)
+    assert (len(sent.latencies), sent.statuses) == (200, {200: 200})
+    found = load(ours.port, repeated([get("transformation", n) for n in range(250)], 500), 7)
+    assert found.statuses == {200: 400, 404: 100}
+    assert all(latency > 0 for latency in found.latencies)
+
+
+def test_more_connections_than_requests_are_no_trouble(ours: Server) -> None:
+    assert load(ours.port, repeated([get("transformation", 10**6)], 3), 20).statuses == {404: 3}
+
+
+def test_a_load_ends_when_its_time_is_up(ours: Server) -> None:
+    result = load(ours.port, repeat(get("transformation", 10**6)), 2, seconds=0.05)
+    assert set(result.statuses) == {404}
+
+
+def test_an_answer_of_another_status_spoils_the_figure(ours: Server) -> None:
+    result = load(ours.port, repeated([get("transformation", 10**6)], 3), 1)
+    with pytest.raises(UnexpectedAnswerError, match="404"):
+        result.all_answered(200)
+
+
+def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ServerError, match="no-such-option"),
+        running_ours(tmp_path, "--no-such-option"),
+    ):
+        pass
+
+
+def test_a_server_has_ended_after_its_block() -> None:
+    with running_bare() as server:
+        assert server.memory().resident > 0
+    with pytest.raises(FileNotFoundError):
+        server.memory()
+
+
+@pytest.mark.parametrize("size", range(len(OK) + 1))
+def test_an_http_answer_is_complete_with_its_last_byte(size: int) -> None:
+    frame = answers.http(OK[:size])
+    assert frame == ((200, len(OK)) if size >= len(OK) - 3 else None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (b"$3\r\nabc\r\n", answers.OK),
+        (b"$-1\r\n", answers.MISSING),
+        (b"+OK\r\n", answers.OK),
+        (b"-ERR no\r\n", answers.FAILED),
+    ],
+)
+def test_an_answer_of_redis_is_framed(answer: bytes, status: int) -> None:
+    assert answers.redis(answer) == (status, len(answer))
+    assert answers.redis(answer[:2]) is None
+
+
+def test_a_command_of_redis_is_a_list_of_texts_with_lengths() -> None:
+    assert redis_command("GET", "abcd") == b"*2\r\n$3\r\nGET\r\n$4\r\nabcd\r\n"
+
+
+def test_the_requests_are_measured_on_ours_beside_the_limits() -> None:
+    plan = Plan(rounds=1, quick=True, published=False)
+    rates, costs = database_rates.run(plan, Amount(keys=20, reads=40, writes=30))
+    for sheet in (rates, costs):
+        assert [name for name, _ in sheet.lines] == list(WORKLOADS)
+    for name, cells in rates.lines:
+        ours, published, *limits = cells[:4]
+        assert published is None, name
+        assert all(isinstance(cell, Figure) and cell.value > 0 for cell in (ours, *limits)), name
+
+
+def test_a_star_is_before_what_misses_its_bound() -> None:
+    sheet = Sheet("Rates", ["workload", "ours", "published"], notes=["A note."])
+    sheet.add("fast", Figure(1234.4, "/s", at_least=1000), None)
+    sheet.add("slow", Figure(999.0, "/s", at_least=1000), "not installed")
+    assert sheet.markdown().splitlines() == [
+        "### Rates",
+        "",
+        "| workload | ours | published |",
+        "|---|---:|---:|",
+        "| fast | 1,234 (≥ 1000) | – |",
+        "| * slow | 999 (≥ 1000) | not installed |",
+        "",
+        "A note.",
+    ]
+    assert sheet.as_json()["lines"] == [
+        {
+            "workload": "fast",
+            "ours": {"value": 1234.4, "unit": "/s", "at_least": 1000},
+            "published": None,
+        },
+        {
+            "workload": "slow",
+            "ours": {"value": 999.0, "unit": "/s", "at_least": 1000},
+            "published": "not installed",
+        },
+    ]
