@@ -167,6 +167,22 @@ def test_text_reads_what_it_writes_but_for_newlines_at_the_end(value: str) -> No
     assert data == value.rstrip("\n").encode() + b"\n"
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\n\n", "\n" * 9, "é", "é\n"])
+@pytest.mark.parametrize("start", ["", "a", "ligne où\n" * 20_000], ids=["empty", "short", "long"])
+def test_the_newlines_at_the_end_of_text_are_one_when_stored_and_none_when_read(
+    start: str, end: str
+) -> None:
+    value = start + end
+    stored = value.rstrip("\n").encode() + b"\n"
+    assert content(value, "text") == stored
+    assert read(stored, "text") == read(value.encode(), "text") == value.rstrip("\n")
+
+
+def test_long_bytes_that_are_no_utf8_are_no_text() -> None:
+    with pytest.raises(UnicodeDecodeError):
+        read(b"line\n" * 30_000 + b"\xe9\n", "text")
+
+
 @pytest.mark.parametrize("celltype", ["text", "python", "ipython", "yaml", "str"])
 def test_bytes_that_are_no_utf8_are_no_text(celltype: str) -> None:
     with pytest.raises(UnicodeDecodeError):
