@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 from command_runs import assert_one_error_line, command, run_command, sha256
+from python_runs import run_python
 
 import seamless
 
@@ -162,3 +163,27 @@ def test_it_starts_without_heavy_imports(tmp_path: Path) -> None:
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, check=True
     )
     assert result.stdout.decode().splitlines()[-1] == "[]"
+
+
+def test_a_name_with_a_dash_in_front_goes_behind_two_dashes(tmp_path: Path) -> None:
+    (tmp_path / "-f").write_bytes(b"x")
+    result = run_command(NAME, "--", "-f", cwd=tmp_path)
+    assert result.stdout.decode() == f"{sha256(b'x')}\n"
+
+
+@pytest.mark.parametrize("words", [[], ["a", "b"], ["--nonsense"], ["a", "--nonsense"]])
+def test_any_other_number_of_arguments_is_wrong_usage(words: list[str], tmp_path: Path) -> None:
+    result = run_command(NAME, *words, cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert result.stderr.startswith(b"usage: seamless-checksum")
+
+
+def test_a_plain_call_imports_no_argument_parser(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"")
+    code = """
+        import sys
+        from seamless.cli.checksum import main
+        main(sys.argv[1:])
+        print("argparse" in sys.modules, "re" in sys.modules)
+    """
+    assert run_python(code, str(tmp_path / "f")).stdout.splitlines()[1] == "False False"

@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 from command_runs import assert_one_error_line, command, files_below, run_command, sha256
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import seamless
+from seamless import Buffer
+from seamless.cli.checksum_index import write_index
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -163,3 +167,23 @@ def test_it_tells_its_version() -> None:
     assert (
         run_command(NAME, "--version").stdout.decode() == f"seamless-core {seamless.__version__}\n"
     )
+
+
+#: characters of file names, those among them that JSON writes in another way too
+NAMES = st.text(
+    st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=40
+).filter(lambda name: name not in {".", ".."} and not name.endswith((".gz", ".zst")))
+
+
+@settings(deadline=None, max_examples=30)
+@given(names=st.sets(NAMES | st.sampled_from(['"', "\\", "\n", "\x7f", "\u2028", "é"]), max_size=4))
+def test_the_index_of_any_names_has_the_bytes_of_a_plain_buffer(
+    tmp_path_factory: pytest.TempPathFactory, names: set[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("any") / "d"
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_bytes(b"")
+    write_index(str(folder))
+    expected = Buffer(dict.fromkeys(names, sha256(b"")), "plain").content
+    assert folder.with_name("d.INDEX").read_bytes() == expected

@@ -20,6 +20,7 @@ HEAVY = [
     "seamless_remote",
     "seamless_transformer",
     "tqdm",
+    "typing",
     "yaml",
     "zstandard",
 ]

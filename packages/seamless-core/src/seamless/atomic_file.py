@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+# pathlib would cost the commands more than all the writing they do
+# ruff: noqa: PTH105, PTH108, PTH116, PTH118
 
 
 def write_atomically(
-    path: Path, content: bytes | memoryview, *, mode: int | None = None, durable: bool = False
+    path: str | os.PathLike[str],
+    content: bytes | memoryview,
+    *,
+    mode: int | None = None,
+    durable: bool = False,
 ) -> None:
     """Write `content` to `path`, replacing what is there; a symbolic link is followed.
 
@@ -38,10 +43,11 @@ def write_atomically(
     OSError
         When the folder or the file can't be written.
     """
-    target = path.resolve()
-    temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.tmp")
+    target = os.path.realpath(path)
+    folder, name = os.path.split(target)
+    temporary = os.path.join(folder, f".{name[:200]}.{os.urandom(6).hex()}.tmp")
     # "x" never follows or truncates a file that somebody else has put there
-    with _named_after(path), temporary.open("xb") as handle:
+    with _named_after(path), open(temporary, "xb") as handle:
         try:
             handle.write(content)
             handle.flush()
@@ -51,22 +57,23 @@ def write_atomically(
                 os.fchmod(handle.fileno(), mode)
             if durable:
                 os.fsync(handle.fileno())
-            os.replace(temporary, target)  # noqa: PTH105 - the handle is still open
+            os.replace(temporary, target)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
             raise
     if durable:
-        sync_folder(target.parent)
+        sync_folder(folder)
 
 
-def _mode_of(path: Path) -> int | None:
+def _mode_of(path: str) -> int | None:
     try:
-        return stat.S_IMODE(path.stat().st_mode)
+        return stat.S_IMODE(os.stat(path).st_mode)
     except FileNotFoundError:
         return None
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: str | os.PathLike[str]) -> None:
     """Bring the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -76,10 +83,10 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _named_after(path: Path) -> Iterator[None]:
+def _named_after(path: str | os.PathLike[str]) -> Iterator[None]:
     """Let an error name the file that was asked for, not the temporary one."""
     try:
         yield
     except OSError as error:
-        error.filename, error.filename2 = str(path), None
+        error.filename, error.filename2 = os.fspath(path), None
         raise

@@ -12,13 +12,14 @@ import contextlib
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
 
 from .worker_role import is_worker
 
+TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
+    from typing import Any
 
 __all__ = ["close", "ensure_open", "is_closed", "register_close_hook"]
 

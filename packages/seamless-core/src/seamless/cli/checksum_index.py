@@ -8,7 +8,6 @@ from seamless.checksum.calculate_checksum import calculate_checksum
 from seamless.cli.command import CommandError, parse_path, run
 from seamless.cli.files import checksum_sidecar, list_tree, write_sidecar
 from seamless.cli.hash_files import hash_files
-from seamless.cli.interrupts import uninterrupted
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:
@@ -56,11 +55,24 @@ def write_index(folder: str) -> None:
 
 
 def _index(checksums: dict[str, str]) -> bytes:
-    """Bytes of an index: the `plain` buffer of name → checksum."""
+    """Bytes of an index: the `plain` buffer of name → checksum, whose names are in order."""
+    names = "".join(checksums)
+    if checksums and names.isprintable() and '"' not in names and "\\" not in names:
+        return _index_of_plain_names(checksums)
     from seamless.checksum.json_ import json_dumps_bytes
+    from seamless.cli.interrupts import uninterrupted
 
     with uninterrupted():  # a Ctrl-C while orjson is being imported crashes the interpreter
         return json_dumps_bytes(checksums) + b"\n"
+
+
+def _index_of_plain_names(checksums: dict[str, str]) -> bytes:
+    """Write an index in which no name has a character that JSON writes in another way.
+
+    The same bytes as orjson's, whose import takes 15 ms: as long as listing 15,000 files.
+    """
+    lines = [f'  "{name}": "{checksum}"' for name, checksum in checksums.items()]
+    return "{{\n{}\n}}\n".format(",\n".join(lines)).encode()
 
 
 def _relative(target: str, folder: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 
@@ -11,6 +10,7 @@ from seamless.errors import SeamlessError
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Sequence
 
 FAILED = 1
@@ -24,25 +24,41 @@ class CommandError(SeamlessError):
     """The command can't do what was asked for; the text is for its user."""
 
 
-def parse_path(
-    argv: Sequence[str] | None, *, name: str, meaning: str, description: str, prog: str
-) -> str:
-    """Parse the command line of a command that takes one path."""
+def lone_path(argv: Sequence[str] | None) -> str | None:
+    """Return the argument of a command that has just one, and no option; None otherwise.
+
+    Most calls are such; for them argparse, with what it imports, was a third of the start
+    (34 ms with it and 25 ms without, where Python itself takes 13).
+    """
+    words = sys.argv[1:] if argv is None else argv
+    return words[0] if len(words) == 1 and not words[0].startswith("-") else None
+
+
+def make_parser(*, name: str, meaning: str, description: str, prog: str) -> argparse.ArgumentParser:
+    """Return the parser of a command that takes one path."""
+    import argparse
+
+    def formatter(prog: str) -> argparse.HelpFormatter:
+        # asking the terminal for its width would import half of shutil's world
+        return argparse.RawDescriptionHelpFormatter(prog, width=80)
+
     parser = argparse.ArgumentParser(
-        prog=prog,
-        description=description,
-        epilog=_EPILOG,
-        formatter_class=_formatter,
+        prog=prog, description=description, epilog=_EPILOG, formatter_class=formatter
     )
     parser.add_argument(name, help=meaning)
     parser.add_argument("--version", action="version", version=f"seamless-core {__version__}")
-    path: str = getattr(parser.parse_args(argv), name)
+    return parser
+
+
+def parse_path(
+    argv: Sequence[str] | None, *, name: str, meaning: str, description: str, prog: str
+) -> str:
+    """Parse the command line of a command that takes one path and no options."""
+    path = lone_path(argv)
+    if path is None:
+        parser = make_parser(name=name, meaning=meaning, description=description, prog=prog)
+        path = str(getattr(parser.parse_args(argv), name))
     return path
-
-
-def _formatter(prog: str) -> argparse.HelpFormatter:
-    """Format help for a fixed width: asking the terminal would import half of shutil's world."""
-    return argparse.RawDescriptionHelpFormatter(prog, width=80)
 
 
 def run(body: Callable[[], None]) -> int:
