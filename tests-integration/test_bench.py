@@ -1,0 +1,86 @@
+"""The benchmarks run, and leave a report of the promised form; what they measure is not tested."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TOOL = ROOT / "tools" / "bench" / "run.py"
+PAGE = ROOT / "tools" / "BENCHMARKS.md"
+SUITES = ["core", "database", "cli", "evict"]
+#: suite -> part of the name of a workload that is over soon
+SOON = {"core": "from and to text", "cli": "import seamless", "evict": "beside 1,000, with room"}
+#: sides of a comparison, in the order of the columns
+SIDES = ["ours", "published", "limit"]
+
+
+def measure(suite: str, report: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """Run one small workload of a suite once, without the published package."""
+    command = [sys.executable, str(TOOL), suite, "--quick", "--no-published", "--rounds", "1"]
+    command += ["--only", SOON[suite], "--report", str(report), *more]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+
+
+def sections(page: str) -> dict[str, str]:
+    """Sections of a report by the name of their suite."""
+    parts = re.split(r"^## (.*)\n", page, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+@pytest.mark.parametrize("suite", sorted(SOON))
+def test_a_run_fills_the_section_of_its_suite(suite: str, tmp_path: Path) -> None:
+    measure(suite, tmp_path / "report.md")
+    found = sections((tmp_path / "report.md").read_text(encoding="utf-8"))
+    assert list(found) == SUITES
+    assert f"`python3 tools/dev.py bench {suite} --quick" in found[suite]
+    assert re.search(r", \d+ cores, Python 3\.\d+\.\d+; seamless-core \d", found[suite])
+    assert re.search(rf"^\|.*{SOON[suite]}.*\|.* [nµm]?s \|", found[suite], re.MULTILINE)
+
+
+def test_a_second_run_replaces_its_section_and_keeps_the_others(tmp_path: Path) -> None:
+    report = tmp_path / "report.md"
+    measure("core", report)
+    first = sections(report.read_text(encoding="utf-8"))
+    measure("cli", report)
+    measure("cli", report)
+    second = sections(report.read_text(encoding="utf-8"))
+    assert second["core"] == first["core"]
+    assert second["cli"].count("| workload |") == 1
+
+
+def test_the_figures_are_there_as_json(tmp_path: Path) -> None:
+    measure("core", tmp_path / "report.md", "--json", str(tmp_path / "figures.json"))
+    found: dict[str, Any] = json.loads((tmp_path / "figures.json").read_text())
+    (row,) = found["core"]["results"][0]["workloads"]
+    assert [row[side] is None for side in SIDES] == [False, True, False]
+    assert row["times_the_limit"] == pytest.approx(row["ours"] / row["limit"])
+    assert row["times_faster_than_published"] is None
+
+
+def test_a_run_of_a_part_leaves_the_page_of_the_repository_alone() -> None:
+    before = PAGE.read_bytes()
+    command = [sys.executable, str(TOOL), "core", "--only", SOON["core"], "--rounds", "1"]
+    subprocess.run([*command, "--no-published"], check=True, capture_output=True, timeout=120)
+    assert PAGE.read_bytes() == before
+
+
+def test_the_page_has_a_section_and_a_command_for_each_suite() -> None:
+    found = sections(PAGE.read_text(encoding="utf-8"))
+    assert list(found) == SUITES
+    for suite, text in found.items():
+        assert f"`python3 tools/dev.py bench {suite}" in text
+
+
+def test_the_core_suite_has_twenty_one_workloads() -> None:
+    code = "import core_workloads; print(len(core_workloads.WORKLOADS))"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=TOOL.parent, check=True, capture_output=True, text=True
+    )
+    assert run.stdout == "21\n"
