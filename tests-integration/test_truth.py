@@ -1,16 +1,15 @@
-"""Random conversations with a real server, restarts included, compared with a simple model."""
+"""Random conversations with real servers, restarts included, compared with a simple model."""
 
 from __future__ import annotations
 
 import itertools
 import json
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from database_places import Place, fresh_place
 from database_samples import checksum, record
 from database_server import Server
 from hypothesis import HealthCheck, settings
@@ -25,6 +24,7 @@ from hypothesis.stateful import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 Answer = tuple[int, object]
 
@@ -78,8 +78,9 @@ class Model:
 class Conversation(RuleBasedStateMachine):
     """One conversation; each uses names of its own, so that all can share a server."""
 
-    server: ClassVar[Server]
-    file: ClassVar[Path]
+    servers: ClassVar[list[Server]]
+    turns: ClassVar[Iterator[int]] = itertools.count()
+    place: ClassVar[Place]
     names: ClassVar[Iterator[int]] = itertools.count()
     steps: ClassVar[int] = 0
 
@@ -87,6 +88,11 @@ class Conversation(RuleBasedStateMachine):
         super().__init__()
         self.model = Model()
         self.name = next(self.names)
+
+    @property
+    def server(self) -> Server:
+        """Any of the servers: all of them know the same."""
+        return self.servers[next(self.turns) % len(self.servers)]
 
     def key(self, kind: str, number: int) -> str:
         return checksum((self.name, kind, number))
@@ -213,14 +219,15 @@ class Conversation(RuleBasedStateMachine):
     def is_new(self, tf: int) -> bool:
         return tf not in self.model.results and not self.model.contested.get(tf)
 
-    @rule(kill=st.booleans())
-    def restart(self, kill: bool) -> None:
+    @rule(kill=st.booleans(), one=st.integers(0, 1))
+    def restart(self, kill: bool, one: int) -> None:
+        server = self.servers[one % len(self.servers)]
         if kill:
-            self.server.process.kill()
-            self.server.end()
+            server.process.kill()
+            server.end()
         else:
-            assert self.server.stop() == (0, "")
-        Conversation.server = Server(self.file)
+            assert server.stop() == (0, "")
+        self.servers[one % len(self.servers)] = Server(self.place.target)
 
     # what is asked after each of these
 
@@ -307,13 +314,19 @@ def _plain(value: object) -> object:
 
 
 @pytest.mark.stress
+@pytest.mark.parametrize(("back_end", "servers"), [("sqlite", 1), ("postgresql", 2)])
 def test_every_answer_is_that_of_the_model(
-    request: pytest.FixtureRequest, note: Callable[[str], None]
+    request: pytest.FixtureRequest,
+    note: Callable[[str], None],
+    tmp_path: Path,
+    back_end: str,
+    servers: int,
 ) -> None:
     runs = request.config.getoption("--truth-runs")
-    with tempfile.TemporaryDirectory() as folder:
-        Conversation.file = Path(folder) / "seamless.db"
-        Conversation.server = Server(Conversation.file)
+    before = Conversation.steps
+    with fresh_place(back_end, tmp_path) as place:
+        Conversation.place = place
+        Conversation.servers = [Server(place.target) for _ in range(servers)]
         try:
             run_state_machine_as_test(
                 Conversation,
@@ -324,7 +337,10 @@ def test_every_answer_is_that_of_the_model(
                     suppress_health_check=list(HealthCheck),
                 ),
             )
-            assert Conversation.server.stop() == (0, "")
+            for server in Conversation.servers:
+                assert server.stop() == (0, "")
         finally:
-            Conversation.server.stop()
-    note(f"{runs} conversations, {Conversation.steps} writes, all answers compared after each")
+            for server in Conversation.servers:
+                server.stop()
+    steps = Conversation.steps - before
+    note(f"{runs} conversations, {steps} writes, all answers compared after each")

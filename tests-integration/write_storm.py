@@ -5,12 +5,11 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
-import sqlite3
 import threading
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from database_places import Place
 from database_samples import checksum, record
 from database_server import PATIENCE, Server
 
@@ -112,16 +111,17 @@ def _put(connection: http.client.HTTPConnection, body: dict[str, Any]) -> bool:
     return answer.status == 200
 
 
-def missing(file: Path, acknowledged: Acknowledged) -> list[str]:
-    """Name what was acknowledged and is not in the file, and what is there by halves."""
-    with closing(sqlite3.connect(file)) as raw:
-        results = dict(raw.execute("SELECT checksum, result FROM transformation"))
-        reverse = set(raw.execute("SELECT checksum, result FROM rev_transformation"))
-        records = dict(raw.execute("SELECT checksum, result FROM meta_data"))
-        sql = "SELECT checksum, result FROM irreproducible_transformation"
-        contested = set(raw.execute(sql))
-        (sound,) = raw.execute("PRAGMA integrity_check").fetchone()
-    wrong = [] if sound == "ok" else [f"integrity_check: {sound}"]
+def missing(where: Path | Place, acknowledged: Acknowledged) -> list[str]:
+    """Name what was acknowledged and is not in the database, and what is there by halves."""
+    place = where if isinstance(where, Place) else Place(str(where))
+    results = dict(place.rows("SELECT checksum, result FROM transformation"))
+    reverse = set(place.rows("SELECT checksum, result FROM rev_transformation"))
+    records = dict(place.rows("SELECT checksum, result FROM meta_data"))
+    contested = set(place.rows("SELECT checksum, result FROM irreproducible_transformation"))
+    wrong = []
+    if place.is_file:
+        ((sound,),) = place.rows("PRAGMA integrity_check")
+        wrong += [] if sound == "ok" else [f"integrity_check: {sound}"]
     present = {
         "result": (acknowledged.results.items(), results.items()),
         "result of a record": (acknowledged.records.items(), results.items()),

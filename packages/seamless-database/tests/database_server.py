@@ -46,7 +46,7 @@ class Server:
 
     def __init__(
         self,
-        file: Path,
+        file: Path | str,
         *options: str,
         writable: bool = True,
         wait: bool = True,

@@ -1,35 +1,36 @@
-"""What each family of records promises, in files of ours and of published servers."""
+"""What each family of records promises, on both back ends, beside rows of published servers."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from database_places import BACK_ENDS, Place, fresh_place
 from database_samples import checksum, record
 
-from seamless_database import Database
 from seamless_database.errors import ConflictError, RequestError, UnknownKeyError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from seamless_database.backend import Backend
+
 TF, ONE, TWO = checksum("transformation"), checksum("one result"), checksum("another result")
 NODE = {"bucket_kind": "node", "label": "n"}
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "seamless.db"
+@pytest.fixture(params=BACK_ENDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    with fresh_place(request.param, tmp_path) as place:
+        yield place
 
 
 @pytest.fixture
-def database(file: Path) -> Iterator[Database]:
-    with Database(file, writable=True) as database:
+def database(place: Place) -> Iterator[Backend]:
+    with place.open() as database:
         yield database
 
 
@@ -37,71 +38,60 @@ Peer = Callable[..., None]
 
 
 @pytest.fixture
-def peer(database: Database, file: Path) -> Peer:
-    """Insert a row as a published server may have done."""
-
-    def insert(table: str, *values: str | int | None) -> None:
-        with closing(sqlite3.connect(file, timeout=30)) as raw, raw:
-            raw.execute(f"INSERT INTO {table} VALUES ({','.join('?' * len(values))})", values)
-
-    return insert
+def peer(database: Backend, place: Place) -> Peer:
+    """Insert a row as a published server may have done, or a copy of its file."""
+    return place.insert
 
 
-def get(database: Database, kind: str, **fields: object) -> Any:
+def get(database: Backend, kind: str, **fields: object) -> Any:
     answer = database.get({"type": kind, **fields})
     return answer and (json.loads(answer) if answer[0] in "[{" else answer)
 
 
-def put(database: Database, kind: str, **fields: object) -> None:
+def put(database: Backend, kind: str, **fields: object) -> None:
     database.put({"type": kind, **fields})
 
 
-def put_record(database: Database, result: str = ONE, **changes: object) -> dict[str, Any]:
+def put_record(database: Backend, result: str = ONE, **changes: object) -> dict[str, Any]:
     body = record(TF, result, **changes)
     put(database, "metadata", checksum=TF, result=result, value=body)
     return body
 
 
-def count(file: Path, table: str) -> int:
-    with closing(sqlite3.connect(file)) as raw:
-        number: int = raw.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-    return number
-
-
 # transformations
 
 
-def test_the_same_result_again_adds_nothing(database: Database, file: Path) -> None:
+def test_the_same_result_again_adds_nothing(database: Backend, place: Place) -> None:
     for _ in range(3):
         put(database, "transformation", checksum=TF, value=ONE)
-    assert count(file, "rev_transformation") == 1
+    assert place.count("rev_transformation") == 1
 
 
-def test_another_result_takes_reverse_row_and_record_along(database: Database, file: Path) -> None:
+def test_another_result_takes_reverse_row_and_record_along(database: Backend, place: Place) -> None:
     put_record(database)
     put(database, "transformation", checksum=TF, value=TWO)
     assert get(database, "transformation", checksum=TF) == TWO
     assert get(database, "rev_transformations", checksum=ONE) is None
     assert get(database, "rev_transformations", checksum=TWO) == [TF]
     assert get(database, "metadata", checksum=TF) is None
-    assert count(file, "rev_transformation") == 1
-    assert count(file, "meta_data") == 0
+    assert place.count("rev_transformation") == 1
+    assert place.count("meta_data") == 0
 
 
-def test_after_another_result_its_own_record_is_taken(database: Database) -> None:
+def test_after_another_result_its_own_record_is_taken(database: Backend) -> None:
     put_record(database)
     put(database, "transformation", checksum=TF, value=TWO)
     body = put_record(database, TWO)
     assert get(database, "metadata", checksum=TF) == body
 
 
-def test_the_same_result_again_keeps_the_record(database: Database) -> None:
+def test_the_same_result_again_keeps_the_record(database: Backend) -> None:
     body = put_record(database)
     put(database, "transformation", checksum=TF, value=ONE)
     assert get(database, "metadata", checksum=TF) == body
 
 
-def test_reverse_rows_of_a_peer_are_not_believed(database: Database, peer: Peer) -> None:
+def test_reverse_rows_of_a_peer_are_not_believed(database: Backend, peer: Peer) -> None:
     put(database, "transformation", checksum=TF, value=TWO)
     peer("rev_transformation", None, ONE, TF)
     peer("rev_transformation", None, TWO, TF)
@@ -110,30 +100,30 @@ def test_reverse_rows_of_a_peer_are_not_believed(database: Database, peer: Peer)
 
 
 def test_a_transformation_of_a_peer_without_reverse_row_is_found(
-    database: Database, peer: Peer
+    database: Backend, peer: Peer
 ) -> None:
     peer("transformation", TF, ONE)
     assert get(database, "rev_transformations", checksum=ONE) == [TF]
 
 
 def test_overwriting_clears_the_reverse_rows_of_a_peer(
-    database: Database, peer: Peer, file: Path
+    database: Backend, peer: Peer, place: Place
 ) -> None:
     put(database, "transformation", checksum=TF, value=ONE)
     for result in (ONE, ONE, TWO):
         peer("rev_transformation", None, result, TF)
     put(database, "transformation", checksum=TF, value=TWO)
-    assert count(file, "rev_transformation") == 1
+    assert place.count("rev_transformation") == 1
 
 
 # execution records
 
 
-def test_a_record_creates_result_and_reverse_row(database: Database, file: Path) -> None:
+def test_a_record_creates_result_and_reverse_row(database: Backend, place: Place) -> None:
     body = put_record(database)
     assert get(database, "metadata", checksum=TF) == body
     assert get(database, "transformation", checksum=TF) == ONE
-    assert count(file, "rev_transformation") == 1
+    assert place.count("rev_transformation") == 1
 
 
 @pytest.mark.parametrize(
@@ -153,52 +143,49 @@ def test_a_record_creates_result_and_reverse_row(database: Database, file: Path)
     ],
 )
 def test_a_record_of_somebody_else_is_refused_and_named(
-    database: Database, changes: dict[str, Any], file: Path
+    database: Backend, changes: dict[str, Any], place: Place
 ) -> None:
     with pytest.raises(RequestError, match=next(iter(changes))):
         put_record(database, **changes)
-    assert count(file, "transformation") == 0
+    assert place.count("transformation") == 0
 
 
-def test_a_refused_record_leaves_no_result_behind(database: Database, file: Path) -> None:
+def test_a_refused_record_leaves_no_result_behind(database: Backend, place: Place) -> None:
     put(database, "irreproducible", checksum=TF, result=TWO)
     with pytest.raises(ConflictError, match="already has irreproducible records"):
         put_record(database)
-    assert count(file, "transformation") == 0
+    assert place.count("transformation") == 0
 
 
-def test_a_record_of_a_former_result_by_a_peer_is_not_served(
-    database: Database, peer: Peer
-) -> None:
+def test_a_record_of_a_former_result_by_a_peer_is_not_served(database: Backend, peer: Peer) -> None:
     put(database, "transformation", checksum=TF, value=TWO)
     peer("meta_data", TF, ONE, json.dumps(record(TF, ONE)))
     assert get(database, "metadata", checksum=TF) is None
 
 
 def test_a_record_of_a_former_result_by_a_peer_gives_way(
-    database: Database, peer: Peer, file: Path
+    database: Backend, peer: Peer, place: Place
 ) -> None:
     put(database, "transformation", checksum=TF, value=TWO)
     peer("meta_data", TF, ONE, json.dumps(record(TF, ONE)))
     body = put_record(database, TWO)
     assert get(database, "metadata", checksum=TF) == body
-    assert count(file, "meta_data") == 1
+    assert place.count("meta_data") == 1
 
 
 def test_the_text_of_a_record_is_minified_ascii_in_the_order_received(
-    database: Database, file: Path
+    database: Backend, place: Place
 ) -> None:
     body = {"tf_checksum": TF, "result_checksum": ONE, "schema_version": 1, "é": [1, 2.0, 1e300]}
     put(database, "metadata", checksum=TF, result=ONE, value=body)
-    with closing(sqlite3.connect(file)) as raw:
-        ((text,),) = raw.execute("SELECT metadata FROM meta_data").fetchall()
+    ((text,),) = place.rows("SELECT metadata FROM meta_data")
     assert text == (
         f'{{"tf_checksum":"{TF}","result_checksum":"{ONE}","schema_version":1,'
         '"\\u00e9":[1,2.0,1e+300]}'
     )
 
 
-def test_of_many_different_records_at_once_exactly_one_wins(database: Database) -> None:
+def test_of_many_different_records_at_once_exactly_one_wins(database: Backend) -> None:
     def attempt(number: int) -> bool:
         try:
             put_record(database, wall_time_seconds=number)
@@ -215,35 +202,35 @@ def test_of_many_different_records_at_once_exactly_one_wins(database: Database) 
 # contested results
 
 
-def test_a_contest_moves_result_and_record(database: Database, file: Path) -> None:
+def test_a_contest_moves_result_and_record(database: Backend, place: Place) -> None:
     body = put_record(database)
     put(database, "irreproducible", checksum=TF, result=ONE)
     assert get(database, "irreproducible", checksum=TF) == [
         {"checksum": TF, "result": ONE, "metadata": body}
     ]
     for table in ("transformation", "rev_transformation", "meta_data"):
-        assert count(file, table) == 0
+        assert place.count(table) == 0
 
 
-def test_a_contest_twice_is_one_row(database: Database, file: Path) -> None:
+def test_a_contest_twice_is_one_row(database: Backend, place: Place) -> None:
     body = put_record(database)
     for _ in range(2):
         put(database, "irreproducible", checksum=TF, result=ONE)
-    assert count(file, "irreproducible_transformation") == 1
+    assert place.count("irreproducible_transformation") == 1
     (row,) = get(database, "irreproducible", checksum=TF)
     assert row["metadata"] == body
 
 
-def test_a_contest_of_another_result_changes_nothing(database: Database, file: Path) -> None:
+def test_a_contest_of_another_result_changes_nothing(database: Backend, place: Place) -> None:
     put_record(database)
     with pytest.raises(UnknownKeyError):
         put(database, "irreproducible", checksum=TF, result=TWO)
-    assert count(file, "irreproducible_transformation") == 0
-    assert count(file, "meta_data") == 1
+    assert place.count("irreproducible_transformation") == 0
+    assert place.count("meta_data") == 1
 
 
 def test_duplicate_contested_rows_of_a_peer_are_answered_once(
-    database: Database, peer: Peer
+    database: Backend, peer: Peer
 ) -> None:
     body = record(TF, ONE)
     for text in ('""', json.dumps(body), '""'):
@@ -254,23 +241,22 @@ def test_duplicate_contested_rows_of_a_peer_are_answered_once(
 
 
 def test_a_record_of_a_former_result_does_not_travel_with_another(
-    database: Database, peer: Peer, file: Path
+    database: Backend, peer: Peer, place: Place
 ) -> None:
     put(database, "transformation", checksum=TF, value=TWO)
     peer("meta_data", TF, ONE, json.dumps(record(TF, ONE)))
     put(database, "irreproducible", checksum=TF, result=TWO)
     (row,) = get(database, "irreproducible", checksum=TF)
     assert row["metadata"] == ""
-    assert count(file, "meta_data") == 0
+    assert place.count("meta_data") == 0
 
 
 # buffer info
 
 
-def test_buffer_info_is_stored_sorted_and_indented(database: Database, file: Path) -> None:
+def test_buffer_info_is_stored_sorted_and_indented(database: Backend, place: Place) -> None:
     put(database, "buffer_info", checksum=ONE, value={"shape": [2], "dtype": "é"})
-    with closing(sqlite3.connect(file)) as raw:
-        ((text,),) = raw.execute("SELECT buffer_info FROM buffer_info").fetchall()
+    ((text,),) = place.rows("SELECT buffer_info FROM buffer_info")
     assert text == '{\n  "dtype": "\\u00e9",\n  "shape": [\n    2\n  ]\n}'
 
 
@@ -278,14 +264,14 @@ def test_buffer_info_is_stored_sorted_and_indented(database: Database, file: Pat
     "value", [{"length": -1}, {"length": 1.5}, {"length": True}, {"is_utf8": 1}, {"is_json": []}]
 )
 def test_wrong_buffer_info_is_refused_and_named(
-    database: Database, value: dict[str, object]
+    database: Backend, value: dict[str, object]
 ) -> None:
     with pytest.raises(RequestError, match=next(iter(value))):
         put(database, "buffer_info", checksum=ONE, value={"dtype": "f8", **value})
     assert get(database, "buffer_info", checksum=ONE) is None
 
 
-def test_nan_of_a_peer_is_answered_as_null_and_merged_over(database: Database, peer: Peer) -> None:
+def test_nan_of_a_peer_is_answered_as_null_and_merged_over(database: Backend, peer: Peer) -> None:
     peer("buffer_info", ONE, '{"x": NaN}')
     assert get(database, "buffer_info", checksum=ONE) == {"x": None}
     put(database, "buffer_info", checksum=ONE, value={"length": 1})
@@ -295,14 +281,14 @@ def test_nan_of_a_peer_is_answered_as_null_and_merged_over(database: Database, p
 # meanings
 
 
-def test_one_bad_item_stores_nothing(database: Database, file: Path) -> None:
+def test_one_bad_item_stores_nothing(database: Backend, place: Place) -> None:
     key = {"checksum": ONE, "celltype": "python", "subcelltype": ""}
     with pytest.raises(RequestError):
         put(database, "semantic_to_syntactic", **key, value=[TF, "zz", TWO])
-    assert count(file, "syntactic_to_semantic") == 0
+    assert place.count("syntactic_to_semantic") == 0
 
 
-def test_a_cell_type_is_part_of_the_meaning(database: Database) -> None:
+def test_a_cell_type_is_part_of_the_meaning(database: Backend) -> None:
     key = {"checksum": ONE, "celltype": "python", "subcelltype": ""}
     put(database, "semantic_to_syntactic", **key, value=[TF, TF])
     assert get(database, "semantic_to_syntactic", **key) == [TF]
@@ -315,13 +301,13 @@ def test_a_cell_type_is_part_of_the_meaning(database: Database) -> None:
 EXPRESSION = {"checksum": TF, "path": ["a", 0], "celltype": "mixed", "target_celltype": "plain"}
 
 
-def test_an_expression_is_replaced(database: Database, file: Path) -> None:
+def test_an_expression_is_replaced(database: Backend, place: Place) -> None:
     for result in (ONE, TWO, TWO):
         put(database, "expression", **EXPRESSION, value=result)
     assert get(database, "expression", **EXPRESSION) == TWO
     assert get(database, "rev_expression", checksum=ONE) is None
     assert get(database, "rev_expression", checksum=TWO) == [{**EXPRESSION, "result": TWO}]
-    assert count(file, "expression") == 1
+    assert place.count("expression") == 1
 
 
 @pytest.mark.parametrize(
@@ -337,14 +323,14 @@ def test_an_expression_is_replaced(database: Database, file: Path) -> None:
     ],
 )
 def test_an_impossible_expression_is_refused(
-    database: Database, changes: dict[str, object], file: Path
+    database: Backend, changes: dict[str, object], place: Place
 ) -> None:
     with pytest.raises(RequestError):
         put(database, "expression", **{**EXPRESSION, **changes}, value=ONE)
-    assert count(file, "expression") == 0
+    assert place.count("expression") == 0
 
 
-def test_a_path_of_a_peer_that_is_no_list_is_answered(database: Database, peer: Peer) -> None:
+def test_a_path_of_a_peer_that_is_no_list_is_answered(database: Backend, peer: Peer) -> None:
     peer("expression", TF, '{"a": 1}', "mixed", "plain", None, None, ONE)
     (row,) = get(database, "rev_expression", checksum=ONE)
     assert row["path"] == {"a": 1}
@@ -353,7 +339,7 @@ def test_a_path_of_a_peer_that_is_no_list_is_answered(database: Database, peer: 
 # bucket probes
 
 
-def test_a_probe_replaces_the_one_before(database: Database, file: Path) -> None:
+def test_a_probe_replaces_the_one_before(database: Backend, place: Place) -> None:
     for moment, bucket in (("noon", ONE), ("midnight", TWO)):
         tokens = {"boot": moment, "big": 2**70}
         put(
@@ -370,7 +356,7 @@ def test_a_probe_replaces_the_one_before(database: Database, file: Path) -> None
         "captured_at": "midnight",
         "freshness_tokens": {"boot": "midnight", "big": 2**70},
     }
-    assert count(file, "bucket_probe") == 1
+    assert place.count("bucket_probe") == 1
 
 
 @pytest.mark.parametrize(
@@ -384,7 +370,7 @@ def test_a_probe_replaces_the_one_before(database: Database, file: Path) -> None
     ],
 )
 def test_an_impossible_probe_is_refused_and_named(
-    database: Database, changes: dict[str, object]
+    database: Backend, changes: dict[str, object]
 ) -> None:
     probe = {**NODE, "bucket_checksum": ONE, "captured_at": "t", "freshness_tokens": {}}
     with pytest.raises(RequestError, match=next(iter(changes))):
@@ -394,14 +380,14 @@ def test_an_impossible_probe_is_refused_and_named(
 # limits
 
 
-def test_a_list_of_too_many_checksums_is_refused(database: Database) -> None:
+def test_a_list_of_too_many_checksums_is_refused(database: Backend) -> None:
     meaning = {"checksum": TF, "celltype": "python", "subcelltype": ""}
     with pytest.raises(RequestError, match=r"'value' .* at most 10000 checksums") as caught:
         put(database, "semantic_to_syntactic", **meaning, value=[ONE] * 10_001)
     assert caught.value.field == "value"
 
 
-def test_buffer_info_grows_up_to_a_limit_and_stays_as_it_was(database: Database) -> None:
+def test_buffer_info_grows_up_to_a_limit_and_stays_as_it_was(database: Backend) -> None:
     half = {"a": "x" * 600_000}
     put(database, "buffer_info", checksum=ONE, value=half)
     with pytest.raises(RequestError, match="too long"):

@@ -1,18 +1,14 @@
-"""Replays the recorded conversations with the published server against a real server of ours."""
+"""Replays the conversations recorded with the published server, on both back ends of ours."""
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import pytest
 import transcript
+from database_places import BACK_ENDS, Place, fresh_place, lasting_place
 from database_server import Server
-
-from seamless_database import Database
-from seamless_database.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,34 +27,34 @@ def test_the_recording_is_there() -> None:
 PLAIN = [name for name in SCENARIOS if {step["server"] for step in SCENARIOS[name]} == {"rw"}]
 
 
-@pytest.fixture(scope="module")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
-    file = tmp_path_factory.mktemp("transcript") / "seamless.db"
-    with Server(file) as server:
-        yield server, file
+@pytest.fixture(scope="module", params=BACK_ENDS)
+def shared_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Server, Place]]:
+    folder = tmp_path_factory.mktemp("transcript")
+    with lasting_place(request.param, folder) as place, Server(place.target) as server:
+        yield server, place
         assert server.stop() == (0, "")
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_every_exchange_agrees(name: str, shared_server: tuple[Server, Path]) -> None:
-    server, file = shared_server
-    with closing(sqlite3.connect(file)) as raw, raw:
-        for table in TABLES:
-            raw.execute(f"DELETE FROM {table}")
+def test_every_exchange_agrees(name: str, shared_server: tuple[Server, Place]) -> None:
+    server, place = shared_server
+    place.empty()
     assert disagreements(server, SCENARIOS[name]) == []
 
 
+@pytest.mark.parametrize("back_end", BACK_ENDS)
 @pytest.mark.parametrize("name", sorted(set(SCENARIOS) - set(PLAIN)))
-def test_every_exchange_agrees_over_restarts(name: str, tmp_path: Path) -> None:
-    file = tmp_path / "seamless.db"
+def test_every_exchange_agrees_over_restarts(name: str, back_end: str, tmp_path: Path) -> None:
     wrong: list[str] = []
-    # where the recorded server was restarted, so is ours
-    for mode, exchanges in groupby(SCENARIOS[name], key=lambda exchange: exchange["server"]):
-        if not file.exists() and mode == "ro":
-            Database(file, writable=True).close()
-        with Server(file, writable=mode == "rw") as server:
-            wrong += disagreements(server, exchanges)
-            assert server.stop() == (0, "")
+    with fresh_place(back_end, tmp_path) as place:
+        place.open().close()
+        # where the recorded server was restarted, so is ours
+        for mode, exchanges in groupby(SCENARIOS[name], key=lambda exchange: exchange["server"]):
+            with Server(place.target, writable=mode == "rw") as server:
+                wrong += disagreements(server, exchanges)
+                assert server.stop() == (0, "")
     assert wrong == []
 
 
