@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seamless_database.database import Durability, Later
     from seamless_database.figures import Commits
     from seamless_database.statements import InterruptibleConnection
+    from seamless_database.turns import Turns
 
 T = TypeVar("T")
 
@@ -105,7 +106,11 @@ def shown(target: str) -> str:
 
 
 def open_database(
-    target: str | Path, *, writable: bool = False, durability: Durability | None = None
+    target: str | Path,
+    *,
+    writable: bool = False,
+    durability: Durability | None = None,
+    turns: Turns | None = None,
 ) -> Backend:
     """Open the SQLite file at a path, or the PostgreSQL database at a URL.
 
@@ -119,13 +124,15 @@ def open_database(
         whether it takes writes; a writable one is created, or filled with tables, if need be
     durability
         what a write that was acknowledged survives; by default, power cuts too
+    turns
+        for one of several processes of one server: see `Database`
     """
     from seamless_database.database import Database, Durability
 
     level = durability or Durability.FULL
     text = str(target)
     if not is_url(text):
-        return Database(file_of(target), writable=writable, durability=level)
+        return Database(file_of(target), writable=writable, durability=level, turns=turns)
     try:
         from seamless_database.postgresql.database import PostgresDatabase
     except ImportError as error:

@@ -17,9 +17,10 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from seamless_database import __version__, status_file
 from seamless_database.errors import OptionError, StartError, StatusFileError
@@ -27,7 +28,8 @@ from seamless_database.errors import OptionError, StartError, StatusFileError
 if TYPE_CHECKING:
     import socket
 
-    from seamless_database.database import Database
+    from seamless_database.access_log import AccessLog
+    from seamless_database.backend import Backend
     from seamless_database.guarded_http import Limits
     from seamless_database.server import Settings
 
@@ -46,12 +48,16 @@ def parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     top = argparse.ArgumentParser(
         prog="seamless-database",
-        description="Serve a computation cache: a SQLite file that maps checksums of "
-        "transformations to checksums of their results, and to how they were executed.",
+        description="Serve a computation cache: a SQLite file, or a PostgreSQL database, that maps "
+        "checksums of transformations to those of their results, and to how they were executed.",
         epilog="Without --token-file, anybody who reaches the port can read, and with --writable "
         "also write; use --host 127.0.0.1 to stay on this machine.",
     )
-    top.add_argument("database_file", help="the SQLite file; with --writable it may not exist yet")
+    top.add_argument(
+        "database_file",
+        help="the SQLite file; with --writable it may not exist yet. Or a PostgreSQL database: "
+        "postgresql+psycopg://USER@HOST/DB; PGPASSWORD keeps its password out of the process list",
+    )
     ports = top.add_mutually_exclusive_group()
     ports.add_argument("--port", type=int, help="listen on this port; 0 picks a free one")
     ports.add_argument(
@@ -68,6 +74,13 @@ def parser() -> argparse.ArgumentParser:
         help="listen on this address (default: %(default)s, all)",
     )
     top.add_argument("--writable", action="store_true", help="take PUT requests")
+    top.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="NUMBER",
+        help="serve with so many processes, about one for each core (default: %(default)s)",
+    )
     top.add_argument(
         "--status-file",
         metavar="FILE",
@@ -139,7 +152,7 @@ def main(argv: Sequence[str] | None = None, *, status_wait: float = status_file.
     run = _Run(arguments, status_wait)
     try:
         _on_signals(_stop)
-        run.serve()
+        return run.serve()
     except _Stopped:
         return 0
     except StartError as error:
@@ -149,7 +162,6 @@ def main(argv: Sequence[str] | None = None, *, status_wait: float = status_file.
     except BaseException as error:
         run.report_failure(error)
         raise
-    return 0
 
 
 class _Run:
@@ -160,38 +172,74 @@ class _Run:
         self._status_wait = status_wait
         self._ready = False
 
-    def serve(self) -> None:
+    def serve(self) -> int:
         # the heavy imports come late, so that --help and mistakes are answered at once
-        from seamless_database.database import Database, Durability
-        from seamless_database.listening import listen, port_of
+        from seamless_database.backend import open_database, shown
+        from seamless_database.database import Durability
+        from seamless_database.listening import listen
+        from seamless_database.postgresql.address import is_url
         from seamless_database.server import serve
 
         arguments = self._arguments
-        _say(f"Database file: {arguments.database_file}")
+        target = arguments.database_file
+        _say(f"{'Database' if is_url(target) else 'Database file'}: {shown(target)}")
         with ExitStack() as stack:
-            settings = _settings(arguments, stack)
-            database = Database(
-                arguments.database_file,
+            settings, workers = _settings(arguments), _workers(arguments.workers)
+            opening = partial(
+                open_database,
+                target,
                 writable=arguments.writable,
                 durability=Durability(arguments.durability),
             )
-            stack.enter_context(database)
+            database = stack.enter_context(opening())
             listeners = listen(arguments.host, *_ports(arguments))
             for listener in listeners:
                 stack.enter_context(listener)
-
-            def on_ready() -> None:
-                if arguments.status_file is not None:
-                    status_file.write_running(arguments.status_file, base, port_of(listeners[0]))
-                self._ready = True
-                _greet(database, listeners, "http" if settings.tls is None else "https")
-
             base = {}
             if arguments.status_file is not None:
                 base = status_file.read(arguments.status_file, self._status_wait)
-            serve(database, listeners, settings, on_ready)
+            on_ready = partial(self._tell, database, listeners, settings, base)
+            log = partial(_log, arguments)
+            if workers == 1:
+                serve(database, listeners, replace(settings, log=log(stack)), on_ready)
+                sound = True
+            else:
+                from seamless_database.together import serve_together
+
+                # it was opened to see whether it can be; nothing may be open where we part
+                database.close()
+                sound = serve_together(
+                    workers,
+                    opening,
+                    listeners,
+                    settings,
+                    log=log,
+                    on_ready=on_ready,
+                    complain=_complain,
+                )
             # from here on nothing takes long, and what is left to do should be done
             _on_signals(signal.SIG_IGN)
+        return 0 if sound else 1
+
+    def _tell(
+        self,
+        database: Backend,
+        listeners: Sequence[socket.socket],
+        settings: Settings,
+        base: dict[str, Any],
+    ) -> None:
+        """Say that we are there, and where."""
+        from seamless_database.listening import port_of, url_of
+
+        path = self._arguments.status_file
+        if path is not None:
+            status_file.write_running(path, base, port_of(listeners[0]))
+        self._ready = True
+        scheme = "http" if settings.tls is None else "https"
+        what = "Reading and writing" if database.writable else "Read-only"
+        _say(f"{what}, on {', '.join(url_of(listener, scheme) for listener in listeners)}")
+        for remark in database.remarks:
+            _say(remark)
 
     def report_failure(self, error: BaseException) -> None:
         """Tell the launcher, if it listens, that the server will not run."""
@@ -206,34 +254,27 @@ class _Run:
             return
 
 
-def _settings(arguments: argparse.Namespace, stack: ExitStack) -> Settings:
+def _settings(arguments: argparse.Namespace) -> Settings:
     """Check the options that say how to serve, and read the files that they name."""
     from seamless_database import tls, token_file
-    from seamless_database.access_log import AccessLog
     from seamless_database.server import Settings
 
-    settings = Settings(
+    return Settings(
         timeout=_timeout(arguments.timeout),
         max_body=_size(arguments.max_body),
         limits=_limits(arguments),
         tokens=token_file.read(arguments.token_file) if arguments.token_file else None,
         tls=tls.context(arguments.tls_cert, arguments.tls_key),
     )
+
+
+def _log(arguments: argparse.Namespace, stack: ExitStack) -> AccessLog | None:
+    from seamless_database.access_log import AccessLog
+
     # the file descriptor of a closed stderr is soon that of another file, so it is not used
     if arguments.log_level == "info" and sys.stderr is not None:
-        log = stack.enter_context(AccessLog(sys.stderr.fileno()))
-        settings = replace(settings, log=log)
-    return settings
-
-
-def _greet(database: Database, listeners: Sequence[socket.socket], scheme: str) -> None:
-    """Say that we are there, and where."""
-    from seamless_database.listening import url_of
-
-    what = "Reading and writing" if database.writable else "Read-only"
-    _say(f"{what}, on {', '.join(url_of(listener, scheme) for listener in listeners)}")
-    if database.on_network and database.writable:
-        _say("The file is on a network file system: no WAL mode, slower writes")
+        return stack.enter_context(AccessLog(sys.stderr.fileno()))
+    return None
 
 
 def _ports(arguments: argparse.Namespace) -> tuple[int, int]:
@@ -241,6 +282,12 @@ def _ports(arguments: argparse.Namespace) -> tuple[int, int]:
         return arguments.port, arguments.port
     first, last = arguments.port_range or DEFAULT_RANGE
     return first, last
+
+
+def _workers(count: int) -> int:
+    if count < 1:
+        raise OptionError(f"--workers must be a number above 0, not {count}")
+    return count
 
 
 def _timeout(seconds: float | None) -> float | None:
@@ -286,7 +333,7 @@ def _say(line: str) -> None:
     _write(sys.stdout, line)
 
 
-def _complain(error: Exception) -> None:
+def _complain(error: object) -> None:
     # whatever is in a file name, it stays one line
     _write(sys.stderr, "Error: " + " ".join(str(error).split()))
 

@@ -257,6 +257,9 @@ class Database:
                 self.journal_mode = str(self._readers.read(_journal_mode, self._lock_wait))
                 return
             if self.on_network:
+                if self._turns is not None:
+                    reason = "on a network file system only one process may write"
+                    raise FileError(self.path, f"{reason}; leave out --workers, or --writable")
                 started.enter_context(Ownership(self._file))
             connection = Connection.open(self._file, "rwc")
             started.callback(connection.close)

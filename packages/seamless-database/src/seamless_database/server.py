@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from seamless_database.access_log import AccessLog
     from seamless_database.auth import Tokens
-    from seamless_database.database import Database
+    from seamless_database.backend import Backend
+    from seamless_database.seat import Seat
 
 #: files that may be open next to connections: the database, by every reader
 SPARE_FILES = 64
@@ -58,10 +59,12 @@ class Settings:
     tls: ssl.SSLContext | None = None
     #: where to write a line about each request; None for nowhere
     log: AccessLog | None = None
+    #: our place, if we are one of several workers
+    seat: Seat | None = None
 
 
 def serve(
-    database: Database,
+    database: Backend,
     listeners: list[socket.socket],
     settings: Settings,
     on_ready: Callable[[], None] = lambda: None,
@@ -86,7 +89,7 @@ def serve(
     # a signal must not fall between the handlers of before and those of the event loop
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
-        _Server(config, activity, settings.timeout, limits.patience, on_ready).run(listeners)
+        _Server(config, activity, settings, on_ready).run(listeners)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
@@ -119,14 +122,14 @@ class _Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         activity: Activity,
-        timeout: float | None,
-        patience: float,
+        settings: Settings,
         on_ready: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._activity = activity
-        self._timeout = timeout
-        self._look_every = min(1.0, patience / 4)
+        self._timeout = settings.timeout
+        self._seat = settings.seat
+        self._look_every = min(1.0, settings.limits.patience / 4)
         self._on_ready = on_ready
         self._watch: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
@@ -140,7 +143,10 @@ class _Server(uvicorn.Server):
                 loop.add_signal_handler(number, self._stop)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         self._looking = loop.create_task(self._look_after_connections())
-        if self._timeout is not None:
+        if self._seat is not None:
+            loop.add_reader(self._seat.lifeline, self._stop)
+            self._watch = loop.create_task(self._tell(self._seat))
+        elif self._timeout is not None:
             self._watch = loop.create_task(self._stop_when_idle(self._timeout))
         self._on_ready()
 
@@ -159,6 +165,9 @@ class _Server(uvicorn.Server):
     def _stop(self) -> None:
         if not self.should_exit:
             self.should_exit = True
+            if self._seat is not None:
+                # it has come to its end, and would call again and again
+                asyncio.get_running_loop().remove_reader(self._seat.lifeline)
             asyncio.get_running_loop().call_later(RECEIVE_GRACE, self._activity.dismiss)
 
     async def _hang_up(self) -> None:
@@ -176,6 +185,12 @@ class _Server(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 if isinstance(connection, GuardedConnection):
                     connection.look()
+
+    async def _tell(self, seat: Seat) -> None:
+        """Let the other workers know how we do; together we may be idle for long enough."""
+        while True:
+            seat.post(self._activity.idle(), {})
+            await asyncio.sleep(min(1.0, (self._timeout or 8.0) / 8))
 
     async def _stop_when_idle(self, timeout: float) -> None:
         while (remaining := timeout - self._activity.idle()) > 0:  # noqa: ASYNC110  # no event: time

@@ -28,7 +28,8 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="seamless-database-turns-")  # noqa: SIM115  # as long as we live
+        # there to be locked, as long as we are
+        self._file = tempfile.TemporaryFile(prefix="seamless-database-turns-")  # noqa: SIM115
         #: guards the two below
         self._changed = threading.Condition()
         #: whether the other thread is after the lock
@@ -57,6 +58,10 @@ class Turns:
         if self._has_turn:
             self._has_turn = False
             self._unlock(_WRITES)
+
+    def close(self) -> None:
+        """Let go of the file, once nobody takes turns any more."""
+        self._file.close()
 
     def _take_at_once(self) -> bool:
         if not self._lock_at_once(_NEXT):

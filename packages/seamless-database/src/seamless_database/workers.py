@@ -67,7 +67,8 @@ class Workers:
     listeners
         what they accept from; closed when they are to end
     work
-        what each of them does, in a process of its own; gives its exit status
+        what each of them does, in a process of its own; gives its exit status. The signals are
+        blocked until it lets them in.
     complain
         is told in a line what went wrong while the server runs
     timeout
@@ -136,7 +137,7 @@ class Workers:
 
     def _begin(self, worker: _Worker, signals: Sequence[int]) -> None:
         report, told = os.pipe()
-        # a signal must not be taken for ours by a worker that has not got its own handlers yet
+        # a worker gets signals once it serves, and those that have come by then
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         try:
             pid = os.fork()

@@ -1,0 +1,313 @@
+"""Several processes on one address: one server for those who ask, whatever happens to one."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from database_samples import checksum
+from database_server import PATIENCE, Server
+
+from seamless_database import Database
+from seamless_database.cli import main
+from seamless_database.errors import FileError
+from seamless_database.turns import Turns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/task").is_dir(), reason="asks /proc for the processes"
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "seamless.db"
+
+
+@pytest.fixture
+def server(file: Path) -> Iterator[Server]:
+    with Server(file, "--workers", "2") as server:
+        yield server
+
+
+def workers(server: Server) -> list[int]:
+    """The process numbers of the workers."""
+    pid = server.process.pid
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+class Connection:
+    """A connection to one of the workers, and to which."""
+
+    def __init__(self, server: Server) -> None:
+        before = {pid: sockets(pid) for pid in workers(server)}
+        self._http = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE)
+        self._http.request("GET", "/healthcheck")
+        self._http.getresponse().read()
+        (self.worker,) = (pid for pid, count in before.items() if sockets(pid) > count)
+
+    def ask(self, method: str, **body: Any) -> str:
+        self._http.request(method, "/", json.dumps(body))
+        return self._http.getresponse().read().decode()
+
+    def close(self) -> None:
+        self._http.close()
+
+
+def sockets(pid: int) -> int:
+    links = Path(f"/proc/{pid}/fd")
+    return sum(os.readlink(link).startswith("socket:") for link in links.iterdir())
+
+
+@pytest.fixture
+def pair(server: Server) -> Iterator[tuple[Connection, Connection]]:
+    """A connection to each of the two workers."""
+    opened = [Connection(server)]
+    while opened[-1].worker == opened[0].worker:
+        opened.append(Connection(server))
+    yield opened[0], opened[-1]
+    for connection in opened:
+        connection.close()
+
+
+def is_one_plain_file(file: Path) -> bool:
+    beside = [entry.name for entry in file.parent.iterdir() if entry.name.startswith(file.name)]
+    return beside == [file.name] and file.read_bytes()[18:20] == b"\x01\x01"
+
+
+def program(text: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of its own, for it parts."""
+    preface = """
+import os, signal, sys, time
+from seamless_database import workers
+from seamless_database.workers import Workers
+workers.PAUSE = 0.01
+
+def run(work, count=2, **options):
+    group = Workers(count, [], work, complain=print, **options)
+    return group.run([signal.SIGTERM], lambda: print("ready"))
+"""
+    return subprocess.run(
+        [sys.executable, "-c", preface + textwrap.dedent(text)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+# what all of them together are
+
+
+def test_what_one_worker_acknowledged_another_serves_at_once(
+    pair: tuple[Connection, Connection],
+) -> None:
+    for number in range(100):
+        key, writer, reader = checksum(number), pair[number % 2], pair[1 - number % 2]
+        for value in (checksum(-number), checksum((number, "another"))):
+            assert writer.ask("PUT", type="transformation", checksum=key, value=value) == "OK"
+            assert reader.ask("GET", type="transformation", checksum=key) == value
+    first, second = pair
+    assert first.worker != second.worker
+
+
+def test_a_signal_to_the_first_process_ends_all_and_leaves_one_plain_file(
+    server: Server, file: Path
+) -> None:
+    server.put("transformation", checksum=checksum(1), value=checksum(2))
+    running = workers(server)
+    assert len(running) == 2
+    assert server.stop(signal.SIGINT) == (0, "")
+    assert not any(map(alive, running))
+    assert is_one_plain_file(file)
+
+
+def test_a_half_received_request_is_answered_at_the_end(server: Server) -> None:
+    with socket.create_connection((server.host, server.port), timeout=PATIENCE) as client:
+        client.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        time.sleep(0.3)
+        server.process.terminate()
+        assert b" 503 " in client.recv(1000)
+    assert server.end() == (0, "")
+
+
+def test_the_status_file_says_running_once_all_of_them_listen(file: Path, tmp_path: Path) -> None:
+    status = tmp_path / "status.json"
+    status.write_text('{"pid": 7}')
+    with Server(file, "--workers", "3", "--status-file", str(status)) as server:
+        told = {"pid": 7, "status": "running", "port": server.port}
+        assert json.loads(status.read_text()) == told
+        assert len(workers(server)) == 3
+
+
+def test_a_file_is_served_for_reading_alone(file: Path) -> None:
+    with Database(file, writable=True) as database:
+        database.put({"type": "transformation", "checksum": checksum(1), "value": checksum(2)})
+    with Server(file, "--workers", "2", writable=False) as server:
+        assert server.get("transformation", checksum=checksum(1)).text == checksum(2)
+        assert server.stop() == (0, "")
+
+
+def test_the_server_ends_when_nobody_asks_any_of_them(file: Path) -> None:
+    with Server(file, "--workers", "2", "--timeout", "1") as server:
+        # one of them hears nothing
+        for _ in range(6):
+            assert server.get("protocol").status == 200
+            time.sleep(0.25)
+        assert server.process.poll() is None
+        assert server.end() == (0, "")
+    assert is_one_plain_file(file)
+
+
+# one of them ends
+
+
+def test_a_killed_worker_is_replaced_and_has_lost_nothing(
+    server: Server, pair: tuple[Connection, Connection]
+) -> None:
+    first, second = pair
+    put = {"type": "transformation", "checksum": checksum(1), "value": checksum(2)}
+    assert first.ask("PUT", **put) == "OK"
+    os.kill(first.worker, signal.SIGKILL)
+    assert second.ask("GET", type="transformation", checksum=checksum(1)) == checksum(2)
+    wait_until(lambda: len(workers(server)) == 2 and first.worker not in workers(server))
+    assert second.ask("PUT", **{**put, "checksum": checksum(3)}) == "OK"
+    code, err = server.stop()
+    assert code == 0
+    assert "of 2 was ended by signal 9; it is started again\n" in err
+
+
+def test_a_worker_that_dies_again_and_again_ends_the_server() -> None:
+    done = program(
+        """
+        def work(seat):
+            seat.say("ready")
+            if seat.number:
+                time.sleep(0.02)
+                os._exit(3)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+            while True:
+                signal.pause()
+        print(run(work))
+        """
+    )
+    lines = done.stdout.splitlines()
+    assert lines[0] == "ready"
+    assert lines[1] == "worker 2 of 2 ended with status 3; it is started again"
+    assert lines[2].startswith("worker 2 of 2 ended with status 3; it is started again in 0.01 s")
+    assert lines[-2:] == [
+        "worker 2 of 2 ended with status 3, 6 times in a row; the server ends",
+        "False",
+    ]
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [
+        ('seat.say("the disk is on fire"); return 1', "the disk is on fire"),
+        ("return 3", "worker 2 ended with status 3"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "worker 2 was ended by signal 9"),
+    ],
+)
+def test_a_worker_that_cannot_start_is_a_server_that_cannot(how: str, error: str) -> None:
+    done = program(
+        f"""
+        def work(seat):
+            if seat.number == 1:
+                {how}
+            seat.say("ready")
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+            while True:
+                signal.pause()
+        try:
+            run(work)
+        except workers.WorkerStartError as error:
+            print(error)
+        """
+    )
+    assert (done.stdout, done.stderr) == (f"{error}\n", "")
+
+
+def test_a_worker_that_does_not_end_is_killed() -> None:
+    done = program(
+        """
+        workers.ENDING = 0.3
+        def work(seat):
+            seat.say("ready")
+            while True:
+                signal.pause()
+        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        group = Workers(1, [], work, complain=print)
+        print(group.run([signal.SIGTERM], lambda: (print("ready"), signal.setitimer(0, 0.05))))
+        """
+    )
+    assert done.stdout.splitlines() == [
+        "ready",
+        "worker 1 did not end in 0.3 s, and is killed",
+        "False",
+    ]
+
+
+# the first process ends
+
+
+def test_workers_do_not_outlive_the_first_process(server: Server, file: Path) -> None:
+    server.put("transformation", checksum=checksum(1), value=checksum(2))
+    running = workers(server)
+    server.process.kill()
+    server.end()
+    wait_until(lambda: not any(map(alive, running)))
+    with Server(file, "--port", str(server.port)) as again:
+        assert again.get("transformation", checksum=checksum(1)).text == checksum(2)
+        assert again.stop() == (0, "")
+    assert is_one_plain_file(file)
+
+
+# what is refused
+
+
+def test_no_workers_at_all_are_refused(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    assert main([str(file), "--writable", "--workers", "0"]) == 1
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+    assert "--workers must be a number above 0" in capsys.readouterr().err
+
+
+def test_several_workers_do_not_write_to_a_network_file_system(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seamless_database.database.is_network", lambda _path: True)
+    turns = Turns()
+    with pytest.raises(FileError, match="only one process may write; leave out --workers"):
+        Database(file, writable=True, turns=turns)
+    turns.close()
