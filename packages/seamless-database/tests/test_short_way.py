@@ -19,12 +19,12 @@ from seamless_database.guarded_http import GuardedConnection, Limits
 from seamless_database.short_way import KNOWN, SMALL, ShortWay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n"
+PUT = HEAD.replace(b"GET", b"PUT")
 HEADERS = [(b"host", b"x"), (b"content-length", b"3")]
-OWN = [(b"date", b"today")]
 
 
 class Echo:
@@ -33,12 +33,19 @@ class Echo:
     def __init__(self) -> None:
         self.asked: list[bytes] = []
 
-    def admits(self, method: str, path: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    def admits(
+        self, method: str, path: str, headers: Iterable[tuple[bytes, bytes]], length: int
+    ) -> bool:
         return (b"x", b"no") not in headers
 
     def get(self, body: bytes, client: object) -> tuple[int, bytes] | None:
         self.asked.append(body)
         return None if body == b"no!" else (200, body)
+
+    def put(self, body: bytes, client: object, tell: Callable[[int, bytes], None]) -> bool:
+        self.asked.append(body)
+        self.tell = tell
+        return body != b"no!"
 
 
 def learnt(headers: list[tuple[bytes, bytes]]) -> bool:
@@ -133,61 +140,199 @@ def test_an_answer_has_the_headers_of_the_server() -> None:
     for day in (b"today", b"tomorrow"):
         own = [(b"date", day)]
         for _ in range(2):
-            answer = way.answer(200, b"OK", own)
+            answer = way.answer(200, b"OK", own, last=False)
             assert answer == b"HTTP/1.1 200 OK\r\ndate: " + day + b"\r\n" + rest
+
+
+def test_the_last_answer_says_so() -> None:
+    answer = ShortWay(Echo()).answer(200, b"OK", [], last=True)
+    assert answer.endswith(b"\r\nconnection: close\r\n\r\nOK")
 
 
 # which way a connection goes
 
 
-async def talk(echo: Echo, *messages: bytes) -> tuple[int, bytes]:
-    """Send messages over one connection; how many of them reached the app, and all answers."""
-    called = 0
+class Wire:
+    """A listening socket with an app behind it that answers "app", and one client."""
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        nonlocal called
-        called += 1
+    def __init__(self, echo: Echo) -> None:
+        self.called = 0
+        self.state = ServerState()
+        self._config = Config(
+            self._app, interface="asgi3", ws="none", lifespan="off", log_config=None
+        )
+        self._way = ShortWay(echo)
+
+    async def _app(self, scope: Any, receive: Any, send: Any) -> None:
+        self.called += 1
         while (await receive())["more_body"]:
             pass
         headers = [(b"content-length", b"3")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"app"})
 
-    config = Config(app, ws="none", lifespan="off", log_config=None)
-    state, way = ServerState(), ShortWay(echo)
+    def _connection(self) -> GuardedConnection:
+        return GuardedConnection(self._config, self.state, {}, limits=Limits(), short_way=self._way)
 
-    def connection() -> GuardedConnection:
-        return GuardedConnection(config, state, {}, limits=Limits(), short_way=way)
+    async def __aenter__(self) -> Wire:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._connection, "127.0.0.1", 0)
+        address = self._server.sockets[0].getsockname()
+        self._reader, self._writer = await asyncio.open_connection(*address)
+        return self
 
-    server = await asyncio.get_running_loop().create_server(connection, "127.0.0.1", 0)
-    host, port = server.sockets[0].getsockname()
-    reader, writer = await asyncio.open_connection(host, port)
-    answers = b""
-    for message in messages:
-        writer.write(message)
-        # every answer ends with three bytes of text
-        head = await reader.readuntil(b"\r\n\r\n")
-        answers += head + await reader.readexactly(3)
-    writer.close()
-    await writer.wait_closed()
-    server.close()
-    while state.connections:  # noqa: ASYNC110  # uvicorn has no event for it
+    async def __aexit__(self, *_: object) -> None:
+        await self.hang_up()
+        self._server.close()
+
+    async def hang_up(self) -> None:
+        self._writer.close()
+        await self._writer.wait_closed()
+        while self.state.connections:  # noqa: ASYNC110  # uvicorn has no event for it
+            await asyncio.sleep(0.001)
+
+    def send(self, message: bytes) -> None:
+        self._writer.write(message)
+
+    async def answer(self) -> bytes:
+        """The next answer; all of them end with three bytes of text."""
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        return head + await self._reader.readexactly(3)
+
+    async def talk(self, *messages: bytes) -> list[bytes]:
+        """Send messages one after the other; the texts of the answers."""
+        texts = []
+        for message in messages:
+            self.send(message)
+            texts.append((await self.answer())[-3:])
+        return texts
+
+    async def end(self) -> bytes:
+        """What else is sent until the server hangs up."""
+        return await self._reader.read()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    for _ in range(1000 * PATIENCE):
+        if condition():
+            return
         await asyncio.sleep(0.001)
-    return called, answers
+    raise AssertionError("it never came")
 
 
 def test_what_came_before_goes_the_short_way() -> None:
-    echo = Echo()
-    called, answers = asyncio.run(talk(echo, HEAD + b"one", HEAD + b"two", HEAD + b"six"))
-    assert (called, echo.asked) == (1, [b"two", b"six"])
-    assert re.findall(rb"\r\n\r\n(...)", answers) == [b"app", b"two", b"six"]
+    async def run() -> None:
+        echo = Echo()
+        async with Wire(echo) as wire:
+            texts = await wire.talk(HEAD + b"one", HEAD + b"two", HEAD + b"six")
+            assert (wire.called, echo.asked, texts) == (
+                1,
+                [b"two", b"six"],
+                [b"app", b"two", b"six"],
+            )
+
+    asyncio.run(run())
 
 
 def test_what_is_left_goes_the_ordinary_way() -> None:
-    echo = Echo()
-    called, answers = asyncio.run(talk(echo, HEAD + b"one", HEAD + b"no!", HEAD + b"two"))
-    assert (called, echo.asked) == (2, [b"no!", b"two"])
-    assert re.findall(rb"\r\n\r\n(...)", answers) == [b"app", b"app", b"two"]
+    async def run() -> None:
+        for head in (HEAD, PUT):
+            echo = Echo()
+            async with Wire(echo) as wire:
+                assert await wire.talk(head + b"one", head + b"no!", head + b"no!") == [b"app"] * 3
+                assert (wire.called, echo.asked) == (3, [b"no!"] * 2)
+
+    asyncio.run(run())
+
+
+def test_a_write_is_answered_when_it_is_told() -> None:
+    async def run() -> None:
+        echo = Echo()
+        async with Wire(echo) as wire:
+            await wire.talk(PUT + b"one")
+            wire.send(PUT + b"two")
+            await until(lambda: echo.asked)
+            echo.tell(409, b"two")
+            assert (await wire.answer()).startswith(b"HTTP/1.1 409 Conflict\r\n")
+            assert wire.called == 1
+
+    asyncio.run(run())
+
+
+def test_what_follows_a_write_waits_for_its_answer() -> None:
+    async def run() -> None:
+        echo = Echo()
+        async with Wire(echo) as wire:
+            await wire.talk(PUT + b"one", HEAD + b"one")
+            wire.send(PUT + b"two")
+            await until(lambda: echo.asked)
+            wire.send(HEAD + b"six")
+            (connection,) = wire.state.connections
+            await until(lambda: isinstance(connection, GuardedConnection) and connection.pipeline)
+            echo.tell(200, b"two")
+            assert [(await wire.answer())[-3:] for _ in range(2)] == [b"two", b"app"]
+
+    asyncio.run(run())
+
+
+def test_a_server_that_ends_waits_for_a_write_and_hangs_up() -> None:
+    async def run() -> None:
+        echo = Echo()
+        async with Wire(echo) as wire:
+            await wire.talk(PUT + b"one")
+            wire.send(PUT + b"two")
+            await until(lambda: echo.asked)
+            (connection,) = wire.state.connections
+            connection.shutdown()
+            echo.tell(200, b"two")
+            assert b"\r\nconnection: close\r\n" in await wire.answer()
+            assert await wire.end() == b""
+
+    asyncio.run(run())
+
+
+def test_nonsense_behind_a_write_is_dropped_and_the_write_is_answered() -> None:
+    async def run() -> None:
+        echo = Echo()
+        async with Wire(echo) as wire:
+            await wire.talk(PUT + b"one")
+            wire.send(PUT + b"two")
+            await until(lambda: echo.asked)
+            wire.send(b"complete nonsense\r\n\r\n")
+            await asyncio.sleep(0.05)
+            echo.tell(200, b"two")
+            assert (await wire.answer())[-3:] == b"two"
+            assert await wire.end() == b""
+
+    asyncio.run(run())
+
+
+def test_a_client_that_goes_while_it_waits_is_no_failure() -> None:
+    async def run() -> None:
+        echo = Echo()
+        async with Wire(echo) as wire:
+            await wire.talk(PUT + b"one")
+            wire.send(PUT + b"two")
+            await until(lambda: echo.asked)
+            await wire.hang_up()
+            echo.tell(200, b"two")
+
+    asyncio.run(run())
+
+
+def test_after_an_upgrade_nothing_goes_the_short_way() -> None:
+    async def run() -> None:
+        echo = Echo()
+        async with Wire(echo) as wire:
+            await wire.talk(HEAD + b"one", HEAD + b"two")
+            upgrade = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+            wire.send(upgrade)
+            await wire.answer()
+            wire.send(HEAD + b"six")
+            await wire.answer()
+            assert echo.asked == [b"two"]
+
+    asyncio.run(run())
 
 
 # that nobody can tell
@@ -203,6 +348,16 @@ REQUESTS: dict[str, Any] = {
     "missing field": {"type": "transformation"},
     "wrong field": {**GET, "checksum": "x"},
     "no object": [],
+}
+RECORD = {"type": "metadata", "checksum": checksum(1), "result": checksum(2)}
+WRITES: dict[str, Any] = {
+    "result": {"type": "transformation", "checksum": checksum(5), "value": checksum(6)},
+    "record": {**RECORD, "value": record(checksum(1), checksum(2), name="ä\ud800")},
+    "conflict": {**RECORD, "value": record(checksum(1), checksum(2), name="other")},
+    "contest of nothing": {**RECORD, "type": "irreproducible", "result": checksum(404)},
+    "missing field": RECORD,
+    "record of something else": {**RECORD, "value": record(checksum(3), checksum(2))},
+    "nothing that can be written": {"type": "protocol"},
 }
 
 
@@ -253,8 +408,18 @@ def answers(server: Server, *messages: bytes) -> list[tuple[bytes, bytes]]:
 @pytest.mark.parametrize("name", REQUESTS)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 def test_the_same_request_has_the_same_answer(server: Server, name: str, method: str) -> None:
-    message = request(REQUESTS[name], method)
-    ordinary = request(REQUESTS[name], method, "Connection: keep-alive, keep-alive")
+    assert_same_answers(server, REQUESTS[name], method)
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_the_same_write_has_the_same_answer(server: Server, name: str) -> None:
+    assert_same_answers(server, WRITES[name], "PUT")
+
+
+def assert_same_answers(server: Server, body: object, method: str) -> None:
+    message = request(body, method)
+    # which is not plain enough
+    ordinary = request(body, method, "Connection: keep-alive, keep-alive")
     first, *others = answers(server, ordinary, message, message, message)
     assert others == [first] * 3
 

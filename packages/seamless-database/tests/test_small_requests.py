@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from database_samples import checksum, record
 from seamless_database import Database
 from seamless_database.activity import Activity
 from seamless_database.auth import Tokens
+from seamless_database.bodies import MAX_BODY
 from seamless_database.small_requests import SmallRequests
 from seamless_database.tally import Tally
 
@@ -34,7 +36,7 @@ def tally() -> Tally:
 
 @pytest.fixture
 def small(database: Database, tally: Tally) -> SmallRequests:
-    return SmallRequests(database, tally, None)
+    return SmallRequests(database, tally, None, MAX_BODY)
 
 
 def asking(kind: object, **fields: object) -> bytes:
@@ -96,20 +98,108 @@ def test_an_answer_ends_idleness(database: Database) -> None:
     now = [0.0]
     tally = Tally(Activity(lambda: now[0]), None)
     now[0] = 5
-    SmallRequests(database, tally, None).get(asking("protocol"), CLIENT)
+    SmallRequests(database, tally, None, MAX_BODY).get(asking("protocol"), CLIENT)
     assert tally.activity.idle() == 0
 
 
+async def stored(small: SmallRequests, body: bytes) -> tuple[int, bytes] | None:
+    """Put a request; what is told of it, or None if it is left."""
+    told: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
+    if not small.put(body, CLIENT, lambda status, text: told.set_result((status, text))):
+        return None
+    return await asyncio.wait_for(told, 30)
+
+
+def test_a_write_is_taken_and_told_of(database: Database, small: SmallRequests) -> None:
+    one, two = checksum(1), checksum(2)
+    body = asking("transformation", checksum=one, value=two)
+    assert asyncio.run(stored(small, body)) == (200, b"OK")
+    assert database.get({"type": "transformation", "checksum": one}) == two
+
+
+def test_a_conflict_is_told(database: Database, small: SmallRequests) -> None:
+    one, two, three = checksum(1), checksum(2), checksum(3)
+    database.put({"type": "transformation", "checksum": one, "value": two})
+    body = asking("metadata", checksum=one, result=three, value=record(one, three))
+    answer = asyncio.run(stored(small, body))
+    assert answer is not None
+    assert answer[0] == 409
+    assert answer[1].startswith(b"ERROR: ")
+
+
+def test_a_write_is_counted_and_ends_idleness_when_it_is_told(database: Database) -> None:
+    now = [0.0]
+    tally = Tally(Activity(lambda: now[0]), None)
+    small = SmallRequests(database, tally, None, MAX_BODY)
+    body = asking("transformation", checksum=checksum(1), value=checksum(2))
+    idle: list[float] = []
+
+    async def put() -> None:
+        done = asyncio.Event()
+        assert small.put(body, CLIENT, lambda _status, _text: done.set())
+        now[0] = 5
+        idle.append(tally.activity.idle())
+        await asyncio.wait_for(done.wait(), 30)
+        now[0] = 7
+        idle.append(tally.activity.idle())
+
+    asyncio.run(put())
+    assert idle == [0, 2]
+    ((kind, _),) = tally.requests.items()
+    assert (kind.method, kind.type, kind.status) == ("PUT", "transformation", 200)
+
+
 @pytest.mark.parametrize(
-    ("method", "path"), [("PUT", "/"), ("HEAD", "/"), ("POST", "/"), ("GET", "/healthcheck")]
+    "body",
+    [
+        b"",
+        asking("transformation", checksum=checksum(1)),
+        asking("rev_transformations", checksum=checksum(1)),
+    ],
 )
-def test_only_reading_at_the_root_is_admitted(small: SmallRequests, method: str, path: str) -> None:
-    assert small.admits("GET", "/", [])
-    assert not small.admits(method, path, [])
+def test_whatever_is_no_write_is_left_uncounted(
+    small: SmallRequests, tally: Tally, body: bytes
+) -> None:
+    assert asyncio.run(stored(small, body)) is None
+    assert tally.requests.items() == []
 
 
-def test_only_those_with_a_token_are_admitted(database: Database, tally: Tally) -> None:
-    small = SmallRequests(database, tally, Tokens.parse(f"read {TOKEN}", "tokens"))
-    assert small.admits("GET", "/", SHOWN)
-    assert not small.admits("GET", "/", [])
-    assert not small.admits("GET", "/", [(b"authorization", b"Bearer x")])
+def test_a_database_that_is_closed_takes_nothing(database: Database, small: SmallRequests) -> None:
+    database.close()
+    body = asking("transformation", checksum=checksum(1), value=checksum(2))
+    assert asyncio.run(stored(small, body)) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "length"),
+    [
+        ("HEAD", "/", 5),
+        ("POST", "/", 5),
+        ("GET", "/healthcheck", 5),
+        ("PUT", "/x", 5),
+        ("GET", "/", 6),
+    ],
+)
+def test_other_requests_are_not_admitted(
+    database: Database, tally: Tally, method: str, path: str, length: int
+) -> None:
+    small = SmallRequests(database, tally, None, 5)
+    assert small.admits("GET", "/", [], 5)
+    assert small.admits("PUT", "/", [], 5)
+    assert not small.admits(method, path, [], length)
+
+
+def test_writes_are_not_admitted_where_there_are_none(database: Database, tally: Tally) -> None:
+    with Database(database.path) as read_only:
+        small = SmallRequests(read_only, tally, None, MAX_BODY)
+        assert small.admits("GET", "/", [], 5)
+        assert not small.admits("PUT", "/", [], 5)
+
+
+def test_only_those_with_a_token_for_it_are_admitted(database: Database, tally: Tally) -> None:
+    tokens = Tokens.parse(f"read {TOKEN}", "tokens")
+    small = SmallRequests(database, tally, tokens, MAX_BODY)
+    assert small.admits("GET", "/", SHOWN, 5)
+    assert not small.admits("PUT", "/", SHOWN, 5)
+    assert not small.admits("GET", "/", [], 5)
+    assert not small.admits("GET", "/", [(b"authorization", b"Bearer x")], 5)

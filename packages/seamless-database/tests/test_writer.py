@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 import time
@@ -225,6 +226,73 @@ def test_commits_and_what_waits_are_counted(writer: Writer) -> None:
     writer.close()
     assert writer.commits.writes.total == 6
     assert writer.commits.writes.count == writer.commits.seconds.count
+
+
+# event loops
+
+
+def test_an_event_loop_hears_of_each_write_when_it_is_in_the_file(
+    writer: Writer, file: Path
+) -> None:
+    heard: list[tuple[BaseException | None, list[int], int]] = []
+
+    async def write() -> None:
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell(error: BaseException | None) -> None:
+            heard.append((error, rows(file), threading.get_ident()))
+            if len(heard) == 3:
+                done.set()
+
+        gate = Gate(writer)
+        for number in (1, 1, 2):
+            writer.submit_soon(partial(insert, number), tell, loop)
+        gate.open()
+        await asyncio.wait_for(done.wait(), 30)
+
+    asyncio.run(write())
+    assert [type(error) for error, _, _ in heard] == [type(None), UnavailableError, type(None)]
+    assert [(seen, thread) for _, seen, thread in heard] == [([1, 2], threading.get_ident())] * 3
+
+
+def test_one_that_cannot_be_told_keeps_nobody_from_hearing(
+    writer: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def write() -> None:
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+        def fail(_: BaseException | None) -> None:
+            raise ValueError("not listening")
+
+        gate = Gate(writer)
+        writer.submit_soon(partial(insert, 1), fail, loop)
+        writer.submit_soon(partial(insert, 2), lambda _: done.set(), loop)
+        gate.open()
+        await asyncio.wait_for(done.wait(), 30)
+
+    asyncio.run(write())
+    assert "could be told" in caplog.text
+
+
+def test_an_event_loop_that_is_gone_changes_nothing_for_the_others(
+    writer: Writer, file: Path
+) -> None:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    gate = Gate(writer)
+    writer.submit_soon(partial(insert, 1), lambda _: None, loop)
+    stays = writer.submit(partial(insert, 2))
+    gate.open()
+    stays.result(30)
+    assert rows(file) == [1, 2]
+
+
+def test_after_closing_nothing_is_taken_from_a_loop(writer: Writer) -> None:
+    writer.close()
+    loop = asyncio.new_event_loop()
+    with pytest.raises(DatabaseClosedError):
+        writer.submit_soon(partial(insert, 1), lambda _: None, loop)
+    loop.close()
 
 
 @pytest.mark.stress

@@ -28,7 +28,7 @@ DONE = Answer(200, "OK")
 MISS = Answer(UnknownKeyError.status, "ERROR: Unknown key")
 
 
-def refusal(error: Exception) -> Answer:
+def refusal(error: BaseException) -> Answer:
     """Answer an error: ours by its status, and what we did not foresee by 500."""
     if isinstance(error, DatabaseError):
         return Answer(error.status, f"ERROR: {error}")

@@ -79,7 +79,7 @@ def create_app(
     app = Application(lifespan=lifespan)
     tally = Tally(activity or Activity(), log)
     endpoint = _Endpoint(database, checker, tally, max_body=max_body, tokens=tokens)
-    app.small_requests = SmallRequests(database, tally, tokens)
+    app.small_requests = SmallRequests(database, tally, tokens, max_body)
     # what no route claims: the protocol is spoken on every path
     app.router.default = endpoint
     return app

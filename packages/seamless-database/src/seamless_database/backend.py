@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seamless_database.figures import Commits
     from seamless_database.statements import InterruptibleConnection
     from seamless_database.turns import Turns
+    from seamless_database.writer import Tell
 
 T = TypeVar("T")
 
@@ -72,6 +73,10 @@ class Backend(Protocol):
 
     async def store(self, request: records.Write) -> None:
         """Do a checked write request; returns when it is safe."""
+        ...
+
+    def store_soon(self, request: records.Write, tell: Tell) -> None:
+        """Queue a checked write request; `tell` hears on this event loop when it is safe."""
         ...
 
     def read(self, work: Callable[[InterruptibleConnection], T]) -> T | None:

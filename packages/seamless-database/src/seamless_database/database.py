@@ -13,7 +13,6 @@ import enum
 import sqlite3
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -151,10 +150,7 @@ class Database:
 
     async def store(self, request: records.Write) -> None:
         """Do a checked write request; returns when it is safe."""
-        loop = asyncio.get_running_loop()
-        stored: asyncio.Future[None] = loop.create_future()
-        self.store_soon(request, partial(_settle, stored))
-        await stored
+        await asyncio.wrap_future(self.submit(request.run))
 
     def store_soon(self, request: records.Write, tell: Tell) -> None:
         """Queue a checked write request; `tell` hears on this event loop when it is safe."""
@@ -320,13 +316,3 @@ class Database:
 def _journal_mode(connection: Connection) -> str:
     row = connection.command("PRAGMA journal_mode")
     return str(row[0]) if row else ""
-
-
-def _settle(stored: asyncio.Future[None], error: Exception | None) -> None:
-    # whoever went away has cancelled it
-    if stored.done():
-        return
-    if error is None:
-        stored.set_result(None)
-    else:
-        stored.set_exception(error)

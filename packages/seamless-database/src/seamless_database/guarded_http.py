@@ -7,7 +7,9 @@ bounded, and answers keep their order.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import (
@@ -17,8 +19,6 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 if TYPE_CHECKING:
-    import asyncio
-
     from seamless_database.short_way import ShortWay
 
 #: seconds in which a client that was refused may read why; what it still sends is dropped
@@ -117,7 +117,7 @@ class GuardedConnection(HttpToolsProtocol):
             self._refuse(431, f"more than {self._limits.headers} headers, or too large ones")
             raise _HeadTooLargeError
         if self.parser.should_upgrade():
-            # to uvicorn, what comes after it is no HTTP
+            # what comes after it need not be HTTP
             self._short_way = None
         super().on_headers_complete()
         self._loose = 0
@@ -174,21 +174,57 @@ class GuardedConnection(HttpToolsProtocol):
         return None if cycle is None or cycle.response_complete else cycle
 
     def _answered_at_once(self, data: bytes) -> bool:
-        """Answer a small request on the spot, if it is one that can be."""
+        """Answer a small request on the spot, or take one, if it is one for which that is done."""
         way = self._short_way
         if way is None or self.flow.write_paused:
             return False
         body = way.body(data)
         if body is None:
             return False
+        if data.startswith(b"PUT"):
+            return self._took(way, body)
         answer = way.requests.get(body, self.client)
         if answer is None:
             return False
         # from here on, `look` ends what stays idle
         self._unset_keepalive_if_required()
         self.server_state.total_requests += 1
-        self.transport.write(way.answer(*answer, self.server_state.default_headers))
+        own = self.server_state.default_headers
+        self.transport.write(way.answer(*answer, own, last=False))
         return True
+
+    def _took(self, way: ShortWay, body: bytes) -> bool:
+        """Have a small write done; until it is, the connection is as busy as with any request."""
+        cycle = RequestResponseCycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=True,
+            on_response=self.on_response_complete,
+        )
+        cycle.more_body = False
+        if not way.requests.put(body, self.client, partial(self._tell, way, cycle)):
+            return False
+        self._unset_keepalive_if_required()
+        self.cycle = cycle
+        return True
+
+    def _tell(self, way: ShortWay, cycle: RequestResponseCycle, status: int, text: bytes) -> None:
+        """Answer a write; an answer to the last request closes the connection."""
+        cycle.response_complete = True
+        if cycle.disconnected:
+            return
+        own, last = self.server_state.default_headers, not cycle.keep_alive
+        self.transport.write(way.answer(status, text, own, last=last))
+        if last:
+            self.transport.close()
+        self.on_response_complete()
 
     def _learn(self, data: bytes) -> None:
         """Remember the head of the one request that has just arrived at once."""

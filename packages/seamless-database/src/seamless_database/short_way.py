@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from seamless_database.answers import TEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from seamless_database.tally import Client
 
@@ -34,12 +34,16 @@ _UNUSUAL = frozenset([b"expect", b"proxy-connection", b"transfer-encoding", b"up
 class SmallRequests(Protocol):
     """What an app offers to a connection, next to itself."""
 
-    def admits(self, method: str, path: str, headers: Iterable[Header]) -> bool:
+    def admits(self, method: str, path: str, headers: Iterable[Header], length: int) -> bool:
         """Tell whether requests with this head may be asked here; it depends on nothing else."""
         ...
 
     def get(self, body: bytes, client: Client) -> tuple[int, bytes] | None:
         """Answer a request by status and text; None if it has to go the ordinary way."""
+        ...
+
+    def put(self, body: bytes, client: Client, tell: Callable[[int, bytes], None]) -> bool:
+        """Take a request whose status and text are told later, on the event loop, exactly once."""
         ...
 
 
@@ -68,12 +72,14 @@ class ShortWay:
         # so nothing is before or behind the request, and its head ends where we think it does
         if length != len(data) - end or not data.startswith(b"%b %b " % (method.encode(), url)):
             return
-        if len(data) <= SMALL and self.requests.admits(method, url.decode(), headers):
+        if len(data) > SMALL:
+            return
+        if self.requests.admits(method, url.decode(), headers, length):
             if len(self._known) >= KNOWN:
                 self._known.clear()
             self._known[sha256(data[:end]).digest()] = length
 
-    def answer(self, status: int, text: bytes, own: Sequence[Header]) -> bytes:
+    def answer(self, status: int, text: bytes, own: Sequence[Header], *, last: bool) -> bytes:
         """Write an answer; `own` are the headers of the server, a new list whenever they change."""
         if own is not self._own:
             self._own, self._begun = own, {}
@@ -81,7 +87,8 @@ class ShortWay:
         if begin is None:
             headers = b"".join(b"%b: %b\r\n" % header for header in [*own, TEXT])
             begin = self._begun[status] = STATUS_LINE[status] + headers
-        return b"%bcontent-length: %d\r\n\r\n%b" % (begin, len(text), text)
+        close = b"connection: close\r\n" if last else b""
+        return b"%bcontent-length: %d\r\n%b\r\n%b" % (begin, len(text), close, text)
 
 
 def _length(headers: Sequence[Header]) -> int | None:

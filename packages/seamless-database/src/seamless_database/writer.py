@@ -8,11 +8,14 @@ refused ones too, for what they were refused for is gone as well.
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from seamless_database.errors import DatabaseClosedError, UnavailableError
@@ -20,6 +23,8 @@ from seamless_database.figures import Commits
 from seamless_database.transactions import not_written
 
 if TYPE_CHECKING:
+    import asyncio
+
     from seamless_database.transactions import Transactions, Work
 
 #: requests in one transaction; bounds how long the first of them waits for the last
@@ -28,28 +33,25 @@ MAX_BATCH = 256
 MAX_WAITING = 10_000
 
 
+#: hears of success by None
+Tell = Callable[[BaseException | None], None]
+_LOG = logging.getLogger(__name__)
+
+
 @dataclass(slots=True)
 class _Job:
-    """Something to write, and whom to tell."""
+    """Something to write, whom to tell, and on which event loop; None is the writer's thread."""
 
     work: Work
-    future: Future[None] = field(default_factory=Future)
+    tell: Tell
+    loop: asyncio.AbstractEventLoop | None = None
     error: Exception | None = None
-
-    def tell(self) -> None:
-        # a client that went away has cancelled its future; what it asked for is done all the same
-        if not self.future.set_running_or_notify_cancel():
-            return
-        if self.error is None:
-            self.future.set_result(None)
-        else:
-            self.future.set_exception(self.error)
 
 
 class Writer:
     """Owns what writes, and a thread that nobody else writes from.
 
-    `submit` and `close` are safe from any thread.
+    `submit`, `submit_soon` and `close` are safe from any thread.
     """
 
     def __init__(self, transactions: Transactions) -> None:
@@ -70,14 +72,13 @@ class Writer:
 
     def submit(self, work: Work) -> Future[None]:
         """Queue some work; the future is done once it is on the disk, or has failed."""
-        job = _Job(work)
-        with self._lock:
-            if self._closed:
-                raise DatabaseClosedError
-            if self._queue.qsize() >= MAX_WAITING:
-                raise UnavailableError(f"{MAX_WAITING} writes are waiting already; try again later")
-            self._queue.put(job)
-        return job.future
+        future: Future[None] = Future()
+        self._put(_Job(work, partial(_settle, future)))
+        return future
+
+    def submit_soon(self, work: Work, tell: Tell, loop: asyncio.AbstractEventLoop) -> None:
+        """Queue some work, of which `tell` hears on an event loop."""
+        self._put(_Job(work, tell, loop))
 
     @property
     def waiting(self) -> int:
@@ -103,8 +104,15 @@ class Writer:
             except Exception as error:  # noqa: BLE001  # the thread must live, and clients be told
                 self._transactions.rollback()
                 self._fail(batch, error)
-            for job in batch:
-                job.tell()
+            _announce(batch)
+
+    def _put(self, job: _Job) -> None:
+        with self._lock:
+            if self._closed:
+                raise DatabaseClosedError
+            if self._queue.qsize() >= MAX_WAITING:
+                raise UnavailableError(f"{MAX_WAITING} writes are waiting already; try again later")
+            self._queue.put(job)
 
     def _transact(self, batch: list[_Job]) -> None:
         """Write a batch, which grows by what is waiting; raises why all of it is lost."""
@@ -140,3 +148,37 @@ class Writer:
         told = error if isinstance(error, UnavailableError) else not_written(error)
         for job in batch:
             job.error = told
+
+
+def _announce(batch: list[_Job]) -> None:
+    """Tell everybody how it went; an event loop is woken once for all that it is to hear."""
+    by_loop: dict[asyncio.AbstractEventLoop | None, list[_Job]] = {}
+    for job in batch:
+        by_loop.setdefault(job.loop, []).append(job)
+    for loop, jobs in by_loop.items():
+        if loop is None:
+            _tell(jobs)
+            continue
+        try:
+            loop.call_soon_threadsafe(_tell, jobs)
+        except RuntimeError:
+            # it is closed, so nobody waits there any more
+            continue
+
+
+def _tell(jobs: list[_Job]) -> None:
+    for job in jobs:
+        try:
+            job.tell(job.error)
+        except Exception:  # noqa: BLE001  # the others are to hear of theirs
+            _LOG.exception("nobody could be told of a write")
+
+
+def _settle(future: Future[None], error: Exception | None) -> None:
+    # whoever went away has cancelled it; what was asked for is done all the same
+    if not future.set_running_or_notify_cancel():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)

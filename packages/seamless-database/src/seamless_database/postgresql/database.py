@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from seamless_database.figures import Commits
     from seamless_database.postgresql.address import Address
+    from seamless_database.writer import Tell
 
 T = TypeVar("T")
 
@@ -136,6 +138,16 @@ class PostgresDatabase:
     async def store(self, request: records.Write) -> None:
         """Do a checked write request; returns when it is safe."""
         await asyncio.wrap_future(self._submit(request))
+
+    def store_soon(self, request: records.Write, tell: Tell) -> None:
+        """Queue a checked write request; `tell` hears on this event loop when it is safe."""
+        loop = asyncio.get_running_loop()
+
+        def done(future: Future[None]) -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+                loop.call_soon_threadsafe(tell, future.exception())
+
+        self._submit(request).add_done_callback(done)
 
     def read(self, work: Callable[[Reading], T]) -> T | None:
         """Call `work` with a reading connection."""
