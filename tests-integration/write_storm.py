@@ -32,6 +32,13 @@ class Acknowledged:
     def count(self) -> int:
         return len(self.records) + len(self.results) + len(self.contested)
 
+    def add(self, other: Acknowledged) -> None:
+        """Take in what another part was acknowledged."""
+        self.records |= other.records
+        self.results |= other.results
+        self.contested |= other.contested
+        self.refused += other.refused
+
 
 class WriteStorm:
     """As many threads, each with its own connection, until the server is gone or `stop`."""
@@ -53,15 +60,16 @@ class WriteStorm:
         whole = Acknowledged()
         for thread, part in zip(self._threads, self._parts, strict=True):
             thread.join()
-            whole.records |= part.records
-            whole.results |= part.results
-            whole.contested |= part.contested
-            whole.refused += part.refused
+            whole.add(part)
         return whole
 
     @property
     def count(self) -> int:
         return sum(part.count for part in self._parts)
+
+    @property
+    def refused(self) -> int:
+        return sum(part.refused for part in self._parts)
 
     def _write(self, name: object, part: Acknowledged) -> None:
         connection = http.client.HTTPConnection(

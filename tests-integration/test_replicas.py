@@ -1,0 +1,146 @@
+"""Several servers on one PostgreSQL database: one of them killed, or the database gone for a while."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from database_places import Place, fresh_place
+from database_samples import checksum, record
+from database_server import PATIENCE, Server
+from own_postgres import own_server
+from write_storm import Acknowledged, WriteStorm, missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+WRITERS = 32
+KEYS = 12
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with fresh_place("postgresql", tmp_path) as place:
+        yield place
+
+
+@pytest.mark.stress
+def test_of_conflicting_writers_one_wins_and_all_servers_tell_the_same(place: Place) -> None:
+    with Server(place.target) as one, Server(place.target) as other:
+        servers = (one, other)
+        start = threading.Barrier(WRITERS)
+
+        def write(writer: int) -> list[int]:
+            """Offer another result for each key; returns the keys that this writer has won."""
+            server, won = servers[writer % 2], []
+            start.wait(PATIENCE)
+            for number in range(KEYS):
+                key, result = checksum(("key", number)), checksum((number, writer))
+                body = record(key, result)
+                answer = server.put("metadata", checksum=key, result=result, value=body)
+                assert answer.status in (200, 409), answer
+                if answer.status == 200:
+                    won.append(number)
+                # whoever has won, it is over; nobody may tell of anything else from now on
+                told = {each.get("transformation", checksum=key).text for each in servers}
+                assert len(told) == 1
+                assert (answer.status == 200) == (told == {result})
+            return won
+
+        with ThreadPoolExecutor(WRITERS) as pool:
+            won = list(pool.map(write, range(WRITERS)))
+    assert sorted(number for numbers in won for number in numbers) == list(range(KEYS))
+    assert place.count("transformation") == place.count("meta_data") == KEYS
+    assert place.count("rev_transformation") == KEYS
+
+
+@pytest.mark.stress
+def test_what_one_server_has_acknowledged_the_other_tells_at_once(place: Place) -> None:
+    with Server(place.target) as one, Server(place.target) as other:
+
+        def follow(writer: int) -> None:
+            key = checksum(writer)
+            for number in range(20):
+                ours, theirs = (one, other) if number % 2 else (other, one)
+                result = checksum((writer, number))
+                assert ours.put("transformation", checksum=key, value=result).status == 200
+                assert theirs.get("transformation", checksum=key).text == result
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(follow, range(8)))
+
+
+@pytest.mark.crash
+@pytest.mark.stress
+def test_a_killed_server_loses_nothing_and_holds_up_nobody(
+    place: Place, note: Callable[[str], None]
+) -> None:
+    whole = Acknowledged()
+    with Server(place.target) as survivor:
+        for number in range(3):
+            victim = Server(place.target)
+            storms = [
+                WriteStorm(server, (name, number), clients=8)
+                for name, server in (("victim", victim), ("survivor", survivor))
+            ]
+            while min(storm.count for storm in storms) < 40:
+                time.sleep(0.01)
+            victim.process.kill()
+            before = storms[1].count
+            while storms[1].count < before + 40:
+                time.sleep(0.01)
+            for storm in storms:
+                whole.add(storm.stop())
+            victim.end()
+        for key in list(whole.records)[:50]:
+            assert survivor.get("metadata", checksum=key).status == 200
+    assert whole.refused == 0
+    assert missing(place, whole) == []
+    note(f"{whole.count} writes acknowledged by a server that was killed and one that was not")
+
+
+@pytest.mark.crash
+@pytest.mark.stress
+def test_while_the_database_is_away_servers_say_so_and_then_go_on(
+    note: Callable[[str], None],
+) -> None:
+    whole = Acknowledged()
+    with own_server() as postgres, Server(postgres.url) as one, Server(postgres.url) as other:
+        servers = (one, other)
+        storms = [WriteStorm(server, server.port, clients=6) for server in servers]
+        _wait_for(lambda: min(storm.count for storm in storms) >= 50)
+        postgres.stop()
+        for server in servers:
+            put = server.put("transformation", checksum=checksum(1), value=checksum(2))
+            get = server.get("transformation", checksum=checksum(1))
+            for answer in (put, get, server.get("rev_transformations", checksum=checksum(2))):
+                assert answer.status == 503, answer
+                assert answer.text.startswith("ERROR: the database could not be "), answer
+            health = server.ask("GET", path="/healthcheck")
+            assert health.status == 503
+            assert health.text.startswith("ERROR: degraded: ")
+            assert server.ask("GET", path="/metrics").status == 200
+        postgres.start()
+        before = max(storm.count for storm in storms)
+        _wait_for(lambda: min(storm.count for storm in storms) > before + 50)
+        _wait_for(lambda: all(map(_is_well, servers)))
+        for storm in storms:
+            assert storm.refused > 0
+            whole.add(storm.stop())
+        assert missing(Place(postgres.url), whole) == []
+    note(f"{whole.count} writes acknowledged before and after, {whole.refused} refused meanwhile")
+
+
+def _is_well(server: Server) -> bool:
+    return server.ask("GET", path="/healthcheck").status == 200
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
