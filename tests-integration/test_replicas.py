@@ -1,4 +1,4 @@
-"""Several servers on one PostgreSQL database: one of them killed, or the database gone for a while."""
+"""Several servers on one PostgreSQL: one of them killed, or the database gone for a while."""
 
 from __future__ import annotations
 
