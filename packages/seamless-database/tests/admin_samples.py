@@ -10,13 +10,18 @@ import sys
 from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from database_samples import checksum, record
 from database_server import PATIENCE, shared
 
-from seamless_database import Database
 from seamless_database.admin.main import main
+from seamless_database.admin.psycopg_texts import connect
+from seamless_database.backend import open_database
+from seamless_database.postgresql.address import Address
+from seamless_database.schema import TABLES
+
+Where = TypeVar("Where", bound="Path | str")
 
 COMMAND = (sys.executable, "-W", "error", "-m", "seamless_database.admin")
 FIXTURES = {
@@ -81,12 +86,12 @@ def told(*words: str | Path, status: int = 0, stdin: str = "") -> Any:
     return done.json()
 
 
-def put(file: Path, *requests: dict[str, Any]) -> Path:
+def put(where: Where, *requests: dict[str, Any]) -> Where:
     """Store something as the server would."""
-    with Database(file, writable=True) as database:
+    with open_database(where, writable=True) as database:
         for request in requests:
             database.put(request)
-    return file
+    return where
 
 
 def transformation(key: object, result: object) -> dict[str, Any]:
@@ -129,24 +134,40 @@ def probe(label: str, key: object, captured_at: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def sql(file: Path, statement: str, *values: object) -> list[tuple[Any, ...]]:
-    """Do to a file what no server of ours would."""
-    with closing(sqlite3.connect(file)) as connection:
+def sql(where: Path | str, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    """Do to a database what no server of ours would."""
+    if isinstance(where, str):
+        with connect(Address.of(where)) as raw:
+            cursor = raw.execute(statement.replace("?", "%s").encode(), values)
+            return cursor.fetchall() if cursor.description else []
+    with closing(sqlite3.connect(where)) as connection:
         rows = connection.execute(statement, values).fetchall()
         connection.commit()
     return rows
 
 
-def rows(file: Path, table: str) -> set[tuple[Any, ...]]:
+def rows(where: Path | str, table: str) -> set[tuple[Any, ...]]:
     """What a table says, without row numbers."""
-    names = [row[1] for row in sql(file, f"PRAGMA table_info({table})") if row[1] != "id"]
-    return set(sql(file, f"SELECT {', '.join(names)} FROM {table}"))
+    if isinstance(where, str):
+        names = [column.name for column in TABLES[table].columns]
+    else:
+        names = [row[1] for row in sql(where, f"PRAGMA table_info({table})")]
+    listed = ", ".join(name for name in names if name != "id")
+    return set(sql(where, f"SELECT {listed} FROM {table}"))
 
 
-def contents(file: Path) -> dict[str, list[tuple[Any, ...]]]:
+def contents(where: Path | str) -> dict[str, list[tuple[Any, ...]]]:
     """What every table says, in an order of its own."""
-    tables = [name for (name,) in sql(file, "SELECT name FROM sqlite_master WHERE type = 'table'")]
-    return {table: sorted(rows(file, table)) for table in tables}
+    if isinstance(where, str):
+        tables = list(TABLES)
+    else:
+        tables = [n for (n,) in sql(where, "SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return {table: sorted(rows(where, table)) for table in tables}
+
+
+def state(where: Path | str) -> object:
+    """Something that differs if anything was changed."""
+    return where.read_bytes() if isinstance(where, Path) else contents(where)
 
 
 def make_legacy(file: Path, notes: dict[object, object]) -> Path:

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from database_places import BACK_ENDS, fresh_place
 
 #: what the command takes over when it is called in this process
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture(params=BACK_ENDS)
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | str]:
+    """An empty database of either kind: the path of a file that is not there yet, or a URL."""
+    with fresh_place(request.param, tmp_path) as place:
+        yield Path(place.target) if place.is_file else place.target
+
+
+@pytest.fixture
+def postgresql(tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database."""
+    with fresh_place("postgresql", tmp_path) as place:
+        yield place.target
 
 
 @pytest.fixture(autouse=True)

@@ -19,12 +19,13 @@ from admin_samples import (
     probe,
     put,
     sql,
+    state,
     told,
     transformation,
 )
 from database_samples import checksum, record
 
-from seamless_database import Database
+from seamless_database.backend import open_database
 
 X, Y = checksum("x"), checksum("y")
 #: what may be wrong -> how it comes about
@@ -33,7 +34,7 @@ WRONG: dict[str, tuple[str, tuple[object, ...]]] = {
         "INSERT INTO transformation VALUES ('abc', ?)", (X,)),
     "malformed checksums in rev_transformation": (
         "INSERT INTO rev_transformation (result, checksum) VALUES (?, ?)", (X.upper(), Y)),
-    "malformed checksums in meta_data": ("UPDATE meta_data SET result = 5", ()),
+    "malformed checksums in meta_data": ("UPDATE meta_data SET result = '5'", ()),
     "malformed checksums in irreproducible_transformation": (
         "UPDATE irreproducible_transformation SET checksum = ?", (X[:-1] + "\0",)),
     "malformed checksums in buffer_info": ("UPDATE buffer_info SET checksum = ''", ()),
@@ -65,9 +66,11 @@ WRONG: dict[str, tuple[str, tuple[object, ...]]] = {
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def file(where: Path | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path | str:
+    # the backup of what is no file goes there
+    monkeypatch.chdir(tmp_path)
     return put(
-        tmp_path / "seamless.db",
+        where,
         metadata(1, "a"),
         transformation(2, "a"),
         metadata(3, "b"),
@@ -79,22 +82,22 @@ def file(tmp_path: Path) -> Path:
     )
 
 
-def backups(file: Path) -> list[Path]:
-    return [path for path in file.parent.iterdir() if ".before-" in path.name]
+def backups(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if ".before-" in path.name]
 
 
 def problems(findings: dict[str, Any]) -> dict[str, int]:
     return {row["problem"]: row["rows"] for row in findings["problems"]}
 
 
-def test_a_file_of_ours_is_clean(file: Path) -> None:
+def test_a_file_of_ours_is_clean(file: Path | str) -> None:
     findings = told("check", file)
     assert findings["clean"]
     assert findings["problems"] == []
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_found_repaired_and_gone(file: Path, name: str) -> None:
+def test_what_is_wrong_is_found_repaired_and_gone(file: Path | str, name: str) -> None:
     statement, values = WRONG[name]
     sql(file, statement, *values)
     before = contents(file)
@@ -108,23 +111,25 @@ def test_what_is_wrong_is_found_repaired_and_gone(file: Path, name: str) -> None
     assert contents(Path(findings["backup"])) == before
 
 
-def test_a_dry_run_tells_the_repairs_and_changes_nothing(file: Path) -> None:
+def test_a_dry_run_tells_the_repairs_and_changes_nothing(file: Path | str, tmp_path: Path) -> None:
     sql(file, "DELETE FROM rev_transformation")
-    before = file.read_bytes()
+    before = state(file)
     findings = told("check", file, "--repair", "--dry-run", status=3)
     assert findings["repaired"] == [{"problem": "transformations without a reverse row", "rows": 2}]
-    assert file.read_bytes() == before
-    assert not backups(file)
+    assert state(file) == before
+    assert not backups(tmp_path)
 
 
-def test_a_clean_file_is_neither_changed_nor_copied_by_a_repair(file: Path) -> None:
-    before = file.read_bytes()
+def test_a_clean_file_is_neither_changed_nor_copied_by_a_repair(
+    file: Path | str, tmp_path: Path
+) -> None:
+    before = state(file)
     told("check", file, "--repair")
-    assert file.read_bytes() == before
-    assert not backups(file)
+    assert state(file) == before
+    assert not backups(tmp_path)
 
 
-def test_more_rows_than_one_transaction_takes_are_repaired(file: Path) -> None:
+def test_more_rows_than_one_transaction_takes_are_repaired(file: Path | str) -> None:
     sql(
         file,
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1201) "
@@ -137,7 +142,7 @@ def test_more_rows_than_one_transaction_takes_are_repaired(file: Path) -> None:
     assert told("check", file)["clean"]
 
 
-def test_of_contested_duplicates_the_one_with_a_record_stays(file: Path) -> None:
+def test_of_contested_duplicates_the_one_with_a_record_stays(file: Path | str) -> None:
     kept = sql(file, "SELECT metadata FROM irreproducible_transformation")
     sql(file, "UPDATE irreproducible_transformation SET id = 9")
     sql(
@@ -149,7 +154,7 @@ def test_of_contested_duplicates_the_one_with_a_record_stays(file: Path) -> None
     assert sql(file, "SELECT metadata FROM irreproducible_transformation") == kept
 
 
-def test_a_record_of_something_else_is_found(file: Path) -> None:
+def test_a_record_of_something_else_is_found(file: Path | str) -> None:
     other = json.dumps(record(checksum(1), checksum("another")))
     sql(file, "UPDATE meta_data SET metadata = ?", other)
     assert problems(told("check", file, status=3)) == {
@@ -157,16 +162,16 @@ def test_a_record_of_something_else_is_found(file: Path) -> None:
     }
 
 
-def test_numbers_without_a_json_form_become_null(file: Path) -> None:
+def test_numbers_without_a_json_form_become_null(file: Path | str) -> None:
     text = '{"length": 5, "dtype": NaN}'
     sql(file, "UPDATE buffer_info SET buffer_info = ?", text)
     told("check", file, "--repair")
-    with Database(file) as database:
+    with open_database(file) as database:
         answer = database.get({"type": "buffer_info", "checksum": checksum("a")})
     assert json.loads(answer or "") == {"length": 5, "dtype": None}
 
 
-def test_answers_are_the_same_after_a_repair(file: Path) -> None:
+def test_answers_are_the_same_after_a_repair(file: Path | str) -> None:
     sql(file, "INSERT INTO rev_transformation SELECT id + 100, result, checksum "
               "FROM rev_transformation")  # fmt: skip
     questions = [
@@ -177,7 +182,7 @@ def test_answers_are_the_same_after_a_repair(file: Path) -> None:
     ]
 
     def answers() -> list[str | None]:
-        with Database(file) as database:
+        with open_database(file) as database:
             return [database.get(question) for question in questions]
 
     before = answers()
@@ -185,24 +190,25 @@ def test_answers_are_the_same_after_a_repair(file: Path) -> None:
     assert answers() == before
 
 
-def test_legacy_records_are_a_problem_and_migration_is_advised(file: Path) -> None:
-    make_legacy(file, {1: {}})
+def test_legacy_records_are_a_problem_and_migration_is_advised(tmp_path: Path) -> None:
+    file = make_legacy(put(tmp_path / "seamless.db"), {1: {}})
     findings = told("check", file, status=3)
     assert findings["legacy_records"] == 1
     assert findings["advice"].startswith("seamless-database-admin migrate ")
 
 
-def test_damaged_pages_are_told_and_never_repaired(file: Path) -> None:
+def test_damaged_pages_are_told_and_never_repaired(tmp_path: Path) -> None:
+    file = put(tmp_path / "seamless.db", transformation(1, "a"))
     page = sql(file, "SELECT rootpage FROM sqlite_master WHERE name = 'transformation'")[0][0]
     with file.open("r+b") as opened:
         opened.seek((page - 1) * 4096)
         opened.write(b"\xff" * 4096)
-    before = file.read_bytes()
+    before = state(file)
     assert told("check", file, status=3)["damage"]
     done = admin("check", "--repair", file)
     assert done.status == 1
     assert "damaged" in done.err
-    assert file.read_bytes() == before
+    assert state(file) == before
 
 
 @pytest.mark.parametrize("name", FIXTURES)

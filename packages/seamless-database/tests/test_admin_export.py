@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from admin_samples import (
     FIXTURES,
+    Where,
     admin,
     buffer_info,
     contents,
@@ -25,11 +26,10 @@ from database_samples import checksum
 from seamless_database import Database
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
+def filled(where: Where) -> Where:
     """Two results that have nothing to do with each other, and what was made from the first."""
     return put(
-        tmp_path / "seamless.db",
+        where,
         metadata("tf", "raw", node=checksum("node")),
         transformation("tf again", "raw"),
         transformation("tf wrong", "other raw"),
@@ -50,13 +50,23 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return filled(tmp_path / "seamless.db")
+
+
+@pytest.fixture
+def source(where: Path | str) -> Path | str:
+    return filled(where)
+
+
+@pytest.fixture
 def target(tmp_path: Path) -> Path:
     return tmp_path / "target.db"
 
 
-def test_a_copy_holds_everything(file: Path, target: Path) -> None:
-    findings = told("export", file, target)
-    assert contents(target) == contents(file)
+def test_a_copy_holds_everything(source: Path | str, target: Path) -> None:
+    findings = told("export", source, target)
+    assert contents(target) == contents(source)
     assert findings["bytes"] == target.stat().st_size
 
 
@@ -102,7 +112,44 @@ def test_a_dry_run_writes_nothing(file: Path, target: Path) -> None:
     assert list(target.parent.iterdir()) == [file]
 
 
-def test_a_closure_holds_what_the_result_depends_on(file: Path, target: Path) -> None:
+def test_a_postgresql_is_filled_like_a_file(file: Path, postgresql: str) -> None:
+    told("export", file, postgresql)
+    assert contents(postgresql) == contents(file)
+
+
+def test_a_postgresql_gets_a_closure_like_a_file(file: Path, target: Path, postgresql: str) -> None:
+    for where in (target, postgresql):
+        told("export", file, where, "--closure", checksum("result"))
+    assert contents(postgresql) == contents(target)
+
+
+def test_a_postgresql_numbers_new_rows_after_those_it_was_filled_with(
+    file: Path, postgresql: str
+) -> None:
+    told("export", file, postgresql)
+    put(postgresql, transformation("new", "raw"))
+    assert checksum("new") in {row[1] for row in rows(postgresql, "rev_transformation")}
+
+
+def test_a_postgresql_with_rows_is_left_alone(file: Path, postgresql: str) -> None:
+    put(postgresql, transformation(1, 2))
+    before = contents(postgresql)
+    for more in ([], ["--dry-run"], ["--closure", checksum("result")]):
+        done = admin("export", file, postgresql, *more)
+        assert done.status == 1
+        assert "holds rows already" in done.err
+    assert contents(postgresql) == before
+
+
+def test_a_dry_run_makes_no_tables_in_a_postgresql(file: Path, postgresql: str) -> None:
+    told("export", file, postgresql, "--dry-run")
+    done = admin("stats", postgresql)
+    assert done.status == 1
+    assert "none of the tables" in done.err
+
+
+def test_a_closure_holds_what_the_result_depends_on(source: Path | str, target: Path) -> None:
+    file = source
     told("export", file, target, "--closure", checksum("result"))
     pairs = {("tf", "raw"), ("tf again", "raw")}
     assert rows(target, "transformation") == {(checksum(a), checksum(b)) for a, b in pairs}

@@ -30,6 +30,7 @@ def every_command(file: Path) -> list[list[str | Path]]:
         ["check", "--repair", file],
         ["migrate", file],
         ["export", file, target],
+        ["copy", file, target],
         ["merge", file, "--into", target],
         ["prune", "--irreproducible", file],
     ]
@@ -46,17 +47,17 @@ def assert_one_line(status: int, err: str, *words: str) -> None:
 def test_help_names_every_sub_command() -> None:
     done = admin("--help")
     assert done.status == 0
-    for name in ("check", "export", "merge", "migrate", "prune", "stats"):
+    for name in ("check", "copy", "export", "merge", "migrate", "prune", "stats"):
         assert f"\n  {name} " in done.out
 
 
 def test_every_sub_command_that_writes_has_a_dry_run() -> None:
-    for name in ("check", "export", "merge", "migrate", "prune"):
+    for name in ("check", "copy", "export", "merge", "migrate", "prune"):
         assert "--dry-run" in admin(name, "--help").out
 
 
 def test_every_sub_command_answers_in_json() -> None:
-    for name in ("check", "export", "merge", "migrate", "prune", "stats"):
+    for name in ("check", "copy", "export", "merge", "migrate", "prune", "stats"):
         assert "--json" in admin(name, "--help").out
 
 
@@ -72,6 +73,9 @@ def test_every_sub_command_answers_in_json() -> None:
         ["export", "file.db", "target.db", "--closure", "abc"],
         ["merge", "--into", "target.db"],
         ["merge", "file.db"],
+        ["copy", "file.db"],
+        ["stats", "mysql://host/database"],
+        ["stats", "postgresql://host:port/database"],
     ],
     ids=" ".join,
 )

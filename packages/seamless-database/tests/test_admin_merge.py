@@ -129,6 +129,26 @@ def test_merging_again_changes_nothing(one: Requests, two: Requests) -> None:
         assert report["conflicting_results"] == 0
 
 
+def test_a_file_and_a_postgresql_are_merged(tmp_path: Path, postgresql: str) -> None:
+    a = made(tmp_path, "a", [metadata(1, "a"), expression(1, "a"), buffer_info(1, length=5)])
+    b = made(tmp_path, "b", [metadata(1, "b"), expression(1, "b"), buffer_info(1, dtype="x")])
+    report, wanted = merged(tmp_path, "ab", a, b)
+    told("copy", b, postgresql)
+    again = told("merge", a, postgresql, "--into", tmp_path / "c.db")
+    assert again["conflicts"] == report["conflicts"]
+    assert contents(tmp_path / "c.db") == contents(wanted)
+
+
+def test_files_are_merged_into_a_postgresql(tmp_path: Path, postgresql: str) -> None:
+    a = made(tmp_path, "a", [metadata(1, "a"), expression(1, "a"), buffer_info(1, length=5)])
+    b = made(tmp_path, "b", [metadata(1, "b"), expression(1, "b"), buffer_info(1, dtype="x")])
+    report, wanted = merged(tmp_path, "ab", a, b)
+    again = told("merge", a, b, "--into", postgresql)
+    assert again["conflicts"] == report["conflicts"]
+    assert contents(postgresql) == contents(wanted)
+    assert told("check", postgresql)["clean"]
+
+
 def test_conflicting_results_become_contested_with_their_records(tmp_path: Path) -> None:
     a = made(tmp_path, "a", [metadata(1, "a")])
     b = made(tmp_path, "b", [metadata(1, "b")])

@@ -12,6 +12,7 @@ from admin_samples import (
     metadata,
     put,
     rows,
+    state,
     told,
     transformation,
 )
@@ -21,9 +22,9 @@ CONTESTED = "irreproducible_transformation"
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def file(where: Path | str) -> Path | str:
     return put(
-        tmp_path / "seamless.db",
+        where,
         metadata("old", "a", finished_at="2020-01-01T00:00:00Z"),
         metadata("new", "a", finished_at="2026-01-01T00:00:00Z"),
         metadata("undated", "b"),
@@ -39,7 +40,7 @@ def file(tmp_path: Path) -> Path:
     )
 
 
-def transformations(file: Path) -> set[str]:
+def transformations(file: Path | str) -> set[str]:
     return {row[0] for row in rows(file, "transformation")}
 
 
@@ -47,40 +48,40 @@ def these(*keys: str) -> set[str]:
     return {checksum(key) for key in keys}
 
 
-def test_old_results_go_with_their_records_and_reverse_rows(file: Path) -> None:
+def test_old_results_go_with_their_records_and_reverse_rows(file: Path | str) -> None:
     removed = told("prune", file, "--older-than", "2025-01-01")["removed"]
     assert removed == {"rev_transformation": 1, "transformation": 1, "meta_data": 1}
     assert transformations(file) == these("new", "undated", "bare")
     assert told("check", file)["clean"]
 
 
-def test_records_that_tell_no_time_are_kept_and_counted(file: Path) -> None:
+def test_records_that_tell_no_time_are_kept_and_counted(file: Path | str) -> None:
     ages = told("prune", file, "--older-than", "2100-01-01")["ages"]
     assert ages["kept_because_their_record_tells_no_time"] == 1
     assert ages["records_with_a_time"] == 2
     assert transformations(file) == these("undated", "bare")
 
 
-def test_an_age_counts_from_now(file: Path) -> None:
+def test_an_age_counts_from_now(file: Path | str) -> None:
     told("prune", file, "--older-than", "100y")
     assert len(transformations(file)) == 4
     told("prune", file, "--older-than", "0h")
     assert transformations(file) <= these("new", "undated", "bare")
 
 
-def test_contested_results_go_when_asked_for(file: Path) -> None:
+def test_contested_results_go_when_asked_for(file: Path | str) -> None:
     assert told("prune", file, "--irreproducible")["removed"] == {CONTESTED: 2}
     assert rows(file, CONTESTED) == set()
     assert len(transformations(file)) == 4
 
 
-def test_contested_results_can_go_by_age(file: Path) -> None:
+def test_contested_results_can_go_by_age(file: Path | str) -> None:
     told("prune", file, "--irreproducible", "--older-than", "2025-01-01")
     assert {row[1] for row in rows(file, CONTESTED)} == these("contested later")
     assert len(transformations(file)) == 4
 
 
-def test_everything_about_a_listed_checksum_goes(file: Path, tmp_path: Path) -> None:
+def test_everything_about_a_listed_checksum_goes(file: Path | str, tmp_path: Path) -> None:
     listing = tmp_path / "list.txt"
     listing.write_text(f"# a bad result\n\n{checksum('a').upper()}  # from the broken node\n")
     removed = told("prune", file, "--checksums", listing)["removed"]
@@ -95,29 +96,29 @@ def test_everything_about_a_listed_checksum_goes(file: Path, tmp_path: Path) -> 
     assert told("check", file)["clean"]
 
 
-def test_a_listed_transformation_takes_its_reverse_row_along(file: Path) -> None:
+def test_a_listed_transformation_takes_its_reverse_row_along(file: Path | str) -> None:
     told("prune", file, "--checksums", "-", stdin=checksum("bare"))
     assert transformations(file) == these("old", "new", "undated")
     assert told("check", file)["clean"]
 
 
-def test_a_list_with_a_mistake_changes_nothing(file: Path) -> None:
-    before = file.read_bytes()
+def test_a_list_with_a_mistake_changes_nothing(file: Path | str) -> None:
+    before = state(file)
     done = admin("prune", file, "--checksums", "-", stdin=f"{checksum('a')}\nabc\n")
     assert done.status == 1
     assert "line 2" in done.err
-    assert file.read_bytes() == before
+    assert state(file) == before
 
 
-def test_more_than_one_transaction_takes_can_go(file: Path) -> None:
+def test_more_than_one_transaction_takes_can_go(file: Path | str) -> None:
     date = "2020-01-01"
     put(file, *(metadata(number, "many", finished_at=date) for number in range(1100)))
     assert told("prune", file, "--older-than", "2025-01-01")["removed"]["transformation"] == 1101
     assert told("check", file)["clean"]
 
 
-def test_a_dry_run_tells_the_same_and_changes_nothing(file: Path) -> None:
-    before = file.read_bytes()
+def test_a_dry_run_tells_the_same_and_changes_nothing(file: Path | str) -> None:
+    before = state(file)
     planned = told("prune", file, "--older-than", "2025-01-01", "--dry-run")["removed"]
-    assert file.read_bytes() == before
+    assert state(file) == before
     assert told("prune", file, "--older-than", "2025-01-01")["removed"] == planned

@@ -10,9 +10,9 @@ from database_samples import checksum
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def file(where: Path | str) -> Path | str:
     return put(
-        tmp_path / "seamless.db",
+        where,
         metadata(1, "a", wall_time_seconds=3, finished_at="2026-03-01T12:00:00+01:00"),
         metadata(2, "b", wall_time_seconds=90.5, envelope={"captured_at": "2024-05-06T07:08:09Z"}),
         metadata(3, "c", wall_time_seconds=None, memory_peak_bytes=10**12),
@@ -21,7 +21,7 @@ def file(tmp_path: Path) -> Path:
     )
 
 
-def test_rows_are_counted_by_table(file: Path) -> None:
+def test_rows_are_counted_by_table(file: Path | str) -> None:
     counts = {row["table"]: row["rows"] for row in told("stats", file)["tables"]}
     assert len(counts) == 8
     assert counts["transformation"] == counts["rev_transformation"] == counts["meta_data"] == 3
@@ -29,18 +29,23 @@ def test_rows_are_counted_by_table(file: Path) -> None:
     assert counts["expression"] == 0
 
 
-def test_the_size_of_the_file_is_told(file: Path) -> None:
+def test_the_size_of_the_file_is_told(tmp_path: Path) -> None:
+    file = put(tmp_path / "seamless.db", result_of(4, "d"))
     assert told("stats", file)["bytes"]["file"] == file.stat().st_size
 
 
-def test_the_oldest_and_newest_record_are_told_where_they_know(file: Path) -> None:
+def test_the_size_of_each_table_is_told(file: Path | str) -> None:
+    assert all(row["bytes"] > 4000 for row in told("stats", file)["tables"])
+
+
+def test_the_oldest_and_newest_record_are_told_where_they_know(file: Path | str) -> None:
     records = told("stats", file)["records"]
     assert records["oldest"] == "2024-05-06T07:08:09Z"
     assert records["newest"] == "2026-03-01T11:00:00Z"
     assert records["without_a_time"] == 1
 
 
-def test_the_most_expensive_records_come_first(file: Path) -> None:
+def test_the_most_expensive_records_come_first(file: Path | str) -> None:
     dearest = told("stats", file)["most_expensive"]
     walls = [row for row in dearest if row["cost"] == "wall_time_seconds"]
     assert [row["value"] for row in walls] == [90.5, 3]
@@ -49,13 +54,13 @@ def test_the_most_expensive_records_come_first(file: Path) -> None:
     assert (memory["value"], memory["result"]) == (10**12, checksum("c"))
 
 
-def test_as_many_are_shown_as_asked_for(file: Path) -> None:
+def test_as_many_are_shown_as_asked_for(file: Path | str) -> None:
     dearest = told("stats", file, "--top", "1")["most_expensive"]
     assert [row["cost"] for row in dearest].count("wall_time_seconds") == 1
     assert told("stats", file, "--top", "0")["most_expensive"] == []
 
 
-def test_records_of_any_shape_are_borne(file: Path) -> None:
+def test_records_of_any_shape_are_borne(file: Path | str) -> None:
     odd = '{"wall_time_seconds": 1e999, "finished_at": -5, "memory_peak_bytes": "much"}'
     sql(file, "UPDATE meta_data SET metadata = ? WHERE checksum = ?", odd, checksum(1))
     sql(file, "UPDATE meta_data SET metadata = '[' WHERE checksum = ?", checksum(2))
@@ -63,14 +68,14 @@ def test_records_of_any_shape_are_borne(file: Path) -> None:
     assert (records["unreadable"], records["without_a_time"]) == (1, 2)
 
 
-def test_legacy_records_are_counted(file: Path) -> None:
-    make_legacy(file, {1: {}, 2: {}})
+def test_legacy_records_are_counted(tmp_path: Path) -> None:
+    file = make_legacy(put(tmp_path / "seamless.db"), {1: {}, 2: {}})
     findings = told("stats", file)
     assert findings["legacy_records"] == 2
     assert findings["missing_tables"] == ["bucket_probe"]
 
 
-def test_people_get_tables(file: Path) -> None:
+def test_people_get_tables(file: Path | str) -> None:
     done = admin("stats", file)
     assert done.status == 0
     assert "most expensive" in done.out

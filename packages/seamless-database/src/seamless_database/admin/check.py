@@ -7,7 +7,6 @@ changed.
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,11 +15,13 @@ from sqlalchemy import select
 
 from seamless_database.admin import options
 from seamless_database.admin.backup import back_up_before
+from seamless_database.admin.dialects import address_of, is_sqlite
 from seamless_database.admin.errors import DamagedError
-from seamless_database.admin.found_rows import FoundRows, row_number
+from seamless_database.admin.found_rows import FoundRows
 from seamless_database.admin.mending import mend
-from seamless_database.admin.opening import changing, plain, reading
+from seamless_database.admin.opening import plain
 from seamless_database.admin.output import show
+from seamless_database.admin.places import Place, changing, reading, shown, trying
 from seamless_database.admin.problems import PROBLEMS, Problem
 from seamless_database.admin.progress import Steps, steps
 from seamless_database.admin.rows import stream
@@ -28,7 +29,7 @@ from seamless_database.admin.survey import Survey, current, migration_of, survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -41,55 +42,55 @@ _COMPLAINTS = 20
 
 
 @click.command()
-@options.database_file
+@options.database
 @click.option("--repair", is_flag=True, help="Mend what is found; a backup is made first.")
 @options.dry_run
 @options.as_json
-def check(file: Path, repair: bool, dry_run: bool, as_json: bool) -> int:
+def check(file: Place, repair: bool, dry_run: bool, as_json: bool) -> int:
     """Look for damage, and for rows that should not be; exits with 3 if there are any."""
     with steps() as doing:
         findings = checked(file, doing)
         if repair and findings["damage"]:
-            raise DamagedError(file, f"{findings['damage'][0]}; nothing was changed")
+            raise DamagedError(shown(file), f"{findings['damage'][0]}; nothing was changed")
         if repair and findings["problems"]:
             findings |= repaired(file, doing, dry_run=dry_run)
     show(findings, as_json=as_json)
     return 0 if findings["clean"] else FOUND
 
 
-def checked(path: Path, doing: Steps) -> dict[str, Any]:
+def checked(where: Place, doing: Steps) -> dict[str, Any]:
     """Look at everything, and change nothing."""
-    with doing.one("Opening") as progress, reading(path, progress) as connection:
-        damage = _damage(connection, doing)
-        found = survey(connection, path)
+    with doing.one("Opening") as progress, reading(where, progress) as connection:
+        # PostgreSQL looks after its pages itself
+        damage = _damage(connection, doing) if is_sqlite(connection) else None
+        found = survey(connection, where)
         problems = [] if damage else list(_problems(connection, found, doing))
     return {
-        "file": str(path),
+        "file": shown(where),
         "clean": not (damage or problems or found.legacy_rows),
         "damage": damage,
         "missing_tables": found.missing,
         "legacy_records": found.legacy_rows,
-        **({"advice": migration_of(path)} if found.legacy_rows else {}),
+        **({"advice": migration_of(shown(where))} if found.legacy_rows else {}),
         "problems": problems,
     }
 
 
 def repaired(
-    path: Path, doing: Steps, *, dry_run: bool = False, now: datetime | None = None
+    where: Place, doing: Steps, *, dry_run: bool = False, now: datetime | None = None
 ) -> dict[str, Any]:
     """Mend everything that can be mended; tells what was done, and what is left."""
     backup = None
-    with changing(path, dry_run=dry_run) as connection:
-        found = current(connection, path)
+    with trying(where, doing) if dry_run else changing(where) as connection:
+        found = current(connection, where)
         if not dry_run:
-            with doing.one("Backup") as progress:
-                backup = back_up_before(path, "repair", now or datetime.now(timezone.utc), progress)
+            backup = back_up_before(connection, where, "repair", doing, now)
         done = {
             problem.name: count
             for problem in doing.each(_applicable(found), "Repairing", len(PROBLEMS))
             if (count := _mended(connection, problem, doing))
         }
-    after = checked(path, doing)
+    after = checked(where, doing)
     return {
         "clean": after["clean"],
         "dry_run": dry_run,
@@ -115,37 +116,41 @@ def _applicable(found: Survey) -> Iterator[Problem]:
 
 def _problems(connection: Connection, found: Survey, doing: Steps) -> Iterator[dict[str, Any]]:
     for problem in doing.each(_applicable(found), "Checking", len(PROBLEMS)):
-        rows = FoundRows(connection)
-        if count := _find(connection, rows, problem):
+        count, first = 0, []
+        for address in _found(connection, problem):
+            count += 1
+            if count <= EXAMPLES:
+                first.append(address)
+        if count:
             yield {
                 "problem": problem.name,
                 "rows": count,
                 "repair": problem.mend.value,
-                "examples": _examples(connection, rows, problem),
+                "examples": _examples(connection, first, problem),
             }
-        rows.close()
 
 
-def _find(connection: Connection, rows: FoundRows, problem: Problem) -> int:
-    if problem.judge is None:
-        return rows.fill(problem.rows)
+def _found(connection: Connection, problem: Problem) -> Iterator[Any]:
+    """The addresses of the rows that have the problem."""
     judge = problem.judge
-    return rows.collect(
-        number for number, *values in stream(connection, problem.rows) if judge(*values)
-    )
+    for address, *values in stream(connection, problem.rows):
+        if judge is None or judge(*values):
+            yield address
 
 
-def _examples(connection: Connection, rows: FoundRows, problem: Problem) -> list[str]:
-    first = next(rows.chunks()).limit(EXAMPLES)
+def _examples(connection: Connection, first: list[Any], problem: Problem) -> list[str]:
     table = problem.model.__table__
     shown = [column for column in table.columns if column.name != "id"][:2]
-    statement = select(*shown).where(row_number(problem.model).in_(first))
+    statement = select(*shown).where(address_of(problem.model).in_(first))
     return [" ".join(str(value)[:80] for value in row) for row in connection.execute(statement)]
 
 
 def _mended(connection: Connection, problem: Problem, doing: Steps) -> int:
     rows = FoundRows(connection)
-    count = _find(connection, rows, problem)
+    if problem.judge is None:
+        count = rows.fill(problem.rows)
+    else:
+        count = rows.collect(_found(connection, problem))
     if count:
         for chunk in doing.each(rows.chunks(), problem.name):
             mend(connection, problem, chunk)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Column, Integer, MetaData, Table, Text, and_, select
-from sqlalchemy.dialects.sqlite import insert
 
+from seamless_database.admin.dialects import insert_new
 from seamless_database.admin.rows import BATCH, as_object, in_batches, stream, table_of
 from seamless_database.bucket_probe_model import BucketProbe
 from seamless_database.errors import UnknownKeyError
@@ -126,7 +126,7 @@ def _follow(source: Connection, target: Connection, link: Link, checksums: list[
     copied = 0
     for batch in in_batches(stream(source, statement)):
         rows: list[Row] = [dict(zip(names, row, strict=True)) for row in batch]
-        target.execute(insert(table).on_conflict_do_nothing(), rows)
+        target.execute(insert_new(target, table), rows)
         _reach(target, (further for row in rows for further in link.leads_to(row)))
         copied += len(rows)
     return copied
@@ -134,6 +134,4 @@ def _follow(source: Connection, target: Connection, link: Link, checksums: list[
 
 def _reach(target: Connection, checksums: Iterable[str]) -> None:
     for batch in in_batches(dict.fromkeys(checksums)):
-        target.execute(
-            insert(_REACHED).on_conflict_do_nothing(), [{"checksum": one} for one in batch]
-        )
+        target.execute(insert_new(target, _REACHED), [{"checksum": one} for one in batch])

@@ -5,20 +5,22 @@
     DatabaseError
     ├── FileError
     │   └── FileInUseError (BlockingIOError)      another process has the file open
+    ├── ServerError
+    │   └── WritersError (BlockingIOError)        servers go on writing to the database
     └── AdminError                                what was asked for cannot be done
-        ├── TargetExistsError (FileExistsError)   the file to write is there already
+        ├── TargetExistsError (FileExistsError)   what should be written is there already
         ├── DamagedError (OSError)                the file is no intact SQLite file
-        └── ListError (ValueError)                a list of checksums holds something else
+        ├── ListError (ValueError)                a list of checksums holds something else
+        ├── FilesOnlyError (ValueError)           it is done to files only, not to PostgreSQL
+        ├── SameDatabaseError (ValueError)        the source of a copy is its target
+        ├── NoTextError (ValueError)              the source of a copy holds bytes for a text
+        ├── OtherRowsError (ValueError)           the target of a copy holds something else
+        └── CopyFailedError (OSError)             a copy is not what it should be
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from seamless_database.errors import DatabaseError, FileError
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from seamless_database.errors import DatabaseError, FileError, ServerError
 
 
 class FileInUseError(FileError, BlockingIOError):
@@ -28,15 +30,24 @@ class FileInUseError(FileError, BlockingIOError):
         super().__init__(path, f"it is in use by {users}; stop that first")
 
 
+class WritersError(ServerError, BlockingIOError):
+    """Servers were writing to the database all the time, so that they could not be locked out."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(
+            name, f"others are writing to it, and did not end (waited {seconds:g} s); try later"
+        )
+
+
 class AdminError(DatabaseError):
     """Root of what is particular to the administration of files."""
 
 
 class TargetExistsError(AdminError, FileExistsError):
-    """The file that should be written exists; `path` is that file."""
+    """The file that should be written exists, or the database holds rows; `path` names it."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} exists already; remove it, or choose another name")
+    def __init__(self, path: object, what: str = "exists already; remove it") -> None:
+        super().__init__(f"{path} {what}, or choose another name")
         self.path = path
 
 
@@ -56,3 +67,50 @@ class ListError(AdminError, ValueError):
             f"line {line} of {source} is no checksum (64 hexadecimal digits): {text[:60]!a}"
         )
         self.line = line
+
+
+class FilesOnlyError(AdminError, ValueError):
+    """The sub-command is for SQLite files; `url` names the PostgreSQL database."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"this is for SQLite files, and {url} is none; {reason}")
+        self.url = url
+
+
+class SameDatabaseError(AdminError, ValueError):
+    """A database should be copied to itself."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is the source as well as the target; choose another target")
+
+
+class NoTextError(AdminError, ValueError):
+    """The source of a copy holds bytes where a text should be; `table` has them."""
+
+    def __init__(self, table: str, row: str) -> None:
+        super().__init__(
+            f"the table {table} holds bytes where a text should be, in the row {row}; "
+            "run seamless-database-admin check --repair on the source, or remove that row"
+        )
+        self.table = table
+
+
+class OtherRowsError(AdminError, ValueError):
+    """The target of a copy holds a row that the source lacks, or has otherwise; `table` has it."""
+
+    def __init__(self, target: str, table: str, reason: str) -> None:
+        super().__init__(
+            f"{target} holds other rows than the source: {reason} (table {table}); nothing was "
+            "changed; choose a target that is empty, or one with rows of this source only"
+        )
+        self.table = table
+
+
+class CopyFailedError(AdminError, OSError):
+    """The rows that were read back from the target are not those of the source."""
+
+    def __init__(self, target: str, tables: str) -> None:
+        super().__init__(
+            f"the copy is wrong: {target} has other rows than the source in {tables}; somebody "
+            "may have written to it meanwhile; see that nobody does, and copy again"
+        )

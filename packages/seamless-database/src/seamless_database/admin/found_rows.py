@@ -1,31 +1,22 @@
-"""Rows that were found, kept by their number in a temporary table: flat memory, however many.
+"""Rows that were found, kept by their address in a temporary table: flat memory, however many.
 
-Finding is one pass; acting on what was found goes chunk by chunk, each a short transaction. The
-temporary table belongs to the connection, and can be made on a file that is open for reading.
+Finding is one pass; acting on what was found goes chunk by chunk, each a short transaction on a
+file. The temporary table belongs to the connection, and to whoever may write.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import (
-    Column,
-    Integer,
-    MetaData,
-    Table,
-    delete,
-    func,
-    insert,
-    literal_column,
-    select,
-)
+from sqlalchemy import Column, Integer, MetaData, Table, delete, func, insert, select
 
+from seamless_database.admin.dialects import RowAddress, address_of
 from seamless_database.admin.rows import BATCH, in_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sqlalchemy import ColumnElement, Connection, Executable, Select
+    from sqlalchemy import Connection, Select
 
     from seamless_database.models import Base
 
@@ -33,53 +24,55 @@ FOUND = Table(
     "seamless_found",
     MetaData(),
     Column("position", Integer, primary_key=True),
-    Column("row_number", Integer),
+    Column("address", RowAddress),
     prefixes=["TEMPORARY"],
 )
 
 
-def row_number(model: type[Base]) -> ColumnElement[int]:
-    """Name the number that SQLite gives to each row of a table."""
-    return literal_column(f"{model.__tablename__}.rowid", Integer)
-
-
-def numbers(model: type[Base], *columns: Any) -> Select[Any]:
-    """Ask for the numbers of rows of a table, and for columns of it."""
-    return select(row_number(model), *columns).select_from(model)
+def addresses(model: type[Base], *columns: Any) -> Select[Any]:
+    """Ask for the addresses of rows of a table, and for columns of it."""
+    return select(address_of(model), *columns).select_from(model)
 
 
 class FoundRows:
-    """The numbers of rows of one table; one at a time for each connection."""
+    """The addresses of rows of one table; one at a time for each connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         FOUND.create(connection, checkfirst=False)
 
     def fill(self, selected: Select[Any]) -> int:
-        """Remember the rows whose numbers the query gives, instead of others; returns how many."""
+        """Remember rows whose addresses the query gives, instead of others; returns how many."""
         self._connection.execute(delete(FOUND))
-        self._connection.execute(insert(FOUND).from_select(["row_number"], selected))
+        self._connection.execute(insert(FOUND).from_select(["address"], selected))
         return self._count()
 
-    def collect(self, numbers: Iterable[int]) -> int:
-        """Remember rows by their numbers, instead of others; returns how many."""
+    def collect(self, found: Iterable[Any]) -> int:
+        """Remember rows by their addresses, instead of others; returns how many."""
         self._connection.execute(delete(FOUND))
-        for batch in in_batches(numbers):
-            self._connection.execute(insert(FOUND), [{"row_number": number} for number in batch])
+        for batch in in_batches(found):
+            self._connection.execute(insert(FOUND), [{"address": address} for address in batch])
         return self._count()
 
-    def chunks(self) -> Iterator[Select[Any]]:
-        """Give queries of some of the numbers each, together of all."""
-        last = self._count()
-        for start in range(0, last, BATCH):
-            yield select(FOUND.c.row_number).where(
-                FOUND.c.position > start, FOUND.c.position <= start + BATCH
+    def chunks(self) -> Iterator[list[Any]]:
+        """Give some of the addresses at a time, together all."""
+        last = 0
+        while True:
+            statement = (
+                select(FOUND.c.position, FOUND.c.address)
+                .where(FOUND.c.position > last)
+                .order_by(FOUND.c.position)
+                .limit(BATCH)
             )
+            rows = self._connection.execute(statement).all()
+            if not rows:
+                return
+            last = rows[-1][0]
+            yield [address for _, address in rows]
 
     def close(self) -> None:
         """Forget them."""
         FOUND.drop(self._connection)
 
     def _count(self) -> int:
-        counted: Executable = select(func.max(FOUND.c.position))
-        return int(self._connection.scalar(counted) or 0)
+        return int(self._connection.scalar(select(func.count()).select_from(FOUND)) or 0)

@@ -15,6 +15,7 @@ import click
 
 from seamless_database import __version__
 from seamless_database.admin.check import check
+from seamless_database.admin.copy import copy
 from seamless_database.admin.export import export
 from seamless_database.admin.merge import merge
 from seamless_database.admin.migrate import migrate
@@ -31,10 +32,10 @@ NAME = "seamless-database-admin"
 @click.group(name=NAME, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name=NAME)
 def command() -> None:
-    """Look after the files of seamless-database."""
+    """Look after the databases of seamless-database: files, and URLs of PostgreSQL."""
 
 
-for _one in (check, export, merge, migrate, prune, stats):
+for _one in (check, copy, export, merge, migrate, prune, stats):
     command.add_command(_one)
 
 
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return _complain("interrupted; what was being written has been undone")
+        return _complain("interrupted; what was not finished has been undone")
     except BrokenPipeError:
         # whoever read our output has had enough; the rest has nowhere to go
         with suppress(OSError):

@@ -7,7 +7,7 @@ anything else that differs, the file that is named first counts.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -15,29 +15,27 @@ from seamless_database.admin import options
 from seamless_database.admin.export import row_counts
 from seamless_database.admin.folding import fold
 from seamless_database.admin.merge_report import MergeReport
-from seamless_database.admin.opening import connected, reading
+from seamless_database.admin.new_database import filled, filling, new_database
 from seamless_database.admin.output import show
+from seamless_database.admin.places import Place, reading, shown
 from seamless_database.admin.progress import Steps, steps
 from seamless_database.admin.survey import current
-from seamless_database.admin.target import building, new_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from seamless_database.admin.target import add_reverse_rows
 
 
 @click.command()
-@click.argument("files", type=options.FILE, nargs=-1, required=True)
+@click.argument("files", type=options.DATABASE, nargs=-1, required=True)
 @click.option(
     "--into",
     "target",
-    type=options.FILE,
+    type=options.DATABASE,
     required=True,
     metavar="TARGET",
-    help="The file to write; it must not exist.",
+    help="The file to write, which must not exist, or a PostgreSQL without rows.",
 )
 @options.dry_run
 @options.as_json
-def merge(files: tuple[Path, ...], target: Path, dry_run: bool, as_json: bool) -> None:
+def merge(files: tuple[Place, ...], target: Place, dry_run: bool, as_json: bool) -> None:
     """Write what several FILES know into a new one; the earlier file is preferred."""
     with steps() as doing:
         findings = merged(files, target, doing, dry_run=dry_run)
@@ -45,22 +43,23 @@ def merge(files: tuple[Path, ...], target: Path, dry_run: bool, as_json: bool) -
 
 
 def merged(
-    paths: tuple[Path, ...], target: Path, doing: Steps, *, dry_run: bool = False
+    places: tuple[Place, ...], target: Place, doing: Steps, *, dry_run: bool = False
 ) -> dict[str, Any]:
     """Merge, and tell what did not fit together."""
     report = MergeReport()
-    with new_file(target, dry_run=dry_run) as new:
-        with building(new) as copy:
-            for path in paths:
+    with new_database(target, dry_run=dry_run) as new:
+        with filling(new) as copy:
+            for where in places:
                 with ExitStack() as stack:
-                    progress = stack.enter_context(doing.one(f"Opening {path.name}"))
-                    source = stack.enter_context(reading(path, progress))
-                    fold(source, current(source, path), copy, report, doing)
-        with connected(new, "ro") as copy:
+                    progress = stack.enter_context(doing.one(f"Opening {shown(where)}"))
+                    source = stack.enter_context(reading(where, progress))
+                    fold(source, current(source, where), copy, report, doing)
+            add_reverse_rows(copy)
+        with filled(new) as copy:
             rows = row_counts(copy, new)
     return {
-        "files": [str(path) for path in paths],
-        "target": str(target),
+        "files": [shown(where) for where in places],
+        "target": shown(target),
         "dry_run": dry_run,
         **report.findings(),
         "tables": rows,

@@ -8,7 +8,7 @@ or nothing.
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,9 +18,11 @@ from sqlalchemy import Column, Table, Text, insert, select
 from seamless_database import schema
 from seamless_database.admin import options
 from seamless_database.admin.backup import back_up_before
+from seamless_database.admin.errors import FilesOnlyError
 from seamless_database.admin.legacy import Outcome, carried_over
-from seamless_database.admin.opening import changing, connected, raw, transaction
+from seamless_database.admin.opening import connected, raw
 from seamless_database.admin.output import show
+from seamless_database.admin.places import Place, changing, transaction, trying
 from seamless_database.admin.progress import Steps, steps
 from seamless_database.admin.rows import as_mapping, in_batches, stream, table_of
 from seamless_database.admin.survey import survey
@@ -29,7 +31,7 @@ from seamless_database.models import IrreproducibleTransformation as Contested
 from seamless_database.models import MetaData, Transformation
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -39,11 +41,13 @@ _LEGACY = Table(KEPT_AS, sqlalchemy.MetaData(), Column("checksum", Text), Column
 
 
 @click.command()
-@options.database_file
+@options.database
 @options.dry_run
 @options.as_json
-def migrate(file: Path, dry_run: bool, as_json: bool) -> None:
+def migrate(file: Place, dry_run: bool, as_json: bool) -> None:
     """Upgrade a file with legacy records; a backup beside it keeps them."""
+    if not isinstance(file, Path):
+        raise FilesOnlyError(file.shown, "PostgreSQL never holds legacy records")
     with steps() as doing:
         findings = migrated(file, doing, dry_run=dry_run)
     show(findings, as_json=as_json)
@@ -53,15 +57,12 @@ def migrated(
     path: Path, doing: Steps, *, dry_run: bool = False, now: datetime | None = None
 ) -> dict[str, Any]:
     """Upgrade, and tell what became of the records."""
-    with changing(path, dry_run=dry_run) as connection:
+    with trying(path, doing) if dry_run else changing(path) as connection:
         found = survey(connection, path)
         backup: Path | None = None
         if found.legacy_rows and not dry_run:
-            with doing.one("Backup") as progress:
-                backup = back_up_before(
-                    path, "migration", now or datetime.now(timezone.utc), progress
-                )
-                _rename_records(backup)
+            backup = back_up_before(connection, path, "migration", doing, now)
+            _rename_records(backup)
         outcomes = dict.fromkeys(Outcome, 0)
         if found.legacy or found.missing:
             with transaction(connection):

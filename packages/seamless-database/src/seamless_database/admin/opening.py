@@ -12,16 +12,14 @@ import sqlite3
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 import sqlalchemy
 from sqlalchemy.pool import NullPool
 
-from seamless_database import schema
 from seamless_database.admin.errors import FileInUseError
 from seamless_database.admin.usage import users
-from seamless_database.connection import Connection as PlainConnection
 from seamless_database.connection import is_lock
 from seamless_database.errors import FileError
 
@@ -58,19 +56,8 @@ def reading(path: Path, progress: Callable[[int, int], None] | None = None) -> I
 
 
 @contextmanager
-def changing(path: Path, *, dry_run: bool = False) -> Iterator[Connection]:
-    """Open a file that nobody else has open, with a plain journal, outside any transaction.
-
-    A dry run changes a temporary copy, which does not disturb anybody.
-    """
-    if dry_run:
-        existing(path)
-        with tempfile.TemporaryDirectory(prefix="seamless-database-admin-") as folder:
-            copy = Path(folder) / "copy.db"
-            back_up(path, copy)
-            with connected(copy, "rw", shown=path) as connection:
-                yield connection
-        return
+def changing(path: Path) -> Iterator[Connection]:
+    """Open a file that nobody else has open, with a plain journal, outside any transaction."""
     file = existing(path)
     if found := users(file):
         raise FileInUseError(path, ", ".join(found))
@@ -88,6 +75,17 @@ def changing(path: Path, *, dry_run: bool = False) -> Iterator[Connection]:
             raise
         pragma(connection, "synchronous=EXTRA")
         yield connection
+
+
+@contextmanager
+def scratch(path: Path) -> Iterator[Connection]:
+    """Open a temporary copy of a file, to be changed without disturbing anybody."""
+    existing(path)
+    with tempfile.TemporaryDirectory(prefix="seamless-database-admin-") as folder:
+        copy = Path(folder) / "copy.db"
+        back_up(path, copy)
+        with connected(copy, "rw", shown=path) as connection:
+            yield connection
 
 
 @contextmanager
@@ -171,14 +169,24 @@ def raw(connection: Connection) -> sqlite3.Connection:
     return found
 
 
-def inspected(connection: Connection, path: Path) -> schema.Findings:
-    """Look at the tables of a file; raises `SchemaError` for those that are not ours."""
-    return schema.inspect(PlainConnection(raw(connection)), path)
-
-
 def plain(error: sqlalchemy.exc.DBAPIError) -> sqlite3.Error:
     """Take SQLite's error out of SQLAlchemy's."""
     return error.orig if isinstance(error.orig, sqlite3.Error) else sqlite3.Error(str(error.orig))
+
+
+def sizes(connection: Connection, path: Path) -> dict[str, Any]:
+    """Bytes of a file and its journal, and those that are not in use."""
+
+    def asked(name: str) -> int:
+        return int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
+
+    file = existing(path)
+    wal = file.with_name(file.name + "-wal")
+    return {
+        "file": file.stat().st_size,
+        "write_ahead_log": wal.stat().st_size if wal.exists() else 0,
+        "unused": asked("freelist_count") * asked("page_size"),
+    }
 
 
 def sync(path: Path) -> None:

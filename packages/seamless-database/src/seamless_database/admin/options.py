@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from seamless_database.admin.places import place
+from seamless_database.errors import OptionError
+
+if TYPE_CHECKING:
+    from seamless_database.admin.places import Place
 
 
 class _ChecksumType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
@@ -19,12 +25,27 @@ class _ChecksumType(click.ParamType):  # type: ignore[type-arg]  # generic from 
         return value.lower()
 
 
-#: a database file; what is wrong with one is told when it is opened
-FILE = click.Path(path_type=Path)
+class _PlaceType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
+    """The path of a file, or the URL of a PostgreSQL database."""
+
+    name = "database"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Place:
+        try:
+            return place(str(value))
+        except OptionError as error:
+            self.fail(str(error), param, ctx)
+
+
+#: a database; what is wrong with one is told when it is opened
+DATABASE = _PlaceType()
 CHECKSUM = _ChecksumType()
 
-database_file = click.argument("file", type=FILE)
-target_file = click.argument("target", type=FILE)
+database = click.argument("file", type=DATABASE)
+source = click.argument("source", type=DATABASE)
+target = click.argument("target", type=DATABASE)
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object instead of tables."
 )

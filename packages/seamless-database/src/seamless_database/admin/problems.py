@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import LargeBinary, and_, cast, func, not_, or_, select
+from sqlalchemy import and_, func, not_, or_, select
 
 from seamless_database.admin import judging
-from seamless_database.admin.found_rows import numbers, row_number
+from seamless_database.admin.dialects import address_of, is_no_checksum
+from seamless_database.admin.found_rows import addresses
 from seamless_database.bucket_probe_model import BucketProbe
 from seamless_database.models import (
     BufferInfo,
@@ -28,7 +29,7 @@ from seamless_database.models import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import Select
     from sqlalchemy.orm import InstrumentedAttribute
 
     from seamless_database.models import Base
@@ -49,7 +50,7 @@ class Problem:
 
     name: str
     model: type[Base]
-    #: the numbers of the rows, or all columns that `judge` wants to see after the number
+    #: the addresses of the rows, or all columns that `judge` wants to see after the address
     rows: Select[Any]
     judge: Callable[..., bool] | None = None
     mend: Mend = Mend.DELETE
@@ -57,32 +58,22 @@ class Problem:
     needs: tuple[type[Base], ...] = ()
 
 
-def _is_no_checksum(column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
-    return or_(
-        func.typeof(column) != "text",
-        func.length(column) != 64,
-        column.op("GLOB")("*[^0-9a-f]*"),
-        # bytes too: a NUL hides what follows it from both of the above
-        func.length(cast(column, LargeBinary)) != 64,
-    )
-
-
 def _with_bad_checksums(model: type[Base], *columns: InstrumentedAttribute[str]) -> Problem:
-    rows = numbers(model).where(or_(*map(_is_no_checksum, columns)))
+    rows = addresses(model).where(or_(*map(is_no_checksum, columns)))
     return Problem(f"malformed checksums in {model.__tablename__}", model, rows)
 
 
 def _judged(
     name: str, model: type[Base], judge: Callable[..., bool], *columns: Any, mend: Mend
 ) -> Problem:
-    return Problem(name, model, numbers(model, *columns), judge, mend)
+    return Problem(name, model, addresses(model, *columns), judge, mend)
 
 
 def _superfluous(model: type[Base], same: tuple[Any, ...], best: tuple[Any, ...]) -> Select[Any]:
     """All but the best of rows that are the same."""
     place = func.row_number().over(partition_by=same, order_by=best).label("place")
-    ranked = select(row_number(model).label("number"), place).select_from(model).subquery()
-    return select(ranked.c.number).where(ranked.c.place > 1)
+    ranked = select(address_of(model).label("address"), place).select_from(model).subquery()
+    return select(ranked.c.address).where(ranked.c.place > 1)
 
 
 _Contested = IrreproducibleTransformation
@@ -158,7 +149,7 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem(
         "records not of the current result",
         MetaData,
-        numbers(MetaData).where(
+        addresses(MetaData).where(
             not_(select(Transformation.checksum).where(_IS_RESULT_OF_RECORD).exists())
         ),
         needs=(Transformation,),
@@ -166,7 +157,7 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem(
         "orphaned reverse rows",
         RevTransformation,
-        numbers(RevTransformation).where(
+        addresses(RevTransformation).where(
             not_(select(Transformation.checksum).where(_IS_RESULT_OF_REVERSE).exists())
         ),
         needs=(Transformation,),
@@ -183,7 +174,7 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem(
         "transformations without a reverse row",
         Transformation,
-        numbers(Transformation).where(
+        addresses(Transformation).where(
             Transformation.checksum.in_(select(_WITHOUT_REVERSE.c.checksum))
         ),
         mend=Mend.ADD_REVERSE_ROW,

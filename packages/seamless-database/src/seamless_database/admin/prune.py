@@ -10,19 +10,17 @@ from __future__ import annotations
 import re
 import tempfile
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import click
 
 from seamless_database.admin import options, pruning
-from seamless_database.admin.opening import changing
 from seamless_database.admin.output import show
+from seamless_database.admin.places import Place, changing, trying
+from seamless_database.admin.places import shown as named
 from seamless_database.admin.progress import Steps, steps
 from seamless_database.admin.survey import current
 from seamless_database.admin.times import read, shown
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _UNITS = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}
 
@@ -51,7 +49,7 @@ class _TimeType(click.ParamType):  # type: ignore[type-arg]  # generic from clic
 
 
 @click.command()
-@options.database_file
+@options.database
 @click.option(
     "--older-than",
     type=_TimeType(),
@@ -72,7 +70,7 @@ class _TimeType(click.ParamType):  # type: ignore[type-arg]  # generic from clic
 @options.dry_run
 @options.as_json
 def prune(
-    file: Path,
+    file: Place,
     *,
     older_than: datetime | None,
     checksums: TextIO | None,
@@ -96,7 +94,7 @@ def prune(
 
 
 def pruned(
-    path: Path,
+    where: Place,
     doing: Steps,
     *,
     before: datetime | None = None,
@@ -112,14 +110,14 @@ def pruned(
             source = str(getattr(checksums, "name", "the list"))
             listed.writelines(f"{one}\n" for one in pruning.listed(checksums, source))
             listed.seek(0)
-        with changing(path, dry_run=dry_run) as connection:
-            work = pruning.Pruning(connection, current(connection, path), doing)
+        with trying(where, doing) if dry_run else changing(where) as connection:
+            work = pruning.Pruning(connection, current(connection, where), doing)
             if ages is not None and not irreproducible:
                 work.forget_old_results(ages)
             if irreproducible:
                 work.forget_contested(ages)
             work.forget_checksums(line.strip() for line in listed)
-    findings: dict[str, Any] = {"file": str(path), "dry_run": dry_run, "removed": work.removed}
+    findings: dict[str, Any] = {"file": named(where), "dry_run": dry_run, "removed": work.removed}
     if ages is not None:
         findings["ages"] = {
             "older_than": shown(before),

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, delete, or_, select
 
+from seamless_database.admin.dialects import address_of
 from seamless_database.admin.errors import ListError
-from seamless_database.admin.found_rows import FoundRows, numbers, row_number
-from seamless_database.admin.opening import transaction
+from seamless_database.admin.found_rows import FoundRows, addresses
+from seamless_database.admin.places import transaction
 from seamless_database.admin.rows import as_object, in_batches, stream
 from seamless_database.admin.times import time_of
 from seamless_database.bucket_probe_model import BucketProbe
@@ -86,11 +87,11 @@ class Pruning:
         if not self._found.has(Transformation, MetaData):
             return
         rows = FoundRows(self._connection)
-        records = numbers(MetaData, MetaData.record).join(Transformation, _IS_CURRENT)
+        records = addresses(MetaData, MetaData.record).join(Transformation, _IS_CURRENT)
         scanned = self._doing.each(stream(self._connection, records), "Reading records")
-        rows.collect(number for number, text in scanned if ages.is_old(text))
+        rows.collect(address for address, text in scanned if ages.is_old(text))
         for chunk in self._doing.each(rows.chunks(), "Forgetting"):
-            chosen = select(MetaData.checksum).where(row_number(MetaData).in_(chunk))
+            chosen = select(MetaData.checksum).where(address_of(MetaData).in_(chunk))
             keys = list(self._connection.scalars(chosen))
             with transaction(self._connection):
                 self._forget_results(keys)
@@ -103,13 +104,13 @@ class Pruning:
             return
         rows = FoundRows(self._connection)
         if ages is None:
-            rows.fill(numbers(model))
+            rows.fill(addresses(model))
         else:
-            scanned = stream(self._connection, numbers(model, model.record))
-            rows.collect(number for number, text in scanned if ages.is_old(text))
+            scanned = stream(self._connection, addresses(model, model.record))
+            rows.collect(address for address, text in scanned if ages.is_old(text))
         for chunk in self._doing.each(rows.chunks(), "Forgetting"):
             with transaction(self._connection):
-                self._delete(model, row_number(model).in_(chunk))
+                self._delete(model, address_of(model).in_(chunk))
         rows.close()
 
     def forget_checksums(self, checksums: Iterable[str]) -> None:

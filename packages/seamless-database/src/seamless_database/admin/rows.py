@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from seamless_database.schema import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from sqlalchemy import Connection, Executable, Table
 
@@ -21,9 +21,10 @@ T = TypeVar("T")
 BATCH = 500
 
 
-def stream(connection: Connection, statement: Executable) -> Iterator[Any]:
+def stream(connection: Connection, statement: Executable) -> Generator[Any]:
     """Give the rows of a query as they are read."""
-    yield from connection.execute(statement, execution_options={"yield_per": BATCH})
+    with connection.execute(statement, execution_options={"yield_per": BATCH}) as result:
+        yield from result
 
 
 def as_mapping(connection: Connection, statement: Executable) -> dict[str, Any]:

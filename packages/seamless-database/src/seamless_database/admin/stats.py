@@ -11,8 +11,10 @@ import sqlalchemy
 from sqlalchemy import func, select
 
 from seamless_database.admin import options
-from seamless_database.admin.opening import existing, reading
+from seamless_database.admin.dialects import table_sizes
 from seamless_database.admin.output import show
+from seamless_database.admin.places import Place, reading, sizes
+from seamless_database.admin.places import shown as named
 from seamless_database.admin.progress import Steps, steps
 from seamless_database.admin.rows import as_object, stream
 from seamless_database.admin.survey import Survey, survey
@@ -22,7 +24,6 @@ from seamless_database.schema import METADATA
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
     from sqlalchemy import Connection
 
@@ -36,7 +37,7 @@ COSTS = {
 
 
 @click.command()
-@options.database_file
+@options.database
 @click.option(
     "--top",
     type=click.IntRange(0, 1000),
@@ -46,7 +47,7 @@ COSTS = {
     help="How many of the most expensive records to show.",
 )
 @options.as_json
-def stats(file: Path, top: int, as_json: bool) -> None:
+def stats(file: Place, top: int, as_json: bool) -> None:
     """Show rows and sizes, the oldest and newest record, and the most expensive ones."""
     with steps() as doing:
         findings = statistics(file, top, doing)
@@ -105,10 +106,10 @@ class Records:
         self.newest = max(time, self.newest or time)
 
 
-def statistics(path: Path, top: int, doing: Steps) -> dict[str, Any]:
-    """Gather everything about a file, in one snapshot of it."""
-    with doing.one("Opening") as progress, reading(path, progress) as connection:
-        found = survey(connection, path)
+def statistics(where: Place, top: int, doing: Steps) -> dict[str, Any]:
+    """Gather everything about a database, in one snapshot of it."""
+    with doing.one("Opening") as progress, reading(where, progress) as connection:
+        found = survey(connection, where)
         rows = _row_counts(connection, found, doing)
         records = Records(top)
         if found.has(MetaData):
@@ -117,8 +118,8 @@ def statistics(path: Path, top: int, doing: Steps) -> dict[str, Any]:
             for row in doing.each(stream(connection, select(*columns)), "Records", counted):
                 records.add(*row)
         return {
-            "file": str(path),
-            "bytes": _sizes(connection, existing(path)),
+            "file": named(where),
+            "bytes": sizes(connection, where),
             "missing_tables": found.missing,
             "legacy_records": found.legacy_rows,
             "tables": _tables(connection, rows),
@@ -142,29 +143,13 @@ def _row_counts(connection: Connection, found: Survey, doing: Steps) -> dict[str
     }
 
 
-def _sizes(connection: Connection, file: Path) -> dict[str, int]:
-    def pragma(name: str) -> int:
-        return int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
-
-    wal = file.with_name(file.name + "-wal")
-    return {
-        "file": file.stat().st_size,
-        "write_ahead_log": wal.stat().st_size if wal.exists() else 0,
-        "unused": pragma("freelist_count") * pragma("page_size"),
-    }
-
-
 def _tables(connection: Connection, rows: dict[str, int]) -> list[dict[str, Any]]:
     """Rows and bytes of every table; bytes with its indexes, where SQLite is built to tell."""
-    statement = sqlalchemy.text(
-        "SELECT tbl_name, SUM(pgsize) FROM dbstat('main', 1) AS used "
-        "JOIN sqlite_master ON sqlite_master.name = used.name GROUP BY tbl_name"
-    )
     try:
-        sizes: dict[str, int] = {str(name): size for name, size in connection.execute(statement)}
+        bytes_of = table_sizes(connection)
     except sqlalchemy.exc.OperationalError:
         # an optional part of SQLite
-        sizes = {}
+        bytes_of = {}
     return [
-        {"table": name, "rows": count, "bytes": sizes.get(name)} for name, count in rows.items()
+        {"table": name, "rows": count, "bytes": bytes_of.get(name)} for name, count in rows.items()
     ]

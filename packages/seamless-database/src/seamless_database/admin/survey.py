@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy
 from sqlalchemy import func, select
 
-from seamless_database.errors import FileError, SchemaError
+from seamless_database.errors import DatabaseError, FileError, SchemaError, ServerError
 from seamless_database.schema import LEGACY_COLUMNS, METADATA, TABLES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy import Connection, Table
+
+    from seamless_database.admin.places import Place
 
 _LEGACY_ROWS = select(func.count()).select_from(sqlalchemy.table(METADATA))
 
@@ -40,31 +41,38 @@ class Survey:
         return all(getattr(model, "__tablename__", None) in present for model in models)
 
 
-def survey(connection: Connection, path: Path) -> Survey:
-    """Look at the tables of a file; refuses one that has none of ours, or foreign ones."""
+def survey(connection: Connection, where: Place) -> Survey:
+    """Look at the tables of a database; refuses one that has none of ours, or foreign ones."""
     inspector = sqlalchemy.inspect(connection)
     present = set(inspector.get_table_names()) & set(TABLES)
     if not present:
-        raise FileError(path, "it holds none of the tables of seamless-database")
+        raise _unusable(where, "it holds none of the tables of seamless-database")
     tables, legacy = [], False
     for name in sorted(present):
         columns = {str(column["name"]) for column in inspector.get_columns(name)}
         if name == METADATA and columns == LEGACY_COLUMNS:
             legacy = True
         elif missing := {column.name for column in TABLES[name].columns} - columns:
-            raise SchemaError(path, f"its table {name} lacks columns: {', '.join(sorted(missing))}")
+            raise _unusable(where, f"its table {name} lacks columns: {', '.join(sorted(missing))}")
         else:
             tables.append(TABLES[name])
     count = connection.scalar(_LEGACY_ROWS) if legacy else 0
     return Survey(tuple(tables), legacy, count or 0)
 
 
-def current(connection: Connection, path: Path) -> Survey:
-    """Look at the tables of a file, and refuse one with legacy records."""
-    found = survey(connection, path)
+def current(connection: Connection, where: Place) -> Survey:
+    """Look at the tables of a database, and refuse one with legacy records."""
+    found = survey(connection, where)
     if found.legacy_rows:
-        raise SchemaError(path, f"its records are legacy ones; first run {migration_of(path)}")
+        reason = f"its records are legacy ones; first run {migration_of(where)}"
+        raise SchemaError(where, reason)
     return found
+
+
+def _unusable(where: Place, reason: str) -> DatabaseError:
+    if isinstance(where, Path):
+        return FileError(where, reason)
+    return ServerError(where.shown, reason)
 
 
 def migration_of(path: object) -> str:

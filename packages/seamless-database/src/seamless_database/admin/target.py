@@ -26,29 +26,32 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 #: the index that building a file needs before it is complete
-_EARLY = "irreproducible_transformation_checksum"
+EARLY = frozenset({"irreproducible_transformation_checksum"})
 
 
 @contextmanager
 def new_file(path: Path, *, dry_run: bool = False) -> Iterator[Path]:
     """Give the name to write to; after a dry run, nothing is kept."""
-    if os.path.lexists(path):
-        raise TargetExistsError(path)
-    if not path.parent.is_dir():
-        raise FileError(path, "its folder does not exist")
+    check_absent(path)
     beside = None if dry_run else path.parent
     with tempfile.TemporaryDirectory(prefix=".seamless-database-admin-", dir=beside) as folder:
         file = Path(folder) / "new.db"
         yield file
         if not dry_run:
-            sync(file)
-            _place(file, path)
-            sync(path.parent)
+            place(file, path)
+
+
+def check_absent(path: Path) -> None:
+    """Make sure that there is no such file yet, and that there can be one."""
+    if os.path.lexists(path):
+        raise TargetExistsError(path)
+    if not path.parent.is_dir():
+        raise FileError(path, "its folder does not exist")
 
 
 @contextmanager
 def building(file: Path) -> Iterator[Connection]:
-    """Fill the tables of a new file, all but the reverse rows, which follow from the results.
+    """Fill the tables of a new file.
 
     Nothing is journaled: if it fails, the file is thrown away. Most indexes come last, when they
     can be written in their order.
@@ -57,30 +60,44 @@ def building(file: Path) -> Iterator[Connection]:
         for setting in ("journal_mode=OFF", "synchronous=OFF"):
             pragma(connection, setting)
         connection.exec_driver_sql("BEGIN")
-        indexes = []
-        for table in TABLES.values():
-            connection.exec_driver_sql(str(CreateTable(table)))
-            indexes += sorted(table.indexes, key=lambda index: str(index.name))
-        for index in indexes:
-            if index.name == _EARLY:
-                connection.exec_driver_sql(str(CreateIndex(index)))
+        create_tables(connection)
         yield connection
-        pairs = select(Transformation.result, Transformation.checksum).order_by(
-            Transformation.checksum
-        )
-        connection.execute(insert(RevTransformation).from_select(["result", "checksum"], pairs))
-        for index in indexes:
-            if index.name != _EARLY:
-                connection.exec_driver_sql(str(CreateIndex(index)))
+        create_indexes(connection)
         connection.exec_driver_sql("COMMIT")
 
 
-def _place(file: Path, path: Path) -> None:
+def create_tables(connection: Connection) -> None:
+    """Create the tables of a file, with those indexes only that filling it needs."""
+    for table in TABLES.values():
+        connection.exec_driver_sql(str(CreateTable(table, if_not_exists=True)))
+        for index in table.indexes:
+            if index.name in EARLY:
+                connection.exec_driver_sql(str(CreateIndex(index, if_not_exists=True)))
+
+
+def create_indexes(connection: Connection) -> None:
+    """Create the indexes that are not there."""
+    for table in TABLES.values():
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            connection.exec_driver_sql(str(CreateIndex(index, if_not_exists=True)))
+
+
+def add_reverse_rows(connection: Connection) -> None:
+    """Add the reverse rows, which follow from the results."""
+    pairs = select(Transformation.result, Transformation.checksum).order_by(Transformation.checksum)
+    connection.execute(insert(RevTransformation).from_select(["result", "checksum"], pairs))
+
+
+def place(file: Path, path: Path) -> None:
+    """Give a complete file its name."""
+    sync(file)
     try:
         # unlike renaming, this never replaces a file that has come meanwhile
         os.link(file, path)
+        file.unlink()
     except FileExistsError:
         raise TargetExistsError(path) from None
     except OSError:
         # some file systems have no links
         file.rename(path)
+    sync(path.parent)

@@ -1,0 +1,130 @@
+"""Open what a copy is written to, so that the copy can be gone on with after an interruption.
+
+A file that does not exist is written under the name with `.part` at its end, and gets its name,
+and most of its indexes, when it is complete. A file that exists nobody else may open meanwhile.
+Of a PostgreSQL database, servers may read what is there; they cannot write to it.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seamless_database import schema
+from seamless_database.admin import opening
+from seamless_database.admin.dialects import is_sqlite
+from seamless_database.admin.opening import pragma, raw
+from seamless_database.admin.places import reading
+from seamless_database.admin.survey import current
+from seamless_database.admin.target import check_absent, create_indexes, create_tables
+from seamless_database.admin.target import place as give_name
+from seamless_database.connection import Connection as PlainConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from sqlalchemy import Connection
+
+    from seamless_database.admin.places import Place
+    from seamless_database.postgresql.address import Address
+
+
+@dataclass(frozen=True)
+class Target:
+    """An open target."""
+
+    connection: Connection
+    #: where it is, for now
+    place: Place
+    #: whether indexes are missing until the rows are there
+    without_indexes: bool = False
+
+    def complete(self) -> None:
+        """Do what is done when all rows are there."""
+        if self.without_indexes:
+            with committed(self.connection):
+                create_indexes(self.connection)
+
+
+def copy_target(where: Place) -> AbstractContextManager[Target]:
+    """Open a target, with all tables; it takes its name at the end, unless there is an error."""
+    if not isinstance(where, Path):
+        return _postgresql(where)
+    return _file(where) if where.exists() else _new_file(where)
+
+
+@contextmanager
+def present(where: Place) -> Iterator[Connection | None]:
+    """Open what there is of a target, to look at it; None if there is nothing."""
+    if isinstance(where, Path):
+        found = next((file for file in (where, _part(where)) if file.exists()), None)
+        if found is None:
+            check_absent(where)
+            yield None
+            return
+        with opening.reading(found) as connection:
+            yield connection
+        return
+    from seamless_database.admin.opening_postgresql import has_tables
+
+    if not has_tables(where):
+        yield None
+        return
+    with reading(where) as connection:
+        yield connection
+
+
+@contextmanager
+def committed(connection: Connection) -> Iterator[None]:
+    """Do everything inside and commit it, or do nothing."""
+    if is_sqlite(connection):
+        with opening.transaction(connection):
+            yield
+        return
+    from seamless_database.admin.opening_postgresql import begin
+
+    with connection.begin():
+        begin(connection)
+        yield
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[Target]:
+    check_absent(path)
+    part = _part(path)
+    with opening.connected(part, "rwc") as connection:
+        for setting in ("journal_mode=DELETE", "locking_mode=EXCLUSIVE"):
+            pragma(connection, setting)
+        with committed(connection):
+            create_tables(connection)
+        yield Target(connection, part, without_indexes=True)
+    give_name(part, path)
+
+
+@contextmanager
+def _file(path: Path) -> Iterator[Target]:
+    with opening.changing(path) as connection:
+        pragma(connection, "locking_mode=EXCLUSIVE")
+        with committed(connection):
+            current(connection, path)
+            # tables that came with later versions
+            schema.upgrade(PlainConnection(raw(connection)), path)
+        yield Target(connection, path)
+
+
+@contextmanager
+def _postgresql(address: Address) -> Iterator[Target]:
+    from seamless_database.admin import opening_postgresql as opener
+
+    opener.create(address)
+    with opener.connected(address) as guard, opener.connected(address) as connection:
+        opener.begin(guard)
+        opener.lock_out_servers(guard, address)
+        yield Target(connection, address)
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
