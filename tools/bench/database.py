@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 PARTS = {
     "requests": "database_rates",
     "rows": "database_rows",
+    "storm": "database_storm",
+    "memory": "database_memory",
+    "bulk": "database_bulk",
+    "workers": "database_workers",
+    "redis": "database_redis",
 }
 #: parts that write gigabytes, and are left out of a quick look unless they are named
 LONG = {"rows"}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 INSERT = "INSERT INTO transformation (checksum, result) VALUES (?, ?)"
+MAPPED = 2**33  # bytes; more than any file here has
 SELECT = "SELECT result FROM transformation WHERE checksum = ?"
 
 
@@ -31,10 +32,11 @@ def make_file(path: Path) -> None:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[RawSQLite]:
-    """Open a file as our server does: WAL, and a sync for each commit."""
+    """Open a file as our server does, with WAL and a sync for each commit; read it in place."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA mmap_size={MAPPED}")
         yield RawSQLite(connection)
 
 

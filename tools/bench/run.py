@@ -90,7 +90,7 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
 def words(options: argparse.Namespace) -> list[str]:
     """Return the options that bear on the figures, as they would be given again."""
     said = [f"--{name}" for name in ("quick", "no-published") if getattr(options, _field(name))]
-    for name in ("only", "rounds"):
+    for name in ("only", "rounds", "seconds"):
         if value := getattr(options, name):
             said += [f"--{name}", str(value)]
     return said

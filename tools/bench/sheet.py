@@ -24,6 +24,8 @@ class Figure:
     unit: str
     at_least: float | None = None
     at_most: float | None = None
+    #: words that belong to it
+    beside: str | None = None
 
     def reached(self) -> bool:
         """Whether it is as wanted."""
@@ -32,6 +34,8 @@ class Figure:
 
     def __str__(self) -> str:
         text = UNITS[self.unit].format(self.value)
+        if self.beside is not None:
+            text += f" [{self.beside}]"
         if self.at_least is not None:
             text += f" (≥ {self.at_least:g})"
         if self.at_most is not None:
@@ -39,9 +43,9 @@ class Figure:
         return text
 
     def as_json(self) -> dict[str, object]:
-        """Return the figure and its bounds."""
-        wanted = {"at_least": self.at_least, "at_most": self.at_most}
-        given = {name: bound for name, bound in wanted.items() if bound is not None}
+        """Return the figure, and what belongs to it."""
+        more = {"at_least": self.at_least, "at_most": self.at_most, "beside": self.beside}
+        given = {name: value for name, value in more.items() if value is not None}
         return {"value": self.value, "unit": self.unit, **given}
 
 
