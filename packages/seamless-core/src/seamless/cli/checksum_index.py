@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 
 from seamless.checksum.calculate_checksum import calculate_checksum
-from seamless.cli.command import CommandError, parse_path, run
+from seamless.cli.command import CommandError, lone_path, make_parser, run
 from seamless.cli.files import checksum_sidecar, list_tree, write_sidecar
 from seamless.cli.hash_files import hash_files
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Set
+
+    from seamless.cli.index_cache import IndexCache
 
 _DESCRIPTION = """\
 Write the index of a folder (suffix .INDEX) and its checksum (suffix .CHECKSUM),
@@ -23,23 +25,40 @@ files count as files, links to folders are left out, empty folders leave no trac
 The checksum of the index is what Seamless knows the folder by.
 
 Of the folder "." the two files come to lie inside it, as ..INDEX and ..CHECKSUM;
-the index never contains the two files that the command itself writes."""
+the index never contains the two files that the command itself writes.
+
+With --cache FILE, a file is not read again while its inode, its size and its times
+are as they were in an earlier run with that FILE. What changed in the minute before
+a run is not remembered by it."""
+_CACHE = "remember checksums in this file, outside of the directory"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    folder = parse_path(
-        argv,
-        prog="seamless-checksum-index",
-        description=_DESCRIPTION,
-        name="directory",
-        meaning="the folder to index",
-    )
-    return run(lambda: write_index(folder))
+    folder, cache = lone_path(argv), None
+    if folder is None:
+        parser = make_parser(
+            prog="seamless-checksum-index",
+            description=_DESCRIPTION,
+            name="directory",
+            meaning="the folder to index",
+        )
+        parser.add_argument("--cache", metavar="FILE", help=_CACHE)
+        options = parser.parse_args(argv)
+        folder, cache = str(options.directory), options.cache
+    return run(lambda: write_index(folder, cache))
 
 
-def write_index(folder: str) -> None:
-    """Write the index of a folder and the checksum of the index."""
+def write_index(folder: str, cache: str | None = None) -> None:
+    """Write the index of a folder and the checksum of the index.
+
+    Parameters
+    ----------
+    folder
+        The folder; the two files come to lie beside it.
+    cache
+        A file in which checksums are remembered from run to run, or None.
+    """
     if not os.path.isdir(folder):  # noqa: PTH112 - pathlib would slow every start
         raise CommandError(f"{folder!r} is not a directory")
     stem = folder.rstrip("/") or "/"
@@ -48,10 +67,27 @@ def write_index(folder: str) -> None:
     for target in targets:
         if os.path.isdir(target):  # noqa: PTH112 - as above
             raise CommandError(f"{target!r} has to be written, but is a directory: rename it")
-    tree = list_tree(folder, leave_out={_relative(target, folder) for target in targets})
-    content = _index(dict(zip(tree, hash_files(list(tree.values())), strict=True)))
+    leave_out = {_relative(target, folder) for target in targets}
+    remembered = None if cache is None else _open_cache(cache, folder, leave_out)
+    tree = list_tree(folder, leave_out)
+    digests = hash_files(list(tree.values())) if remembered is None else remembered.hash_tree(tree)
+    content = _index(dict(zip(tree, digests, strict=True)))
     write_sidecar(index_path, content)
     write_sidecar(checksum_path, f"{calculate_checksum(content)}\n")
+    if remembered is not None:
+        remembered.save()
+
+
+def _open_cache(cache: str, folder: str, results: Set[str]) -> IndexCache:
+    """Open a cache that is neither in the folder, and so in its index, nor one of the results."""
+    from seamless.cli.index_cache import IndexCache
+
+    place = _relative(cache, folder)
+    if place in results:
+        raise CommandError(f"{cache!r} is where a result has to be written: name another file")
+    if place.partition("/")[0] != "..":
+        raise CommandError(f"{cache!r} lies in the folder that is indexed: put the cache elsewhere")
+    return IndexCache(cache)
 
 
 def _index(checksums: dict[str, str]) -> bytes:

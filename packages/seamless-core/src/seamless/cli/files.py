@@ -37,13 +37,20 @@ class _WatchedFile(io.FileIO):
         return count
 
 
-def plain_checksum(path: str, advance: Callable[[int], None] | None = None) -> str:
+def plain_checksum(
+    path: str,
+    advance: Callable[[int], None] | None = None,
+    opened: Callable[[int], None] | None = None,
+) -> str:
     """Hex digest of the content of a file, decompressed if its last suffix says so.
 
     `advance` is called with the number of bytes read: compressed bytes, where they are.
+    `opened` is called with the descriptor before the first is read.
     """
     suffix = strip_compression_suffix(path)[1]
     with io.FileIO(path) if advance is None else _WatchedFile(path, advance) as stream:
+        if opened is not None:
+            opened(stream.fileno())
         try:
             return calculate_chunks_checksum(open_chunks(stream, suffix))
         except CompressedDataError as error:

@@ -22,7 +22,7 @@ TYPE_CHECKING = False  # known to type checkers; importing typing would slow eve
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["hash_files"]
+__all__ = ["NO_MARK", "Mark", "hash_files"]
 
 #: Files below this are small: hashed whole, in the first pass.
 SMALL = 1 << 16
@@ -36,12 +36,26 @@ MOST_SHARES = 1 << 12
 SHARE = 64
 _NUMBER_SIZE = 4
 _DIGEST_SIZE = 32
-_NO_DIGEST = bytes(_DIGEST_SIZE)  # no file is known whose SHA-256 this is
-_NONE = _NO_DIGEST.hex()
 
 
-def hash_files(paths: Sequence[str]) -> list[str]:
-    """Hex digests of the plain content of files, in their order.
+class Mark:
+    """What is noted of each file beside its digest, as soon as it is open: bytes of one length."""
+
+    def __init__(self, size: int, of: Callable[[int], bytes]) -> None:
+        #: bytes of a descriptor
+        self.of = of
+        #: bytes of a digest with its mark
+        self.entry_size = _DIGEST_SIZE + size
+        #: in the place of an entry that is not there: no file is known whose SHA-256 is zero
+        self.no_entry = bytes(self.entry_size)
+
+
+#: Nothing is noted.
+NO_MARK = Mark(0, lambda _: b"")
+
+
+def hash_files(paths: Sequence[str], mark: Mark = NO_MARK) -> list[str]:
+    """Hex digests of the plain content of files, in their order; behind each its mark, in hex.
 
     Raises
     ------
@@ -50,11 +64,13 @@ def hash_files(paths: Sequence[str]) -> list[str]:
     CommandError
         Of the first file whose compressed content is damaged.
     """
-    digests = _hash_small_files(paths)
-    left = [number for number, digest in enumerate(digests) if digest == _NONE]
-    for number, digest in zip(left, _hash_large_files([paths[n] for n in left]), strict=True):
-        digests[number] = digest
-    return digests
+    entries = _hash_small_files(paths, mark)
+    missing = mark.no_entry.hex()
+    left = [number for number, entry in enumerate(entries) if entry == missing]
+    large = _hash_large_files([paths[number] for number in left], mark)
+    for number, entry in zip(left, large, strict=True):
+        entries[number] = entry
+    return entries
 
 
 def core_count() -> int:
@@ -64,8 +80,8 @@ def core_count() -> int:
     return os.cpu_count() or 1
 
 
-def _hash_small_files(paths: Sequence[str]) -> list[str]:
-    """Digests of the small files; `_NONE` for what is large, or failed and has to fail again.
+def _hash_small_files(paths: Sequence[str], mark: Mark) -> list[str]:
+    """Entries of the small files; none for what is large, or failed and has to fail again.
 
     Each process takes share after share, and writes into the slots of one shared memory. So
     there is nothing to order and nobody to wait for; and whatever becomes of a process, its
@@ -75,20 +91,21 @@ def _hash_small_files(paths: Sequence[str]) -> list[str]:
     if not paths:
         return []
     processes = core_count() if len(paths) >= FEW else 1
-    with mmap.mmap(-1, len(paths) * _DIGEST_SIZE) as slots, _shares(len(paths)) as take:
+    with mmap.mmap(-1, len(paths) * mark.entry_size) as slots, _shares(len(paths)) as take:
         children: list[int] = []
         try:
             for _ in range(1, processes):
-                _add_child(children, lambda: _fill_slots(paths, slots, take, None))
+                _add_child(children, lambda: _fill_slots(paths, slots, mark, take))
             with Progress(len(paths), " files") as advance:
-                _fill_slots(paths, slots, take, advance)
+                _fill_slots(paths, slots, mark, take, advance)
                 while children:
                     os.waitpid(children[-1], 0)
                     children.pop()
         finally:
             _stop(children)
         text = slots.read().hex()
-    return [text[n : n + len(_NONE)] for n in range(0, len(text), len(_NONE))]
+    width = 2 * mark.entry_size
+    return [text[start : start + width] for start in range(0, len(text), width)]
 
 
 @contextlib.contextmanager
@@ -149,50 +166,62 @@ def _stop(children: Sequence[int]) -> None:
 def _fill_slots(
     paths: Sequence[str],
     slots: mmap.mmap,
+    mark: Mark,
     take: Callable[[], range],
-    advance: Callable[[int], None] | None,
+    advance: Callable[[int], None] | None = None,
 ) -> None:
     """Hash the small files of share after share, until there is none left."""
     while share := take():
         first, end = share.start, share.stop
-        digests = b"".join([_small_digest(path) for path in paths[first:end]])
-        slots[first * _DIGEST_SIZE : end * _DIGEST_SIZE] = digests
+        entries = b"".join([_small_entry(path, mark) for path in paths[first:end]])
+        slots[first * mark.entry_size : end * mark.entry_size] = entries
         if advance is not None:
             advance(len(share))
 
 
-def _small_digest(path: str) -> bytes:
-    """Digest of a small file; `_NO_DIGEST` if it is large or can't be read."""
+def _small_entry(path: str, mark: Mark) -> bytes:
+    """Digest and mark of a small file; no entry if it is large or can't be read."""
     try:
         if path.endswith(COMPRESSION_SUFFIXES):
             if os.path.getsize(path) > SMALL:  # noqa: PTH202 - pathlib would slow every start
-                return _NO_DIGEST
-            return bytes.fromhex(plain_checksum(path))
+                return mark.no_entry
+            return bytes.fromhex(_entry(path, mark))
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
+            noted = mark.of(descriptor)
             content = os.read(descriptor, SMALL)
             # less than asked for is the end, but on a file system that gives files in parts
             if len(content) == SMALL or (content and os.read(descriptor, 1)):
-                return _NO_DIGEST
-            return sha256(content).digest()
+                return mark.no_entry
+            return sha256(content).digest() + noted
         finally:
             os.close(descriptor)
     except (OSError, CommandError):
-        return _NO_DIGEST  # the second pass meets the same failure, where it can be reported
+        return mark.no_entry  # the second pass meets the same failure, where it can be reported
 
 
-def _hash_large_files(paths: Sequence[str]) -> list[str]:
+def _entry(path: str, mark: Mark, advance: Callable[[int], None] | None = None) -> str:
+    """Digest and mark of any file, in hex."""
+    noted: list[bytes] = []
+    digest = plain_checksum(path, advance, lambda descriptor: noted.append(mark.of(descriptor)))
+    return digest + noted[0].hex()
+
+
+def _hash_large_files(paths: Sequence[str], mark: Mark) -> list[str]:
     sizes = [os.path.getsize(path) for path in paths]  # noqa: PTH202 - as above
     with Progress(sum(sizes), "B") as advance:
         if len(paths) < 2 or core_count() < 2 or sum(sizes) < LITTLE:
-            return [plain_checksum(path, advance) for path in paths]
-        return _hash_in_threads(paths, sizes, advance)
+            return [_entry(path, mark, advance) for path in paths]
+        return _hash_in_threads(paths, sizes, mark, advance)
 
 
 def _hash_in_threads(
-    paths: Sequence[str], sizes: Sequence[int], advance: Callable[[int], None] | None
+    paths: Sequence[str],
+    sizes: Sequence[int],
+    mark: Mark,
+    advance: Callable[[int], None] | None,
 ) -> list[str]:
-    """Digests in the order of the files; the largest are begun first, so that none is late."""
+    """Entries in the order of the files; the largest are begun first, so that none is late."""
     import threading
     from concurrent.futures import CancelledError, ThreadPoolExecutor
 
@@ -207,7 +236,7 @@ def _hash_in_threads(
     order = sorted(range(len(paths)), key=lambda number: -sizes[number])
     pool = ThreadPoolExecutor(core_count())
     try:
-        futures = {n: pool.submit(plain_checksum, paths[n], advance_or_stop) for n in order}
+        futures = {n: pool.submit(_entry, paths[n], mark, advance_or_stop) for n in order}
         return [futures[number].result() for number in range(len(paths))]
     finally:
         # after a failure or Ctrl-C, even one among the submissions, nobody reads to the end
