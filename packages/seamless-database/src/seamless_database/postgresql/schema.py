@@ -21,8 +21,10 @@ VERSION_TABLE = "seamless_database_schema"
 #: the version that this code reads and writes
 VERSION = 1
 
+# one snapshot tells of all of them: to ask for each by its name would see others' half-done work
 _PRESENT = """
-SELECT name FROM unnest(%(names)s::text[]) AS name WHERE to_regclass(quote_ident(name)) IS NOT NULL
+SELECT relname FROM pg_class
+WHERE relname = ANY (%(names)s) AND relkind IN ('r', 'p', 'v', 'f') AND pg_table_is_visible(oid)
 """
 _VERSION = f"SELECT version FROM {VERSION_TABLE}"  # noqa: S608  # a name of ours
 _CREATE_VERSION = f"CREATE TABLE {VERSION_TABLE} (version integer NOT NULL)"
