@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +16,15 @@ import orjson
 from seamless.errors import BufferFormatError, BufferTypeError
 
 from .container import DATA_SIZES, FORM_SIZE, MAGIC_SEAMLESS, MAGIC_SEAMLESS_MIXED
-from .form_dtype import form_dtype, shape_of
+from .form_dtype import shape_of
 from .get_form import MIXED_PLAIN, PURE_BINARY, PURE_PLAIN
 from .npy import read_npy
+from .read_form import Leaf, read_form, read_leaf
+
+_MANY = 8  # arrays; fewer are made one by one
+
+#: axes of arrays that can be rows: a lone item would be no array, and NumPy has a limit of 32
+_AXES = range(1, 31)
 
 
 @dataclass
@@ -28,20 +33,43 @@ class _Reader:
 
     data: memoryview
     offsets: list[int]
+    #: what is known of a form, by the number that stands for it, or by its text
+    leaves: dict[Any, Leaf]
     next: int = 0
-    #: what is known of a form, by its text: ten thousand arrays mostly have the same
-    leaves: dict[bytes | str, _Leaf] = field(default_factory=dict)
+    #: the same by the identity of a form, which lives as long as it is read
+    known: dict[int, Leaf] = field(default_factory=dict)
 
-    def take(self, form: Any) -> Any:
+    def leaf(self, form: Any) -> Leaf | None:
+        """Return what a form says of an array; None if it is none of an array."""
+        if type(form) is int:
+            return self.leaves.get(form)
+        if not isinstance(form, dict) or form.get("storage") != PURE_BINARY:
+            return None
+        leaf = self.known.get(id(form))
+        if leaf is None:
+            text = _form_key(form)
+            leaf = self.leaves.get(text) or read_leaf(form)
+            self.known[id(form)] = self.leaves[text] = leaf
+        return leaf
+
+    def take(self, leaf: Leaf) -> Any:
+        """Make an array of its own from the bytes of one hole."""
         if self.next + 1 >= len(self.offsets):
             raise BufferFormatError("a mixed buffer has more arrays in its form than in its data")
         start, end = self.offsets[self.next : self.next + 2]
         self.next += 1
-        text = _form_key(form)
-        leaf = self.leaves.get(text)
-        if leaf is None:
-            leaf = self.leaves[text] = _leaf(form)
         return _filled(leaf, self.data[start:end])
+
+    def take_all(self, leaf: Leaf, count: int) -> list[Any]:
+        """Make arrays of one kind; as rows of one array, in a third of the time, if they fit."""
+        begin, end = self.offsets[self.next], self.next + count
+        rows = range(begin, begin + count * leaf.size + 1, leaf.size or 1)
+        fit = leaf.size and self.offsets[self.next : end + 1] == list(rows)
+        if not fit or len(leaf.shape) not in _AXES:
+            return [self.take(leaf) for _ in range(count)]
+        self.next = end
+        block: Any = np.ndarray((count, *leaf.shape), leaf.dtype, self.data, begin)
+        return [row.copy() for row in block]
 
 
 def read_container(content: bytes | memoryview) -> Any:
@@ -53,32 +81,35 @@ def read_container(content: bytes | memoryview) -> Any:
         When the content is damaged.
     """
     view = memoryview(content)
-    storage, form, start = _read_head(view)
+    storage, form_text, start = _read_head(view)
+    form, leaves = read_form(form_text)
     if storage == PURE_BINARY:
         return read_npy(view[start:])
     if storage == PURE_PLAIN:
         return _read_json(view[start:])
     if storage != MIXED_PLAIN:
         raise BufferFormatError(f"a mixed buffer has the unknown storage {storage!r}")
-    reader, holes = _read_data(view[start:])
+    data, offsets, holes = _read_data(view[start:])
+    reader = _Reader(data, offsets, leaves)
     value = _fill(form, holes, reader)
     if reader.next + 1 != len(reader.offsets):
         raise BufferFormatError("a mixed buffer has more arrays in its data than in its form")
     return value
 
 
-def _read_head(view: memoryview) -> tuple[str, Any, int]:
-    """Return storage, form, and where the data part begins."""
+def _read_head(view: memoryview) -> tuple[str, bytes, int]:
+    """Return storage, the text of the form, and where the data part begins."""
     position = len(MAGIC_SEAMLESS_MIXED)
     size = _cut(view, position, 1)[0]
     storage = str(_cut(view, position + 1, size), "utf8")
     position += 1 + size
     (size,) = FORM_SIZE.unpack(_cut(view, position, FORM_SIZE.size))
     position += FORM_SIZE.size
-    return storage, _read_form(_cut(view, position, size)), position + size
+    return storage, bytes(_cut(view, position, size)), position + size
 
 
-def _read_data(view: memoryview) -> tuple[_Reader, Any]:
+def _read_data(view: memoryview) -> tuple[memoryview, list[int], Any]:
+    """Return the arrays, where each begins, and the value with holes."""
     position = len(MAGIC_SEAMLESS)
     if view[:position] != MAGIC_SEAMLESS:
         raise BufferFormatError("a mixed buffer has no data part where its form ends")
@@ -92,7 +123,7 @@ def _read_data(view: memoryview) -> tuple[_Reader, Any]:
         raise BufferFormatError("the data part of a mixed buffer is no pair of offsets and value")
     offsets, holes = text
     _check_offsets(offsets, data_size)
-    return _Reader(data, offsets), holes
+    return data, offsets, holes
 
 
 def _check_offsets(offsets: Any, size: int) -> None:
@@ -116,18 +147,6 @@ def _read_json(text: memoryview) -> Any:
     return json.loads(str(text, "utf8"))
 
 
-def _read_form(text: memoryview) -> Any:
-    """Read a form with orjson, twice as fast; forms hold nothing in which the two differ.
-
-    Except for integers beyond 64 bits, which no form that was written has, and which are
-    refused as floats where sizes are wanted; and for lone surrogates in keys.
-    """
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return _read_json(text)
-
-
 def _fill(form: Any, holes: Any, reader: _Reader) -> Any:
     """Put the arrays into the holes of a dict or list."""
     kind = form.get("type") if isinstance(form, dict) else None
@@ -138,25 +157,15 @@ def _fill(form: Any, holes: Any, reader: _Reader) -> Any:
     raise BufferTypeError("the form of a mixed buffer does not fit its value")
 
 
-def _fill_item(form: Any, hole: Any, reader: _Reader) -> Any:
-    storage = form.get("storage") if isinstance(form, dict) else None
-    if storage is None:
-        return hole
-    if storage == PURE_BINARY:
-        return reader.take(form)
-    if storage == MIXED_PLAIN:
-        return _fill(form, hole, reader)
-    raise BufferFormatError(f"a mixed buffer has a part with the unknown storage {storage!r}")
-
-
 def _fill_dict(properties: Any, holes: dict[str, Any], reader: _Reader) -> dict[str, Any]:
     if not isinstance(properties, dict):
         raise BufferFormatError("a dict in a mixed buffer has no form for its entries")
-    filled = {
-        key: _fill_item(properties[key], holes[key], reader)
-        for key in sorted(properties)
-        if key in holes
-    }
+    keys = [key for key in sorted(properties) if key in holes]
+    leaf = _common_leaf([properties[key] for key in keys], reader)
+    if leaf is None:
+        filled = {key: _fill_item(properties[key], holes[key], reader) for key in keys}
+    else:
+        filled = dict(zip(keys, reader.take_all(leaf, len(keys)), strict=True))
     if properties.keys() != holes.keys():
         raise BufferFormatError("a dict in a mixed buffer has other keys than its form")
     return {key: filled[key] for key in holes}
@@ -172,7 +181,32 @@ def _fill_list(form: dict[str, Any], holes: list[Any], reader: _Reader) -> list[
         raise BufferFormatError("a list in a mixed buffer has no form for its items")
     if len(forms) != len(holes) or shape_of(form) != (len(holes),):
         raise BufferFormatError("a list in a mixed buffer has another length than its form")
+    leaf = _common_leaf(forms, reader)
+    if leaf is not None:
+        return reader.take_all(leaf, len(forms))
     return [_fill_item(item, hole, reader) for item, hole in zip(forms, holes, strict=True)]
+
+
+def _common_leaf(forms: list[Any], reader: _Reader) -> Leaf | None:
+    """Return what forms say of arrays, if there are many and they are one, or one number."""
+    if len(forms) < _MANY:
+        return None
+    first = forms[0]
+    if type(first) is int:
+        return reader.leaf(first) if forms.count(first) == len(forms) else None
+    return reader.leaf(first) if all(form is first for form in forms) else None
+
+
+def _fill_item(form: Any, hole: Any, reader: _Reader) -> Any:
+    leaf = reader.leaf(form)
+    if leaf is not None:
+        return reader.take(leaf)
+    storage = form.get("storage") if isinstance(form, dict) else None
+    if storage is None:
+        return hole
+    if storage == MIXED_PLAIN:
+        return _fill(form, hole, reader)
+    raise BufferFormatError(f"a mixed buffer has a part with the unknown storage {storage!r}")
 
 
 def _form_key(form: Any) -> bytes | str:
@@ -183,26 +217,7 @@ def _form_key(form: Any) -> bytes | str:
         return repr(form)
 
 
-@dataclass(frozen=True)
-class _Leaf:
-    """What a form says of an array or record: checked once for all that have the same form."""
-
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-    size: int
-    is_array: bool
-
-
-def _leaf(form: dict[str, Any]) -> _Leaf:
-    is_array = form.get("type") == "array"
-    dtype = form_dtype(form.get("items") if is_array else form)
-    if not is_array and dtype.names is None:
-        raise BufferFormatError("a mixed buffer has a hole for something that is no array")
-    shape = shape_of(form) if is_array else ()
-    return _Leaf(dtype, shape, math.prod(shape) * dtype.itemsize, is_array)
-
-
-def _filled(leaf: _Leaf, data: memoryview) -> Any:
+def _filled(leaf: Leaf, data: memoryview) -> Any:
     """Make an array or record of its own from the bytes of one hole."""
     if leaf.size != len(data):
         raise BufferFormatError(
