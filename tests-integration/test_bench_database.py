@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from itertools import repeat
 from typing import TYPE_CHECKING
 
 import answers
 import database_rates
+import database_rows
 import pytest
-from database_requests import get, put_result, redis_command
+import raw_sqlite
+from database_requests import checksum, get, get_checksum, put_result, redis_command
 from database_workloads import WORKLOADS, Amount
 from load import UnexpectedAnswerError, load, repeated
 from plan import Plan
@@ -88,6 +92,36 @@ def test_an_answer_of_redis_is_framed(answer: bytes, status: int) -> None:
 
 def test_a_command_of_redis_is_a_list_of_texts_with_lengths() -> None:
     assert redis_command("GET", "abcd") == b"*2\r\n$3\r\nGET\r\n$4\r\nabcd\r\n"
+
+
+def test_a_load_is_shared_by_several_ports(ours: Server) -> None:
+    with running_bare() as bare:
+        result = load([ours.port, bare.port], repeated([get("transformation", 10**6)], 40), 2)
+    assert set(result.statuses) == {200, 404}
+
+
+@pytest.mark.parametrize("at_once", [1, 7])
+def test_every_row_of_raw_writes_can_be_looked_up(tmp_path: Path, at_once: int) -> None:
+    file = tmp_path / "raw.db"
+    raw_sqlite.make_file(file)
+    with raw_sqlite.opened(file) as raw:
+        assert raw.writes(range(20), at_once) > 0
+        assert raw.look_ups([checksum(number) for number in range(20)]) > 0
+        with pytest.raises(AssertionError):
+            raw.look_ups([checksum(20)])
+
+
+def test_a_large_file_is_filled_as_the_server_would(tmp_path: Path) -> None:
+    file = tmp_path / "rows.db"
+    database_rows.fill(file, 300)
+    with running_ours(file) as server:
+        keys = database_rows.chosen_keys(300, 50, 0)
+        found = load(server.port, iter([get_checksum("transformation", key) for key in keys]), 3)
+    assert found.statuses == {200: 50}
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        names = {name for name, _ in connection.execute(database_rows.INDEXES)}
+        assert names == {"transformation_result"}
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def test_the_requests_are_measured_on_ours_beside_the_limits() -> None:

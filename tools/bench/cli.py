@@ -36,7 +36,7 @@ def measure(name: str, lines: CommandLines, folder: Path, plan: Plan) -> Iterato
     """Measure one workload; yields the row of its time, and that of its memory if it has one."""
     path = lines.make(folder)
     commands: list[Command | None] = [lines.ours(ours(), path), None, lines.limit(ours(), path)]
-    if plan.published:
+    if plan.published and lines.comparable:
         commands[1] = lines.ours(published(), path)
     # this first time brings files and libraries into memory
     peaks = [[] if command is None else [peak(command)] for command in commands]

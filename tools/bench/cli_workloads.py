@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ Command = list[str]
 
 SMALL_PYTHON = "import hashlib, argparse"
 FILES_A_FOLDER = 200
+SETTLED = 61.0  # seconds
 #: names that one `sha256sum` gets at most
 MOST_NAMES = 1_000
 
@@ -37,6 +39,8 @@ class CommandLines:
     at_most: float | None = None
     #: whether the peak of memory is a line of its own
     memory: bool = False
+    #: whether the published command can do it
+    comparable: bool = True
 
 
 def small_file(folder: Path) -> Path:
@@ -77,13 +81,24 @@ def big_files(count: int, size: int) -> Callable[[Path], Path]:
 
     def make(folder: Path) -> Path:
         tree = folder / f"big{count}of{size}"
-        tree.mkdir()
-        for number in range(count):
+        for number in range(0 if tree.is_dir() else count):
+            tree.mkdir(exist_ok=True)
             with (tree / f"f{number:02}").open("wb") as stream:
                 stream.truncate(size)
         return tree
 
     return make
+
+
+def settled(make: Callable[[Path], Path]) -> Callable[[Path], Path]:
+    """Make files, and wait until they have been there for a minute: younger ones are not cached."""
+
+    def make_and_wait(folder: Path) -> Path:
+        path = make(folder)
+        time.sleep(max(0.0, path.stat().st_mtime + SETTLED - time.time()))
+        return path
+
+    return make_and_wait
 
 
 def python(code: str) -> Callable[[Path, Path], Command]:
@@ -92,6 +107,15 @@ def python(code: str) -> Callable[[Path, Path], Command]:
 
 def command(name: str) -> Callable[[Path, Path], Command]:
     return lambda binaries, path: [str(binaries / name), str(path)]
+
+
+def with_cache(binaries: Path, path: Path) -> Command:
+    cache = path.with_suffix(".cache")
+    return [str(binaries / "seamless-checksum-index"), str(path), "--cache", str(cache)]
+
+
+def times_below(_binaries: Path, path: Path) -> Command:
+    return ["find", str(path), "-type", "f", "-printf", "%P %i %s %T@ %C@\\n"]
 
 
 def openssl(_binaries: Path, path: Path) -> Command:
@@ -142,3 +166,9 @@ def workloads(*, quick: bool) -> Iterator[tuple[str, CommandLines]]:
         f"index of {count} files of {size} MB",
         CommandLines(big_files(count, size * 10**6), index, limit, rounds=3, at_least=1.8),
     )
+    if not quick:
+        made = settled(big_files(count, size * 10**6))
+        yield (
+            "the same again, with --cache",
+            CommandLines(made, with_cache, times_below, times=5, comparable=False),
+        )

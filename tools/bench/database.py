@@ -18,6 +18,7 @@ PARTS = {
     "bulk": "database_bulk",
     "workers": "database_workers",
     "redis": "database_redis",
+    "postgresql": "database_postgresql",
 }
 #: parts that write gigabytes, and are left out of a quick look unless they are named
 LONG = {"rows"}

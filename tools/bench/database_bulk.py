@@ -51,7 +51,7 @@ def run(plan: Plan) -> list[Sheet]:
                     get_many(kind, numbers.sample(range(rows), AT_ONCE)) for _ in range(DISTINCT)
                 ]
                 for connections, name in ((1, "one connection"), (2, "two connections")):
-                    measured = Measured(server)
+                    measured = Measured([server])
                     for _ in range(plan.rounds):
                         measured.round(repeated(asked, count), connections)
                     sheet.add(

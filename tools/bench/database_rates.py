@@ -57,7 +57,7 @@ def run(plan: Plan, amount: Amount | None = None) -> list[Sheet]:
         raw = stack.enter_context(opened(file))
         raw.writes(range(amount.keys), amount.keys)
         for name, workload in WORKLOADS.items():
-            sides = {side: Measured(server) for side, server in servers.items()}
+            sides = {side: Measured([server]) for side, server in servers.items()}
             raws = []
             for round_ in range(plan.rounds):
                 for side, measured in sides.items():

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import answers
 from database_requests import checksum, get, put_result, redis_command
 from database_workloads import CONNECTIONS, QUICK, Amount
-from load import load, repeated
+from load import HOST, load, repeated
 from measured import Measured
-from servers import HOST, free_port, listening, running, running_ours, scratch
+from servers import free_port, listening, running, running_ours, scratch
 from sheet import Cell, Figure, Sheet
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def run(plan: Plan) -> list[Sheet]:
             keys = iter([_write(side, number) for number in range(amount.keys)])
             load(server.port, keys, CONNECTIONS, framing=_framing(side)).all_answered(200)
         for turn, (name, (writes, connections)) in enumerate(WORKLOADS.items(), 1):
-            sides = {side: Measured(server) for side, server in servers.items()}
+            sides = {side: Measured([server]) for side, server in servers.items()}
             for round_ in range(plan.rounds):
                 first = turn * 10**8 + round_ * amount.writes
                 for side, measured in sides.items():

@@ -46,16 +46,17 @@ class Workload:
 
     def requests(self, round_: int, amount: Amount) -> Iterator[bytes]:
         """Return those of one round; reads are the same in each."""
-        made = [self.request(number) for number in self._numbers(round_, amount)]
+        made = [self.request(number) for number in self.numbers(round_, amount)]
         return repeated(made, amount.writes if self.writes else amount.reads)
 
     def raw(self, raw: RawSQLite, round_: int, amount: Amount) -> float:
         """Return the rows a second of SQLite alone, which syncs as many as can come at once."""
         if self.writes:
-            return raw.writes(self._numbers(round_, amount), self.connections)
+            return raw.writes(self.numbers(round_, amount), self.connections)
         return raw.look_ups([checksum(n % amount.keys) for n in range(amount.reads)])
 
-    def _numbers(self, round_: int, amount: Amount) -> range:
+    def numbers(self, round_: int, amount: Amount) -> range:
+        """Return the numbers of the keys of one round."""
         count = amount.writes if self.writes else amount.keys
         first = self.first + (round_ * count if self.writes else 0)
         return range(first, first + count)

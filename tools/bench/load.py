@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from answers import Framing
 
+HOST = "127.0.0.1"
 PATIENCE = 60.0  # seconds without any answer
 CHUNK = 1 << 18
 
@@ -72,15 +73,19 @@ def repeated(requests: Sequence[bytes], count: int) -> Iterator[bytes]:
 
 
 def load(
-    port: int,
+    ports: int | Sequence[int],
     requests: Iterator[bytes],
     connections: int,
     *,
     seconds: float = float("inf"),
     framing: Framing = http,
 ) -> Result:
-    """Send requests, each connection waiting for its answer, to the last or until time is up."""
-    streams = [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
+    """Send requests, each connection waiting for its answer, to the last or until time is up.
+
+    The connections go to the ports by turns.
+    """
+    chosen = cycle([ports] if isinstance(ports, int) else ports)
+    streams = [socket.create_connection((HOST, next(chosen))) for _ in range(connections)]
     try:
         for stream in streams:
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,4 +1,4 @@
-"""The rounds of one workload on one server: rates, times, and who was busy with it."""
+"""The rounds of one workload on a server: rates, times, and who was busy with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from answers import http
 from load import Result, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from answers import Framing
     from servers import Server
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Measured:
-    """What was measured on one server; figures are medians over the rounds."""
+    """What was measured on servers that share the load; figures are medians over the rounds."""
 
-    server: Server
+    servers: Sequence[Server]
     results: list[Result] = field(default_factory=list)
     #: processor seconds of the server for a request, of each round
     processor: list[float] = field(default_factory=list)
@@ -35,9 +35,10 @@ class Measured:
         framing: Framing = http,
     ) -> None:
         """Send the requests of one round; all are to be answered with that status."""
-        had, waited = self.server.core_seconds()
-        result = load(self.server.port, requests, connections, framing=framing)
-        has, waits = self.server.core_seconds()
+        had, waited = self._core_seconds()
+        ports = [server.port for server in self.servers]
+        result = load(ports, requests, connections, framing=framing)
+        has, waits = self._core_seconds()
         self.results.append(result.all_answered(status))
         self.processor.append((has - had) / len(result.latencies))
         self.waited.append((waits - waited) / result.seconds)
@@ -51,7 +52,7 @@ class Measured:
         return 1e3 * statistics.median(result.percentile(50) for result in self.results)
 
     def microseconds(self) -> float:
-        """Processor time of the server for one request."""
+        """Processor time of the servers for one request."""
         return 1e6 * statistics.median(self.processor)
 
     def busy(self) -> float:
@@ -61,3 +62,7 @@ class Measured:
     def waiting(self) -> float:
         """Part of the time that the server waited for a core, in percent; for each thread."""
         return 100 * statistics.median(self.waited)
+
+    def _core_seconds(self) -> tuple[float, float]:
+        spent = [server.core_seconds() for server in self.servers]
+        return sum(on_core for on_core, _ in spent), sum(waiting for _, waiting in spent)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from environments import ROOT, ours, published
+from load import HOST
 from process_figures import Memory, core_seconds, family, memory
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 #: beside the environments, so on the disk of the checkout: in /tmp, syncs may cost nothing
 SCRATCH = ROOT / ".dev"
-HOST = "127.0.0.1"
 PATIENCE = 60.0  # seconds until a server is there, and until it is gone
 HEALTHCHECK = b"GET /healthcheck HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n"
 
