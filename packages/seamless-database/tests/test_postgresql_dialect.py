@@ -23,6 +23,11 @@ def test_different_texts_stay_different(texts: list[str]) -> None:
     assert len({stored(text) for text in texts}) == len(texts)
 
 
+@given(st.lists(st.text(st.sampled_from("\x00\x01\x02a"), max_size=4)))
+def test_texts_keep_their_order(texts: list[str]) -> None:
+    assert sorted(texts, key=stored) == sorted(texts)
+
+
 def test_every_table_is_created_with_its_indexes() -> None:
     commands = "\n".join(creation())
     for name, table in TABLES.items():

@@ -37,8 +37,8 @@ _LONG_KEYS = frozenset({"syntactic_to_semantic", "bucket_probe"})
 # texts
 
 
-#: PostgreSQL has no texts with NUL in them, and SQLite has; the first stands for itself
-_ESCAPED = {"\x01": "\x01\x01", "\x00": "\x01\x02"}
+#: PostgreSQL has no texts with NUL in them, and SQLite has; texts keep their order this way
+_ESCAPED = {"\x00": "\x01\x01", "\x01": "\x01\x02"}
 _UNESCAPED = {there: here for here, there in _ESCAPED.items()}
 _SPECIAL, _WRITTEN = re.compile("[\x00\x01]"), re.compile("\x01[\x01\x02]")
 
