@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from database_samples import checksum
+
+from seamless_database import Database
+from seamless_database.backend import open_database, shown
+from seamless_database.errors import FileError, OptionError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GET = {"type": "transformation", "checksum": checksum(1)}
+PUT = {**GET, "value": checksum(2)}
+
+
+def test_both_back_ends_do_the_same_by_one_name(where: Path | str) -> None:
+    with open_database(where, writable=True) as database:
+        assert (database.writable, database.trouble, database.waiting) == (True, None, 0)
+        assert database.get(GET) is None
+        database.put(PUT)
+        assert database.commits is not None
+    with open_database(where) as reader:
+        assert reader.get(GET) == checksum(2)
+        assert (reader.writable, reader.commits, reader.remarks) == (False, None, ())
+
+
+@pytest.mark.parametrize("name", ["seamless.db", "a b?c#d%20.db", "x:y"])
+def test_any_path_is_a_file(tmp_path: Path, name: str) -> None:
+    with open_database(str(tmp_path / name), writable=True) as database:
+        assert isinstance(database, Database)
+        assert set(database.sizes()) == {"main", "wal"}
+    assert (tmp_path / name).is_file()
+
+
+def test_the_url_of_a_file_is_that_file(tmp_path: Path) -> None:
+    path = tmp_path / "seamless.db"
+    open_database(f"sqlite:///{path}", writable=True).close()
+    assert path.is_file()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite://host/file"])
+def test_a_url_of_no_file_is_refused(url: str) -> None:
+    with pytest.raises(OptionError, match="sqlite:///"):
+        open_database(url)
+
+
+def test_a_missing_file_is_still_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="--writable"):
+        open_database(tmp_path / "missing.db")
+
+
+def test_what_is_shown_has_no_password() -> None:
+    assert shown("a file.db") == "a file.db"
+    assert shown("postgresql://me:hunter2@h:5433/db") == "postgresql+psycopg://me@h:5433/db"
+
+
+def test_without_its_library_it_says_what_to_install() -> None:
+    code = """
+import sys
+sys.modules["psycopg"] = None
+from seamless_database.cli import main
+sys.exit(main(["postgresql://me:hunter2@localhost/db", "--port", "0"]))
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'seamless-database[postgresql]'" in done.stderr
+    assert "hunter2" not in done.stderr + done.stdout
