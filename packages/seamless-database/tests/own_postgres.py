@@ -7,6 +7,7 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 if TYPE_CHECKING:
@@ -29,6 +30,13 @@ class OwnServer:
 
     def start(self) -> None:
         self._raw.ensure_postgres_running()
+
+    def wants_passwords(self) -> None:
+        """Let nobody but its administrator in without a password."""
+        rules = "local all postgres trust\nlocal all all scram-sha-256\n"
+        (self._raw.pgdata / "pg_hba.conf").write_text(rules)
+        with psycopg.connect(str(self._raw.get_uri())) as raw:
+            raw.execute("SELECT pg_reload_conf()")
 
 
 @contextmanager
