@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import os
 import random
+import signal
 import socket
 import time
 from pathlib import Path
@@ -104,3 +106,44 @@ def test_a_server_killed_while_it_was_ending_has_lost_nothing(place: Place) -> N
         assert missing(place, whole) == []
     with Server(place.target, writable=False) as reader:
         assert reader.get("transformation", checksum=checksum("never")).status == 404
+
+
+def workers(server: Server) -> list[int]:
+    pid = server.process.pid
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.crash
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="asks /proc for the processes")
+def test_workers_that_are_killed_have_kept_what_they_acknowledged(
+    place: Place, note: Callable[[str], None]
+) -> None:
+    server = Server(place.target, "--workers", "2")
+    total = 0
+    for whole_group in (False, True):
+        storms = [WriteStorm(server, (whole_group, 0), clients=8)]
+        while storms[0].count < 50:
+            time.sleep(0.01)
+        doomed = workers(server)
+        if whole_group:
+            doomed.append(server.process.pid)
+        else:
+            del doomed[0]
+        for pid in doomed:
+            os.kill(pid, signal.SIGKILL)
+        if not whole_group:
+            # the other one goes on, and so does the one that takes its place
+            storms.append(WriteStorm(server, (whole_group, 1), clients=8))
+            while storms[1].count < 50:
+                time.sleep(0.01)
+        whole = Acknowledged()
+        for storm in storms:
+            whole.add(storm.stop())
+        if whole_group:
+            server.end()
+        total += whole.count
+        assert missing(place, whole) == []
+    with Server(place.target, "--workers", "2") as last:
+        assert last.stop() == (0, "")
+    assert not place.is_file or is_one_plain_file(place)
+    note(f"{total} writes acknowledged by two workers, none lost")

@@ -5,6 +5,9 @@ given it up gets it back. Here they queue up for locks that the system wakes the
 the next, which is held while waiting for the other, to be the one who writes. Who has just written
 finds the next one there already, and queues up behind it.
 
+With 64 connections that write to two workers, that is 8,900 writes a second, the slowest after
+40 ms; without, 3,700 and 850 ms (median and worst of four runs on two cores).
+
 The locks are those of `fcntl`, on a file without a name: they belong to a process, and are given
 up when it ends, however that happens. They order the processes; that writes are safe is still
 SQLite's doing.
