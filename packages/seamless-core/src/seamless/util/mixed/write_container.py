@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from .container import DATA_SIZES, FORM_SIZE, MAGIC_SEAMLESS, MAGIC_SEAMLESS_MIXED
-from .form_dtype import form_dtype
 from .get_form import (
     MIXED_PLAIN,
     PURE_BINARY,
@@ -20,17 +21,16 @@ from .get_form import (
     scalar_form,
 )
 from .json_value import plain_scalar
-from .padding import data_bytes, padding_mask
+from .padding import data_bytes
+from .write_form import ArrayForms, check_leaf
 
 
 @dataclass
 class _Writer:
     """Gathers the arrays of one value while it is walked."""
 
+    forms: ArrayForms
     parts: list[Any] = field(default_factory=list)
-    #: forms of the arrays met so far, by all that a form depends on; a value with ten thousand
-    #: arrays of one kind is walked three times as fast with them
-    forms: dict[Any, Any] = field(default_factory=dict)
     offsets: list[int] = field(default_factory=lambda: [0])
     #: whether a dict had keys that are no text, which may be equal and yet differ as text
     other_keys: bool = False
@@ -49,9 +49,17 @@ def write_container(value: Any) -> bytes:
     TypeError
         For a value that a mixed buffer can't hold.
     """
-    writer = _Writer()
+    return next(filter(None, map(functools.partial(_attempt, value), itertools.count())))
+
+
+def _attempt(value: Any, attempt: int) -> bytes | None:
+    """Write a value; None if it has keys that look like marks of this attempt."""
+    writer = _Writer(ArrayForms(attempt))
     storage, form, holes = _walk(value, writer)
-    head = json.dumps(form).encode()
+    head_text = writer.forms.text(form)
+    if head_text is None:
+        return None
+    head = head_text.encode()
     text = json.dumps([writer.offsets, holes]).encode()
     name = storage.encode()
     return b"".join((
@@ -75,27 +83,21 @@ def _walk(value: Any, writer: _Writer) -> tuple[str, Any, Any]:
     if isinstance(value, (list, tuple)):
         return _walk_list(value, writer)
     form = binary_form(value)
-    _check_leaf(np.asarray(value), form)
+    check_leaf(np.asarray(value), form)
     data = data_bytes(np.asarray(value))
     writer.add(data, len(data))
     return PURE_BINARY, form, 0
 
 
-def _walk_array(array: np.ndarray[Any, Any], writer: _Writer) -> Any:
-    """Return the form of an array, which is made once for all arrays that have the same."""
-    key = array.dtype, array.shape, array.strides
-    form = writer.forms.get(key)
-    if form is None:
-        form = binary_form(array)
-        _check_leaf(array, form)
-        form["storage"] = PURE_BINARY
-        writer.forms[key] = form
-    if array.flags.c_contiguous and array.size and padding_mask(array.dtype) is None:
-        writer.add(array, array.nbytes)
+def _walk_array(array: np.ndarray[Any, Any], writer: _Writer) -> str:
+    """Return the mark that stands for the form of an array."""
+    kind = writer.forms.kind(array)
+    if kind.direct:
+        writer.add(array, kind.size)
     else:
         data = data_bytes(array)
         writer.add(data, len(data))
-    return form
+    return kind.mark
 
 
 def _walk_dict(value: dict[Any, Any], writer: _Writer) -> tuple[str, Any, Any]:
@@ -107,22 +109,30 @@ def _walk_dict(value: dict[Any, Any], writer: _Writer) -> tuple[str, Any, Any]:
     storage = PURE_PLAIN
     for key in sorted(value):
         storage_, form, hole = _walk(value[key], writer)
+        text = key if type(key) is str else _other_key(key, writer)
         if storage_ != PURE_PLAIN:
-            storage, form["storage"] = MIXED_PLAIN, storage_
-        text = key_text(key)
-        forms[key], holes[text] = form, hole
-        writer.other_keys |= not isinstance(key, str)
-        if storage_ != PURE_PLAIN:
+            storage = MIXED_PLAIN
+            _note_storage(form, storage_)
             with_arrays.append(text)
-    order = [key_text(key) for key in value]
-    if len(holes) < len(order):
+        forms[key], holes[text] = form, hole
+    if len(holes) < len(forms):
         raise TypeError("keys of a dict beside arrays are different, but the same as text")
     _check_key_order(with_arrays)
-    return (
-        storage,
-        {"type": "object", "properties": {key: forms[key] for key in value}},
-        {text: holes[text] for text in order},
-    )
+    if list(forms) != list(value):
+        texts = dict(zip(forms, holes, strict=True))
+        forms = {key: forms[key] for key in value}
+        holes = {texts[key]: holes[texts[key]] for key in value}
+    return storage, {"type": "object", "properties": forms}, holes
+
+
+def _other_key(key: Any, writer: _Writer) -> str:
+    writer.other_keys |= not isinstance(key, str)
+    return key_text(key)
+
+
+def _note_storage(form: Any, storage: str) -> None:
+    if isinstance(form, dict):  # a mark stands for a form that has it
+        form["storage"] = storage
 
 
 def _check_key_order(keys: list[str]) -> None:
@@ -140,20 +150,21 @@ def _walk_list(value: list[Any] | tuple[Any, ...], writer: _Writer) -> tuple[str
     for item in value:
         storage_, form, hole = _walk(item, writer)
         if storage_ != PURE_PLAIN:
-            storage, form["storage"] = MIXED_PLAIN, storage_
+            storage = MIXED_PLAIN
+            _note_storage(form, storage_)
         forms.append(form)
         holes.append(hole)
     form = list_form_of(forms)
-    if storage == MIXED_PLAIN and form["identical"]:
-        _check_row_order(forms)
+    if storage == MIXED_PLAIN and form["identical"] and isinstance(forms[0], dict):
+        _check_row_order(forms, writer.forms)
         if writer.other_keys:
             _check_row_keys(forms)
     return storage, form, holes
 
 
-def _check_row_order(forms: list[Any]) -> None:
+def _check_row_order(forms: list[Any], arrays: ArrayForms) -> None:
     """Refuse rows of one form whose arrays stand at different places; see `list_form_of`."""
-    first, *others = (_places_of_arrays(form) for form in forms)
+    first, *others = (_places_of_arrays(form, arrays) for form in forms)
     if any(places != first for places in others):
         raise TypeError(
             "the dicts of a list hold the same kinds of values in another order of keys; "
@@ -171,24 +182,10 @@ def _check_row_keys(forms: list[Any]) -> None:
         )
 
 
-def _places_of_arrays(form: Any) -> list[Any]:
+def _places_of_arrays(form: dict[str, Any], arrays: ArrayForms) -> list[Any]:
     """Tell the type of each array in a form, and None for all else, in the order of keys."""
-    properties = form.get("properties", {})
+    items = map(arrays.marked, form.get("properties", {}).values())
     return [
-        item["items"] if "storage" in item and "items" in item else None
-        for item in (p if isinstance(p, dict) else {} for p in properties.values())
+        item["items"] if isinstance(item, dict) and {"storage", "items"} <= item.keys() else None
+        for item in items
     ]
-
-
-def _check_leaf(array: np.ndarray[Any, Any], form: Any) -> None:
-    """Refuse an array or record that the form will not give back as it is.
-
-    Raises
-    ------
-    TypeError
-        Where it would come back as another type: forms don't know unicode arrays, and call
-        the unsigned items of a subarray signed.
-    """
-    items = form["items"] if form["type"] == "array" else form
-    if form_dtype(items) != array.dtype:
-        raise TypeError(f"an array of dtype {array.dtype} can't stand inside a mixed container")

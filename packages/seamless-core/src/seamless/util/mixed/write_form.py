@@ -1,0 +1,106 @@
+"""The form of a mixed container → text; what it says of an array is made once for each kind.
+
+Ten thousand arrays mostly have one and the same form. While the value is walked a mark stands
+for it, and its text takes the place of the marks when the rest has been written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .form_dtype import form_dtype
+from .get_form import PURE_BINARY, binary_form
+from .padding import padding_mask
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class ArrayKind:
+    """What arrays of one type, shape and strides have in common."""
+
+    mark: str
+    size: int  # bytes
+    #: whether the memory of such an array is what is stored
+    direct: bool
+
+
+class ArrayForms:
+    """The forms of the arrays in one value.
+
+    Parameters
+    ----------
+    attempt
+        Part of the marks, for a value that has one of them as a key.
+    """
+
+    def __init__(self, attempt: int = 0) -> None:
+        self._start = f"\0{attempt}."
+        self._kinds: dict[Any, ArrayKind] = {}
+        self._forms: dict[str, Any] = {}  # by mark
+        self._marks: dict[str, str] = {}  # by text of the form
+
+    def kind(self, array: np.ndarray[Any, Any]) -> ArrayKind:
+        """Return the kind of an array.
+
+        Raises
+        ------
+        TypeError
+            For an array that has no form, or that the form will not give back as it is.
+        """
+        key = array.dtype, array.shape, array.strides
+        found = self._kinds.get(key)
+        if found is None:
+            found = self._kinds[key] = self._new_kind(array)
+        return found
+
+    def _new_kind(self, array: np.ndarray[Any, Any]) -> ArrayKind:
+        form = binary_form(array)
+        check_leaf(array, form)
+        form["storage"] = PURE_BINARY
+        mark = self._marks.setdefault(json.dumps(form), f"{self._start}{len(self._marks)}")
+        self._forms[mark] = form
+        direct = array.flags.c_contiguous and array.size > 0 and padding_mask(array.dtype) is None
+        return ArrayKind(mark, array.nbytes, direct)
+
+    def is_mark(self, form: Any) -> bool:
+        """Whether a form is a mark that stands for one."""
+        return isinstance(form, str) and form in self._forms
+
+    def marked(self, form: Any) -> Any:
+        """Return the form that a mark stands for, or the form itself if it is none."""
+        return self._forms[form] if self.is_mark(form) else form
+
+    def text(self, form: Any) -> str | None:
+        """Write a form with marks; None if a key of the value is the same as a mark.
+
+        The form of 10,000 arrays: 4 ms, where writing them all takes 15.
+        """
+        text = json.dumps(form)
+        if not self._marks:
+            return text
+        start = json.dumps(self._start)[:-1]
+        if re.search(rf'{re.escape(start)}\d+":', text):
+            return None
+        texts = {json.dumps(mark): text for text, mark in self._marks.items()}
+        most = next(iter(texts))
+        text = text.replace(most, texts[most])  # mostly all, in half the time
+        return re.sub(rf'{re.escape(start)}\d+"', lambda found: texts[found[0]], text)
+
+
+def check_leaf(array: np.ndarray[Any, Any], form: Any) -> None:
+    """Refuse an array or record that the form will not give back as it is.
+
+    Raises
+    ------
+    TypeError
+        Where it would come back as another type: forms don't know unicode arrays, and call
+        the unsigned items of a subarray signed.
+    """
+    items = form["items"] if form["type"] == "array" else form
+    if form_dtype(items) != array.dtype:
+        raise TypeError(f"an array of dtype {array.dtype} can't stand inside a mixed container")
