@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from database_samples import checksum, record
-from database_server import Answer, Server
+from database_server import PATIENCE, Answer, Server
 
 from seamless_database import Database, records
 
 TF, ONE, TWO = checksum("tf"), checksum("one"), checksum("two")
-KEY = {"checksum": TF}
+KEY, KEYS = {"checksum": TF}, {"checksums": [TF]}
 MEANING = {**KEY, "celltype": "python", "subcelltype": ""}
 EXPRESSION = {**KEY, "path": [], "celltype": "mixed", "target_celltype": "plain"}
 PROBE = {"bucket_kind": "node", "label": "n"}
 #: a well-formed read request of each type
 READS: dict[str, dict[str, Any]] = {
     "buffer_info": KEY,
+    "buffer_infos": KEYS,
     "bucket_probe": PROBE,
     "expression": EXPRESSION,
     "irreproducible": KEY,
@@ -31,7 +34,10 @@ READS: dict[str, dict[str, Any]] = {
     "semantic_to_syntactic": MEANING,
     "syntactic_to_semantic": MEANING,
     "transformation": KEY,
+    "transformations": KEYS,
 }
+#: those that always have an answer: an object may be empty
+NEVER_MISSED = {"buffer_infos", "protocol", "transformations"}
 #: a well-formed write request of each type
 WRITES: dict[str, dict[str, Any]] = {
     "buffer_info": {**KEY, "value": {"length": 1}},
@@ -155,10 +161,15 @@ def test_what_is_no_request_is_answered_400(empty: Server, method: str, body: ob
     assert_error(empty.ask(method, body), 400)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in READS if kind != "protocol"])
+@pytest.mark.parametrize("kind", sorted(set(READS) - NEVER_MISSED))
 def test_a_miss_is_answered_404(empty: Server, kind: str) -> None:
     answer = empty.get(kind, **READS[kind])
     assert (answer.status, answer.text) == (404, "ERROR: Unknown key")
+
+
+@pytest.mark.parametrize("kind", ["buffer_infos", "transformations"])
+def test_nothing_of_what_was_asked_is_an_empty_object(empty: Server, kind: str) -> None:
+    assert empty.get(kind, **KEYS).json() == {}
 
 
 @pytest.mark.parametrize("kind", sorted(set(READS) - set(WRITES)))
@@ -192,7 +203,7 @@ def test_nothing_of_a_refused_write_is_stored(server: Server, kind: str) -> None
     for field in WRITES[kind]:
         assert server.put(kind, **{**WRITES[kind], field: 5}).status == 400
     for read, fields in READS.items():
-        if read != "protocol":
+        if read not in NEVER_MISSED:
             assert server.get(read, **fields).status == 404
 
 
@@ -249,3 +260,37 @@ def test_a_record_comes_back_to_the_last_digit(server: Server) -> None:
     put = f'{{"type": "metadata", "checksum": "{TF}", "result": "{ONE}", "value": {text}}}'
     assert server.ask("PUT", put.encode()).text == "OK"
     assert repr(server.get("metadata", **KEY).json()) == repr(json.loads(text))
+
+
+# large answers
+
+
+def test_a_large_record_comes_back_whole(server: Server) -> None:
+    value = record(TF, ONE, ascii="x" * 5_000_000, other="é" * 1_000_000)
+    assert server.put("metadata", **KEY, result=ONE, value=value).text == "OK"
+    for _ in range(2):
+        assert server.get("metadata", **KEY).json() == value
+    head = server.ask("HEAD", {"type": "metadata", **KEY})
+    assert (head.status, head.text) == (200, "")
+
+
+def test_others_are_answered_while_a_large_answer_is_under_way(server: Server) -> None:
+    value = record(TF, ONE, x="x" * 8_000_000)
+    assert server.put("metadata", **KEY, result=ONE, value=value).text == "OK"
+    with socket.socket() as slow:
+        # so that the system keeps little of the answer
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.settimeout(PATIENCE)
+        slow.connect((server.host, server.port))
+        body = json.dumps({"type": "metadata", **KEY}).encode()
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        # it has begun
+        assert slow.recv(1) == b"H"
+        for _ in range(20):
+            assert server.ask("GET", path="/healthcheck").text == "OK"
+            assert server.get("transformation", **KEY).text == ONE
+        with slow.makefile("rb") as stream:
+            assert stream.readline() == b"TTP/1.1 200 OK\r\n"
+            headers = http.client.parse_headers(stream)
+            text = stream.read(int(headers["content-length"]))
+    assert json.loads(text) == value

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import sqlite3
 import subprocess
@@ -9,10 +11,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from database_samples import checksum
+from database_samples import checksum, record
 
-from seamless_database import Database
-from seamless_database.database import Durability
+from seamless_database import Database, records
+from seamless_database.database import LONG_ROW, Durability, Later
 from seamless_database.errors import (
     DatabaseClosedError,
     DatabaseLockedError,
@@ -20,6 +22,7 @@ from seamless_database.errors import (
     ReadOnlyError,
     RequestError,
 )
+from seamless_database.protocol import from_python
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -212,7 +215,7 @@ def test_a_locked_read_is_a_locked_error(filled: Path) -> None:
 def test_a_writer_that_died_leaves_nothing_half(file: Path) -> None:
     code = f"""
 import os
-from seamless_database import Database
+from seamless_database import Database, records
 database = Database({str(file)!r}, writable=True)
 database.put({PUT!r})
 os._exit(9)
@@ -229,7 +232,7 @@ os._exit(9)
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_a_reader_needs_no_permission_to_write(filled: Path) -> None:
     code = f"""
-from seamless_database import Database
+from seamless_database import Database, records
 with Database({filled.name!r}) as database:
     print(database.get({GET!r}))
 """
@@ -270,3 +273,48 @@ def test_a_missing_file_is_not_created_for_reading(file: Path) -> None:
     with pytest.raises(FileError, match="--writable"):
         Database(file)
     assert not file.exists()
+
+
+# what an event loop may do itself
+
+
+def get_metadata(number: int) -> records.Read:
+    body = {"type": "metadata", "checksum": checksum(number)}
+    return records.reading(from_python(body))
+
+
+def put_record(database: Database, number: int, size: int) -> None:
+    tf, result = checksum(number), checksum(-number)
+    value = record(tf, result, x="x" * size)
+    database.put({"type": "metadata", "checksum": tf, "result": result, "value": value})
+
+
+def test_a_small_row_is_answered_at_once(file: Path) -> None:
+    with Database(file, writable=True) as database:
+        assert database.answer_at_once(get_metadata(1)) is None
+        put_record(database, 1, 1000)
+        assert database.answer_at_once(get_metadata(1)) == database.get(
+            {"type": "metadata", "checksum": checksum(1)}
+        )
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="SQLite's limits are not offered there")
+def test_a_large_row_is_left_to_a_thread(file: Path) -> None:
+    with Database(file, writable=True) as database:
+        put_record(database, 1, LONG_ROW)
+        assert database.answer_at_once(get_metadata(1)) is Later.LATER
+        answer = asyncio.run(database.answer(get_metadata(1)))
+        assert answer is not None
+        assert json.loads(answer)["x"] == "x" * LONG_ROW
+
+
+def test_a_list_is_left_to_a_thread(filled: Path) -> None:
+    with Database(filled) as database:
+        body = {"type": "rev_transformations", "checksum": checksum(2)}
+        assert database.answer_at_once(records.reading(from_python(body))) is Later.LATER
+
+
+def test_a_file_that_is_locked_is_left_to_a_thread(filled: Path) -> None:
+    with closing(sqlite3.connect(filled, isolation_level=None)) as other, Database(filled) as ours:
+        other.execute("BEGIN EXCLUSIVE")
+        assert ours.answer_at_once(get_metadata(1)) is Later.LATER

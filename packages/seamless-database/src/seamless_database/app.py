@@ -39,10 +39,13 @@ if TYPE_CHECKING:
     from seamless_database.access_log import AccessLog
     from seamless_database.auth import Tokens
     from seamless_database.backend import Backend
+    from seamless_database.seat import Seat
 
 T = TypeVar("T")
 
 HEALTHCHECK = "/healthcheck"
+#: bytes of an answer that are sent at once
+SLICE = 256 * 1024
 #: what a request is counted as whose client went away before it was answered
 GONE = 499
 #: what a class of requests is called
@@ -57,6 +60,7 @@ class Application(Starlette):
     """The app, and a shorter way to it for a server that can use one."""
 
     small_requests: SmallRequests
+    metrics: metrics.Metrics
 
 
 def create_app(
@@ -66,8 +70,12 @@ def create_app(
     activity: Activity | None = None,
     tokens: Tokens | None = None,
     log: AccessLog | None = None,
+    seat: Seat | None = None,
 ) -> Application:
-    """Build the ASGI app that serves a database; without tokens, to anybody."""
+    """Build the ASGI app that serves a database; without tokens, to anybody.
+
+    A seat is the place of one worker among several; whoever has it posts the metrics there.
+    """
     checker = Checker()
 
     @contextlib.asynccontextmanager
@@ -78,7 +86,8 @@ def create_app(
 
     app = Application(lifespan=lifespan)
     tally = Tally(activity or Activity(), log)
-    endpoint = _Endpoint(database, checker, tally, max_body=max_body, tokens=tokens)
+    app.metrics = metrics.Metrics(database, tally.requests, seat)
+    endpoint = _Endpoint(database, checker, tally, app.metrics, max_body=max_body, tokens=tokens)
     app.small_requests = SmallRequests(database, tally, tokens, max_body)
     # what no route claims: the protocol is spoken on every path
     app.router.default = endpoint
@@ -91,6 +100,7 @@ class _Endpoint:
         database: Backend,
         checker: Checker,
         tally: Tally,
+        metrics: metrics.Metrics,
         *,
         max_body: int,
         tokens: Tokens | None,
@@ -101,7 +111,7 @@ class _Endpoint:
         self._bodies = Bodies(max_body, tally.activity)
         self._checker = checker
         self._tally = tally
-        self._metrics = metrics.Metrics(database, tally.requests)
+        self._metrics = metrics
         self._description = openapi.document(writable=database.writable, secured=tokens is not None)
         self._allowed = METHODS if database.writable else METHODS[:-1]
 
@@ -168,7 +178,9 @@ class _Endpoint:
     async def _respond(self, send: Send, answer: Answer) -> int:
         """Send an answer; returns the size of its body."""
         status = answer.status
-        body = answer.body()
+        # making the bytes of a large answer takes as long as reading it
+        large = len(answer.text) > SLICE
+        body = await asyncio.to_thread(answer.body) if large else answer.body()
         headers = [answer.content_type, (b"content-length", b"%d" % len(body))]
         if status == RequestTooLargeError.status:
             # the rest of the body may be still on its way
@@ -178,7 +190,10 @@ class _Endpoint:
         elif status == UnauthorizedError.status:
             headers += _AUTHENTICATE
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        for start in range(0, len(body) or 1, SLICE):
+            # between slices, others have their turn until the client has taken what there is
+            piece, more = body[start : start + SLICE], start + SLICE < len(body)
+            await send({"type": "http.response.body", "body": piece, "more_body": more})
         return len(body)
 
     async def _read(self, receive: Receive, exchange: Exchange, *, describe: bool) -> Answer:

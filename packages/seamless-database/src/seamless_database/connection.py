@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -49,8 +50,12 @@ class Connection:
         self._raw = raw
 
     @classmethod
-    def open(cls, path: Path, way: Way) -> Connection:
-        """Connect to a file, by its absolute path; any character may be in its name."""
+    def open(cls, path: Path, way: Way, *, longest: int | None = None) -> Connection:
+        """Connect to a file, by its absolute path; any character may be in its name.
+
+        A row of more than `longest` bytes cannot be read, which is found out without reading it:
+        an `sqlite3.DataError`. Python 3.10 does not offer this limit, and reads on.
+        """
         uri = f"file:{quote(os.fsencode(path))}?{_WAYS[way]}"
         raw = sqlite3.connect(
             uri,
@@ -60,6 +65,8 @@ class Connection:
             check_same_thread=False,
             cached_statements=_PREPARED,
         )
+        if longest is not None and sys.version_info >= (3, 11):
+            raw.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
         if way == "resting":
             # keeps the index of the journal in memory of our own
             raw.execute("PRAGMA locking_mode=EXCLUSIVE").close()

@@ -49,6 +49,8 @@ T = TypeVar("T")
 LOCK_WAIT = 5.0
 #: threads for the reads that are not done on the spot
 READERS = 4
+#: bytes of a row that are not read on the spot: 60 MB would hold up an event loop for 0.3 s
+LONG_ROW = 256 * 1024
 
 
 class Later(enum.Enum):
@@ -118,9 +120,10 @@ class Database:
         #: what is to be undone in the end, last things first
         self._ending = ExitStack()
         self._readers = Readers(self._file, may_rest=not writable)
+        self._quick_readers = Readers(self._file, may_rest=not writable, longest=LONG_ROW)
         self._writer: Writer | None = None
         with ExitStack() as started:
-            started.callback(self._readers.close)
+            started.callback(self._close_readers)
             self._open(started)
             self._ending = started.pop_all()
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="seamless-database-reader")
@@ -140,12 +143,13 @@ class Database:
         return await self._in_thread(request) if found is Later.LATER else found
 
     def answer_at_once(self, request: records.Read) -> str | Literal[Later.LATER] | None:
-        """Answer a checked read request if that takes no time: a look-up in a local file."""
+        """Answer a checked read request if that takes no time: a small row of a local file."""
         if not request.point or self.on_network:
             return Later.LATER
         try:
-            return self.read(request.run, wait=0)
-        except DatabaseLockedError:
+            return self._quick_readers.read(request.run, 0)
+        except (sqlite3.Error, UnavailableError):
+            # a lock, a large row, or whatever it is: a thread comes upon it again, and may wait
             return Later.LATER
 
     async def store(self, request: records.Write) -> None:
@@ -156,10 +160,10 @@ class Database:
         """Queue a checked write request; `tell` hears on this event loop when it is safe."""
         self._open_writer().submit_soon(request.run, tell, asyncio.get_running_loop())
 
-    def read(self, work: Callable[[Connection], T], *, wait: float | None = None) -> T | None:
+    def read(self, work: Callable[[Connection], T]) -> T | None:
         """Call `work` with a reading connection."""
         try:
-            return self._readers.read(work, self._lock_wait if wait is None else wait)
+            return self._readers.read(work, self._lock_wait)
         except sqlite3.Error as error:
             if not self.writable and self._lacks_tables():
                 # nobody has upgraded the file yet; what has no table has no rows
@@ -216,7 +220,7 @@ class Database:
             self._writer.close()
         self._pool.shutdown()
         # a connection that reads would keep the file in WAL mode
-        self._readers.close()
+        self._close_readers()
         self._ending.close()
 
     def __enter__(self) -> Database:
@@ -238,6 +242,10 @@ class Database:
             if self._closed:
                 raise DatabaseClosedError from error
             raise
+
+    def _close_readers(self) -> None:
+        self._readers.close()
+        self._quick_readers.close()
 
     def _open_writer(self) -> Writer:
         if self._writer is None:

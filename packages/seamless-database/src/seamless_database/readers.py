@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from seamless_database.connection import Way
+
 T = TypeVar("T")
 
 #: attempts to read a file that changes under our hands where it should rest
@@ -40,10 +42,13 @@ class Readers:
         the file, in absolute terms
     may_rest
         whether the file may turn out to be at rest on a medium that can not be written
+    longest
+        bytes of a row, above which reading it is an `sqlite3.DataError`
     """
 
-    def __init__(self, path: Path, *, may_rest: bool) -> None:
+    def __init__(self, path: Path, *, may_rest: bool, longest: int | None = None) -> None:
         self._path = path
+        self._longest = longest
         self._may_rest = may_rest
         # both ends of a deque are safe from any thread
         self._idle: deque[_Reader] = deque()
@@ -84,7 +89,7 @@ class Readers:
             return self._open()
 
     def _open(self) -> _Reader:
-        connection = Connection.open(self._path, "ro")
+        connection = self._connect("ro")
         if not self._may_rest:
             return _Reader(connection)
         try:
@@ -96,8 +101,11 @@ class Readers:
                 # a lock, say, which is waited for elsewhere
                 return _Reader(connection)
             connection.close()
-            return _Reader(Connection.open(self._path, rest.way), rest)
+            return _Reader(self._connect(rest.way), rest)
         return _Reader(connection)
+
+    def _connect(self, way: Way) -> Connection:
+        return Connection.open(self._path, way, longest=self._longest)
 
     def _holds(self, reader: _Reader) -> bool:
         return reader.rest is None or resting.still(self._path, reader.rest)
