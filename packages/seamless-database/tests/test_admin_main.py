@@ -10,7 +10,17 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from admin_samples import COMMAND, FIXTURES, admin, admin_apart, contents, put, told, transformation
+from admin_samples import (
+    COMMAND,
+    FIXTURES,
+    admin,
+    admin_apart,
+    contents,
+    put,
+    sql,
+    told,
+    transformation,
+)
 from database_server import Server
 
 ON_ONE_FILE = ("stats", "check", "migrate")
@@ -85,6 +95,65 @@ def test_a_senseless_command_line_exits_with_2(words: list[str]) -> None:
     assert "Error: " in done.err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["stats", "postgresql://us:sesame@localhost:1/db"],
+        ["stats", "x", "postgresql://us:sesame@localhost:1/db"],
+        ["prune", "x", "--older-than", "postgresql://us:sesame@localhost:1/db"],
+        ["stats", "mysql://us:sesame@localhost:1/db"],
+        ["copy", "postgresql://us:sesame@localhost:1/db", "x"],
+        ["migrate", "postgresql://us:sesame@localhost:1/db"],
+    ],
+    ids=" ".join,
+)
+def test_a_password_is_never_shown(words: list[str]) -> None:
+    done = admin(*words)
+    assert done.status in {1, 2}
+    assert "sesame" not in done.out + done.err
+
+
+def test_a_postgresql_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    url = "postgresql://us:sesame@localhost:1/db"
+    for words in (["stats", url], ["check", "--repair", url], ["copy", url, tmp_path / "a.db"]):
+        done = admin(*words)
+        assert_one_line(done.status, done.err, "us@localhost:1/db", "refused")
+
+
+def test_a_postgresql_without_tables_is_one_line(postgresql: str, tmp_path: Path) -> None:
+    target = tmp_path / "target.db"
+    for words in (["stats", postgresql], ["check", postgresql], ["copy", postgresql, target]):
+        done = admin(*words)
+        assert_one_line(done.status, done.err, "none of the tables")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_postgresql_of_somebody_else_is_one_line(file: Path, postgresql: str) -> None:
+    sql(postgresql, "CREATE TABLE transformation (name TEXT)")
+    for words in (["stats", postgresql], ["prune", "--irreproducible", postgresql]):
+        done = admin(*words)
+        assert_one_line(done.status, done.err, "tables of somebody else")
+    done = admin("copy", file, postgresql)
+    assert_one_line(done.status, done.err, "tables of somebody else")
+
+
+def test_a_newer_schema_is_one_line(file: Path, postgresql: str) -> None:
+    put(postgresql)
+    sql(postgresql, "UPDATE seamless_database_schema SET version = 99")
+    for words in (["stats", postgresql], ["copy", file, postgresql], ["check", postgresql]):
+        done = admin(*words)
+        assert_one_line(done.status, done.err, "version 99", "upgrade")
+
+
+def test_migrating_is_for_files(postgresql: str) -> None:
+    done = admin("migrate", put(postgresql))
+    assert_one_line(done.status, done.err, "SQLite files")
+
+
+def test_a_url_of_a_file_is_that_file(file: Path) -> None:
+    assert told("stats", f"sqlite:///{file}") == told("stats", file)
+
+
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     for words in every_command(tmp_path / "absent.db"):
         done = admin(*words)
@@ -151,9 +220,13 @@ def test_a_copy_of_a_file_that_cannot_be_copied_is_one_line(file: Path) -> None:
     assert_one_line(done.status, done.err, str(file))
 
 
-def test_a_terminal_gets_tables_and_progress(file: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "what"), [(["stats"], b"Records"), (["copy", "target.db"], b"Verifying")]
+)
+def test_a_terminal_gets_tables_and_progress(file: Path, words: list[str], what: bytes) -> None:
+    command = [*COMMAND, words[0], str(file), *(str(file.with_name(word)) for word in words[1:])]
     ours, theirs = pty.openpty()
-    process = subprocess.Popen([*COMMAND, "stats", str(file)], stdout=theirs, stderr=theirs)
+    process = subprocess.Popen(command, stdout=theirs, stderr=theirs)
     os.close(theirs)
     shown = b""
     try:
@@ -164,7 +237,7 @@ def test_a_terminal_gets_tables_and_progress(file: Path) -> None:
         pass
     os.close(ours)
     assert process.wait() == 0
-    assert b"Records" in shown
+    assert what in shown
     assert b"transformation" in shown
 
 

@@ -5,6 +5,7 @@ That of a file lies beside it. That of a PostgreSQL database is a file in the cu
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from seamless_database.admin.places import Place
     from seamless_database.admin.progress import Steps
+    from seamless_database.postgresql.address import Address
 
 
 def back_up_before(
@@ -24,7 +26,7 @@ def back_up_before(
 ) -> Path:
     """Copy a database that is open for changes; returns the copy."""
     time = now or datetime.now(timezone.utc)
-    file = existing(where) if isinstance(where, Path) else Path.cwd() / "postgresql.db"
+    file = existing(where) if isinstance(where, Path) else Path.cwd() / _file_name(where)
     stem = f"{file.name}.before-{what}-{time:%Y%m%dT%H%M%S}"
     copy, number = file.with_name(stem), 1
     while copy.exists():
@@ -40,3 +42,8 @@ def back_up_before(
         copy.unlink(missing_ok=True)
         raise
     return copy
+
+
+def _file_name(address: Address) -> str:
+    name = address.parameters.get("dbname", "postgresql")
+    return re.sub(r"[^\w.-]", "_", name) + ".db"

@@ -13,7 +13,7 @@
         ├── ListError (ValueError)                a list of checksums holds something else
         ├── FilesOnlyError (ValueError)           it is done to files only, not to PostgreSQL
         ├── SameDatabaseError (ValueError)        the source of a copy is its target
-        ├── NoTextError (ValueError)              the source of a copy holds bytes for a text
+        ├── NoTextError (ValueError)              the source of a copy holds no text for one
         ├── OtherRowsError (ValueError)           the target of a copy holds something else
         └── CopyFailedError (OSError)             a copy is not what it should be
 """
@@ -85,11 +85,11 @@ class SameDatabaseError(AdminError, ValueError):
 
 
 class NoTextError(AdminError, ValueError):
-    """The source of a copy holds bytes where a text should be; `table` has them."""
+    """The source of a copy holds something else where a text should be; `table` has it."""
 
     def __init__(self, table: str, row: str) -> None:
         super().__init__(
-            f"the table {table} holds bytes where a text should be, in the row {row}; "
+            f"the table {table} holds bytes or a number for a text, in the row {row}; "
             "run seamless-database-admin check --repair on the source, or remove that row"
         )
         self.table = table

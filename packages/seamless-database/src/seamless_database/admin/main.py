@@ -7,6 +7,7 @@ command line makes no sense, and with 3 when `check` has found problems that are
 from __future__ import annotations
 
 import io
+import re
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NAME = "seamless-database-admin"
+#: that of a URL in a message about the command line
+_PASSWORD = re.compile(r"(?<=:)[^\s/:]+(?=@)")
 
 
 @click.group(name=NAME, context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status = command.main(argv, prog_name=NAME, standalone_mode=False)
     except click.UsageError as error:
-        error.show()
+        click.UsageError(_PASSWORD.sub("***", error.format_message()), error.ctx).show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _complain("interrupted; what was not finished has been undone")
