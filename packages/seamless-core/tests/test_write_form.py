@@ -61,6 +61,14 @@ def test_fields_that_are_named_as_marks_are_written_as_they_are() -> None:
     check({"a": record, "b": record[0], "c": np.arange(3)})
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_arrays_of_other_classes_share_the_form_of_plain_ones() -> None:
+    array = np.arange(6).reshape(2, 3)
+    check([array, np.matrix(array), np.ma.MaskedArray(array)])
+    check([b"ab", np.array(b"ab"), np.bytes_(b"ab")])
+    check([np.zeros(1, np.dtype([("a", "<i4")], align=True))[0] for _ in range(3)])
+
+
 def test_rows_of_arrays_in_another_order_of_shapes_share_a_form() -> None:
     short, long = np.arange(2), np.arange(5)
     value = [{"a": short, "b": long}, {"b": long, "a": short}]

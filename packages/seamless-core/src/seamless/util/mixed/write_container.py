@@ -82,11 +82,13 @@ def _walk(value: Any, writer: _Writer) -> tuple[str, Any, Any]:
         return _walk_dict(value, writer)
     if isinstance(value, (list, tuple)):
         return _walk_list(value, writer)
+    if isinstance(value, (np.ndarray, bytes)):
+        return PURE_BINARY, _walk_array(np.asarray(value), writer), 0
     form = binary_form(value)
     check_leaf(np.asarray(value), form)
     data = data_bytes(np.asarray(value))
     writer.add(data, len(data))
-    return PURE_BINARY, form, 0
+    return PURE_BINARY, writer.forms.mark(form), 0
 
 
 def _walk_array(array: np.ndarray[Any, Any], writer: _Writer) -> str:

@@ -35,7 +35,7 @@ class ArrayForms:
     Parameters
     ----------
     attempt
-        Part of the marks, for a value that has one of them as a key.
+        Part of the marks, for a value that has keys like those of an earlier attempt.
     """
 
     def __init__(self, attempt: int = 0) -> None:
@@ -61,22 +61,22 @@ class ArrayForms:
     def _new_kind(self, array: np.ndarray[Any, Any]) -> ArrayKind:
         form = binary_form(array)
         check_leaf(array, form)
+        direct = array.flags.c_contiguous and array.size > 0 and padding_mask(array.dtype) is None
+        return ArrayKind(self.mark(form), array.nbytes, direct)
+
+    def mark(self, form: dict[str, Any]) -> str:
+        """Return the mark that stands for the form of an array or record: equal ones share it."""
         form["storage"] = PURE_BINARY
         mark = self._marks.setdefault(json.dumps(form), f"{self._start}{len(self._marks)}")
         self._forms[mark] = form
-        direct = array.flags.c_contiguous and array.size > 0 and padding_mask(array.dtype) is None
-        return ArrayKind(mark, array.nbytes, direct)
-
-    def is_mark(self, form: Any) -> bool:
-        """Whether a form is a mark that stands for one."""
-        return isinstance(form, str) and form in self._forms
+        return mark
 
     def marked(self, form: Any) -> Any:
         """Return the form that a mark stands for, or the form itself if it is none."""
-        return self._forms[form] if self.is_mark(form) else form
+        return self._forms.get(form, form) if isinstance(form, str) else form
 
     def text(self, form: Any) -> str | None:
-        """Write a form with marks; None if a key of the value is the same as a mark.
+        """Write a form with marks; None if a key or field of the value looks like a mark.
 
         The form of 10,000 arrays: 4 ms, where writing them all takes 15.
         """
@@ -84,9 +84,11 @@ class ArrayForms:
         if not self._marks:
             return text
         start = json.dumps(self._start)[:-1]
-        if re.search(rf'{re.escape(start)}\d+":', text):
+        if re.search(rf'{re.escape(start)}\d+":', text) or any(
+            start in form for form in self._marks
+        ):
             return None
-        texts = {json.dumps(mark): text for text, mark in self._marks.items()}
+        texts = {json.dumps(mark): form for form, mark in self._marks.items()}
         most = next(iter(texts))
         text = text.replace(most, texts[most])  # mostly all, in half the time
         return re.sub(rf'{re.escape(start)}\d+"', lambda found: texts[found[0]], text)
