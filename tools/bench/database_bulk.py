@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from plan import Plan
 
 #: request type -> how many rows of its kind are in the file
-KINDS = {"transformations": 100_000, "buffer_infos": 20_000}
+KINDS = {"transformations": 100_000, "buffer_infos": 10_000}
 AT_ONCE = 10_000
-REQUESTS, QUICK_REQUESTS = 20, 5
+REQUESTS, QUICK_REQUESTS = 10, 3
 DISTINCT = 4
 SEED = 2026
 WANTED = 100_000

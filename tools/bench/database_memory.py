@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 READS = 19
 KEYS = 1_000
 #: requests after which memory is measured; the published server is not asked for the most
-POINTS, QUICK_POINTS = (100_000, 1_000_000), (10_000, 40_000)
+POINTS, QUICK_POINTS = (100_000, 1_000_000), (5_000, 20_000)
 MEBIBYTE = 2**20
 STARTS = 5
 #: seconds to the first answer, and MiB of an idle server, that are wanted at most

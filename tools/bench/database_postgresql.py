@@ -39,7 +39,7 @@ def run(plan: Plan) -> list[Sheet]:
     if missing := raw_postgresql.missing():
         sheet.notes = [f"Not measured: {' and '.join(missing)} not installed."]
         return [sheet]
-    amount = QUICK if plan.quick else Amount()
+    amount = QUICK if plan.quick else Amount(reads=4_000, writes=1_000)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(scratch())
         url = stack.enter_context(raw_postgresql.running_postgresql(folder / "postgresql"))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from plan import Plan
 
 FEW, MANY, QUICK_MANY = 1_000, 10_000_000, 500_000
-READS, QUICK_READS = 20_000, 5_000
+READS, QUICK_READS = 8_000, 4_000
 #: bytes on disk for a row while its index is being made
 ROOM = 700
 SPACE = 16**16  # of the leading digits of a key

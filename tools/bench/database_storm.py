@@ -25,7 +25,7 @@ WRITERS, KEYS = 64, 1_000
 #: readers that ask again at once, and one that rests between its questions
 MANY, ONE = 30, 1
 REST = 0.002  # seconds
-SECONDS, QUICK_SECONDS = 20.0, 4.0
+SECONDS, QUICK_SECONDS = 20.0, 1.5
 #: how long reads are measured without a storm, and how long in one, at most
 READING = 5.0
 #: how long the writers write before it is called a storm

@@ -23,7 +23,7 @@ KEYS = 1_000
 NOTE = """\
 This machine has {cores} cores, which the server and {generators} generators share; more processes
 than cores are left out."""
-READS, QUICK_READS = 15_000, 4_000
+READS, QUICK_READS = 10_000, 3_000
 
 
 def read(port: int, count: int, connections: int) -> Result:

@@ -21,11 +21,11 @@ class Amount:
     """How much of everything in a round."""
 
     keys: int = 1_000
-    reads: int = 15_000
+    reads: int = 8_000
     writes: int = 3_000
 
 
-QUICK = Amount(reads=3_000, writes=600)
+QUICK = Amount(reads=2_000, writes=400)
 
 
 @dataclass(frozen=True)
