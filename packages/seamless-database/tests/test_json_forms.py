@@ -90,3 +90,10 @@ def test_stored_nan_is_answered_as_null() -> None:
 def test_other_stored_text_is_answered_as_it_is() -> None:
     text = '{"x":1180591620717411303424,  "y":3.0}'
     assert json_forms.answerable(text) is text
+
+
+@pytest.mark.parametrize("place", [0, 1, 1024 * 1024 - 2, 1024 * 1024 + 1, 3 * 1024 * 1024 - 1])
+@pytest.mark.parametrize("constant", ["NaN", "Infinity"])
+def test_what_is_no_json_is_found_anywhere_in_a_long_text(place: int, constant: str) -> None:
+    text = f"[{' ' * place}{constant}{' ' * 10}]"
+    assert json_forms.answerable(text) == "[null]"

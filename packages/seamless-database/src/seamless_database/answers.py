@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from seamless_database.errors import DatabaseError, UnknownKeyError
 
+#: characters that are written down at once, and bytes, more or less, that are sent at once
+PIECE = 256 * 1024
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
 JSON = (b"content-type", b"application/json")
 _LOG = logging.getLogger(__name__)
@@ -22,6 +24,14 @@ class Answer(NamedTuple):
     def body(self) -> bytes:
         """Write the text down; what is no UTF-8 is shown by its number."""
         return self.text.encode(errors="backslashreplace")
+
+    def pieces(self) -> list[bytes]:
+        """Write a text of any size down; from a thread, it does so without stopping the others."""
+        text = self.text
+        return [
+            text[start : start + PIECE].encode(errors="backslashreplace")
+            for start in range(0, len(text), PIECE)
+        ]
 
 
 DONE = Answer(200, "OK")

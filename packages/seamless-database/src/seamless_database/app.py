@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from seamless_database import metrics, openapi
 from seamless_database.activity import Activity
-from seamless_database.answers import DONE, JSON, MISS, Answer, refusal
+from seamless_database.answers import DONE, JSON, MISS, PIECE, Answer, refusal
 from seamless_database.bodies import LARGE_BODY, MAX_BODY, Bodies
 from seamless_database.checking import Checker
 from seamless_database.errors import (
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HEALTHCHECK = "/healthcheck"
-#: bytes of an answer that are sent at once
-SLICE = 256 * 1024
 #: what a request is counted as whose client went away before it was answered
 GONE = 499
 #: what a class of requests is called
@@ -178,10 +176,11 @@ class _Endpoint:
     async def _respond(self, send: Send, answer: Answer) -> int:
         """Send an answer; returns the size of its body."""
         status = answer.status
-        # making the bytes of a large answer takes as long as reading it
-        large = len(answer.text) > SLICE
-        body = await asyncio.to_thread(answer.body) if large else answer.body()
-        headers = [answer.content_type, (b"content-length", b"%d" % len(body))]
+        # to write a large answer down takes as long as to read it
+        large = len(answer.text) > PIECE
+        pieces = await asyncio.to_thread(answer.pieces) if large else [answer.body()]
+        size = sum(map(len, pieces))
+        headers = [answer.content_type, (b"content-length", b"%d" % size)]
         if status == RequestTooLargeError.status:
             # the rest of the body may be still on its way
             headers.append(_CLOSE)
@@ -190,11 +189,12 @@ class _Endpoint:
         elif status == UnauthorizedError.status:
             headers += _AUTHENTICATE
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        for start in range(0, len(body) or 1, SLICE):
-            # between slices, others have their turn until the client has taken what there is
-            piece, more = body[start : start + SLICE], start + SLICE < len(body)
-            await send({"type": "http.response.body", "body": piece, "more_body": more})
-        return len(body)
+        *others, last = pieces
+        for piece in others:
+            # other requests have their turn until the client has taken what there is
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": last})
+        return size
 
     async def _read(self, receive: Receive, exchange: Exchange, *, describe: bool) -> Answer:
         body = await self._bodies.receive(receive)

@@ -65,9 +65,15 @@ def stored_value(text: str) -> Any:
 
 def answerable(text: str) -> str:
     """Stored JSON as an answer: unchanged, but NaN and infinities become null."""
-    if "NaN" in text or "Infinity" in text:
+    if any(_mentions(text, constant) for constant in ("NaN", "Infinity")):
         return json.dumps(stored_value(text))
     return text or '""'
+
+
+def _mentions(text: str, word: str) -> bool:
+    """Look for a word, in parts of a text: one search keeps every other thread waiting."""
+    step, overlap = 1024 * 1024, len(word)
+    return any(text.find(word, i, i + step + overlap) >= 0 for i in range(0, len(text), step))
 
 
 def _canonical(text: str) -> str:

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from seamless_database.answers import PIECE, Answer, refusal
+from seamless_database.errors import ConflictError, DatabaseClosedError, UnknownKeyError
+
+if TYPE_CHECKING:
+    from seamless_database.errors import DatabaseError
+
+
+def test_what_is_no_utf8_is_shown_by_its_number() -> None:
+    assert Answer(200, "\u00e9\ud800").body() == b"\xc3\xa9\\ud800"
+
+
+@pytest.mark.parametrize("character", ["x", "\u00e9", "\ud800", "\U0001f600"])
+def test_the_pieces_are_the_body(character: str) -> None:
+    answer = Answer(200, character * (2 * PIECE + 3))
+    pieces = answer.pieces()
+    assert len(pieces) == 3
+    assert b"".join(pieces) == answer.body()
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(ConflictError("no"), 409), (UnknownKeyError("no"), 404), (DatabaseClosedError(), 503)],
+)
+def test_our_errors_have_their_status_and_their_text(error: DatabaseError, status: int) -> None:
+    assert refusal(error) == Answer(status, f"ERROR: {error}")
+
+
+def test_a_mistake_of_ours_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+    answer = refusal(RuntimeError("a detail"))
+    assert answer.status == 500
+    assert answer.text.startswith("ERROR: ")
+    assert "a detail" not in answer.text
+    assert "a detail" in caplog.text
