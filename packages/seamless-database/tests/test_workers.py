@@ -11,12 +11,14 @@ import subprocess
 import sys
 import textwrap
 import time
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from database_samples import checksum
 from database_server import PATIENCE, Server
+from prometheus_client.parser import text_string_to_metric_families
 
 from seamless_database import Database
 from seamless_database.cli import main
@@ -211,8 +213,8 @@ def test_a_worker_that_dies_again_and_again_ends_the_server() -> None:
             if seat.number:
                 time.sleep(0.02)
                 os._exit(3)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
             signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
             while True:
                 signal.pause()
         print(run(work))
@@ -244,8 +246,8 @@ def test_a_worker_that_cannot_start_is_a_server_that_cannot(how: str, error: str
             if seat.number == 1:
                 {how}
             seat.say("ready")
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
             signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
             while True:
                 signal.pause()
         try:
@@ -311,3 +313,49 @@ def test_several_workers_do_not_write_to_a_network_file_system(
     with pytest.raises(FileError, match="only one process may write; leave out --workers"):
         Database(file, writable=True, turns=turns)
     turns.close()
+
+
+# the metrics
+
+
+def metrics(server: Server) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """What one of the workers tells, whichever takes a new connection."""
+    with urllib.request.urlopen(f"{server.url}/metrics", timeout=PATIENCE) as answer:
+        families = list(text_string_to_metric_families(answer.read().decode()))
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def requests(server: Server, method: str, kind: str) -> float:
+    labels = frozenset({"method": method, "type": kind, "status": "200"}.items())
+    return metrics(server).get(("seamless_database_requests_total", labels), 0)
+
+
+def test_any_worker_tells_the_figures_of_all_also_of_those_that_are_no_more(
+    server: Server, pair: tuple[Connection, Connection]
+) -> None:
+    first, second = pair
+    for connection in (first, second, second):
+        connection.ask("GET", type="protocol")
+    put = {"type": "transformation", "checksum": checksum(1), "value": checksum(2)}
+    assert first.ask("PUT", **put) == "OK"
+    # what the others count is told about every second
+    wait_until(lambda: requests(server, "GET", "protocol") == 3)
+    wait_until(lambda: requests(server, "PUT", "transformation") == 1)
+    os.kill(first.worker, signal.SIGKILL)
+    wait_until(lambda: len(workers(server)) == 2 and first.worker not in workers(server))
+    wait_until(lambda: requests(server, "GET", "protocol") == 3)
+    assert metrics(server)["seamless_database_commit_writes_count", frozenset()] == 1
+    assert requests(server, "PUT", "transformation") == 1
+
+
+def test_figures_of_processes_are_told_of_each_worker(server: Server) -> None:
+    def told() -> set[str]:
+        found = metrics(server)
+        name = "process_resident_memory_bytes"
+        return {dict(labels)["worker"] for this, labels in found if this == name}
+
+    wait_until(lambda: told() == {"1", "2"})

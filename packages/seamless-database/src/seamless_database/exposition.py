@@ -7,6 +7,7 @@ it costs more than a look-up. It is loaded when somebody asks for the first time
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,12 @@ from prometheus_client.core import (
     GaugeMetricFamily,
     HistogramMetricFamily,
     InfoMetricFamily,
+    Metric,
 )
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from prometheus_client.core import Metric
 
     from seamless_database.figures import Commits, Distribution, Kind
 
@@ -42,13 +42,18 @@ class Snapshot:
     waiting: int
     rows: Mapping[str, int]
     file_bytes: Mapping[str, int]
+    #: the numbers of the processes, by the names of the workers; empty where there is only this
+    processes: Mapping[str, int]
 
 
 def text(snapshot: Snapshot) -> str:
-    """Write it down, together with what the system tells of this process."""
+    """Write it down, together with what the system tells of the processes."""
     registry = CollectorRegistry()
     registry.register(_Figures(snapshot))
-    ProcessCollector(registry=registry)
+    if snapshot.processes:
+        registry.register(_Processes(snapshot.processes))
+    else:
+        ProcessCollector(registry=registry)
     return generate(registry).decode()
 
 
@@ -65,6 +70,22 @@ class _Figures(Collector):
             yield from _writes(told.commits, told.waiting)
         yield _gauges("rows", "Rows, by table, as of the last count", "table", told.rows)
         yield _gauges("file_bytes", "Size of the files on the disk", "file", told.file_bytes)
+
+
+class _Processes(Collector):
+    def __init__(self, processes: Mapping[str, int]) -> None:
+        self._processes = processes
+
+    def collect(self) -> Iterator[Metric]:
+        families: dict[str, Metric] = {}
+        for worker, pid in self._processes.items():
+            for found in ProcessCollector(pid=partial(str, pid), registry=None).collect():
+                family = families.setdefault(
+                    found.name, Metric(found.name, found.documentation, found.type)
+                )
+                for sample in found.samples:
+                    family.add_sample(sample.name, {"worker": worker}, sample.value)
+        yield from families.values()
 
 
 def _requests(requests: Sequence[tuple[Kind, Distribution]]) -> Iterator[Metric]:

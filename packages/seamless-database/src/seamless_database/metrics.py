@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from seamless_database import __version__
 from seamless_database.row_counts import RowCounts
+from seamless_database.seat import notes
+from seamless_database.totals import Figures, total
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from seamless_database.backend import Backend
     from seamless_database.figures import Requests
+    from seamless_database.seat import Seat
 
 PATH = "/metrics"
 _BODY = (b"content-length", b"transfer-encoding")
@@ -28,12 +31,20 @@ def is_asked(scope: Scope) -> bool:
 
 
 class Metrics:
-    """Gathers the figures of a server, and writes them down."""
+    """Gathers the figures of a server, and writes them down.
 
-    def __init__(self, database: Backend, requests: Requests) -> None:
+    One worker of several tells the figures of all: its own, and what the others have posted.
+    """
+
+    def __init__(self, database: Backend, requests: Requests, seat: Seat | None = None) -> None:
         self._database = database
         self._requests = requests
         self._rows = RowCounts(database)
+        self._seat = seat
+        #: what those have counted who had our seat before: a count must never fall
+        self._former = Figures()
+        if seat is not None and (note := notes(seat.board).get(seat.number)) is not None:
+            self._former = Figures.unpacked({**note.figures, "waiting": 0})
 
     async def page(self) -> tuple[str, bytes]:
         """Give the text and its content type."""
@@ -41,21 +52,36 @@ class Metrics:
         # the first time, a library is loaded, which should not hold up anybody
         return await asyncio.to_thread(self._write, rows)
 
+    def post(self, seat: Seat, idle: float) -> None:
+        """Tell the other workers our figures, and for how long we have been idle."""
+        seat.post(idle, self._own().packed())
+
     def close(self) -> None:
         """Give up what takes long."""
         self._rows.close()
 
+    def _own(self) -> Figures:
+        database = self._database
+        own = Figures(dict(self._requests.items()), database.commits, database.waiting)
+        return self._former.plus(own)
+
     def _write(self, rows: Mapping[str, int]) -> tuple[str, bytes]:
         from seamless_database import exposition
 
-        database = self._database
+        figures, processes = self._own(), {}
+        if self._seat is not None:
+            found = notes(self._seat.board)
+            processes = {str(number + 1): note.pid for number, note in found.items()}
+            others = [note for number, note in found.items() if number != self._seat.number]
+            figures = total([figures, *(Figures.unpacked(note.figures) for note in others)])
         snapshot = exposition.Snapshot(
             version=__version__,
-            writable=database.writable,
-            requests=self._requests.items(),
-            commits=database.commits,
-            waiting=database.waiting,
+            writable=self._database.writable,
+            requests=sorted(figures.requests.items(), key=repr),
+            commits=figures.commits,
+            waiting=figures.waiting,
             rows=rows,
-            file_bytes=database.sizes(),
+            file_bytes=self._database.sizes(),
+            processes=processes,
         )
         return exposition.text(snapshot), exposition.CONTENT_TYPE

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from seamless_database.access_log import AccessLog
     from seamless_database.auth import Tokens
     from seamless_database.backend import Backend
+    from seamless_database.metrics import Metrics
     from seamless_database.seat import Seat
 
 #: files that may be open next to connections: the database, by every reader
@@ -84,12 +85,13 @@ def serve(
         activity=activity,
         tokens=settings.tokens,
         log=settings.log,
+        seat=settings.seat,
     )
     config = _config(app, limits, settings.tls)
     # a signal must not fall between the handlers of before and those of the event loop
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
-        _Server(config, activity, settings, on_ready).run(listeners)
+        _Server(config, activity, app.metrics, settings, on_ready).run(listeners)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
@@ -122,11 +124,13 @@ class _Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         activity: Activity,
+        metrics: Metrics,
         settings: Settings,
         on_ready: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._activity = activity
+        self._metrics = metrics
         self._timeout = settings.timeout
         self._seat = settings.seat
         self._look_every = min(1.0, settings.limits.patience / 4)
@@ -189,7 +193,7 @@ class _Server(uvicorn.Server):
     async def _tell(self, seat: Seat) -> None:
         """Let the other workers know how we do; together we may be idle for long enough."""
         while True:
-            seat.post(self._activity.idle(), {})
+            self._metrics.post(seat, self._activity.idle())
             await asyncio.sleep(min(1.0, (self._timeout or 8.0) / 8))
 
     async def _stop_when_idle(self, timeout: float) -> None:
