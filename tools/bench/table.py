@@ -145,7 +145,7 @@ def _line(row: Row) -> str:
 def _times(ratio: float | None, sign: str, wanted: float | None) -> str:
     if ratio is None:
         return "–"
-    return f"{ratio:.2f}×" + ("" if wanted is None else f" ({sign} {wanted:g})")
+    return f"{ratio:.2f}×" + ("" if wanted is None else f" ({sign} {wanted:.3g})")
 
 
 def geometric_mean(rows: list[Row]) -> float | None:

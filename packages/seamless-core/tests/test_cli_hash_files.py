@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from command_runs import sha256
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seamless.cli.hash_files import FEW, SMALL, hash_files
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from seamless.cli.hash_files import FEW, MOST_SHARES, SHARE, SMALL, hash_files
 
 #: Hashes the files of a folder while every helping process dies before it has begun.
 WITHOUT_HELP = """
@@ -57,6 +54,15 @@ def test_large_files_are_hashed_beside_each_other_in_order(tmp_path: Path) -> No
         (tmp_path / str(number)).write_bytes(content)
     paths = [str(tmp_path / str(number)) for number in range(5)]
     assert hash_files(paths) == [sha256(content) for content in contents]
+
+
+def test_there_may_be_more_files_than_least_shares(tmp_path: Path) -> None:
+    paths = [str(tmp_path / "a"), str(tmp_path / "b")]
+    for path in paths:
+        Path(path).write_bytes(path.encode())
+    expected = [sha256(path.encode()) for path in paths]
+    times = MOST_SHARES * SHARE // 2 + 1
+    assert hash_files(paths * times) == expected * times
 
 
 def test_a_process_that_dies_leaves_no_file_out(tmp_path: Path) -> None:

@@ -30,8 +30,9 @@ SMALL = 1 << 16
 FEW = 512
 #: Less than this is not worth starting threads.
 LITTLE = 1 << 23
-#: Numbers of shares that fit in a pipe while nobody reads it, of four bytes each.
-MOST_SHARES = 1 << 12
+#: Shares whose numbers, of four bytes each, fit in any pipe while nobody reads it: the kernel
+#: may give a user who has many of them no more than a page.
+MOST_SHARES = 1 << 10
 #: Files of a share at least: taking one costs a microsecond.
 SHARE = 64
 _NUMBER_SIZE = 4
@@ -119,8 +120,10 @@ def _shares(count: int) -> Iterator[Callable[[], range]]:
     numbers = range(-(-count // size))
     source, sink = os.pipe()
     try:
-        os.write(sink, b"".join(number.to_bytes(_NUMBER_SIZE, "little") for number in numbers))
-        os.close(sink)
+        try:
+            os.write(sink, b"".join(number.to_bytes(_NUMBER_SIZE, "little") for number in numbers))
+        finally:
+            os.close(sink)
 
         def take() -> range:
             number = os.read(source, _NUMBER_SIZE)
@@ -154,6 +157,8 @@ def _fork(work: Callable[[], None]) -> int:
 
 def _stop(children: Sequence[int]) -> None:
     """End what is left of the children after a failure or Ctrl-C."""
+    if not children:
+        return
     import signal
 
     for child in children:
