@@ -11,6 +11,7 @@ import threading
 import warnings
 
 from . import text
+from .checked_texts import CheckedTexts
 from .codec import Codec
 
 #: guards the filters of `warnings`, which belong to the process: of two threads that set them
@@ -27,6 +28,11 @@ def from_bytes(content: bytes) -> str:
         When it is no Python, by the syntax of the running interpreter.
     """
     source = text.from_bytes(content)
+    _check_once(source)
+    return source
+
+
+def _check(source: str) -> None:
     try:
         with _filters_lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the source, which is not ours to judge
@@ -35,8 +41,9 @@ def from_bytes(content: bytes) -> str:
         raise ValueError(f"no valid Python: {error}") from None
     except (RecursionError, MemoryError):
         raise ValueError("no valid Python: nested too deeply") from None
-    return source
 
+
+_check_once = CheckedTexts(_check)
 
 PYTHON = Codec(text.to_bytes, from_bytes, from_bytes)
 IPYTHON = Codec(text.to_bytes, text.from_bytes, text.from_bytes)

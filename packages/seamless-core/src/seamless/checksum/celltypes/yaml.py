@@ -11,6 +11,7 @@ import json
 from typing import Any
 
 from . import text
+from .checked_texts import CheckedTexts
 from .codec import Codec
 
 
@@ -38,9 +39,13 @@ def parse_yaml(source: str) -> Any:
 def from_bytes(content: bytes) -> str:
     """Read the text of a YAML document, checked."""
     source = text.from_bytes(content)
+    _check_once(source)
+    return source
+
+
+def _check(source: str) -> None:
     if not _is_json(source):
         parse_yaml(source)
-    return source
 
 
 def _is_json(source: str) -> bool:
@@ -50,5 +55,7 @@ def _is_json(source: str) -> bool:
         return False
     return True
 
+
+_check_once = CheckedTexts(_check)
 
 YAML = Codec(text.to_bytes, from_bytes, from_bytes)
