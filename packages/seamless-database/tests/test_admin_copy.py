@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -59,13 +60,15 @@ def filled(where: Where) -> Where:
 
 
 @pytest.fixture(params=DIRECTIONS)
-def pair(
-    request: pytest.FixtureRequest, tmp_path: Path, postgresql: str
-) -> tuple[Path | str, Path | str]:
+def pair(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path | str, Path | str]:
     """A source, which is filled, and a target, which is empty."""
-    source = postgresql if request.param == TO_FILE else tmp_path / "source.db"
-    target = postgresql if request.param == TO_POSTGRESQL else tmp_path / "target.db"
-    return filled(source), target
+
+    def other(direction: str, name: str) -> Path | str:
+        if request.param == direction:
+            return str(request.getfixturevalue("postgresql"))
+        return tmp_path / name
+
+    return filled(other(TO_FILE, "source.db")), other(TO_POSTGRESQL, "target.db")
 
 
 Pair = tuple[Path | str, Path | str]
@@ -198,10 +201,26 @@ def test_a_copy_that_was_killed_is_gone_on_with(
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not (tmp_path / "target.db").exists()
+    assert told("copy", source, target, "--dry-run")["tables"]
     findings = told("copy", source, target)
     assert 0 < counts(findings, "already_there")["buffer_info"] < 60000
     assert findings["verified"]
     assert contents(target) == contents(source)
+
+
+def test_a_dry_run_sees_what_an_interruption_has_left(tmp_path: Path) -> None:
+    source, target = put(tmp_path / "source.db", transformation(1, "a")), tmp_path / "target.db"
+    part = put(tmp_path / "target.db.part", transformation(1, "a"))
+    code = (
+        f"import os, sqlite3; c = sqlite3.connect({str(part)!r}, isolation_level=None);"
+        "c.execute('PRAGMA cache_size = 5'); c.execute('BEGIN');"
+        "c.execute('WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)'"
+        "'INSERT INTO rev_transformation (result, checksum) SELECT hex(i), hex(i) FROM n');"
+        f"os.kill(os.getpid(), {int(signal.SIGKILL)})"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert (tmp_path / "target.db.part-journal").exists()
+    assert counts(told("copy", source, target, "--dry-run"), "already_there")["transformation"] == 1
 
 
 def some(where: Path | str) -> bool:

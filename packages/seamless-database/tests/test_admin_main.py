@@ -23,6 +23,8 @@ from admin_samples import (
 )
 from database_server import Server
 
+from seamless_database.admin import places
+
 ON_ONE_FILE = ("stats", "check", "migrate")
 WRITING = (("check", "--repair"), ("migrate",), ("prune", "--irreproducible"))
 
@@ -332,6 +334,22 @@ def test_output_that_nobody_reads_is_no_traceback(file: Path) -> None:
     with process.stderr:
         assert "Traceback" not in process.stderr.read()
     process.wait()
+
+
+def test_files_need_nothing_of_postgresql(file: Path) -> None:
+    code = (
+        "import sys; from seamless_database.admin.main import main;"
+        f"main(['check', {str(file)!r}]); print('psycopg' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("\nFalse\n")
+
+
+def test_without_its_library_postgresql_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "find_spec", lambda _name: None)
+    done = admin("stats", "postgresql+psycopg://host/db")
+    assert done.status == 2
+    assert "pip install 'seamless-database[postgresql]'" in done.err
 
 
 def test_the_server_imports_nothing_of_it() -> None:

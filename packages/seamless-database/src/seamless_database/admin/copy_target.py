@@ -60,12 +60,7 @@ def copy_target(where: Place) -> AbstractContextManager[Target]:
 def present(where: Place) -> Iterator[Connection | None]:
     """Open what there is of a target, to look at it; None if there is nothing."""
     if isinstance(where, Path):
-        found = next((file for file in (where, _part(where)) if file.exists()), None)
-        if found is None:
-            check_absent(where)
-            yield None
-            return
-        with opening.reading(found) as connection:
+        with _present_file(where) as connection:
             yield connection
         return
     from seamless_database.admin.opening_postgresql import has_tables
@@ -75,6 +70,21 @@ def present(where: Place) -> Iterator[Connection | None]:
         return
     with reading(where) as connection:
         yield connection
+
+
+@contextmanager
+def _present_file(path: Path) -> Iterator[Connection | None]:
+    part = _part(path)
+    if path.exists():
+        with opening.reading(path) as connection:
+            yield connection
+    elif part.exists():
+        # what was begun when it was interrupted has to be undone before it can be read
+        with opening.connected(part, "rw") as connection:
+            yield connection
+    else:
+        check_absent(path)
+        yield None
 
 
 @contextmanager
