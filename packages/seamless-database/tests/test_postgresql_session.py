@@ -10,8 +10,9 @@ from sqlalchemy import literal_column, select, text
 
 from seamless_database.errors import DatabaseClosedError, DatabaseLockedError, UnavailableError
 from seamless_database.postgresql.address import Address
+from seamless_database.postgresql.bulk import fetched
 from seamless_database.postgresql.health import Health
-from seamless_database.postgresql.session import Reading, Session, fetched, unavailable
+from seamless_database.postgresql.session import Reading, Session, unavailable
 from seamless_database.postgresql.sessions import Sessions
 from seamless_database.statements import Statement
 

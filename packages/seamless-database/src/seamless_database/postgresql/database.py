@@ -26,10 +26,11 @@ from seamless_database.errors import (
     UnavailableError,
 )
 from seamless_database.postgresql import schema
+from seamless_database.postgresql.bulk import fetched
 from seamless_database.postgresql.foresight import complete
 from seamless_database.postgresql.health import Health, Watch
 from seamless_database.postgresql.lanes import Lanes, Task
-from seamless_database.postgresql.session import Reading, Session, fetched
+from seamless_database.postgresql.session import Reading, Session
 from seamless_database.postgresql.sessions import Sessions
 from seamless_database.postgresql.writing import Writing
 from seamless_database.protocol import from_python

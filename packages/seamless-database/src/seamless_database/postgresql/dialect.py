@@ -71,6 +71,43 @@ def text_of(statement: Statement) -> str:
     return statement.text(_DIALECT)
 
 
+def reading_many(statement: Statement, names: Iterable[str]) -> str | None:
+    """Give the text that reads for many sets of values, which come as a list for each name.
+
+    Its rows begin with the number of the set, from 1. None if the order of the rows matters. For
+    each set, the inner query is planned and done as if it were alone.
+    """
+    text = text_of(statement)
+    if "ORDER BY" in text:
+        return None
+    return (
+        f"SELECT {_NUMBER}, found.* FROM {_asked(names)} "  # noqa: S608  # names of ours
+        f"CROSS JOIN LATERAL ({_OPEN.sub(_FROM_ASKED, text)} OFFSET 0) AS found"
+    )
+
+
+def inserting_many(statement: Statement, names: Iterable[str]) -> str | None:
+    """Give the text that inserts many rows, as above; None if the statement does something else."""
+    found = _INSERTION.fullmatch(text_of(statement))
+    if found is None:
+        return None
+    row = _OPEN.sub(_FROM_ASKED, found["row"])
+    head = found["head"]
+    return f"{head} SELECT {row} FROM {_asked(names)} ORDER BY {_NUMBER}"  # noqa: S608  # as above
+
+
+#: a placeholder, and what takes its place
+_OPEN, _FROM_ASKED = re.compile(r"%\((\w+)\)s"), r"asked.\1"
+_INSERTION = re.compile(r"(?P<head>INSERT INTO .*?) VALUES \((?P<row>.*)\)", re.DOTALL)
+_NUMBER = "asked.number"
+
+
+def _asked(names: Iterable[str]) -> str:
+    given = list(names)
+    lists = ", ".join(f"%({name})s::text[]" for name in given)
+    return f"unnest({lists}) WITH ORDINALITY AS asked({', '.join([*given, 'number'])})"
+
+
 def creation() -> Iterator[str]:
     """Give the commands that create the tables and their indexes."""
     for table in tables():

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from seamless_database.postgresql.address import Address
-    from seamless_database.postgresql.foresight import Call
     from seamless_database.statements import Statement
 
 #: a text in SQL, and the values of its parameters
@@ -153,20 +152,6 @@ class Session:
             self._warned = True
 
 
-def commands(calls: Sequence[Call]) -> list[Command]:
-    """Write statements as commands."""
-    return [
-        (text_of(statement), {name: stored(value) for name, value in values.items()})
-        for statement, values in calls
-    ]
-
-
-def fetched(session: Session, calls: Sequence[Call], *before: Command) -> list[list[Row]]:
-    """Fetch the rows of statements, after some commands."""
-    rows = session.exchange([*before, *commands(calls)])
-    return [[loaded(row) for row in found] for found in rows[len(before) :]]
-
-
 class Reading:
     """A session as the record families see a connection; it only reads."""
 
@@ -180,8 +165,8 @@ class Reading:
 
     def all(self, statement: Statement, **values: str) -> list[Row]:
         """Fetch every row."""
-        (rows,) = fetched(self._session, [(statement, values)])
-        return rows
+        given = {name: stored(value) for name, value in values.items()}
+        return [loaded(row) for row in self._session.command(text_of(statement), given)]
 
     def run(self, statement: Statement, **values: str) -> None:
         """Refuse: it only reads."""

@@ -20,9 +20,10 @@ import psycopg
 
 from seamless_database.errors import DatabaseError, DatabaseLockedError, UnavailableError
 from seamless_database.figures import Commits
+from seamless_database.postgresql.bulk import changing, fetched
 from seamless_database.postgresql.dialect import Fault, fault
 from seamless_database.postgresql.foresight import complete
-from seamless_database.postgresql.session import Command, commands, fetched, unavailable
+from seamless_database.postgresql.session import Command, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -175,8 +176,7 @@ class Writing:
             tasks = self._lockable(tasks, transaction)
         for wave in waves(tasks):
             complete(wave, transaction.fetch)
-            for task in wave:
-                transaction.change(task.changes)
+            transaction.change(changing(task.changes for task in wave))
         begun = time.perf_counter()
         transaction.commit()
         self.commits.add(len(tasks), time.perf_counter() - begun)
@@ -219,9 +219,9 @@ class _Transaction:
         self.has_locks = True
         return rows
 
-    def change(self, calls: Sequence[Call]) -> None:
-        """Change what a task changes."""
-        self._unsent += commands(calls)
+    def change(self, commands: Iterable[Command]) -> None:
+        """Change what tasks change."""
+        self._unsent += commands
 
     def commit(self) -> None:
         """End it, and return when it is safe."""

@@ -50,10 +50,8 @@ _RECORD = Statement(
     )
     .where(MetaData.checksum == bindparam("checksum"))
 )
-_RECORD_OF = Statement(
-    select(MetaData.record).where(
-        MetaData.checksum == bindparam("checksum"), MetaData.result == bindparam("result")
-    )
+_STORED = Statement(
+    select(MetaData.result, MetaData.record).where(MetaData.checksum == bindparam("checksum"))
 )
 _INSERT = inserting(MetaData, "checksum", "result", "metadata")
 _DELETE = Statement(delete(MetaData).where(MetaData.checksum == bindparam("checksum")))
@@ -110,13 +108,14 @@ class PutMetadata:
         result = current_result(connection, self.checksum)
         if result not in (None, self.result):
             raise ConflictError("Transformation result does not match execution record result")
-        row = connection.one(_RECORD_OF, checksum=self.checksum, result=self.result)
-        if row is not None and not same_record(row[0], self.record):
+        of, stored = connection.one(_STORED, checksum=self.checksum) or (None, "")
+        if of == self.result and not same_record(stored, self.record):
             raise ConflictError("Execution record already exists with different metadata")
         if result is None:
             add_result(connection, self.checksum, self.result)
-        if row is None:
+        if of not in (None, self.result):
             connection.run(_DELETE, checksum=self.checksum)
+        if of != self.result:
             connection.run(
                 _INSERT, checksum=self.checksum, result=self.result, metadata=self.record
             )

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from database_samples import checksum
+from sqlalchemy import bindparam, delete, select
+
+from seamless_database.backend import open_database
+from seamless_database.models import RevTransformation, Transformation
+from seamless_database.postgresql import bulk
+from seamless_database.postgresql.address import Address
+from seamless_database.postgresql.bulk import changing, fetched
+from seamless_database.postgresql.session import Session
+from seamless_database.statements import Statement, inserting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seamless_database.postgresql.foresight import Call
+
+INSERT = inserting(Transformation, "checksum", "result")
+INSERT_REVERSE = inserting(RevTransformation, "result", "checksum")
+DELETE = Statement(delete(Transformation).where(Transformation.checksum == bindparam("checksum")))
+RESULT = Statement(
+    select(Transformation.result).where(Transformation.checksum == bindparam("checksum"))
+)
+BY_RESULT = Statement(
+    select(Transformation.checksum).where(Transformation.result == bindparam("result"))
+)
+IN_ORDER = Statement(
+    select(RevTransformation.checksum)
+    .where(RevTransformation.result == bindparam("result"))
+    .order_by(RevTransformation.id)
+)
+
+
+@pytest.fixture
+def session(postgresql: str) -> Iterator[Session]:
+    open_database(postgresql, writable=True).close()
+    session = Session(Address.of(postgresql), patience=30)
+    yield session
+    session.close()
+
+
+def insert(number: int, result: int = 0) -> Call:
+    return INSERT, {"checksum": checksum(number), "result": checksum(result)}
+
+
+def reverse(number: int) -> Call:
+    return INSERT_REVERSE, {"result": checksum(0), "checksum": checksum(number)}
+
+
+def remove(number: int) -> Call:
+    return DELETE, {"checksum": checksum(number)}
+
+
+def test_many_insertions_are_one_statement(session: Session) -> None:
+    commands = list(changing([[insert(number), reverse(number)] for number in range(50)]))
+    assert len(commands) == 2
+    session.exchange(commands)
+    (rows,) = fetched(session, [(IN_ORDER, {"result": checksum(0)})])
+    assert rows == [(checksum(number),) for number in range(50)]
+
+
+def test_each_task_keeps_the_order_of_its_changes(session: Session) -> None:
+    tasks = [
+        [insert(1), remove(1), insert(1, 5)],
+        [remove(2), insert(2)],
+        [],
+        [insert(3), insert(4)],
+    ]
+    session.exchange(list(changing(tasks)))
+    calls = [(RESULT, {"checksum": checksum(number)}) for number in range(1, 5)]
+    wanted = [5, 0, 0, 0]
+    assert fetched(session, calls) == [[(checksum(result),)] for result in wanted]
+
+
+def test_very_long_values_are_parted(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "MOST", 500)
+    commands = list(changing([[insert(number)] for number in range(10)]))
+    assert len(commands) == 4
+    session.exchange(commands)
+    assert session.command("SELECT count(*) FROM transformation") == [(10,)]
+
+
+def test_rows_of_many_look_ups_come_to_those_who_asked(session: Session) -> None:
+    session.exchange(list(changing([[insert(number, number % 3)] for number in range(9)])))
+    calls: list[Call] = [
+        (RESULT, {"checksum": checksum(4)}),
+        (BY_RESULT, {"result": checksum(2)}),
+        (RESULT, {"checksum": checksum("none")}),
+        (BY_RESULT, {"result": checksum("none")}),
+        (RESULT, {"checksum": checksum(5)}),
+    ]
+    found = [sorted(rows) for rows in fetched(session, calls, ("SELECT 1", None))]
+    with_it = sorted([(checksum(number),) for number in (2, 5, 8)])
+    assert found == [[(checksum(1),)], with_it, [], [], [(checksum(2),)]]
+
+
+def test_texts_with_any_character_come_back(session: Session) -> None:
+    odd = ["\x00", "\x01", "a%s'\"{},\\", ""]
+    tasks = [[(INSERT, {"checksum": text, "result": text + "!"})] for text in odd]
+    session.exchange(list(changing(tasks)))
+    found = fetched(session, [(RESULT, {"checksum": text}) for text in odd])
+    assert found == [[(text + "!",)] for text in odd]
+
+
+def test_where_the_order_matters_every_look_up_is_its_own(session: Session) -> None:
+    for numbers in (range(5), range(9, 5, -1)):
+        session.exchange(list(changing([[reverse(number)] for number in numbers])))
+    wanted = [(checksum(number),) for number in (0, 1, 2, 3, 4, 9, 8, 7, 6)]
+    assert fetched(session, [(IN_ORDER, {"result": checksum(0)})] * 2) == [wanted] * 2
