@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from core_workloads import PEAKS, WORKLOADS
-from sides import Sides, peak
+from sides import Sides, once
 from table import Comparison, Row
 
 if TYPE_CHECKING:
@@ -28,6 +28,6 @@ def peaks(plan: Plan) -> Iterator[Row]:
     labels = {f"peak memory: {name}": name for name in PEAKS}
     for label in plan.chosen("core", labels):
         name = labels[label]
-        own, other, limit = peak("core_workloads", name, published=plan.published)
+        own, other, limit = once("core_workloads", name, "peak", plan)
         beside = None if other is None else [other]
         yield Row(label, [own], beside, [limit], unit="N", no_more_than=PEAKS[name])

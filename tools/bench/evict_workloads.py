@@ -18,6 +18,8 @@ BATCH = 1_000
 SIZE = 64  # bytes of a buffer
 ENTRIES = (1_000, 100_000, 1_000_000)
 PLENTY = 1 << 40
+SHORT_LIVED = 100_000
+MEGABYTE = 10**6
 
 
 class Supply:
@@ -113,6 +115,44 @@ def heap(entries: int, *, full: bool) -> Callable[[], Callable[..., Any]]:
     return make
 
 
+def short_lived() -> Callable[[], None]:
+    """Let buffers come and go, referenced in one way, in another, or not at all."""
+    from seamless import Buffer
+    from seamless.caching.buffer_cache import BufferCache
+
+    cache = BufferCache(MEGABYTE, 2 * MEGABYTE)
+
+    def one(number: int) -> None:
+        buffer = Buffer(b"%0512d" % number)
+        checksum = buffer.get_checksum()
+        cache.register(checksum, buffer)
+        if number % 3 == 0:
+            cache.incref(checksum, scratch=True)
+            cache.decref(checksum)
+        elif number % 3 == 1:
+            cache.tempref(checksum, scratch=True)
+
+    def work() -> None:
+        for number in range(SHORT_LIVED):
+            one(number)
+            if number % BATCH == 0:
+                cache.run_eviction_once()
+
+    return work
+
+
+def passing() -> Callable[[], None]:
+    """Let as many bytes pass through a dict."""
+    table: dict[int, bytes] = {}
+
+    def work() -> None:
+        for number in range(SHORT_LIVED):
+            table[number] = b"%0512d" % number
+            del table[number]
+
+    return work
+
+
 def workloads(entries: int) -> dict[str, Workload]:
     """What is timed with so many entries there."""
     return {
@@ -128,3 +168,7 @@ def workloads(entries: int) -> dict[str, Workload]:
 WORKLOADS: dict[str, Workload] = {
     name: workload for entries in ENTRIES for name, workload in workloads(entries).items()
 }
+
+#: what is asked of this is the memory that it leaves
+LEFT = f"memory left by {SHORT_LIVED:,} short-lived buffers"
+WORKLOADS[LEFT] = Workload(short_lived, passing)

@@ -8,8 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from environments import ours
-from environments import published as published_binaries
+from environments import ours, published
 from table import Row
 
 if TYPE_CHECKING:
@@ -28,11 +27,11 @@ class Worker:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def measure(self, workload: str, *, limit: bool = False, peak: bool = False) -> float:
-        """Seconds of one call, or its peak of memory in bytes of the result."""
+    def measure(self, workload: str, *, limit: bool = False, figure: str = "seconds") -> float:
+        """One figure of a workload, or of its limit."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        request = {"workload": workload, "limit": limit, "peak": peak}
+        request = {"workload": workload, "limit": limit, "figure": figure}
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
@@ -68,7 +67,7 @@ class Sides:
         self._limit = stack.enter_context(worker(ours(), module))
         self._other: Worker | None = None
         if plan.published:
-            self._other = stack.enter_context(worker(published_binaries(), module))
+            self._other = stack.enter_context(worker(published(), module))
 
     def row(self, name: str, workload: Workload) -> Row:
         """Measure one workload, each round ours, published and limit."""
@@ -83,11 +82,14 @@ class Sides:
         )
 
 
-def peak(module: str, name: str, *, published: bool) -> tuple[float, float | None, float]:
-    """Peak of memory of one workload: ours, published, limit; each in a process of its own."""
+def once(module: str, name: str, figure: str, plan: Plan) -> tuple[float, float | None, float]:
+    """One figure of ours, published and limit, each in a process of its own; for memory."""
     with worker(ours(), module) as own, worker(ours(), module) as limit:
-        found = own.measure(name, peak=True), limit.measure(name, limit=True, peak=True)
-    if not published:
+        found = (
+            own.measure(name, figure=figure),
+            limit.measure(name, limit=True, figure=figure),
+        )
+    if not plan.published:
         return found[0], None, found[1]
-    with worker(published_binaries(), module) as other:
-        return found[0], other.measure(name, peak=True), found[1]
+    with worker(published(), module) as other:
+        return found[0], other.measure(name, figure=figure), found[1]

@@ -2,8 +2,8 @@
 
     python worker.py core_workloads
 
-Speaks JSON lines: `{"workload": name, "limit": bool, "peak": bool}` in, `{"figure": number}`
-out: seconds of one call, or the peak of memory during one call in bytes of its result.
+Speaks JSON lines: `{"workload": name, "limit": bool, "figure": kind}` in, `{"figure": number}`
+out. The kinds are in `FIGURES`.
 
 What surrounds a call is the same for each side, and outside the timing: what earlier calls
 have left is dropped and collected, and the value that is worked on is there already.
@@ -60,7 +60,7 @@ def memory(field: str) -> int:
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
 
 
-def peak_of(work: Callable[[], Any]) -> float:
+def peak_of(work: Callable[..., Any]) -> float:
     """Memory beyond what there was, at the peak of one call, in multiples of the result."""
     forget()
     gc.collect()
@@ -68,6 +68,22 @@ def peak_of(work: Callable[[], Any]) -> float:
     before = memory("VmRSS")
     result = work()
     return (memory("VmHWM") - before) / len(getattr(result, "content", result))
+
+
+def left_by(work: Callable[..., Any]) -> float:
+    """Bytes of memory that there are more after one call, whose result is dropped."""
+    gc.collect()
+    before = memory("VmRSS")
+    work()
+    gc.collect()
+    return max(0, memory("VmRSS") - before)
+
+
+FIGURES: dict[str, Callable[[Callable[..., Any]], float]] = {
+    "seconds": seconds_of,
+    "peak": peak_of,
+    "left": left_by,
+}
 
 
 def main() -> None:
@@ -83,10 +99,9 @@ def main() -> None:
             gc.collect()
             made[key] = workloads[key[0]].side(limit=key[1])
             gc.freeze()  # or each collection between two calls would look through a million entries
-            if not request["peak"]:
+            if request["figure"] == "seconds":
                 seconds_of(made[key])  # imports and caches are not the workload
-        figure = (peak_of if request["peak"] else seconds_of)(made[key])
-        print(json.dumps({"figure": figure}), flush=True)
+        print(json.dumps({"figure": FIGURES[request["figure"]](made[key])}), flush=True)
 
 
 if __name__ == "__main__":
