@@ -76,7 +76,9 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--no-published", action="store_true", help="leave the published packages out; no report"
     )
-    parser.add_argument("--rounds", type=int, help="measure each workload so often")
+    parser.add_argument(
+        "--rounds", type=int, help=f"measure so often; no report if less than {ROUNDS} times"
+    )
     parser.add_argument(
         "--seconds", type=float, metavar="N", help="let the storm of writes last so long"
     )
@@ -111,7 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
         published=not options.no_published,
         seconds=options.seconds,
     )
-    whole = not (options.quick or options.only or options.no_published)
+    whole = not (options.quick or options.only or options.no_published) and plan.rounds >= ROUNDS
     report = options.report or (REPORT if whole else None)
     said = words(options)
     results = {}
