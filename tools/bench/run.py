@@ -15,6 +15,7 @@ import importlib
 import json
 import os
 import platform
+import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -67,7 +68,7 @@ def measure(suite: str, plan: Plan) -> Sequence[Results]:
     return results
 
 
-def options_of(arguments: list[str] | None) -> argparse.Namespace:
+def options_of(arguments: list[str]) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", maxsplit=1)[0])
     parser.add_argument("suite", nargs="?", choices=SUITES, help="all of them by default")
@@ -82,7 +83,12 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, metavar="N", help="let the storm of writes last so long"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write all figures there, beside those of other suites",
+    )
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="write the report there, also of such a run"
     )
@@ -102,10 +108,33 @@ def _field(option: str) -> str:
     return option.replace("-", "_")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the suites; returns the exit status."""
+def run_each(arguments: list[str]) -> int:
+    """Run every suite in a process of its own, so that none is in another's way.
+
+    What one leaves in memory does not slow the next, and one that fails does not end the run.
+    """
+    commands = [[sys.executable, __file__, suite, *arguments] for suite in SUITES]
+    return max(subprocess.run(command, check=False).returncode for command in commands)
+
+
+def run_one(suite: str, plan: Plan, said: list[str]) -> tuple[str, dict[str, object]]:
+    """Run one suite; returns its section of the report, and all figures."""
+    parts, where = measure(suite, plan), machine(suite, plan)
+    figures = {
+        "command": command_of(suite, said),
+        "rounds": plan.rounds,
+        "machine": where.as_json(),
+        "results": [part.as_json() for part in parts],
+    }
+    return section(suite, parts, where, plan.rounds, said), figures
+
+
+def main(arguments: list[str]) -> int:
+    """Run one suite or all; returns the exit status."""
     options = options_of(arguments)
     forget_settings()
+    if options.suite is None:
+        return run_each(arguments)
     plan = Plan(
         options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS),
         quick=options.quick,
@@ -113,26 +142,17 @@ def main(arguments: list[str] | None = None) -> int:
         published=not options.no_published,
         seconds=options.seconds,
     )
+    text, figures = run_one(options.suite, plan, words(options))
+    print(text, flush=True)
     whole = not (options.quick or options.only or options.no_published) and plan.rounds >= ROUNDS
-    report = options.report or (REPORT if whole else None)
-    said = words(options)
-    results = {}
-    for suite in [options.suite] if options.suite else SUITES:
-        parts, where = measure(suite, plan), machine(suite, plan)
-        text = section(suite, parts, where, plan.rounds, said)
-        print(text, flush=True)
-        if report:
-            write_section(report, suite, text)
-        results[suite] = {
-            "command": command_of(suite, said),
-            "rounds": plan.rounds,
-            "machine": where.as_json(),
-            "results": [part.as_json() for part in parts],
-        }
-        if options.json:  # after each suite: a run that is cut short has not been for nothing
-            options.json.write_text(json.dumps(results, indent=2) + "\n")
+    if report := options.report or (REPORT if whole else None):
+        write_section(report, options.suite, text)
+    if options.json:
+        found = json.loads(options.json.read_text()) if options.json.is_file() else {}
+        found[options.suite] = figures
+        options.json.write_text(json.dumps(found, indent=2) + "\n")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
