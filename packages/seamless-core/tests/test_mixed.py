@@ -317,3 +317,18 @@ def test_reading_takes_no_more_memory_than_so_many_times_the_buffer(
 def test_field_names_that_utf8_lacks_are_read_back() -> None:
     record = np.ones(2, np.dtype([("\ud800", "<f8")], align=True))
     assert there_and_back({"a": record})["a"].dtype.names == ("\ud800",)
+
+
+@pytest.mark.parametrize("celltype", ["mixed", "binary"])
+def test_a_type_that_the_caller_renames_is_read_again_as_it_was(celltype: str) -> None:
+    content = Buffer(RECORDS, celltype).content
+    Buffer(content).get_value(celltype).dtype.names = ("x", "y")
+    assert Buffer(content).get_value(celltype).dtype.names == ("a", "b")
+
+
+@pytest.mark.parametrize("header", [b"{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }"])
+def test_a_header_is_read_in_the_encoding_of_its_version(header: bytes) -> None:
+    for version, size in ((1, 2), (2, 4), (3, 4)):
+        head = b"\x93NUMPY" + bytes([version, 0]) + len(header).to_bytes(size, "little")
+        content = head + header + np.arange(2.0).tobytes()
+        assert Buffer(content).get_value("binary").tolist() == [0, 1]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from .json_parts import json_in_parts
+from .json_parts import is_long, json_in_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,9 @@ def json_dumps_bytes(obj: Any) -> bytes:
 def json_line(obj: Any) -> bytes:
     """Do what `json_dumps_bytes` does, with a final newline; cell types are stored so."""
     dumps, options = _writer()
-    return json_in_parts(obj, lambda part: dumps(part, None, options))
+    if is_long(obj):
+        return json_in_parts(obj, lambda part: dumps(part, None, options))
+    return dumps(obj, None, options) + b"\n"  # a copy: orjson's own holds up to eight times as much
 
 
 def json_dumps(obj: Any) -> str:
@@ -59,9 +61,15 @@ def json_loads(content: bytes) -> Any:
     ValueError
         When the content is no JSON.
     """
+    return _reader()(content)
+
+
+@functools.cache
+def _reader() -> Callable[[bytes], Any]:
+    """Import orjson on first use; an import statement costs as much as a small value."""
     import orjson
 
-    return orjson.loads(content)
+    return orjson.loads
 
 
 @functools.cache

@@ -15,21 +15,24 @@ if TYPE_CHECKING:
 _PART = 2000  # entries; a millisecond's work where each has a few entries of its own
 
 
-def json_in_parts(value: Any, dumps: Callable[[Any], bytes]) -> bytes:
-    r"""Write a value as `dumps` does, and a final newline.
+def is_long(value: Any) -> bool:
+    """Whether a value has more entries than are written at once."""
+    return type(value) in (list, dict) and len(value) > _PART
+
+
+def json_in_parts(value: list[Any] | dict[Any, Any], dumps: Callable[[Any], bytes]) -> bytes:
+    r"""Write a list or dict as `dumps` does, and a final newline.
 
     Parameters
     ----------
     value
-        Anything; a long list or dict is written in parts.
+        Not empty; must not change meanwhile, as other threads may run between the parts.
     dumps
         Writes JSON with sorted keys, each entry of a list or dict on lines of its own:
         `[\n`, the entries, `\n]`.
     """
-    if type(value) not in (list, dict) or len(value) <= _PART:
-        return dumps(value) + b"\n"  # a copy, as orjson's own bytes hold up to eight times as much
     text = io.BytesIO()
-    opening, closing = (b"[", b"\n]\n") if type(value) is list else (b"{", b"\n}\n")
+    opening, closing = (b"[", b"\n]\n") if isinstance(value, list) else (b"{", b"\n}\n")
     separator = opening
     for part in _parts(value):
         text.write(separator)

@@ -161,7 +161,9 @@ def _fill_dict(properties: Any, holes: dict[str, Any], reader: _Reader) -> dict[
     if not isinstance(properties, dict):
         raise BufferFormatError("a dict in a mixed buffer has no form for its entries")
     keys = [key for key in sorted(properties) if key in holes]
-    leaf = _common_leaf([properties[key] for key in keys], reader)
+    leaf = None
+    if len(keys) >= _MANY:
+        leaf = _common_leaf([properties[key] for key in keys], reader)
     if leaf is None:
         filled = {key: _fill_item(properties[key], holes[key], reader) for key in keys}
     else:
@@ -181,16 +183,14 @@ def _fill_list(form: dict[str, Any], holes: list[Any], reader: _Reader) -> list[
         raise BufferFormatError("a list in a mixed buffer has no form for its items")
     if len(forms) != len(holes) or shape_of(form) != (len(holes),):
         raise BufferFormatError("a list in a mixed buffer has another length than its form")
-    leaf = _common_leaf(forms, reader)
+    leaf = _common_leaf(forms, reader) if len(forms) >= _MANY else None
     if leaf is not None:
         return reader.take_all(leaf, len(forms))
     return [_fill_item(item, hole, reader) for item, hole in zip(forms, holes, strict=True)]
 
 
 def _common_leaf(forms: list[Any], reader: _Reader) -> Leaf | None:
-    """Return what forms say of arrays, if there are many and they are one, or one number."""
-    if len(forms) < _MANY:
-        return None
+    """Return what forms say of arrays, if they are one, or one number."""
     first = forms[0]
     if type(first) is int:
         return reader.leaf(first) if forms.count(first) == len(forms) else None

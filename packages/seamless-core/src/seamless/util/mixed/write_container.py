@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import itertools
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,7 +47,10 @@ def write_container(value: Any) -> bytes:
     TypeError
         For a value that a mixed buffer can't hold.
     """
-    return next(filter(None, map(functools.partial(_attempt, value), itertools.count())))
+    attempt = 0
+    while (content := _attempt(value, attempt)) is None:
+        attempt += 1
+    return content
 
 
 def _attempt(value: Any, attempt: int) -> bytes | None:

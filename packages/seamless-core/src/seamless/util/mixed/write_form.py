@@ -39,7 +39,7 @@ class ArrayForms:
     """
 
     def __init__(self, attempt: int = 0) -> None:
-        self._start = f"\0{attempt}."
+        self._attempt = attempt
         self._kinds: dict[Any, ArrayKind] = {}
         self._forms: dict[str, Any] = {}  # by mark
         self._marks: dict[str, str] = {}  # by text of the form
@@ -67,7 +67,7 @@ class ArrayForms:
     def mark(self, form: dict[str, Any]) -> str:
         """Return the mark that stands for the form of an array or record: equal ones share it."""
         form["storage"] = PURE_BINARY
-        mark = self._marks.setdefault(json.dumps(form), f"{self._start}{len(self._marks)}")
+        mark = self._marks.setdefault(json.dumps(form), f"\0{self._attempt}.{len(self._marks)}")
         self._forms[mark] = form
         return mark
 
@@ -83,15 +83,19 @@ class ArrayForms:
         text = json.dumps(form)
         if not self._marks:
             return text
-        start = json.dumps(self._start)[:-1]
-        if re.search(rf'{re.escape(start)}\d+":', text) or any(
-            start in form for form in self._marks
-        ):
+        start = rf'"\u0000{self._attempt}.'
+        if _has_keys_like_marks(text, start) or any(start in form for form in self._marks):
             return None
-        texts = {json.dumps(mark): form for form, mark in self._marks.items()}
+        texts = {rf'"\u0000{mark[1:]}"': form for form, mark in self._marks.items()}
         most = next(iter(texts))
         text = text.replace(most, texts[most])  # mostly all, in half the time
+        if len(texts) == 1:
+            return text
         return re.sub(rf'{re.escape(start)}\d+"', lambda found: texts[found[0]], text)
+
+
+def _has_keys_like_marks(text: str, start: str) -> bool:
+    return re.search(rf'{re.escape(start)}\d+":', text) is not None
 
 
 def check_leaf(array: np.ndarray[Any, Any], form: Any) -> None:

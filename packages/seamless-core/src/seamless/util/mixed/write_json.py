@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from seamless.checksum.json_parts import json_in_parts
+from seamless.checksum.json_parts import is_long, json_in_parts
 
 from .json_value import plain_scalar
 
@@ -42,7 +42,9 @@ def write_json(value: Any) -> bytes:
     """
     if _orjson_is_trusted():
         try:
-            return json_in_parts(value, _write_by_orjson)
+            if is_long(value):
+                return json_in_parts(value, _write_by_orjson)
+            return _write_by_orjson(value) + b"\n"
         except _LeftToPython:
             pass  # and so is written by it as a whole
     return _write_by_python(value)
