@@ -280,12 +280,13 @@ def test_no_text_for_a_text_is_refused(value: str, tmp_path: Path, postgresql: s
     assert "bytes or a number for a text" in done.err
 
 
-def test_a_text_that_is_no_utf8_is_refused(tmp_path: Path, postgresql: str) -> None:
+@pytest.mark.parametrize("back_end", BACK_ENDS)
+def test_a_text_that_is_no_utf8_is_refused(back_end: str, tmp_path: Path, postgresql: str) -> None:
     source = put(tmp_path / "source.db", buffer_info(1, length=5))
     sql(source, "UPDATE buffer_info SET buffer_info = CAST(x'22ff22' AS TEXT)")
-    done = admin("copy", source, postgresql)
+    done = admin("copy", source, postgresql if back_end == "postgresql" else tmp_path / "target.db")
     assert done.status == 1
-    assert "UTF-8" in done.err
+    assert f"database file {source}: Could not decode to UTF-8" in done.err
 
 
 def test_a_source_that_is_served_is_copied_as_of_one_moment(

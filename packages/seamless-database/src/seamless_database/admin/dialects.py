@@ -161,9 +161,9 @@ def _as_it_is(element: _ByBytes, compiler: SQLCompiler, **more: Any) -> str:
 @compiles(_ByBytes, POSTGRESQL)
 def _collated(element: _ByBytes, compiler: SQLCompiler, **more: Any) -> str:
     (value,) = element.clauses
-    text = compiler.process(value, **more)
+    name = compiler.process(value, **more)
     # an index of the same order serves this too
-    return f'({text} COLLATE "C")' if isinstance(element.type, String) else text
+    return f'({name} COLLATE "C")' if isinstance(element.type, String) else name
 
 
 def by_bytes(value: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -19,6 +19,7 @@ import sqlalchemy
 from sqlalchemy.pool import NullPool
 
 from seamless_database.admin.errors import FileInUseError
+from seamless_database.admin.own_errors import OwnErrors
 from seamless_database.admin.usage import users
 from seamless_database.connection import is_lock
 from seamless_database.errors import FileError
@@ -104,6 +105,7 @@ def connected(file: Path, mode: Mode, shown: Path | None = None) -> Iterator[Con
     engine = sqlalchemy.create_engine(
         "sqlite://", creator=connect, poolclass=NullPool, isolation_level="AUTOCOMMIT"
     )
+    own = OwnErrors(engine)
     try:
         with engine.connect() as connection:
             pragma(connection, f"cache_size=-{CACHE}")
@@ -111,6 +113,8 @@ def connected(file: Path, mode: Mode, shown: Path | None = None) -> Iterator[Con
             pragma(connection, "schema_version")
             yield connection
     except sqlalchemy.exc.DBAPIError as error:
+        if error not in own:
+            raise
         raise FileError(shown or file, _reason(plain(error))) from error
     except sqlite3.Error as error:
         # of what does not go through SQLAlchemy: backups, and the upgrade of the schema

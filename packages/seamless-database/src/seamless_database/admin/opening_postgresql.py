@@ -17,6 +17,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.pool import NullPool
 
 from seamless_database.admin.errors import TargetExistsError, WritersError
+from seamless_database.admin.own_errors import OwnErrors
 from seamless_database.admin.psycopg_texts import connect
 from seamless_database.errors import ServerError
 from seamless_database.postgresql import schema
@@ -84,10 +85,13 @@ def connected(address: Address) -> Iterator[Connection]:
     engine = sqlalchemy.create_engine(
         "postgresql+psycopg://", creator=lambda: connect(address), poolclass=NullPool
     )
+    own = OwnErrors(engine)
     try:
         with engine.connect() as connection:
             yield connection
     except sqlalchemy.exc.DBAPIError as error:
+        if error not in own:
+            raise
         raise _unusable(address, error.orig or error) from error
     except psycopg.Error as error:
         # of what does not go through SQLAlchemy: bulk copies
