@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import answers
 import database_rates
-import database_rows
+import many_rows
 import pytest
 import raw_sqlite
 from database_requests import checksum, get, get_checksum, put_result, redis_command
@@ -113,13 +113,13 @@ def test_every_row_of_raw_writes_can_be_looked_up(tmp_path: Path, at_once: int) 
 
 def test_a_large_file_is_filled_as_the_server_would(tmp_path: Path) -> None:
     file = tmp_path / "rows.db"
-    database_rows.fill(file, 300)
+    many_rows.fill(file, 300)
     with running_ours(file) as server:
-        keys = database_rows.chosen_keys(300, 50, 0)
+        keys = many_rows.chosen_keys(300, 50, 0)
         found = load(server.port, iter([get_checksum("transformation", key) for key in keys]), 3)
     assert found.statuses == {200: 50}
     with contextlib.closing(sqlite3.connect(file)) as connection:
-        names = {name for name, _ in connection.execute(database_rows.INDEXES)}
+        names = {name for name, _ in connection.execute(many_rows.INDEXES)}
         assert names == {"transformation_result"}
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 

@@ -1,110 +1,97 @@
-"""Part `rows`: look-ups in a file of ten million results beside one of a thousand.
-
-The large file is written by SQLite itself: keys in their order, and the index over results last.
-"""
+"""Part `rows`: look-ups in a file of ten million results beside one of a thousand."""
 
 from __future__ import annotations
 
 import contextlib
-import random
 import shutil
-import sqlite3
 import statistics
 from typing import TYPE_CHECKING
 
-from database_requests import checksum, get_checksum
+from database_requests import get_checksum
 from database_workloads import CONNECTIONS
-from load import load
-from raw_sqlite import INSERT, make_file, opened
+from many_rows import chosen_keys, fill
+from measured import Measured
+from raw_sqlite import opened
 from servers import running_ours, running_published, scratch
-from sheet import Figure, Sheet
+from sheet import Cell, Figure, Sheet
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from plan import Plan
+    from servers import Server
 
 FEW, MANY, QUICK_MANY = 1_000, 10_000_000, 500_000
 READS, QUICK_READS = 8_000, 4_000
 #: bytes on disk for a row while its index is being made
 ROOM = 700
-SPACE = 16**16  # of the leading digits of a key
-SEED = 2026
-INDEXES = """\
-SELECT name, sql FROM sqlite_master
-WHERE type = 'index' AND tbl_name = 'transformation' AND sql IS NOT NULL"""
-
-
-def key(number: int, rows: int) -> str:
-    """Return a key: as random as a checksum, but later numbers come later."""
-    return f"{number * (SPACE // rows):016x}{checksum(number)[:48]}"
-
-
-def fill(file: Path, rows: int) -> None:
-    """Write a file of so many results."""
-    make_file(file)
-    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        indexes = connection.execute(INDEXES).fetchall()
-        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-500000"):
-            connection.execute(f"PRAGMA {pragma}").fetchone()
-        for name, _ in indexes:
-            connection.execute(f"DROP INDEX {name}")
-        connection.execute("BEGIN")
-        connection.executemany(INSERT, ((key(n, rows), checksum(n)) for n in range(rows)))
-        for _, sql in indexes:
-            connection.execute(sql)
-        connection.execute("COMMIT")
-
-
-def chosen_keys(rows: int, count: int, round_: int) -> list[str]:
-    """Choose keys that are there, others in each round."""
-    numbers = random.Random(SEED + round_)
-    return [key(numbers.randrange(rows), rows) for _ in range(count)]
+#: percent of the rate with few rows that is wanted
+WANTED = 85
+NOTE = """\
+Other keys in each round. The large file has {size:.2f} GB; the system keeps what it has memory for.
+Processor is the time on a core that the server has for a look-up."""
 
 
 def run(plan: Plan, many: int | None = None) -> list[Sheet]:
     """Measure both files in turns."""
     many = many or (QUICK_MANY if plan.quick else MANY)
+    numbers = [f"{rows:,} rows" for rows in (FEW, many)]
+    columns = ["side", *numbers, "of the rate", *(f"processor, {rows}" for rows in numbers)]
     title = f"Look-ups a second of random keys, {CONNECTIONS} connections, by rows in the file"
-    columns = ["side", f"{FEW:,} rows", f"{many:,} rows", "of the rate with few"]
     sheet = Sheet(title, columns)
     with scratch() as folder:
         free = shutil.disk_usage(folder).free
         if free < many * ROOM:
-            sheet.notes.append(
-                f"Not measured: it takes {many * ROOM / 1e9:.0f} GB of room on the disk, where "
-                f"{free / 1e9:.0f} GB are free."
-            )
+            needed = f"{many * ROOM / 1e9:.0f} GB of room on the disk"
+            sheet.notes.append(f"Not measured: it takes {needed}; {free / 1e9:.0f} GB are free.")
             return [sheet]
         files = {rows: folder / f"{rows}.db" for rows in (FEW, many)}
         for rows, file in files.items():
             fill(file, rows)
-        sheet.notes.append(f"The large file has {files[many].stat().st_size / 1e9:.2f} GB.")
-        rates = _rates(plan, files)
-    for side in dict.fromkeys(side for side, _ in rates):
-        few, lots = (statistics.median(rates[side, rows]) for rows in files)
-        kept = Figure(100 * lots / few, "%", at_least=85 if side == "ours" else None)
-        sheet.add(side, Figure(few, "/s"), Figure(lots, "/s"), kept)
+        sheet.notes.append(NOTE.format(size=files[many].stat().st_size / 1e9))
+        sheet.add("ours", *_served(plan, files, running_ours, WANTED))
+        if plan.published:
+            sheet.add("published", *_served(plan, files, running_published))
+        sheet.add("raw SQLite", *_raw(plan, files))
     return [sheet]
 
 
-def _rates(plan: Plan, files: dict[int, Path]) -> dict[tuple[str, int], list[float]]:
-    """Look-ups a second of each round, by side and rows."""
-    reads = QUICK_READS if plan.quick else READS
-    starts = {"ours": running_ours} | ({"published": running_published} if plan.published else {})
-    rates: dict[tuple[str, int], list[float]] = {}
-    for side, start in starts.items():
-        with contextlib.ExitStack() as stack:
-            servers = {rows: stack.enter_context(start(file)) for rows, file in files.items()}
-            for round_ in range(plan.rounds):
-                for rows, server in servers.items():
-                    keys = chosen_keys(rows, reads, round_)
-                    requests = [get_checksum("transformation", name) for name in keys]
-                    result = load(server.port, iter(requests), CONNECTIONS).all_answered(200)
-                    rates.setdefault((side, rows), []).append(result.per_second)
-    for rows, file in files.items():
-        with opened(file) as raw:
-            rates["raw SQLite", rows] = [
-                raw.look_ups(chosen_keys(rows, reads, round_)) for round_ in range(plan.rounds)
-            ]
-    return rates
+def _served(
+    plan: Plan,
+    files: dict[int, Path],
+    start: Callable[[Path], contextlib.AbstractContextManager[Server]],
+    wanted: float | None = None,
+) -> list[Cell]:
+    """Ask a server on either file by turns."""
+    with contextlib.ExitStack() as stack:
+        sides = {rows: Measured([stack.enter_context(start(file))]) for rows, file in files.items()}
+        for round_ in range(plan.rounds):
+            for rows, measured in sides.items():
+                keys = chosen_keys(rows, _reads(plan), round_)
+                requests = [get_checksum("transformation", name) for name in keys]
+                measured.round(iter(requests), CONNECTIONS)
+    few, lots = sides.values()
+    cells = _rates(few.per_second(), lots.per_second(), wanted)
+    return [*cells, Figure(few.microseconds(), "µs"), Figure(lots.microseconds(), "µs")]
+
+
+def _raw(plan: Plan, files: dict[int, Path]) -> list[Cell]:
+    """Ask SQLite on either file by turns."""
+    rates: dict[int, list[float]] = {rows: [] for rows in files}
+    with contextlib.ExitStack() as stack:
+        sides = {rows: stack.enter_context(opened(file)) for rows, file in files.items()}
+        for round_ in range(plan.rounds):
+            for rows, raw in sides.items():
+                rates[rows].append(raw.look_ups(chosen_keys(rows, _reads(plan), round_)))
+    few, lots = map(statistics.median, rates.values())
+    return [*_rates(few, lots), None, None]
+
+
+def _rates(few: float, lots: float, wanted: float | None = None) -> list[Cell]:
+    kept = Figure(100 * lots / few, "%", at_least=wanted)
+    return [Figure(few, "/s"), Figure(lots, "/s"), kept]
+
+
+def _reads(plan: Plan) -> int:
+    return QUICK_READS if plan.quick else READS

@@ -37,7 +37,7 @@ HEADS = ["half", "99 %", "longest"]
 NOTE = f"""\
 Times of requests: of half of them, of 99 % at most, and the longest. {MANY} readers ask again as
 soon as they are answered; one rests {1e3 * REST:g} ms before it does. {WRITERS} writers store new
-results as fast as they are answered."""
+results as fast as they are answered; `--seconds 300` makes a storm of five minutes of it."""
 
 
 def write(port: int, first: int, seconds: float) -> Result:
