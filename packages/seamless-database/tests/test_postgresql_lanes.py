@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING
 
@@ -114,3 +115,29 @@ def test_too_many_are_refused(
         lanes.submit(task())
     with pytest.raises(UnavailableError, match="2 requests are waiting"):
         lanes.submit(task())
+
+
+def test_an_event_loop_hears_of_its_own(lanes: Lanes[int], worker: Worker) -> None:
+    worker.may.release(10)
+
+    async def talk() -> list[tuple[int | None, Exception | None]]:
+        heard: asyncio.Queue[tuple[int | None, Exception | None]] = asyncio.Queue()
+
+        def tell(value: int | None, error: Exception | None) -> None:
+            heard.put_nowait((value, error))
+            raise ZeroDivisionError("whoever listens makes a mistake")
+
+        for _ in range(3):
+            lanes.submit_soon(task(), tell)
+        return [await heard.get() for _ in range(3)]
+
+    assert [error for _, error in asyncio.run(talk())] == [None] * 3
+
+
+def test_a_loop_that_has_gone_holds_up_nobody(lanes: Lanes[int], worker: Worker) -> None:
+    async def leave() -> None:
+        lanes.submit_soon(task(), lambda _value, _error: None)
+
+    asyncio.run(leave())
+    worker.may.release(10)
+    assert lanes.submit(task()).result(30) is not None

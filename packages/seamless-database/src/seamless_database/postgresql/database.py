@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -37,7 +36,6 @@ from seamless_database.protocol import from_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from concurrent.futures import Future
     from types import TracebackType
 
     from seamless_database.figures import Commits
@@ -118,13 +116,16 @@ class PostgresDatabase:
 
     def put(self, body: Mapping[str, Any]) -> None:
         """Do a write request, given as the JSON object of the protocol; returns when it is safe."""
-        self._submit(records.writing(from_python(body))).result()
+        request = records.writing(from_python(body))
+        self._writer().submit(Task(request.run, request.keys())).result()
 
     async def answer(self, request: records.Read) -> str | None:
         """Answer a checked read request; look-ups of one row share round trips."""
-        if request.point:
-            return await asyncio.wrap_future(self._reads.submit(Task(request.run)))
         loop = asyncio.get_running_loop()
+        if request.point:
+            answered: asyncio.Future[str | None] = loop.create_future()
+            self._reads.submit_soon(Task(request.run), partial(_settle, answered))
+            return await answered
         try:
             return await loop.run_in_executor(self._pool, self.read, request.run)
         except RuntimeError as error:
@@ -138,17 +139,14 @@ class PostgresDatabase:
 
     async def store(self, request: records.Write) -> None:
         """Do a checked write request; returns when it is safe."""
-        await asyncio.wrap_future(self._submit(request))
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writer().submit_soon(Task(request.run, request.keys()), partial(_settle, stored))
+        await stored
 
     def store_soon(self, request: records.Write, tell: Tell) -> None:
         """Queue a checked write request; `tell` hears on this event loop when it is safe."""
-        loop = asyncio.get_running_loop()
-
-        def done(future: Future[None]) -> None:
-            with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
-                loop.call_soon_threadsafe(tell, future.exception())
-
-        self._submit(request).add_done_callback(done)
+        task = Task(request.run, request.keys())
+        self._writer().submit_soon(task, lambda _nothing, error: tell(error))
 
     def read(self, work: Callable[[Reading], T]) -> T | None:
         """Call `work` with a reading connection."""
@@ -225,10 +223,10 @@ class PostgresDatabase:
         finally:
             session.close()
 
-    def _submit(self, request: records.Write) -> Future[None]:
+    def _writer(self) -> Lanes[None]:
         if self._writes is None:
             raise ReadOnlyError
-        return self._writes.submit(Task(request.run, request.keys()))
+        return self._writes
 
     def _look_up(self, tasks: list[Task[str | None]]) -> UnavailableError | None:
         """Answer point reads, all in one round trip; apart, if one of them cannot be answered."""
@@ -283,3 +281,13 @@ class PostgresDatabase:
             self._health.fails(str(error))
         else:
             self._health.works(failures)
+
+
+def _settle(future: asyncio.Future[T], value: T, error: Exception | None) -> None:
+    if future.done():
+        # whoever asked has gone
+        return
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)

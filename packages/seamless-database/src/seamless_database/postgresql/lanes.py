@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import queue
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from seamless_database.errors import DatabaseClosedError, UnavailableError
 from seamless_database.postgresql.foresight import Piece
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from seamless_database.statements import Connection
 
 T = TypeVar("T")
 
+#: hears the value of a task, or the error
+Tell = Callable[[T | None, Exception | None], None]
+_LOG = logging.getLogger(__name__)
 #: what may wait; beyond, a client hears at once that we are overloaded
 MAX_WAITING = 10_000
 
@@ -27,21 +35,17 @@ class Task(Piece[T]):
     def __init__(self, work: Callable[[Connection], T], keys: tuple[str, ...] = ()) -> None:
         super().__init__(work)
         self.keys = keys
-        self.future: Future[T | None] = Future()
+        #: told of the outcome, on its event loop if it has one
+        self.tell: Tell[T] = _nobody
+        self.loop: asyncio.AbstractEventLoop | None = None
 
     def fail(self, error: Exception) -> None:
         """Let it have failed."""
         self.error = error
 
-    def tell(self) -> None:
-        """Tell of the outcome."""
-        # a client that went away has cancelled its future; what it asked for is done all the same
-        if not self.future.set_running_or_notify_cancel():
-            return
-        if self.error is None:
-            self.future.set_result(self.value)
-        else:
-            self.future.set_exception(self.error)
+
+def _nobody(_value: object, _error: Exception | None) -> None:
+    """Nobody wants to know."""
 
 
 class Lanes(Generic[T]):
@@ -85,7 +89,18 @@ class Lanes(Generic[T]):
             thread.start()
 
     def submit(self, task: Task[T]) -> Future[T | None]:
-        """Queue a task."""
+        """Queue a task; its outcome will be that of the future."""
+        future: Future[T | None] = Future()
+        task.tell = partial(_settle, future)
+        self._put(task)
+        return future
+
+    def submit_soon(self, task: Task[T], tell: Tell[T]) -> None:
+        """Queue a task, of whose outcome `tell` hears on the event loop that runs now."""
+        task.tell, task.loop = tell, asyncio.get_running_loop()
+        self._put(task)
+
+    def _put(self, task: Task[T]) -> None:
         with self._lock:
             if self._closed:
                 raise DatabaseClosedError
@@ -93,7 +108,6 @@ class Lanes(Generic[T]):
                 told = f"{MAX_WAITING} requests are waiting already; try again later"
                 raise UnavailableError(told)
             self._queue.put(task)
-        return task.future
 
     @property
     def waiting(self) -> int:
@@ -132,8 +146,7 @@ class Lanes(Generic[T]):
             told = UnavailableError(f"the database failed unexpectedly ({error!r})")
             for task in tasks:
                 task.fail(told)
-        for task in tasks:
-            task.tell()
+        _tell(tasks)
         return outage
 
     def _gather(self, tasks: list[Task[T]], most: int) -> bool:
@@ -149,7 +162,39 @@ class Lanes(Generic[T]):
         return True
 
 
-def _fail(tasks: Iterable[Task[T]], error: UnavailableError) -> None:
+def _fail(tasks: list[Task[T]], error: UnavailableError) -> None:
     for task in tasks:
         task.fail(error)
-        task.tell()
+    _tell(tasks)
+
+
+def _tell(tasks: list[Task[T]]) -> None:
+    """Tell of outcomes; an event loop is woken once for all that it is to hear."""
+    by_loop: dict[asyncio.AbstractEventLoop | None, list[Task[T]]] = {}
+    for task in tasks:
+        by_loop.setdefault(task.loop, []).append(task)
+    for loop, own in by_loop.items():
+        if loop is None:
+            _tell_all(own)
+            continue
+        # if it is closed, nobody waits there any more
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_tell_all, own)
+
+
+def _tell_all(tasks: Iterable[Task[T]]) -> None:
+    for task in tasks:
+        try:
+            task.tell(task.value, task.error)
+        except Exception:  # noqa: BLE001  # the others are to hear of theirs
+            _LOG.exception("nobody could be told of an answer")
+
+
+def _settle(future: Future[T | None], value: T | None, error: Exception | None) -> None:
+    # whoever went away has cancelled it; what was asked for is done all the same
+    if not future.set_running_or_notify_cancel():
+        return
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)
