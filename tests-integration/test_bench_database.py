@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import sqlite3
+import threading
+import time
 from itertools import repeat
 from typing import TYPE_CHECKING
 
@@ -53,6 +56,44 @@ def test_an_answer_of_another_status_spoils_the_figure(ours: Server) -> None:
     result = load(ours.port, repeated([get("transformation", 10**6)], 3), 1)
     with pytest.raises(UnexpectedAnswerError, match="404"):
         result.all_answered(200)
+
+
+@contextlib.contextmanager
+def answering(*pieces: bytes) -> Iterator[int]:
+    """Answer one request, piece by piece."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            stream, _ = listener.accept()
+            with stream:
+                stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                stream.recv(4096)
+                for piece in pieces:
+                    stream.sendall(piece)
+                    time.sleep(0.02)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            thread.join()
+
+
+@pytest.mark.parametrize("at", [1, len(OK) - 4, len(OK) - 1])
+def test_an_answer_that_comes_in_pieces_is_one(at: int) -> None:
+    with answering(OK[:at], OK[at:]) as port:
+        assert load(port, iter([b"?"]), 1).statuses == {200: 1}
+
+
+def test_two_answers_to_one_request_spoil_the_figure() -> None:
+    with answering(OK + OK) as port, pytest.raises(UnexpectedAnswerError, match="more than one"):
+        load(port, iter([b"?"]), 1)
+
+
+def test_a_server_that_hangs_up_ends_the_load() -> None:
+    with answering(OK[:-1]) as port, pytest.raises(ConnectionError, match="hung up"):
+        load(port, iter([b"?"]), 1)
 
 
 def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:

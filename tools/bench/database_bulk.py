@@ -44,7 +44,8 @@ def run(plan: Plan) -> list[Sheet]:
         raw = _raw(file, plan.rounds)
         with running_ours(file) as server:
             infos = KINDS["buffer_infos"]
-            load(server.port, repeated([put_info(n) for n in range(infos)], infos), CONNECTIONS)
+            stored = repeated([put_info(n) for n in range(infos)], infos)
+            load(server.port, stored, CONNECTIONS).all_answered(200)
             for kind, rows in KINDS.items():
                 numbers = random.Random(SEED)
                 asked = [

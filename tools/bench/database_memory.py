@@ -59,10 +59,11 @@ def run(plan: Plan, points: tuple[int, ...] | None = None) -> list[Sheet]:
 
 def _after(server: Server, points: tuple[int, ...]) -> list[Figure]:
     """Return the memory after so many requests."""
-    load(server.port, repeated([put_result(n) for n in range(KEYS)], KEYS), CONNECTIONS)
+    stored = repeated([put_result(n) for n in range(KEYS)], KEYS)
+    load(server.port, stored, CONNECTIONS).all_answered(200)
     requests, figures, sent = _mixed(), [], 0
     for point in points:
-        load(server.port, islice(requests, point - sent), CONNECTIONS)
+        load(server.port, islice(requests, point - sent), CONNECTIONS).all_answered(200, 404)
         figures.append(_resident(server))
         sent = point
     return figures

@@ -68,7 +68,8 @@ def run(plan: Plan, seconds: float | None = None) -> list[Sheet]:
     )
     for side, start in sides.items():
         with scratch() as folder, start(folder / "seamless.db") as server:
-            load(server.port, repeated([put_result(n) for n in range(KEYS)], KEYS), MANY)
+            stored = repeated([put_result(n) for n in range(KEYS)], KEYS)
+            load(server.port, stored, MANY).all_answered(200)
             _measure(sheet, side, server, seconds)
     return [sheet]
 

@@ -48,7 +48,8 @@ def run(plan: Plan) -> list[Sheet]:
         for number in numbers:
             file = stack.enter_context(scratch()) / "seamless.db"
             server = stack.enter_context(running_ours(file, "--workers", str(number)))
-            load(server.port, repeated([put_result(n) for n in range(KEYS)], KEYS), CONNECTIONS)
+            stored = repeated([put_result(n) for n in range(KEYS)], KEYS)
+            load(server.port, stored, CONNECTIONS).all_answered(200)
             ports[number] = server.port
         for round_ in range(-1, plan.rounds):
             for number, port in ports.items():

@@ -60,10 +60,11 @@ class Result:
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
-    def all_answered(self, status: int) -> Result:
-        """Return this, if every answer had that status."""
-        if set(self.statuses) != {status}:
-            raise UnexpectedAnswerError(f"answers by status: {self.statuses}, not all {status}")
+    def all_answered(self, *wanted: int) -> Result:
+        """Return this, if every answer had one of these statuses."""
+        if not set(self.statuses) <= set(wanted):
+            names = " or ".join(map(str, wanted))
+            raise UnexpectedAnswerError(f"answers by status: {self.statuses}, not all {names}")
         return self
 
 
@@ -131,6 +132,8 @@ def _exchange(
                 if frame is None or len(data) < frame[1]:
                     partly[number] = data
                     continue
+                if len(data) > frame[1]:
+                    raise UnexpectedAnswerError(f"more than one answer: {data[:500]!r}")
                 now = clock()
                 latencies.append(now - sent_at[number])
                 statuses[frame[0]] += 1

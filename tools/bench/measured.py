@@ -60,7 +60,7 @@ class Measured:
         return 100 * statistics.median(result.busy for result in self.results)
 
     def waiting(self) -> float:
-        """Part of the time that the server waited for a core, in percent; for each thread."""
+        """Part of the time that threads of the servers waited for a core, in percent, added up."""
         return 100 * statistics.median(self.waited)
 
     def _core_seconds(self) -> tuple[float, float]:
