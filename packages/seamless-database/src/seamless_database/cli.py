@@ -8,15 +8,15 @@ makes no sense. A failed start is one line on stderr and, if a status file was a
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import math
 import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -174,11 +174,12 @@ class _Run:
 
     def serve(self) -> int:
         # the heavy imports come late, so that --help and mistakes are answered at once
-        from seamless_database.backend import open_database, shown
-        from seamless_database.database import Durability
-        from seamless_database.listening import listen
-        from seamless_database.postgresql.address import is_url
-        from seamless_database.server import serve
+        with _loading():
+            from seamless_database.backend import open_database, shown
+            from seamless_database.database import Durability
+            from seamless_database.listening import listen
+            from seamless_database.postgresql.address import is_url
+            from seamless_database.together import Serving
 
         arguments = self._arguments
         target = arguments.database_file
@@ -198,25 +199,19 @@ class _Run:
             base = {}
             if arguments.status_file is not None:
                 base = status_file.read(arguments.status_file, self._status_wait)
+            # what is there now stays: a look for garbage in it would hold up everything for 0.1 s,
+            # and spoil the pages that workers share
+            gc.freeze()
             on_ready = partial(self._tell, database, listeners, settings, base)
             log = partial(_log, arguments)
+            serving = Serving(opening, listeners, settings, log, is_file=not is_url(target))
             if workers == 1:
-                serve(database, listeners, replace(settings, log=log(stack)), on_ready)
+                serving.alone(database, on_ready)
                 sound = True
             else:
-                from seamless_database.together import serve_together
-
-                # it was opened to see whether it can be; nothing may be open where we part
+                # no connection may be open where processes part
                 database.close()
-                sound = serve_together(
-                    workers,
-                    opening,
-                    listeners,
-                    settings,
-                    log=log,
-                    on_ready=on_ready,
-                    complain=_complain,
-                )
+                sound = serving.together(workers, on_ready, _complain)
             # from here on nothing takes long, and what is left to do should be done
             _on_signals(signal.SIG_IGN)
         return 0 if sound else 1
@@ -252,6 +247,19 @@ class _Run:
             _complain(another)
         except _Stopped:
             return
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    """Load modules without looking for garbage, of which they leave none.
+
+    That is an eighth of the processor time of a start, 0.34 s instead of 0.39 s.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:

@@ -1,6 +1,6 @@
-"""Serve one database with several processes on one address; what they have to agree on.
+"""Serve one database with one process or several on one address; what those have to agree on.
 
-Each of them opens the database for itself. Reads of one see what another has acknowledged, for
+Each of several opens the database for itself. Reads of one see what another has acknowledged, for
 nobody keeps what he has read. The file is put back into its plain mode when all have ended.
 """
 
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import signal
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from seamless_database.errors import DatabaseError, StartError
@@ -34,63 +35,66 @@ class Opening(Protocol):
         ...
 
 
-def serve_together(
-    count: int,
-    opening: Opening,
-    listeners: list[socket.socket],
-    settings: Settings,
-    *,
-    log: Callable[[ExitStack], AccessLog | None],
-    on_ready: Callable[[], None],
-    complain: Callable[[str], None],
-) -> bool:
-    """Run the server; tells whether nothing went wrong until it has stopped.
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What is served, and how."""
 
-    Parameters
-    ----------
-    count
-        how many processes
-    opening
-        opens the database; nobody may have it open in this process
-    listeners
-        the sockets that all of them accept from
-    settings
-        how to serve; the limits are those of all together
-    log
-        opens the log of one of them, if there is to be one
-    on_ready
-        called once, when all of them answer requests
-    complain
-        is told in a line what went wrong meanwhile
-    """
-    turns = Turns()
+    #: how each process opens the database for itself
+    opening: Opening
+    #: the sockets that all of them accept from
+    listeners: list[socket.socket]
+    #: the limits are those of all together
+    settings: Settings
+    #: opens the log of one of them, if there is to be one
+    log: Callable[[ExitStack], AccessLog | None]
+    #: whether there is a file to be put back into its plain mode
+    is_file: bool
 
-    def work(seat: Seat) -> int:
+    def alone(self, database: Backend, on_ready: Callable[[], None]) -> None:
+        """Serve a database that is open already; returns when it is over."""
+        with ExitStack() as stack:
+            settings = replace(self.settings, log=self.log(stack))
+            serve(database, self.listeners, settings, on_ready)
+
+    def together(
+        self, count: int, on_ready: Callable[[], None], complain: Callable[[str], None]
+    ) -> bool:
+        """Serve with several processes; tells whether nothing went wrong until it was over.
+
+        Nothing may have the database open in this process. `on_ready` is called once, when all
+        of them answer requests; `complain` is told in a line what goes wrong meanwhile.
+        """
+        turns = Turns()
+        workers = Workers(
+            count,
+            self.listeners,
+            partial(self._work, turns, count),
+            complain=complain,
+            timeout=self.settings.timeout,
+        )
+        try:
+            return workers.run(STOP_SIGNALS, on_ready)
+        finally:
+            turns.close()
+            if self.is_file:
+                # in use by others, it stays as it is until the last of them closes it
+                with suppress(DatabaseError):
+                    self.opening().close()
+
+    def _work(self, turns: Turns, count: int, seat: Seat) -> int:
+        """Be one of them; gives the exit status."""
+        limits = self.settings.limits
+        # nobody may have more than all together, whoever accepts them
+        limits = replace(limits, connections=max(1, limits.connections // count))
         with ExitStack() as stack:
             try:
-                database = stack.enter_context(opening(turns=turns))
+                database = stack.enter_context(self.opening(turns=turns))
             except StartError as error:
                 seat.say(str(error))
                 return 1
-            own = replace(_share(settings, count), seat=seat, log=log(stack))
-            serve(database, listeners, own, lambda: seat.say(READY))
+            settings = replace(self.settings, limits=limits, seat=seat, log=self.log(stack))
+            serve(database, self.listeners, settings, lambda: seat.say(READY))
             # what is left to do takes no time, and should be done
             for number in STOP_SIGNALS:
                 signal.signal(number, signal.SIG_IGN)
         return 0
-
-    workers = Workers(count, listeners, work, complain=complain, timeout=settings.timeout)
-    try:
-        return workers.run(STOP_SIGNALS, on_ready)
-    finally:
-        turns.close()
-        # in use by others, it stays as it is until the last of them closes it
-        with suppress(DatabaseError):
-            opening().close()
-
-
-def _share(settings: Settings, count: int) -> Settings:
-    """Give one of them its part of what the whole server may have."""
-    limits = settings.limits
-    connections = max(1, limits.connections // count)
-    return replace(settings, limits=replace(limits, connections=connections))

@@ -7,7 +7,6 @@ when it says so, and when it is no more.
 
 from __future__ import annotations
 
-import gc
 import os
 import select
 import signal
@@ -102,9 +101,6 @@ class Workers:
         """
         with self._woken_by(signals) as woken:
             try:
-                # what is there already is shared for as long as nobody writes to it
-                gc.collect()
-                gc.freeze()
                 for worker in self._workers:
                     self._begin(worker, signals)
                 self._watch(woken, signals, on_ready)
