@@ -14,6 +14,9 @@ from database_server import PATIENCE, Server
 from own_postgres import own_server
 from write_storm import Acknowledged, WriteStorm, missing
 
+from seamless_database.backend import open_database
+from seamless_database.errors import ServerError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -133,6 +136,31 @@ def test_while_the_database_is_away_servers_say_so_and_then_go_on(
             whole.add(storm.stop())
         assert missing(Place(postgres.url), whole) == []
     note(f"{whole.count} writes acknowledged before and after, {whole.refused} refused meanwhile")
+
+
+@pytest.mark.stress
+def test_a_standby_can_be_read_and_is_not_written() -> None:
+    with own_server() as postgres, Server(postgres.url) as writer, postgres.standby() as standby:
+        with pytest.raises(ServerError, match="leave out --writable"):
+            open_database(standby, writable=True)
+        with Server(standby, writable=False) as reader:
+            for number in range(3):
+                key, value = checksum(number), checksum(-number)
+                assert writer.put("transformation", checksum=key, value=value).status == 200
+
+                def arrived(key: str = key, value: str = value) -> bool:
+                    answer = reader.get("transformation", checksum=key)
+                    assert answer.status == 404 or answer.text == value
+                    return answer.status == 200
+
+                _wait_for(arrived)
+            assert reader.put("transformation", checksum=key, value=value).status == 405
+            assert _is_well(reader)
+            # as when the standby takes over: the one that writes is to be told apart
+            postgres.stop()
+            _wait_for(lambda: not _is_well(writer))
+            assert reader.get("transformation", checksum=checksum(0)).text == checksum(0)
+            assert _is_well(reader)
 
 
 def _is_well(server: Server) -> bool:

