@@ -16,8 +16,8 @@ import os
 import stat
 import struct
 import time
+from hashlib import sha256
 
-from seamless.checksum.calculate_checksum import calculate_digest
 from seamless.cli.command import CommandError
 from seamless.cli.hash_files import Mark, hash_files
 from seamless.compression_utils import strip_compression_suffix
@@ -93,7 +93,7 @@ class IndexCache:
         entries = b"".join([_ENTRY.pack(*entry) for entry in self._found.values()])
         names = b"\0".join([os.fsencode(name) for name in self._found])
         content = _COUNT.pack(len(self._found)) + entries + names
-        write_atomically(self._path, _HEAD + calculate_digest(content) + content)
+        write_atomically(self._path, _HEAD + sha256(content).digest() + content)
 
 
 def _key(name: str, path: str) -> str:
@@ -134,7 +134,7 @@ def _read(path: str) -> dict[str, Entry]:
         raise _no_cache(path)
     start = len(_HEAD) + _DIGEST_SIZE
     body = content[start:]
-    if not content.startswith(_HEAD) or content[len(_HEAD) : start] != calculate_digest(body):
+    if not content.startswith(_HEAD) or content[len(_HEAD) : start] != sha256(body).digest():
         return {}
     return _entries(body)
 
