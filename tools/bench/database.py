@@ -19,14 +19,16 @@ PARTS = {
     "workers": "database_workers",
     "redis": "database_redis",
     "postgresql": "database_postgresql",
+    "large-pg": "database_large_postgresql",
 }
-#: parts that write gigabytes, and are left out of a quick look unless they are named
-LONG = {"rows"}
+#: parts that write gigabytes: left out of a quick look, or always, unless they are named
+LONG, LONGEST = {"rows", "large-pg"}, {"large-pg"}
 
 
 def run(plan: Plan) -> list[Sheet]:
     """Measure every part that is wanted."""
-    names = [name for name in PARTS if plan.only or not plan.quick or name not in LONG]
+    left_out = LONG if plan.quick else LONGEST
+    names = [name for name in PARTS if plan.only or name not in left_out]
     sheets = []
     for name in plan.chosen("database", names):
         found: list[Sheet] = importlib.import_module(PARTS[name]).run(plan)

@@ -63,8 +63,8 @@ def run(plan: Plan) -> list[Sheet]:
 
 def _sides(stack: contextlib.ExitStack, file: Path, url: str) -> dict[str, list[Server]]:
     """Start our server on a file, and two of it on one PostgreSQL."""
-    ours = url.replace("postgresql:", "postgresql+psycopg:", 1)
-    one, two = (stack.enter_context(running_ours(ours)) for _ in range(2))
+    url = raw_postgresql.ours(url)
+    one, two = (stack.enter_context(running_ours(url)) for _ in range(2))
     return {SQLITE: [stack.enter_context(running_ours(file))], ONE: [one], TWO: [one, two]}
 
 

@@ -45,6 +45,11 @@ def running_postgresql(folder: Path) -> Iterator[str]:
         server.cleanup()
 
 
+def ours(url: str) -> str:
+    """Return a URL of a database as our server takes it."""
+    return url.replace("postgresql:", "postgresql+psycopg:", 1)
+
+
 @contextlib.contextmanager
 def opened(url: str) -> Iterator[RawPostgreSQL]:
     """Connect to a server."""
