@@ -16,11 +16,11 @@ def book() -> CostBook:
 
 
 def seconds(book: CostBook, size: int = 0, *, stored: bool = False) -> float:
-    return book.estimate(RESULT, size, stored=stored).seconds
+    return book.estimate(RESULT.bytes(), size, stored=stored).seconds
 
 
 def test_what_nobody_knows_is_taken_for_a_computation(book: CostBook) -> None:
-    assert book.estimate(RESULT, 0) == (DEFAULT_TRANSFORMATION_SECONDS, "unknown")
+    assert book.estimate(RESULT.bytes(), 0) == (DEFAULT_TRANSFORMATION_SECONDS, "unknown")
 
 
 def test_what_is_stored_somewhere_is_downloaded(book: CostBook) -> None:
@@ -54,13 +54,13 @@ def test_a_cost_that_was_stated_overrides_the_profile(book: CostBook) -> None:
 
 def test_a_recorded_computation_replaces_the_default(book: CostBook) -> None:
     book.set_compute_seconds(RESULT, 5.0)
-    assert book.estimate(RESULT, 0) == (5.0, "recomputation")
+    assert book.estimate(RESULT.bytes(), 0) == (5.0, "recomputation")
 
 
 def test_what_can_be_downloaded_is_not_computed(book: CostBook) -> None:
     book.set_compute_seconds(RESULT, 500.0)
     book.set_profile(RESULT, "read_buffer")
-    assert book.estimate(RESULT, 0).way == "download (read_buffer)"
+    assert book.estimate(RESULT.bytes(), 0).way == "download (read_buffer)"
 
 
 def test_dependencies_are_computed_too(book: CostBook) -> None:
@@ -109,11 +109,11 @@ def test_the_book_does_not_grow_without_end() -> None:
     for number in range(1000):
         checksum = Checksum(number.to_bytes(32, "big"))
         book.set_compute_seconds(checksum, 1.0)
-        book.keep_uses(checksum, 2.0, 0.0)
+        book.keep_uses(checksum.bytes(), 2.0, 0.0)
     assert len(book) == 200
 
 
 def test_past_uses_are_told_once(book: CostBook) -> None:
-    book.keep_uses(RESULT, 3.0, 1.5)
-    assert book.take_uses(RESULT) == (3.0, 1.5)
-    assert book.take_uses(RESULT) is None
+    book.keep_uses(RESULT.bytes(), 3.0, 1.5)
+    assert book.take_uses(RESULT.bytes()) == (3.0, 1.5)
+    assert book.take_uses(RESULT.bytes()) is None

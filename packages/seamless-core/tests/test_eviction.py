@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seamless import Checksum
 from seamless.caching import eviction
 from seamless.caching.eviction import EvictionQueue
 from seamless.caching.worth import Worth
@@ -15,7 +14,7 @@ from seamless.caching.worth import Worth
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NAMES = [Checksum(bytes([number]) * 32) for number in range(20)]
+NAMES = [bytes([number]) * 32 for number in range(20)]
 
 actions = st.lists(
     st.tuples(
@@ -39,10 +38,10 @@ def many_moves() -> Iterator[None]:
 
 @given(actions)
 def test_the_cheapest_at_that_moment_leaves_first(
-    actions: list[tuple[str, Checksum, float, float, float]],
+    actions: list[tuple[str, bytes, float, float, float]],
 ) -> None:
     queue = EvictionQueue()
-    model: dict[Checksum, Worth] = {}
+    model: dict[bytes, Worth] = {}
     for now, (action, name, at_zero, rate, until) in enumerate(actions):
         if action == "put":
             model[name] = Worth(at_zero, rate, until)
@@ -72,7 +71,7 @@ def test_many_that_become_level_at_once_all_leave_in_the_end(
 ) -> None:
     monkeypatch.setattr(eviction, "MOVES", 2)
     queue = EvictionQueue()
-    names = [Checksum(number.to_bytes(32, "big")) for number in range(500)]
+    names = [number.to_bytes(32, "big") for number in range(500)]
     for number, name in enumerate(names):
         queue.put(name, Worth(float(number), 1.0, 5.0), 0.0)
     taken = [queue.take_cheapest(1000.0) for _ in names]

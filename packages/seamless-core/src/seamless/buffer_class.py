@@ -10,11 +10,12 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from .caching.buffer_cache import get_buffer_cache
-from .checksum_class import Checksum
+from .checksum_class import Checksum, checksum_of_digest
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
+    from hashlib import _Hash as Hash
 
     from .caching.references import TempRef
 
@@ -68,13 +69,15 @@ class Buffer:
         self._checksum = None
         self._registered = False
         self._elder = None
-        self._content = _content_of(value, celltype)
+        # most are made of bytes: this spares them a call
+        plain_bytes = celltype is None and type(value) is bytes
+        self._content = value if plain_bytes else _content_of(value, celltype)
         if checksum is not None:
             checksum = Checksum(checksum)
             if verify:
                 _verify(self._content, checksum)
             self._checksum = checksum
-            self._register(checksum)
+            self.get_checksum()
 
     @classmethod
     async def from_async(
@@ -164,15 +167,13 @@ class Buffer:
 
         Both are done once.
         """
-        if self._checksum is None:
-            self._checksum = Checksum(_hasher()(self._content))
+        checksum = self._checksum
+        if checksum is None:
+            checksum = self._checksum = checksum_of_digest(_sha256()(self._content).digest())
         if not self._registered:
-            self._register(self._checksum)
-        return self._checksum
-
-    def _register(self, checksum: Checksum) -> None:
-        get_buffer_cache().register(checksum, self, size=len(self._content))
-        self._registered = True
+            get_buffer_cache().register(checksum, self)
+            self._registered = True
+        return checksum
 
     def share_content(self, elder: Buffer) -> bool:
         """Give up the own bytes for the equal ones of a buffer that the cache knows already.
@@ -212,7 +213,7 @@ class Buffer:
             When it holds a value of another kind, or the cell type is unknown.
         """
         self.get_checksum()
-        return self._parsed(celltype)
+        return self if celltype == "bytes" else _reader_of()(celltype)(self._content)
 
     async def get_value_async(self, celltype: str, *, copy: bool = True) -> Any:
         """Do what `get_value` does, in a thread, so that a running loop goes on.
@@ -227,10 +228,7 @@ class Buffer:
         import asyncio
 
         await self.get_checksum_async()
-        return await asyncio.to_thread(self._parsed, celltype)
-
-    def _parsed(self, celltype: str) -> Any:
-        return _parser()(self, None, celltype)
+        return await asyncio.to_thread(self.get_value, celltype)
 
     # -- conversion -------------------------------------------------------------------
 
@@ -358,14 +356,14 @@ def _serializer() -> Callable[[Any, str], bytes]:
 
 
 @functools.cache
-def _parser() -> Callable[[Buffer, None, str], Any]:
-    from .checksum.parse_buffer import parse_buffer_sync
+def _reader_of() -> Callable[[str], Callable[[bytes], Any]]:
+    from .checksum.parse_buffer import reader_of
 
-    return parse_buffer_sync
+    return reader_of
 
 
 @functools.cache
-def _hasher() -> Callable[[bytes], bytes]:
-    from .checksum.calculate_checksum import calculate_digest
+def _sha256() -> Callable[[bytes], Hash]:
+    from hashlib import sha256
 
-    return calculate_digest
+    return sha256

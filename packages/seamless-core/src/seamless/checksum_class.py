@@ -79,6 +79,7 @@ class Checksum:
     __module__ = "seamless"
     __slots__ = ("__weakref__", "_value")
 
+    #: the digest, which the cache reads without a call
     _value: bytes
 
     def __init__(self, value: Checksum | str | bytes) -> None:
@@ -293,6 +294,13 @@ class Checksum:
             fade_interval=fade_interval,
             scratch=scratch,
         )
+
+
+def checksum_of_digest(digest: bytes) -> Checksum:
+    """Return the checksum of a digest that has been computed here: it needs no looking at."""
+    checksum = object.__new__(Checksum)
+    checksum._value = digest
+    return checksum
 
 
 def _with_suffix(filename: str | os.PathLike[str]) -> Path:

@@ -11,7 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from ..worker_role import is_worker
+from .. import worker_role
 from .capped_store import CappedStore
 from .caps import read_caps
 from .critical_section import CriticalSection
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from ..checksum_class import Checksum
 
 __all__ = ["BufferCache", "StrongEntry", "TempRef", "get_buffer_cache"]
+
+#: How much is remembered at most of buffers that have died, for others to clear away.
+PUT_ASIDE = 64
 
 
 class BufferCache(CappedStore):
@@ -55,33 +58,36 @@ class BufferCache(CappedStore):
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        section: CriticalSection[Checksum] = CriticalSection(self._give_back)
+        section: CriticalSection[Checksum] = CriticalSection(self.decref)
         super().__init__(read_caps(soft_cap, hard_cap), section, clock)
 
     # -- looking up -------------------------------------------------------------------
 
     def get(self, checksum: Checksum) -> Buffer | None:
-        """Return the buffer if it is in this process, else None."""
-        with self._section:
-            buffer = self._here(checksum)
-            if buffer is None:
-                self._misses += 1
-            else:
-                self._hits += 1
-                if (entry := self._strong.entries.get(checksum)) is not None:
-                    self._strong.use(entry)
-        return buffer
+        """Return the buffer if it is in this process, else None.
 
-    def _here(self, checksum: Checksum) -> Buffer | None:
-        entry = self._strong.entries.get(checksum)
-        if entry is not None and entry.buffer is not None:
-            return entry.buffer
-        return self.weak_cache.get(checksum)
+        Takes no lock, which would cost more than all the rest: each look-up is one step, and
+        whatever other threads do in between, the answer was true at some moment of the call.
+        """
+        digest = checksum._value
+        strong = self._strong
+        entry = strong.entries.get(digest)
+        if entry is not None and (buffer := entry.buffer) is not None:
+            if entry.used_at == strong.turnover:  # `use` without its call
+                entry.uses += 1.0
+                entry.touched = True
+            else:
+                strong.use(entry)
+        elif (buffer := self._weak.get(digest)) is None:
+            next(self._misses)
+            return None
+        next(self._hits)
+        return buffer
 
     def is_scratch_ref(self, checksum: Checksum) -> bool:
         """Tell whether the last reference to `checksum` asked not to store its buffer."""
         with self._section:
-            return self._strong.is_scratch(checksum)
+            return self._strong.is_scratch(checksum._value)
 
     # -- registering and referencing --------------------------------------------------
 
@@ -95,18 +101,44 @@ class BufferCache(CappedStore):
         size
             In bytes; by default the length of the buffer.
         """
+        digest = checksum._value
+        weak = self._weak
+        if (elder := weak.add(digest, buffer)) is not buffer:
+            self._join(digest, buffer, elder)
+        elif len(weak.put_aside) > PUT_ASIDE:
+            with self._section.lock:
+                weak.clear_away()
+        # Whoever references it from now on finds it; who has waited for it is seen here.
+        entry = self._strong.entries.get(digest)
+        if entry is not None and entry.buffer is None:
+            self._bring(digest, buffer, size)
+
+    def _bring(self, digest: bytes, buffer: Buffer, size: int | None) -> None:
+        """Let those who wait for a buffer have it, and what it is stored for."""
         to_send = None
-        shared = self._share_content(checksum, buffer)
+        dropped: list[Buffer] = []
         with self._section:
-            self._know(checksum, buffer, shared)
-            entry = self._strong.entries.get(checksum)
-            dropped: list[Buffer] = []
+            entry = self._strong.entries.get(digest)
             if entry is not None and entry.buffer is None:
-                dropped = self._fill(checksum, buffer, size)
+                self._strong.fill(digest, entry, buffer, len(buffer) if size is None else size)
+                dropped = self._make_room(digest)
                 to_send = None if entry.scratch or entry.stored else buffer
         del dropped
         if to_send is not None:
             _send_if_open(to_send)
+
+    def _join(self, digest: bytes, buffer: Buffer, elder: Buffer | None) -> None:
+        """Let equal buffers be one in memory, or a buffer take the place of another."""
+        while True:
+            # compares the bytes, so it is outside of the lock
+            shared = elder is not None and buffer.share_content(elder)
+            with self._section.lock:
+                there = self._weak.add(digest, buffer)
+                if there is elder and not shared:
+                    self._weak.replace(digest, buffer)
+                if there is elder or there is buffer:
+                    return
+            elder = there  # another came first
 
     def incref(
         self, checksum: Checksum, *, buffer: Buffer | None = None, scratch: bool = False
@@ -127,7 +159,7 @@ class BufferCache(CappedStore):
         RuntimeError
             When the buffer is here and should be stored, but Seamless has been closed.
         """
-        self._reference(checksum, buffer, scratch, None)
+        self._reference(checksum._value, buffer, scratch, None)
 
     def tempref(
         self,
@@ -155,62 +187,74 @@ class BufferCache(CappedStore):
         """
         now = self._clock()
         asked = TempRef(interest, fade_factor, fade_interval, now, now)
-        return self._reference(checksum, buffer, scratch, asked) or asked
+        return self._reference(checksum._value, buffer, scratch, asked) or asked
 
     def _reference(
-        self, checksum: Checksum, buffer: Buffer | None, scratch: bool, asked: TempRef | None
+        self, digest: bytes, buffer: Buffer | None, scratch: bool, asked: TempRef | None
     ) -> TempRef | None:
         """Take a reference, a counted one if `asked` is None. Sending may fail, so it is first."""
-        to_send = None if scratch else self._unsent(checksum, buffer)
+        to_send = None if scratch else self._unsent(digest, buffer)
         if to_send is not None:
             _send(to_send)
-        shared = buffer is not None and self._share_content(checksum, buffer)
-        with self._section:
-            entry = self._strong.entry(checksum)
-            if asked is None:
-                entry.normal_refs += 1
-                if self._trace is not None:
-                    self._trace.note(checksum)
-            elif entry.tempref is None:
-                entry.tempref = asked
-            else:
-                entry.tempref.renew(asked)
-            self._strong.mark(checksum, scratch)
-            if buffer is not None:
-                self._know(checksum, buffer, shared)
-            dropped: list[Buffer] = []
-            if entry.buffer is None and (found := self.weak_cache.get(checksum)) is not None:
-                dropped = self._fill(checksum, found, None)
-            else:
-                self._strong.requeue(checksum, self._clock())
-            late = None if scratch or to_send is not None or entry.stored else entry.buffer
-            tempref = entry.tempref
+        if buffer is not None and (elder := self._weak.add(digest, buffer)) is not buffer:
+            self._join(digest, buffer, elder)
+        strong, section = self._strong, self._section
+        with section.lock:
+            section.depth += 1
+            try:
+                before = strong.size
+                found = self._weak.get(digest) if buffer is None else buffer
+                entry = strong.refer(digest, asked, found)
+                entry.scratch = scratch
+                if self._trace is not None and asked is None:
+                    self._trace.note(digest)
+                grown = strong.size > before
+                dropped = self._make_room(digest) if grown else None
+                late = None if scratch or to_send is not None or entry.stored else entry.buffer
+                tempref = entry.tempref
+            finally:
+                section.depth -= 1
         del dropped
+        if section.wishes:
+            section.grant_wishes()
         if late is not None:  # it has been registered since we looked
             _send_if_open(late)
         return tempref
 
     def decref(self, checksum: Checksum) -> None:
         """Give back one `incref`; nothing happens if there is none. Safe in finalizers."""
-        self._section.wish(checksum)
-
-    def _give_back(self, checksum: Checksum) -> None:
-        with self._section:
-            entry = self._strong.entries.get(checksum)
-            if entry is None or entry.normal_refs == 0:
+        digest = checksum._value
+        section = self._section
+        with section.lock:
+            if section.depth:  # this is a finalizer, in the middle of something
+                section.wishes.append(checksum)
                 return
-            entry.normal_refs -= 1
-            if entry.normal_refs == 0 and self._trace is not None:
-                self._trace.forget(checksum)
-            self._strong.requeue(checksum, self._clock())
+            section.depth = 1
+            try:
+                entry = self._strong.entries.get(digest)
+                if entry is not None and entry.normal_refs:
+                    entry.normal_refs -= 1
+                    if entry.normal_refs == 0:
+                        if entry.tempref is None:
+                            self._strong.remove(digest, entry)
+                        else:
+                            self._strong.change(digest, entry)
+                        if self._trace is not None:
+                            self._trace.forget(digest)
+            finally:
+                section.depth = 0
+        del entry  # outside of the lock, since its buffer may go with it
+        if section.wishes:
+            section.grant_wishes()
 
     def refresh_tempref(self, checksum: Checksum) -> None:
         """Let the interest of a tempref be full again; nothing happens if there is none."""
+        digest = checksum._value
         with self._section:
-            entry = self._strong.entries.get(checksum)
+            entry = self._strong.entries.get(digest)
             if entry is not None and entry.tempref is not None:
                 entry.tempref.refresh(self._clock())
-                self._strong.requeue(checksum, self._clock())
+                self._strong.change(digest, entry)
 
     def purge_scratch(self, checksum: Checksum | None = None) -> int:
         """Forget what only a scratch tempref holds, even where the buffer object lives on.
@@ -227,49 +271,37 @@ class BufferCache(CappedStore):
         """
         with self._section:
             entries = self._strong.entries
-            candidates = list(entries) if checksum is None else [checksum]
+            candidates = list(entries) if checksum is None else [checksum._value]
             purged = [
                 (candidate, entry)
                 for candidate in candidates
                 if (entry := entries.get(candidate)) and entry.scratch_tempref_only
             ]
-            for candidate, _ in purged:
-                self._strong.remove(candidate)
-                self.weak_cache.pop(candidate, None)
+            for candidate, entry in purged:
+                self._strong.remove(candidate, entry)
+                self._weak.pop(candidate)
         return len(purged)
 
     def note_stored(self, checksum: Checksum) -> None:
         """Remember that a write backend has a buffer: it need not be sent again."""
+        digest = checksum._value
         with self._section:
-            entry = self._strong.entries.get(checksum)
+            entry = self._strong.entries.get(digest)
             if entry is not None and not entry.stored:
                 entry.stored = True
-                self._strong.requeue(checksum, self._clock())
-
-    def _share_content(self, checksum: Checksum, buffer: Buffer) -> bool:
-        """Let equal buffers be one in memory. Compares bytes, so it is outside the section."""
-        elder = self.weak_cache.get(checksum)
-        return elder is not None and buffer.share_content(elder)
+                self._strong.change(digest, entry)
 
     # -- inside the section -----------------------------------------------------------
 
-    def _know(self, checksum: Checksum, buffer: Buffer, shared: bool) -> None:
-        """Make a buffer findable, unless one that lives as long as it is known already."""
-        if not shared or checksum not in self.weak_cache:
-            self.weak_cache[checksum] = buffer
-
-    def _unsent(self, checksum: Checksum, buffer: Buffer | None) -> Buffer | None:
+    def _unsent(self, digest: bytes, buffer: Buffer | None) -> Buffer | None:
+        """Return what a reference that is not scratch asks to send."""
         with self._section:
-            entry = self._strong.entries.get(checksum)
+            entry = self._strong.entries.get(digest)
             if entry is not None and entry.stored:
                 return None
-            return buffer if buffer is not None else self._here(checksum)
-
-    def _fill(self, checksum: Checksum, buffer: Buffer, size: int | None) -> list[Buffer]:
-        """Hold a buffer; return those that had to leave for it, never itself."""
-        self._strong.fill(checksum, buffer, len(buffer) if size is None else size)
-        self._strong.requeue(checksum, self._clock())
-        return self._make_room(checksum)
+            if buffer is None and entry is not None:
+                buffer = entry.buffer
+            return self._weak.get(digest) if buffer is None else buffer
 
 
 def _send(buffer: Buffer) -> None:
@@ -302,7 +334,7 @@ def get_buffer_cache() -> BufferCache:
         When a cap of the environment is no size.
     """
     global _instance  # noqa: PLW0603 - the one cache of this process
-    if is_worker():
+    if worker_role._is_worker:
         raise RuntimeError("a worker process has no buffer cache; it uses that of its parent")
     if _instance is None:
         with _instance_lock:

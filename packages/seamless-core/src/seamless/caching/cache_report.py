@@ -13,7 +13,6 @@ from .worth import log_score
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..checksum_class import Checksum
     from .strong_table import StrongTable
 
 __all__ = ["Explanation", "Leak", "describe_leaks", "explain", "leaks"]
@@ -40,18 +39,18 @@ class Explanation(NamedTuple):
     log_score: float
 
 
-def explain(table: StrongTable, checksum: Checksum, now: float) -> Explanation | None:
-    """Return the terms of a referenced checksum, or None if it is not referenced."""
-    entry = table.entries.get(checksum)
+def explain(table: StrongTable, digest: bytes, now: float) -> Explanation | None:
+    """Return the terms of a referenced buffer, or None if it is not referenced."""
+    entry = table.entries.get(digest)
     if entry is None:
         return None
-    terms = table.terms(checksum, entry, now)
+    terms = table.terms(digest, entry, now)
     height = log_score(terms)
     return Explanation(
-        checksum=checksum.hex(),
+        checksum=digest.hex(),
         held_by="counted references" if entry.normal_refs else "tempref",
         in_memory=entry.buffer is not None,
-        way=table.estimate(checksum, entry).way,
+        way=table.estimate(digest, entry).way,
         score=math.exp(min(height, 700.0)),
         log_score=height,
         **terms._asdict(),
@@ -67,11 +66,11 @@ class Leak(NamedTuple):
     places: tuple[str, ...]
 
 
-def leaks(table: StrongTable, places: Callable[[Checksum], tuple[str, ...]]) -> list[Leak]:
+def leaks(table: StrongTable, places: Callable[[bytes], tuple[str, ...]]) -> list[Leak]:
     """Return what counted references hold, the largest first."""
     held = [
-        Leak(checksum.hex(), entry.normal_refs, entry.size, places(checksum))
-        for checksum, entry in table.entries.items()
+        Leak(digest.hex(), entry.normal_refs, entry.size, places(digest))
+        for digest, entry in table.entries.items()
         if entry.normal_refs
     ]
     return sorted(held, key=lambda leak: (-leak.size, leak.checksum))

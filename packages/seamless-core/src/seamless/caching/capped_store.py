@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 import contextlib
-import weakref
 from typing import TYPE_CHECKING, Any
 
+from .by_checksum import ByChecksum
 from .cache_report import Explanation, Leak, describe_leaks, explain, leaks
 from .caps import check_caps
 from .eviction_loop import EvictionLoop
 from .reference_trace import ReferenceTrace, is_trace_wanted
 from .strong_table import StrongTable
+from .tally import Tally
+from .weak_table import WeakTable
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from ..buffer_class import Buffer
     from ..checksum_class import Checksum
@@ -53,13 +55,11 @@ class CappedStore:
         self._clock = clock
         #: guards every attribute below
         self._section = section
-        self.weak_cache: weakref.WeakValueDictionary[Checksum, Buffer] = (
-            weakref.WeakValueDictionary()
-        )
-        self._strong = StrongTable()
+        self._weak = WeakTable()
+        self._strong = StrongTable(clock)
         self._trace = ReferenceTrace() if is_trace_wanted() else None
-        self._hits = 0
-        self._misses = 0
+        self._hits = Tally()
+        self._misses = Tally()
         self._eviction_loop = EvictionLoop(self.run_eviction_once)
 
     @property
@@ -68,9 +68,14 @@ class CappedStore:
         return self._section.lock
 
     @property
-    def strong_cache(self) -> dict[Checksum, StrongEntry]:
+    def weak_cache(self) -> Mapping[Checksum, Buffer]:
+        """The registered buffers that are alive."""
+        return ByChecksum(self._weak)
+
+    @property
+    def strong_cache(self) -> Mapping[Checksum, StrongEntry]:
         """What is known of each referenced checksum."""
-        return self._strong.entries
+        return ByChecksum(self._strong.entries)
 
     # -- caps -------------------------------------------------------------------------
 
@@ -102,24 +107,26 @@ class CappedStore:
         """Give access to what is known of costs; what is learned of `checksum` counts at once."""
         with self._section:
             yield self._strong.costs
-            if checksum in self._strong.entries:
-                self._strong.requeue(checksum, self._clock())
+            digest = checksum.bytes()
+            if (entry := self._strong.entries.get(digest)) is not None:
+                self._strong.change(digest, entry)
 
     def seconds_to_regain(self, checksum: Checksum, size: int | None = None) -> float:
         """Return how long it takes to have a buffer again, as far as is known."""
+        digest = checksum.bytes()
         with self._section:
-            entry = self._strong.entries.get(checksum)
+            entry = self._strong.entries.get(digest)
             if size is None and entry is not None and entry.buffer is not None:
                 size = entry.size
             stored = entry is not None and entry.stored
-            return self._strong.costs.estimate(checksum, size, stored=stored).seconds
+            return self._strong.costs.estimate(digest, size, stored=stored).seconds
 
     # -- watching ---------------------------------------------------------------------
 
     def explain(self, checksum: Checksum) -> Explanation | None:
         """Return what decides whether a referenced buffer stays; None if it is not referenced."""
         with self._section:
-            return explain(self._strong, checksum, self._clock())
+            return explain(self._strong, checksum.bytes(), self._clock())
 
     def trace_references(self, enabled: bool = True) -> None:
         """Remember from now on where `incref` is called, for `leaks`; or stop and forget.
@@ -146,11 +153,11 @@ class CappedStore:
             return {
                 "strong_bytes": self._strong.size,
                 "strong_count": len(self._strong.entries),
-                "weak_count": len(self.weak_cache),
+                "weak_count": self._weak.count(),
                 "soft_cap": self.soft_cap,
                 "hard_cap": self.hard_cap,
-                "hits": self._hits,
-                "misses": self._misses,
+                "hits": self._hits.total(),
+                "misses": self._misses.total(),
                 "evictions": self._strong.evictions,
                 "evicted_bytes": self._strong.evicted_bytes,
                 "largest": [{"checksum": name, "size": size} for size, name in largest],
@@ -176,5 +183,8 @@ class CappedStore:
         """End what `start_eviction_loop` began; nothing happens if it is not running."""
         self._eviction_loop.stop()
 
-    def _make_room(self, newcomer: Checksum | None = None) -> list[Buffer]:
-        return self._strong.make_room(self.soft_cap, self.hard_cap, self._clock(), newcomer)
+    def _make_room(self, newcomer: bytes | None = None) -> list[Buffer]:
+        """Let buffers go, but for the newcomer, where the caps are not kept."""
+        if self._strong.size <= self.soft_cap and self._strong.size <= self.hard_cap:
+            return []
+        return self._strong.make_room(self.soft_cap, self.hard_cap, newcomer)

@@ -61,7 +61,7 @@ class Facts(NamedTuple):
     download_seconds: float | None = None
     compute_seconds: float | None = None
     length: int | None = None
-    dependencies: tuple[Checksum, ...] = ()
+    dependencies: tuple[bytes, ...] = ()
 
 
 class Estimate(NamedTuple):
@@ -107,7 +107,7 @@ class CostBook:
 
     def set_dependencies(self, checksum: Checksum, dependencies: Iterable[Checksum]) -> None:
         """Say which buffers the transformation took that made this one."""
-        self._record(checksum, dependencies=tuple(dependencies))
+        self._record(checksum, dependencies=tuple(each.bytes() for each in dependencies))
 
     def _record(self, checksum: Checksum, **known: object) -> None:
         digest = checksum.bytes()
@@ -120,9 +120,7 @@ class CostBook:
 
     # -- estimating -------------------------------------------------------------------
 
-    def estimate(
-        self, checksum: Checksum, size: int | None = None, *, stored: bool = False
-    ) -> Estimate:
+    def estimate(self, digest: bytes, size: int | None = None, *, stored: bool = False) -> Estimate:
         """Return how long it takes to have a buffer again, once it has left.
 
         What can be downloaded is downloaded. Anything else is computed, from dependencies
@@ -130,15 +128,15 @@ class CostBook:
 
         Parameters
         ----------
-        checksum
-            The buffer.
+        digest
+            Which buffer.
         size
             In bytes, where the caller knows.
         stored
             Whether a write backend has it; if so, and no profile was set, it counts as a
             hashserver in the same building.
         """
-        facts = self._of(checksum.bytes())
+        facts = self._of(digest)
         length = size if size is not None else facts.length or 0
         profile = facts.profile or (DEFAULT_LOCAL_HASH_PROFILE if stored else None)
         if facts.download_seconds is not None:
@@ -152,18 +150,18 @@ class CostBook:
         if not facts.dependencies:
             known = "recomputation" if facts.compute_seconds is not None else "unknown"
             return Estimate(own + handling, known)
-        inputs = self._seconds_of_inputs(checksum, facts)
+        inputs = self._seconds_of_inputs(digest, facts)
         return Estimate(own + handling + inputs, "recomputation with dependencies")
 
-    def _seconds_of_inputs(self, checksum: Checksum, facts: Facts) -> float:
+    def _seconds_of_inputs(self, digest: bytes, facts: Facts) -> float:
         seconds = 0.0
-        seen, waiting = {checksum}, list(facts.dependencies)
+        seen, waiting = {digest}, list(facts.dependencies)
         while waiting and len(seen) <= FOLLOWED:
             dependency = waiting.pop()
             if dependency in seen:
                 continue
             seen.add(dependency)
-            inner = self._of(dependency.bytes())
+            inner = self._of(dependency)
             if inner.download_seconds is not None:
                 seconds += inner.download_seconds
             elif inner.profile is not None:
@@ -175,13 +173,12 @@ class CostBook:
 
     # -- uses -------------------------------------------------------------------------
 
-    def keep_uses(self, checksum: Checksum, uses: float, used_at: float) -> None:
+    def keep_uses(self, digest: bytes, uses: float, used_at: float) -> None:
         """Remember how often a buffer that leaves was used, as of when."""
-        self._past_uses[checksum.bytes()] = (uses, used_at)
+        self._past_uses[digest] = (uses, used_at)
 
-    def take_uses(self, checksum: Checksum) -> tuple[float, float] | None:
+    def take_uses(self, digest: bytes) -> tuple[float, float] | None:
         """Return, and forget, what `keep_uses` was told."""
-        digest = checksum.bytes()
         return self._past_uses.pop(digest) if digest in self._past_uses else None
 
 

@@ -23,48 +23,50 @@ Wish = TypeVar("Wish")
 class CriticalSection(Generic[Wish]):
     """A re-entrant lock as a context manager, with wishes that wait until it is left.
 
+    Who holds `lock` without having entered is not inside: wishes are granted at once then.
+
     Parameters
     ----------
     grant
         Called with one wish at a time, outside the section; it may enter the section.
     """
 
+    __slots__ = ("_grant", "depth", "lock", "wishes")
+
     def __init__(self, grant: Callable[[Wish], None]) -> None:
-        self.lock = threading.RLock()
         self._grant = grant
-        self._wishes: deque[Wish] = deque()
-        #: guarded by `lock`, and only ever compared with the asking thread's own number
-        self._owner = 0
-        self._depth = 0
+        self.wishes: deque[Wish] = deque()
+        self.renew_after_fork()
 
     def __enter__(self) -> None:
         self.lock.acquire()
-        self._depth += 1
-        self._owner = threading.get_ident()
+        self.depth += 1
 
     def __exit__(self, *exc_info: object) -> None:
-        self._depth -= 1
-        if self._depth == 0:
-            self._owner = 0
+        self.depth -= 1
         self.lock.release()
-        if self._wishes:
-            self._grant_wishes()
+        if self.wishes:
+            self.grant_wishes()
 
     def wish(self, wish: Wish) -> None:
         """Have a wish granted: at once, or when this thread leaves the section."""
-        self._wishes.append(wish)
-        self._grant_wishes()
+        self.wishes.append(wish)
+        self.grant_wishes()
 
-    def _grant_wishes(self) -> None:
-        while self._wishes and self._owner != threading.get_ident():
-            try:
-                wish = self._wishes.popleft()
-            except IndexError:  # another thread was quicker
-                return
+    def grant_wishes(self) -> None:
+        """Grant what waits, unless this thread is inside and will do so when it leaves."""
+        while self.wishes:
+            with self.lock:
+                if self.depth:
+                    return
+                try:
+                    wish = self.wishes.popleft()
+                except IndexError:  # another thread was quicker
+                    return
             self._grant(wish)
 
     def renew_after_fork(self) -> None:
         """Forget a holder that exists in the parent process only."""
         self.lock = threading.RLock()
-        self._owner = 0
-        self._depth = 0
+        #: guarded by `lock`: how often the thread that holds it is inside
+        self.depth = 0

@@ -1,4 +1,4 @@
-"""Who leaves first when memory is short: a queue of checksums by worth. Pure.
+"""Who leaves first when memory is short: a queue of digests by worth. Pure.
 
 One heap for each rate at which worth is lost: within a heap the order never changes, so an
 item is put in once and the cheapest of all is the cheapest of the heads at that moment. In
@@ -14,12 +14,8 @@ until they have moved.
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
 
 from .worth import Worth
-
-if TYPE_CHECKING:
-    from ..checksum_class import Checksum
 
 __all__ = ["EvictionQueue"]
 
@@ -30,44 +26,44 @@ _SLACK = 64
 
 
 class EvictionQueue:
-    """Checksums in order of worth, the cheapest first. Not thread-safe by itself."""
+    """Digests in order of worth, the cheapest first. Not thread-safe by itself."""
 
     def __init__(self) -> None:
-        #: loss in a second → worth at time zero, ticket, checksum, and when it becomes level
-        self._heaps: dict[float, list[tuple[float, int, Checksum, float]]] = {}
-        #: checksum → the ticket of its only valid item
-        self._tickets: dict[Checksum, int] = {}
+        #: loss in a second → worth at time zero, ticket, digest, and when it becomes level
+        self._heaps: dict[float, list[tuple[float, int, bytes, float]]] = {}
+        #: digest → the ticket of its only valid item
+        self._tickets: dict[bytes, int] = {}
         self._last_ticket = 0
         self._stale = 0
 
     def __len__(self) -> int:
         return len(self._tickets)
 
-    def __contains__(self, checksum: object) -> bool:
-        return checksum in self._tickets
+    def __contains__(self, digest: object) -> bool:
+        return digest in self._tickets
 
-    def put(self, checksum: Checksum, worth: Worth, now: float) -> None:
-        """Add a checksum, or give it another worth."""
+    def put(self, digest: bytes, worth: Worth, now: float) -> None:
+        """Add a digest, or give it another worth."""
         self._level_out(worth.loss_per_second, now)
-        self._push(checksum, worth)
+        self._push(digest, worth)
 
-    def _push(self, checksum: Checksum, worth: Worth) -> None:
-        self.discard(checksum)
+    def _push(self, digest: bytes, worth: Worth) -> None:
+        self.discard(digest)
         self._last_ticket += 1
-        self._tickets[checksum] = self._last_ticket
+        self._tickets[digest] = self._last_ticket
         heap = self._heaps.setdefault(worth.loss_per_second, [])
-        heapq.heappush(heap, (worth.at_zero, self._last_ticket, checksum, worth.until))
+        heapq.heappush(heap, (worth.at_zero, self._last_ticket, digest, worth.until))
 
-    def discard(self, checksum: Checksum) -> None:
-        """Withdraw a checksum; nothing happens if it is not there."""
-        if self._tickets.pop(checksum, None) is None:
+    def discard(self, digest: bytes) -> None:
+        """Withdraw a digest; nothing happens if it is not there."""
+        if self._tickets.pop(digest, None) is None:
             return
         self._stale += 1
         if self._stale > len(self._tickets) + _SLACK:
             self._drop_stale()
 
-    def take_cheapest(self, now: float) -> Checksum | None:
-        """Remove and return the checksum that is worth least at `now`, or None when empty."""
+    def take_cheapest(self, now: float) -> bytes | None:
+        """Remove and return the digest that is worth least at `now`, or None when empty."""
         cheapest: tuple[float, float] | None = None
         for rate in list(self._heaps):
             self._level_out(rate, now)
@@ -78,25 +74,25 @@ class EvictionQueue:
                 cheapest = min(cheapest or (worth, rate), (worth, rate))
         if cheapest is None:
             return None
-        _, _, checksum, _ = heapq.heappop(self._heaps[cheapest[1]])
-        del self._tickets[checksum]
-        return checksum
+        _, _, digest, _ = heapq.heappop(self._heaps[cheapest[1]])
+        del self._tickets[digest]
+        return digest
 
     def _level_out(self, rate: float, now: float) -> None:
         """Move what surfaces and has stopped falling to the heap of those that are level."""
         for _ in range(MOVES if rate and rate in self._heaps else 0):
             if not self._settle_head(rate) or self._heaps[rate][0][3] > now:
                 return
-            at_zero, _, checksum, until = heapq.heappop(self._heaps[rate])
-            del self._tickets[checksum]
-            self._push(checksum, Worth(Worth(at_zero, rate, until).at(now)))
+            at_zero, _, digest, until = heapq.heappop(self._heaps[rate])
+            del self._tickets[digest]
+            self._push(digest, Worth(Worth(at_zero, rate, until).at(now)))
 
     def _settle_head(self, rate: float) -> bool:
         """Bring a valid item to the head of a heap; forget the heap if there is none."""
         heap = self._heaps[rate]
         while heap:
-            _, ticket, checksum, _ = heap[0]
-            if self._tickets.get(checksum) == ticket:
+            _, ticket, digest, _ = heap[0]
+            if self._tickets.get(digest) == ticket:
                 return True
             heapq.heappop(heap)
             self._stale -= 1

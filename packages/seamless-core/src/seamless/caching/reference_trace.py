@@ -8,10 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ..checksum_class import Checksum
 
 __all__ = ["ReferenceTrace", "is_trace_wanted"]
 
@@ -25,26 +21,26 @@ def is_trace_wanted() -> bool:
 
 
 class ReferenceTrace:
-    """Places by checksum, with how often a reference was taken there.
+    """Places by digest, with how often a reference was taken there.
 
     A `decref` doesn't say which reference it gives back, so places are kept until the last
     reference of a checksum is given back. Not thread-safe by itself.
     """
 
     def __init__(self) -> None:
-        self._places: dict[Checksum, Counter[str]] = {}
+        self._places: dict[bytes, Counter[str]] = {}
 
-    def note(self, checksum: Checksum) -> None:
+    def note(self, digest: bytes) -> None:
         """Remember the place outside of this package that is taking a reference now."""
-        self._places.setdefault(checksum, Counter())[_calling_place()] += 1
+        self._places.setdefault(digest, Counter())[_calling_place()] += 1
 
-    def forget(self, checksum: Checksum) -> None:
+    def forget(self, digest: bytes) -> None:
         """Forget the places of a checksum: nothing holds it any more."""
-        self._places.pop(checksum, None)
+        self._places.pop(digest, None)
 
-    def places(self, checksum: Checksum) -> tuple[str, ...]:
+    def places(self, digest: bytes) -> tuple[str, ...]:
         """Return where references were taken, the most frequent place first."""
-        counted = self._places.get(checksum, Counter[str]()).most_common()
+        counted = self._places.get(digest, Counter[str]()).most_common()
         return tuple(
             place if times == 1 else f"{place} ({times} times)" for place, times in counted
         )

@@ -121,12 +121,14 @@ class StrongEntry:
     `buffer` is None as long as nobody has brought the buffer, and after the hard cap has
     taken it away. `stored` says that a write backend has it, so that it can be had again.
     `uses` counts how often it was found, as of `used_at` in turnovers of the cache, and
-    `touched` says that this has changed since the entry was queued for eviction.
+    `touched` says that this has changed since the entry was ranked among those that may leave,
+    and `ranked` that it ever was.
     """
 
     __slots__ = (
         "buffer",
         "normal_refs",
+        "ranked",
         "scratch",
         "size",
         "stored",
@@ -146,6 +148,7 @@ class StrongEntry:
         self.uses = 0.0
         self.used_at = 0.0
         self.touched = False
+        self.ranked = False
 
     @property
     def wanted(self) -> bool:

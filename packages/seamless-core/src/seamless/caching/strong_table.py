@@ -1,4 +1,8 @@
-"""What the cache holds strongly: referenced checksums, their memory, and who leaves first.
+"""What the cache holds strongly: referenced digests, their memory, and who leaves first.
+
+Most references are given back before memory is short, if it ever is. So an entry that changes
+is only noted, and ranked among those that may leave when there are many such notes, or when
+somebody has to leave: the order is the same, since worth does not depend on when it is asked.
 
 Not thread-safe: `BufferCache` uses it inside its lock, and releases outside of it the buffers
 that leave.
@@ -16,17 +20,29 @@ from .scratch_marks import ScratchMarks
 from .worth import Terms, faded_uses, worth_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..buffer_class import Buffer
-    from ..checksum_class import Checksum
+    from .references import TempRef
 
 __all__ = ["StrongTable"]
 
+#: How many entries wait for their rank at most: what the slowest step has to do more.
+UNRANKED = 128
+
 
 class StrongTable:
-    """Entries by checksum, the bytes that they hold, and what has been evicted so far."""
+    """Entries by digest, the bytes that they hold, and what has been evicted so far.
 
-    def __init__(self) -> None:
-        self.entries: dict[Checksum, StrongEntry] = {}
+    Parameters
+    ----------
+    clock
+        Seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.entries: dict[bytes, StrongEntry] = {}
         self.size = 0
         self.evictions = 0
         self.evicted_bytes = 0
@@ -38,84 +54,113 @@ class StrongTable:
         #: entries with a buffer that a counted reference holds, and those only a tempref holds
         self._held = EvictionQueue()
         self._loose = EvictionQueue()
+        #: entries that have changed since they were put into either, or never were
+        self._unranked: dict[bytes, StrongEntry] = {}
 
-    def entry(self, checksum: Checksum) -> StrongEntry:
-        """Return the entry of a checksum, made if there is none."""
-        entry = self.entries.get(checksum)
+    def is_scratch(self, digest: bytes) -> bool:
+        """Tell whether the last reference to a buffer was scratch, also if it is over."""
+        entry = self.entries.get(digest)
+        return digest in self.scratch_marks if entry is None else entry.scratch
+
+    def refer(self, digest: bytes, asked: TempRef | None, found: Buffer | None) -> StrongEntry:
+        """Add a reference, a counted one if `asked` is None, to a buffer if it is there."""
+        entry = self.entries.get(digest)
         if entry is None:
-            entry = self.entries[checksum] = StrongEntry()
+            entry = self.entries[digest] = StrongEntry()
+        if asked is None:
+            entry.normal_refs += 1
+        elif entry.tempref is None:
+            entry.tempref = asked
+        else:
+            entry.tempref.renew(asked)
+        if found is not None and entry.buffer is None:
+            self.fill(digest, entry, found, len(found))
+        elif asked is not None or entry.normal_refs == 1:  # how many they are decides nothing
+            self.change(digest, entry)
         return entry
 
-    def mark(self, checksum: Checksum, scratch: bool) -> None:
-        """Note whether the last reference to an entry was scratch."""
-        self.entries[checksum].scratch = scratch
-        self.scratch_marks.discard(checksum.bytes())
-
-    def is_scratch(self, checksum: Checksum) -> bool:
-        """Tell whether the last reference to a checksum was scratch, also if it is over."""
-        entry = self.entries.get(checksum)
-        return checksum.bytes() in self.scratch_marks if entry is None else entry.scratch
-
-    def fill(self, checksum: Checksum, buffer: Buffer, size: int) -> None:
-        """Give an entry its buffer. `requeue` puts it where it belongs."""
-        entry = self.entries[checksum]
+    def fill(self, digest: bytes, entry: StrongEntry, buffer: Buffer, size: int) -> None:
+        """Give an entry its buffer."""
         entry.buffer = buffer
         entry.size = size
         self.size += size
-        if past := self.costs.take_uses(checksum):
+        turnover = self.turnover
+        # only what has been evicted can have past uses
+        if self.evictions and (past := self.costs.take_uses(digest)):
             entry.uses, entry.used_at = past
-        self._count_use(entry)
+        if entry.uses:
+            entry.uses = faded_uses(entry.uses, turnover - entry.used_at)
+        entry.uses += 1.0
+        entry.used_at = turnover
+        self.change(digest, entry)
 
     def use(self, entry: StrongEntry) -> None:
-        """Count that a buffer has been found. Its place in the queue is put right later."""
-        self._count_use(entry)
+        """Count that a buffer has been found. Its rank is put right when it comes up."""
+        if entry.used_at == self.turnover:
+            entry.uses += 1.0
+        else:
+            entry.uses = 1.0 + faded_uses(entry.uses, self.turnover - entry.used_at)
+            entry.used_at = self.turnover
         entry.touched = True
 
-    def _count_use(self, entry: StrongEntry) -> None:
-        entry.uses = 1.0 + faded_uses(entry.uses, self.turnover - entry.used_at)
-        entry.used_at = self.turnover
-
-    def estimate(self, checksum: Checksum, entry: StrongEntry) -> Estimate:
+    def estimate(self, digest: bytes, entry: StrongEntry) -> Estimate:
         """Return how long it would take to have the buffer of an entry again."""
-        return self.costs.estimate(checksum, entry.size, stored=entry.stored)
+        return self.costs.estimate(digest, entry.size, stored=entry.stored)
 
-    def terms(self, checksum: Checksum, entry: StrongEntry, now: float) -> Terms:
+    def terms(self, digest: bytes, entry: StrongEntry, now: float) -> Terms:
         """Return what the score of an entry is made of at this moment."""
         fading = None if entry.normal_refs else entry.tempref
         return Terms(
-            seconds=self.estimate(checksum, entry).seconds,
+            seconds=self.estimate(digest, entry).seconds,
             size=entry.size,
             uses=entry.uses,
             interest=1.0 if fading is None else fading.lasting_interest(now),
             age=self.turnover - entry.used_at,
         )
 
-    def requeue(self, checksum: Checksum, now: float) -> None:
-        """Put an entry whose references have changed where it belongs; remove it if unwanted."""
-        entry = self.entries[checksum]
-        if not entry.wanted:
-            self.remove(checksum)
-            return
+    # -- ranking ----------------------------------------------------------------------
+
+    def change(self, digest: bytes, entry: StrongEntry) -> None:
+        """Note that something has changed that decides about an entry."""
+        self._unranked[digest] = entry
+        if len(self._unranked) > UNRANKED:
+            self._rank_all(self._clock())
+
+    def remove(self, digest: bytes, entry: StrongEntry) -> None:
+        """Forget an entry, references and all."""
+        del self.entries[digest]
+        self._unranked.pop(digest, None)
+        if entry.ranked:
+            self._held.discard(digest)
+            self._loose.discard(digest)
+        if entry.scratch:
+            self.scratch_marks.add(digest)
+        else:
+            self.scratch_marks.discard(digest)
+        self.size -= entry.size
+
+    def _rank_all(self, now: float) -> None:
+        """Rank what has changed, in the order in which it did."""
+        for digest in list(self._unranked):
+            entry = self._unranked.pop(digest, None)
+            if entry is not None:  # else a finalizer has removed it a moment ago
+                self._rank(digest, entry, now)
+
+    def _rank(self, digest: bytes, entry: StrongEntry, now: float) -> None:
+        """Put an entry where it belongs among those that may leave."""
         queue, other = (self._held, self._loose) if entry.normal_refs else (self._loose, self._held)
-        other.discard(checksum)
+        other.discard(digest)
         entry.touched = False
         if entry.buffer is not None:
             fading = None if entry.normal_refs else entry.tempref
-            terms = self.terms(checksum, entry, now)
-            queue.put(checksum, worth_line(terms, fading, now, self.turnover), now)
+            terms = self.terms(digest, entry, now)
+            queue.put(digest, worth_line(terms, fading, now, self.turnover), now)
+            entry.ranked = True
 
-    def remove(self, checksum: Checksum) -> None:
-        """Forget an entry, references and all."""
-        entry = self.entries.pop(checksum)
-        self._held.discard(checksum)
-        self._loose.discard(checksum)
-        if entry.scratch:
-            self.scratch_marks.add(checksum.bytes())
-        if entry.buffer is not None:
-            self.size -= entry.size
+    # -- making room ------------------------------------------------------------------
 
     def make_room(
-        self, soft_cap: int, hard_cap: int, now: float, newcomer: Checksum | None = None
+        self, soft_cap: int, hard_cap: int, newcomer: bytes | None = None
     ) -> list[Buffer]:
         """Let buffers go, the least worth first, until the caps are kept; return them.
 
@@ -124,6 +169,8 @@ class StrongTable:
         would have to leave for it below the soft cap, nothing does: it is above the cap then,
         as a guest, and among the first to go when others come.
         """
+        now = self._clock()
+        self._rank_all(now)
         dropped = self._shrink(self._loose, soft_cap, now, newcomer, soft_cap, as_guest=True)
         for queue in (self._loose, self._held):
             dropped += self._shrink(queue, hard_cap, now, newcomer, soft_cap)
@@ -134,7 +181,7 @@ class StrongTable:
         queue: EvictionQueue,
         limit: int,
         now: float,
-        newcomer: Checksum | None,
+        newcomer: bytes | None,
         soft_cap: int,
         *,
         as_guest: bool = False,
@@ -149,37 +196,37 @@ class StrongTable:
             else:
                 dropped.append(self._evict(cheapest, soft_cap))
         if spared and newcomer is not None:
-            self.requeue(newcomer, now)
+            self._rank(newcomer, self.entries[newcomer], now)
         return dropped
 
-    def _take_cheapest(self, queue: EvictionQueue, now: float) -> Checksum | None:
+    def _take_cheapest(self, queue: EvictionQueue, now: float) -> bytes | None:
         """Take the cheapest of a queue; those used since they were queued go back first."""
         while (cheapest := queue.take_cheapest(now)) and self.entries[cheapest].touched:
-            self.requeue(cheapest, now)
+            self._rank(cheapest, self.entries[cheapest], now)
         return cheapest
 
-    def _evict(self, checksum: Checksum, soft_cap: int) -> Buffer:
+    def _evict(self, digest: bytes, soft_cap: int) -> Buffer:
         """Take the buffer away; counted references stay, for when it comes back."""
-        entry = self.entries[checksum]
+        entry = self.entries[digest]
         buffer = entry.buffer
         assert buffer is not None, "only entries with a buffer are queued for eviction"
         self.evictions += 1
         self.evicted_bytes += entry.size
         self.turnover += entry.size / max(1, soft_cap, self.size)
-        self.costs.keep_uses(checksum, entry.uses, entry.used_at)
+        self.costs.keep_uses(digest, entry.uses, entry.used_at)
         if entry.normal_refs:
             self.size -= entry.size
             entry.buffer = None
             entry.size = 0
         else:
-            self.remove(checksum)
+            self.remove(digest, entry)
         return buffer
 
     def largest(self, count: int) -> list[tuple[int, str]]:
         """Return size and hex digest of the largest buffers that are held."""
         sizes = (
-            (entry.size, checksum.hex())
-            for checksum, entry in self.entries.items()
+            (entry.size, digest.hex())
+            for digest, entry in self.entries.items()
             if entry.buffer is not None
         )
         return heapq.nlargest(count, sizes)

@@ -1,0 +1,77 @@
+"""Ranking that is put off does not change who leaves first."""
+
+from __future__ import annotations
+
+import pytest
+
+from seamless import Buffer
+from seamless.caching import strong_table
+from seamless.caching.references import TempRef
+from seamless.caching.strong_table import StrongTable
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def digest(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+def order_of_leaving(unranked: int, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Hold buffers of various size, interest and use at various times; return who leaves when."""
+    monkeypatch.setattr(strong_table, "UNRANKED", unranked)
+    clock = Clock()
+    table = StrongTable(clock)
+    for number in range(40):
+        clock.now += 0.5
+        size, interest = number * 7 % 11 + 1, float(number * 5 % 13 + 1)
+        asked = None if number % 5 == 0 else TempRef(interest, 2.0, 2.0, clock.now, clock.now)
+        entry = table.refer(digest(number), asked, Buffer(b"x" * size))
+        for _ in range(number % 4):
+            table.use(entry)
+    for number in range(0, 40, 10):  # counted references are given back
+        entry = table.entries[digest(number)]
+        entry.normal_refs, entry.tempref = 0, TempRef(4.0, 2.0, 2.0, clock.now, clock.now)
+        table.change(digest(number), entry)
+    order = []
+    while table.size:
+        before = list(table.entries)
+        table.make_room(table.size - 1, table.size - 1)
+        order += [
+            name
+            for name in before
+            if name not in table.entries or table.entries[name].buffer is None
+        ]
+        for name in order:
+            table.entries.pop(name, None)
+    return order
+
+
+@pytest.mark.parametrize("unranked", [1, 7, 1000])
+def test_the_order_does_not_depend_on_when_it_is_made(
+    unranked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = order_of_leaving(0, monkeypatch)
+    assert len(at_once) == 40
+    assert order_of_leaving(unranked, monkeypatch) == at_once
+
+
+def test_few_entries_wait_for_their_rank() -> None:
+    table = StrongTable(Clock())
+    for number in range(1000):
+        table.refer(digest(number), None, Buffer(b"x"))
+        assert len(table._unranked) <= strong_table.UNRANKED
+
+
+def test_what_is_given_back_before_it_is_ranked_leaves_nothing() -> None:
+    table = StrongTable(Clock())
+    for number in range(1000):
+        entry = table.refer(digest(number), None, Buffer(b"x"))
+        table.remove(digest(number), entry)
+    assert (table.size, len(table.entries), len(table._unranked)) == (0, 0, 0)
+    assert (len(table._held), len(table._loose)) == (0, 0)
