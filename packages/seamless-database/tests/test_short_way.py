@@ -320,6 +320,36 @@ def test_a_client_that_goes_while_it_waits_is_no_failure() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("start", [b"G", b"GET / HTTP/1.1\r\nHost", HEAD, HEAD + b"t", b"\r\n"])
+def test_a_request_may_begin_behind_another(start: bytes) -> None:
+    async def run() -> None:
+        echo = Echo()
+        async with Wire(echo) as wire:
+            texts = await wire.talk(HEAD + b"one" + start, (HEAD + b"two").removeprefix(start))
+            assert (texts, wire.called, echo.asked) == ([b"app", b"app"], 2, [])
+
+    asyncio.run(run())
+
+
+def test_any_bytes_may_be_in_a_query() -> None:
+    async def run() -> None:
+        async with Wire(Echo()) as wire:
+            message = HEAD.replace(b"/ ", b"/?\xff ") + b"one"
+            assert await wire.talk(message) == [b"app"]
+
+    asyncio.run(run())
+
+
+def test_nonsense_may_follow_the_first_request() -> None:
+    async def run() -> None:
+        async with Wire(Echo()) as wire:
+            wire.send(HEAD + b"one" + b"\0")
+            assert (await wire.answer())[-3:] == b"app"
+            assert await wire.end() == b""
+
+    asyncio.run(run())
+
+
 def test_after_an_upgrade_nothing_goes_the_short_way() -> None:
     async def run() -> None:
         echo = Echo()

@@ -88,7 +88,7 @@ class GuardedConnection(HttpToolsProtocol):
         self._loose += len(data)
         self._arrived = 0
         super().data_received(data)
-        if at_rest and self._arrived == 1:
+        if at_rest and self._arrived == 1 and not (self._arriving or self._deaf):
             self._learn(data)
         if self._loose > self._limits.head:
             self._refuse(431, f"the headers are larger than {self._limits.head} bytes")

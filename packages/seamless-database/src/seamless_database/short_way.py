@@ -74,7 +74,7 @@ class ShortWay:
             return
         if len(data) > SMALL:
             return
-        if self.requests.admits(method, url.decode(), headers, length):
+        if self.requests.admits(method, url.decode("latin-1"), headers, length):
             if len(self._known) >= KNOWN:
                 self._known.clear()
             self._known[sha256(data[:end]).digest()] = length
