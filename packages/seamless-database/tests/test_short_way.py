@@ -331,15 +331,6 @@ def test_a_request_may_begin_behind_another(start: bytes) -> None:
     asyncio.run(run())
 
 
-def test_any_bytes_may_be_in_a_query() -> None:
-    async def run() -> None:
-        async with Wire(Echo()) as wire:
-            message = HEAD.replace(b"/ ", b"/?\xff ") + b"one"
-            assert await wire.talk(message) == [b"app"]
-
-    asyncio.run(run())
-
-
 def test_nonsense_may_follow_the_first_request() -> None:
     async def run() -> None:
         async with Wire(Echo()) as wire:
