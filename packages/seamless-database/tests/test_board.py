@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -48,7 +49,9 @@ def test_what_is_written_by_halves_leaves_what_was_there(board: Board) -> None:
 
 
 def test_seats_leave_notes_for_each_other(board: Board) -> None:
-    Seat(1, -1, -1, board).post(2.0, {"waiting": 3})
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        Seat(1, -1, -1, ours, board).post(2.0, {"waiting": 3})
     found = notes(board)
     assert list(found) == [1]
     assert (found[1].pid, found[1].figures) == (os.getpid(), {"waiting": 3})

@@ -176,3 +176,17 @@ def test_a_start_with_a_file_that_is_no_certificate_fails_in_one_line(
     assert error.count("\n") == 1
     assert status.read_text() == '{"status": "failed"}\n'
     assert not (tmp_path / "new.db").exists()
+
+
+def test_several_workers_serve_https(folder: Path, tmp_path: Path) -> None:
+    files = ("--tls-cert", str(folder / "cert.pem"), "--tls-key", str(folder / "key.pem"))
+    with Server(tmp_path / "seamless.db", "--workers", "2", *files) as server:
+        for _ in range(2):
+            # who speaks no TLS is in nobody's way
+            with (
+                socket.create_connection((server.host, server.port)) as plain,
+                DatabaseClient(server.url, verify=folder / "authority.pem") as client,
+            ):
+                plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                assert client.get_protocol()[0] == "seamless"
+        assert server.stop() == (0, "")

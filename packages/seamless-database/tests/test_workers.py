@@ -139,6 +139,26 @@ def test_what_one_worker_acknowledged_another_serves_at_once(
     assert first.worker != second.worker
 
 
+def test_connections_are_dealt_out_evenly(server: Server) -> None:
+    before = {pid: sockets(pid) for pid in workers(server)}
+    opened = [socket.create_connection((server.host, server.port)) for _ in range(20)]
+    try:
+        wait_until(lambda: [sockets(pid) - count for pid, count in before.items()] == [10, 10])
+    finally:
+        for connection in opened:
+            connection.close()
+
+
+def test_a_worker_that_is_asked_to_end_leaves_its_connections_to_the_others(
+    server: Server, pair: tuple[Connection, Connection]
+) -> None:
+    os.kill(pair[0].worker, signal.SIGTERM)
+    while pair[0].worker in workers(server):
+        with urllib.request.urlopen(f"{server.url}/healthcheck", timeout=PATIENCE) as answer:
+            assert answer.status == 200
+    wait_until(lambda: len(workers(server)) == 2)
+
+
 def test_a_signal_to_the_first_process_ends_all_and_leaves_one_plain_file(
     server: Server, file: Path
 ) -> None:

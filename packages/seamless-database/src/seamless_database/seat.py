@@ -2,18 +2,22 @@
 
 It hears of the end of that process, however sudden, because a pipe that only that process could
 write to comes to its end; it tells over another pipe that it is ready, or why it never will be;
-and it leaves on the board what the others may want to know of it.
+it gets its connections over a socket; and it leaves on the board what the others may want to know
+of it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from seamless_database.board import Board
 
 #: what a worker says first: that it is ready; anything else is why it cannot start
@@ -30,7 +34,23 @@ class Seat:
     lifeline: int
     #: where to say the first word
     report: int
+    #: where our connections come from
+    channel: socket.socket
     board: Board
+
+    def connections(self) -> Iterator[socket.socket]:
+        """Take the connections that have come for us."""
+        self.channel.setblocking(False)
+        while True:
+            try:
+                word, descriptors, _, _ = socket.recv_fds(self.channel, 1, 1)
+            except BlockingIOError:
+                return
+            if not word:
+                # the lifeline tells what that means
+                return
+            for descriptor in descriptors:
+                yield socket.socket(fileno=descriptor)
 
     def say(self, word: str) -> None:
         """Say `READY`, or why we cannot start."""

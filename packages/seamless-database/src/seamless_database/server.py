@@ -8,9 +8,10 @@ import importlib.util
 import logging
 import resource
 import signal
+import socket
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import uvicorn
 
@@ -21,7 +22,6 @@ from seamless_database.guarded_http import GuardedConnection, Limits
 from seamless_database.short_way import ShortWay
 
 if TYPE_CHECKING:
-    import socket
     import ssl
     from collections.abc import Callable, Iterator
 
@@ -137,6 +137,7 @@ class _Server(uvicorn.Server):
         self._on_ready = on_ready
         self._watch: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
+        self._connecting: set[asyncio.Task[None]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -149,6 +150,7 @@ class _Server(uvicorn.Server):
         self._looking = loop.create_task(self._look_after_connections())
         if self._seat is not None:
             loop.add_reader(self._seat.lifeline, self._stop)
+            loop.add_reader(self._seat.channel, self._take_in, self._seat)
             self._watch = loop.create_task(self._tell(self._seat))
         elif self._timeout is not None:
             self._watch = loop.create_task(self._stop_when_idle(self._timeout))
@@ -170,8 +172,7 @@ class _Server(uvicorn.Server):
         if not self.should_exit:
             self.should_exit = True
             if self._seat is not None:
-                # it has come to its end, and would call again and again
-                asyncio.get_running_loop().remove_reader(self._seat.lifeline)
+                self._leave(self._seat)
             asyncio.get_running_loop().call_later(RECEIVE_GRACE, self._activity.dismiss)
 
     async def _hang_up(self) -> None:
@@ -189,6 +190,40 @@ class _Server(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 if isinstance(connection, GuardedConnection):
                     connection.look()
+
+    def _leave(self, seat: Seat) -> None:
+        loop = asyncio.get_running_loop()
+        # what has come to its end would call again and again
+        loop.remove_reader(seat.lifeline)
+        loop.remove_reader(seat.channel)
+        self._take_in(seat)
+        # from here on, connections go to others
+        seat.channel.close()
+
+    def _take_in(self, seat: Seat) -> None:
+        for connection in seat.connections():
+            task = asyncio.get_running_loop().create_task(self._connect(connection))
+            # the loop itself holds on to it only loosely
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, connection: socket.socket) -> None:
+        """Do for a connection what uvicorn does for one that it has accepted."""
+        loop, kind = asyncio.get_running_loop(), cast("Any", self.config.http_protocol_class)
+        protocol = partial(
+            kind,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+            _loop=loop,
+        )
+        try:
+            connection.setblocking(False)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await loop.connect_accepted_socket(protocol, connection, ssl=self.config.ssl)
+        except OSError:
+            # the client has gone, or speaks no TLS
+            connection.close()
 
     async def _tell(self, seat: Seat) -> None:
         """Let the other workers know how we do; together we may be idle for long enough."""

@@ -41,7 +41,7 @@ class Serving:
 
     #: how each process opens the database for itself
     opening: Opening
-    #: the sockets that all of them accept from
+    #: the sockets that connections for all of them come in by
     listeners: list[socket.socket]
     #: the limits are those of all together
     settings: Settings
@@ -93,7 +93,7 @@ class Serving:
                 seat.say(str(error))
                 return 1
             settings = replace(self.settings, limits=limits, seat=seat, log=self.log(stack))
-            serve(database, self.listeners, settings, lambda: seat.say(READY))
+            serve(database, [], settings, lambda: seat.say(READY))
             # what is left to do takes no time, and should be done
             for number in STOP_SIGNALS:
                 signal.signal(number, signal.SIG_IGN)

@@ -1,8 +1,9 @@
 """Serve with several processes: begin them, begin them again, end them all together.
 
 The process that does so serves nothing and opens nothing, so that it can part into workers at
-any time. They have the listening sockets from it, and accept from them side by side. They end
-when it says so, and when it is no more.
+any time. It accepts connections and deals them out in turn: workers that accept from one socket
+side by side may leave all of a burst to one of them. They end when it says so, and when it is no
+more.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import sys
 import time
 from contextlib import contextmanager, suppress
@@ -21,7 +23,6 @@ from seamless_database.errors import StartError
 from seamless_database.seat import READY, Seat, notes
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
@@ -31,6 +32,8 @@ ENDING = 20.0
 STABLE = 60.0
 #: ends in a row of one worker, after which the server gives up
 MANY = 6
+#: connections that are dealt out before anything else is looked at
+MANY_CONNECTIONS = 64
 #: seconds before a worker is begun again, at the second end of a row; twice as long each time
 PAUSE, LONGEST_PAUSE = 0.5, 30.0
 
@@ -47,6 +50,8 @@ class _Worker:
     pid: int = 0
     #: where it says its first word; at its end, the worker is
     report: int = -1
+    #: where it gets its connections from
+    channel: socket.socket | None = None
     ready: bool = False
     heard: str = ""
     begun: float = 0.0
@@ -64,7 +69,7 @@ class Workers:
     count
         how many
     listeners
-        what they accept from; closed when they are to end
+        where connections for them come in, without blocking; closed when they are to end
     work
         what each of them does, in a process of its own; gives its exit status. The signals are
         blocked until it lets them in.
@@ -90,6 +95,7 @@ class Workers:
         self._board = Board(count)
         self._workers = [_Worker(number) for number in range(count)]
         self._lifeline, self._held = os.pipe()
+        self._turn = 0
         self._ending = False
         self._failed = False
 
@@ -133,29 +139,37 @@ class Workers:
 
     def _begin(self, worker: _Worker, signals: Sequence[int]) -> None:
         report, told = os.pipe()
+        ours, theirs = socket.socketpair()
         # a worker gets signals once it serves, and those that have come by then
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         try:
             pid = os.fork()
             if pid == 0:
-                self._be(Seat(worker.number, self._lifeline, told, self._board), report)
+                worker.report, worker.channel = report, ours
+                self._be(Seat(worker.number, self._lifeline, told, theirs, self._board))
         except OSError as error:
             raise WorkerStartError(f"a worker could not be started: {error}") from error
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
         os.close(told)
-        worker.pid, worker.report, worker.begun = pid, report, time.monotonic()
+        theirs.close()
+        # a worker that takes nothing must not hold up the others
+        ours.setblocking(False)
+        worker.pid, worker.report, worker.channel = pid, report, ours
+        worker.begun = time.monotonic()
         worker.ready, worker.heard, worker.due = False, "", 0.0
 
-    def _be(self, seat: Seat, report: int) -> None:
+    def _be(self, seat: Seat) -> None:
         """Be a worker; never returns."""
         status = 1
         try:
             signal.set_wakeup_fd(-1)
-            # what the others must see come to its end when we or the first of us are no more
-            for descriptor in (self._held, report, *(w.report for w in self._workers)):
-                if descriptor >= 0:
-                    os.close(descriptor)
+            # the others must see it come to its end when the first of us is no more
+            os.close(self._held)
+            for listener in self._listeners:
+                listener.close()
+            for worker in self._workers:
+                _let_go(worker)
             status = self._work(seat)
         except BaseException:  # noqa: BLE001  # nothing may go on where the process has parted
             sys.excepthook(*sys.exc_info())
@@ -170,12 +184,15 @@ class Workers:
         all_ready = False
         while not self._ending:
             by_report = {w.report: w for w in self._workers if w.report >= 0}
-            readable, _, _ = select.select([woken, *by_report], [], [], self._patience())
-            for descriptor in readable:
-                if descriptor == woken:
+            doors = self._listeners if all_ready and any(w.ready for w in self._workers) else ()
+            looked_at: list[int | socket.socket] = [woken, *by_report, *doors]
+            for found in select.select(looked_at, [], [], self._patience())[0]:
+                if isinstance(found, socket.socket):
+                    self._deal_out(found)
+                elif found == woken:
                     os.read(woken, 512)
                 else:
-                    self._listen_to(by_report[descriptor], started=all_ready)
+                    self._listen_to(by_report[found], started=all_ready)
             if not all_ready and all(worker.ready for worker in self._workers):
                 all_ready = True
                 on_ready()
@@ -184,6 +201,37 @@ class Workers:
                     self._begin(worker, signals)
             if self._is_idle():
                 return
+
+    def _deal_out(self, listener: socket.socket) -> None:
+        """Give the connections that have come in to one worker after the other."""
+        for _ in range(MANY_CONNECTIONS):
+            try:
+                connection, _address = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError:
+                # the system lacks something that a connection needs; trying without pause would
+                # keep a core busy until it has it again
+                time.sleep(0.05)
+                return
+            with connection:
+                # nobody takes it who is not there, or who has too many to take already
+                any(self._give(connection, worker) for worker in self._in_turn())
+
+    def _in_turn(self) -> list[_Worker]:
+        """Give the workers, each time beginning with another one."""
+        self._turn = (self._turn + 1) % len(self._workers)
+        return self._workers[self._turn :] + self._workers[: self._turn]
+
+    @staticmethod
+    def _give(connection: socket.socket, worker: _Worker) -> bool:
+        if not worker.ready or worker.channel is None:
+            return False
+        try:
+            socket.send_fds(worker.channel, [b"."], [connection.fileno()])
+        except OSError:
+            return False
+        return True
 
     def _patience(self) -> float | None:
         """Give the seconds until something is to be done unasked."""
@@ -204,8 +252,7 @@ class Workers:
 
     def _bury(self, worker: _Worker, *, started: bool) -> None:
         """See to a worker that has ended though nobody asked it to."""
-        os.close(worker.report)
-        worker.report = -1
+        _let_go(worker)
         ended = _how(os.waitpid(worker.pid, 0)[1])
         how = f"{ended} ({worker.heard})" if worker.heard else ended
         if not started:
@@ -254,10 +301,18 @@ class Workers:
             self._reap(worker)
 
     def _reap(self, worker: _Worker) -> None:
-        os.close(worker.report)
-        worker.report = -1
+        _let_go(worker)
         if os.waitpid(worker.pid, 0)[1]:
             self._failed = True
+
+
+def _let_go(worker: _Worker) -> None:
+    """Close what leads to a worker."""
+    if worker.report >= 0:
+        os.close(worker.report)
+    if worker.channel is not None:
+        worker.channel.close()
+    worker.report, worker.channel, worker.ready = -1, None, False
 
 
 def _how(status: int) -> str:
