@@ -97,7 +97,7 @@ def _size(connection: Connection, where: Place) -> int:
 
 
 def _vacuum(source: Connection, new: Path, path: Path) -> None:
-    """Let SQLite copy a file: 1.5 GB in 14 seconds, where going through the rows takes 60."""
+    """Let SQLite copy a file: in a tenth of the time that `copy` takes for a million rows."""
     # this makes a snapshot of its own, and refuses to be inside another
     source.exec_driver_sql("ROLLBACK")
     source.exec_driver_sql("VACUUM INTO ?", (str(new),))
