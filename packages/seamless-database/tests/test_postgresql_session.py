@@ -170,6 +170,28 @@ def test_what_waits_for_too_long_is_locked(sessions: Sessions) -> None:
         sessions.read(wait)
 
 
+def test_what_takes_too_long_is_tried_once(address: Address, health: Health) -> None:
+    sessions, tried, done = Sessions(address, 0.2, health), [], threading.Event()
+
+    def sleep(session: Session) -> None:
+        tried.append(session)
+        session.command("SELECT pg_sleep(60)")
+
+    def cut() -> None:
+        while not done.wait(0.02):
+            sessions.cut(time.monotonic())
+
+    cutter = threading.Thread(target=cut)
+    cutter.start()
+    with pytest.raises(UnavailableError, match="could not be read"):
+        sessions.read(sleep)
+    done.set()
+    cutter.join()
+    assert len(tried) == 1
+    assert health.trouble is not None
+    sessions.close()
+
+
 def test_after_closing_nothing_is_read(sessions: Sessions) -> None:
     sessions.read(pid)
     sessions.close()

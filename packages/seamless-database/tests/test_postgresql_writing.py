@@ -14,12 +14,14 @@ from own_postgres import own_server
 
 from seamless_database import records
 from seamless_database.errors import ConflictError, DatabaseLockedError, UnavailableError
+from seamless_database.models import Transformation
 from seamless_database.postgresql.address import Address
 from seamless_database.postgresql.health import Health
 from seamless_database.postgresql.lanes import Task
 from seamless_database.postgresql.session import Session
 from seamless_database.postgresql.writing import EVERYTHING, Writing, _number, waves
 from seamless_database.protocol import from_python
+from seamless_database.statements import inserting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,6 +196,21 @@ def test_a_connection_that_was_lost_before_is_noticed_by_nobody(
     writing.write(tasks)
     assert tasks[0].error is None
     assert place.count("bucket_probe") == 1
+
+
+def test_an_error_that_nobody_foresaw_leaves_no_transaction_open(
+    writing: Writing, place: Place
+) -> None:
+    insert = inserting(Transformation, "checksum", "result")
+    odd = Task(lambda c: c.run(insert, checksum="\ud800", result=""), put("a", 1).keys)
+    with pytest.raises(UnicodeEncodeError):
+        writing.write([odd])
+    ((idle,),) = place.rows(
+        "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%%'"
+    )
+    assert idle == 0
+    writing.write([put("a", 1)])
+    assert stored(place) == known(a=1)
 
 
 def die_at_commit(place: Place) -> None:

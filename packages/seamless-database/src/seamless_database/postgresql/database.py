@@ -46,8 +46,11 @@ T = TypeVar("T")
 
 #: how long to wait for a lock that another server holds, in seconds
 LOCK_WAIT = 5.0
-#: seconds that a read may take; a write, next to the waits for locks
+#: seconds that a point read may take, and a write next to the waits for locks; then the server
+#: is taken for one that has stopped to answer
 PATIENCE = 10.0
+#: the same for what has no bounds; more than a count of rows may take
+LONG_PATIENCE = 60.0
 #: threads for point reads, and for the others
 POINT_READERS, READERS = 2, 4
 #: point reads in one round trip, and writes in one transaction
@@ -95,6 +98,7 @@ class PostgresDatabase:
         self._start(lock_wait)
         self._health = Health()
         self._sessions = Sessions(address, PATIENCE, self._health)
+        self._long_sessions = Sessions(address, LONG_PATIENCE, self._health)
         self._session = Session(address, PATIENCE + 2 * lock_wait)
         self._reads: Lanes[str | None] = Lanes(
             self._look_up, "reader", threads=POINT_READERS, most=MAX_POINT_READS
@@ -151,7 +155,7 @@ class PostgresDatabase:
     def read(self, work: Callable[[Reading], T]) -> T | None:
         """Call `work` with a reading connection."""
         try:
-            return self._sessions.read(lambda session: work(Reading(session)))
+            return self._long_sessions.read(lambda session: work(Reading(session)))
         except psycopg.errors.UndefinedTable as error:
             self._expect_no_tables(error)
             return None
@@ -190,8 +194,8 @@ class PostgresDatabase:
         self._reads.close()
         self._pool.shutdown()
         self._watch.close()
-        self._session.close()
-        self._sessions.close()
+        for each in (self._session, self._sessions, self._long_sessions):
+            each.close()
 
     def __enter__(self) -> PostgresDatabase:
         return self
@@ -264,8 +268,8 @@ class PostgresDatabase:
         return schema.inspect(session, self._address)
 
     def _cut(self, now: float) -> None:
-        self._session.cut(now)
-        self._sessions.cut(now)
+        for each in (self._session, self._sessions, self._long_sessions):
+            each.cut(now)
 
     def _probe(self) -> None:
         """Look whether what is asked of us could be done now."""
@@ -277,8 +281,8 @@ class PostgresDatabase:
                 return
             if self.writable and self._health.trouble is not None:
                 self._sessions.read(lambda session: session.command(_TRIAL))
-        except DatabaseError as error:
-            self._health.fails(str(error))
+        except (DatabaseError, psycopg.Error) as error:
+            self._health.fails(self._address.without_password(str(error)))
         else:
             self._health.works(failures)
 

@@ -52,6 +52,8 @@ class Session:
         self._warned = False
         #: what the server said of the last command that it did
         self.status: str | None = None
+        #: whether the last connection was lost because it took too long
+        self.was_cut = False
 
     @property
     def connected(self) -> bool:
@@ -70,6 +72,7 @@ class Session:
             end = socket.socket(fileno=os.dup(raw.fileno()))
             with self._lock:
                 self._raw, self._end = raw, end
+                self.was_cut = False
         return self._raw
 
     def exchange(self, commands: Sequence[Command]) -> list[list[Row]]:
@@ -117,6 +120,7 @@ class Session:
         with self._lock:
             if self._end is None or self._deadline is None or now < self._deadline:
                 return
+            self.was_cut = True
             # it may have been shut down already
             with contextlib.suppress(OSError):
                 self._end.shutdown(socket.SHUT_RDWR)
@@ -140,7 +144,7 @@ class Session:
         try:
             yield
         except psycopg.Error as error:
-            if fault(error) is Fault.LOST:
+            if fault(error) is Fault.LOST or self._raw is None or self._raw.closed:
                 self.close()
             raise
         finally:

@@ -66,7 +66,8 @@ class Sessions:
                 if what is Fault.LOST:
                     # the others were connected to the same server
                     self._close_idle()
-                if what not in (Fault.LOST, Fault.AGAIN) or number == ATTEMPTS:
+                worth_it = what in (Fault.LOST, Fault.AGAIN) and not session.was_cut
+                if not worth_it or number == ATTEMPTS:
                     raise self._told(error, what) from error
         raise AssertionError  # unreachable
 

@@ -157,12 +157,17 @@ class Writing:
                 self._session.undo()
                 what = fault(error)
                 # the connection may have been lost long ago: one look at a new one tells
-                worth_it = what is Fault.AGAIN or (what is Fault.LOST and was_connected)
+                lost_before = was_connected and not self._session.was_cut
+                worth_it = what is Fault.AGAIN or (what is Fault.LOST and lost_before)
                 if what is Fault.LOCKED and patient and not transaction.has_locks:
                     # those whose locks are to be had need not wait any more for the others'
                     patient, worth_it = False, True
                 if not worth_it or number == ATTEMPTS:
                     return error
+            except Exception:
+                # whatever it is, nobody may find the transaction open
+                self._session.close()
+                raise
             else:
                 return None
         raise AssertionError  # unreachable
