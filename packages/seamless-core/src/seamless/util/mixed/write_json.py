@@ -208,11 +208,10 @@ def _orjson_is_trusted() -> bool:
 
 
 def _hard_values() -> list[Any]:
-    numbers = [digits * 10.0**n for n in range(-323, 308) for digits in (1.0, -1.5, 1.23456789)]
     return [
-        *numbers,
-        *(2.0**n for n in range(-1074, 1024)),
-        *(2.0**n for n in (53, 63, 64)), -0.0, 5e-324, 2**63, 2**64 - 1, -(2**63),
+        *(digits * 10.0**n for n in range(-323, 308, 9) for digits in (1.0, -1.5, 1.23456789)),
+        *(10.0**n for n in range(-10, 25)), *(2.0**n for n in range(-1074, 1024, 9)),
+        *(2.0**n for n in (-44, 53, 63, 64)), -0.0, 5e-324, 2**63, 2**64 - 1, -(2**63),
         "".join(map(chr, range(0x300))), "0.00001", "1e-7", "\u2028\uffff\U0001f600",
         {"\uffff": [], "\U00010000": {}, "a": [[], [{}]], "B": None, "": True},
     ]  # fmt: skip
