@@ -1,12 +1,18 @@
-"""What every test of this package leaves behind it: an open Seamless that nobody has to close."""
+"""What every test of this package leaves behind it: an open Seamless that nobody has to close.
+
+And the small cache that the tests of caching share.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from small_cache import cache, clock
 
 import seamless
+
+__all__ = ["cache", "clock"]
 
 
 @pytest.fixture(autouse=True)

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from small_cache import Clock
 
 from seamless import Buffer
 from seamless.caching import strong_table
 from seamless.caching.references import TempRef
 from seamless.caching.strong_table import StrongTable
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def digest(number: int) -> bytes:

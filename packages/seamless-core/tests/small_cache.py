@@ -1,0 +1,45 @@
+"""A cache of two kilobytes whose time stands still, and what to fill it with."""
+
+from __future__ import annotations
+
+import pytest
+
+from seamless import Buffer, Checksum
+from seamless.caching.buffer_cache import BufferCache
+
+ABSENT = Checksum("ab" * 32)
+
+
+class Clock:
+    """Time that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def cache(clock: Clock) -> BufferCache:
+    return BufferCache(1000, 2000, clock=clock)
+
+
+def buffer(size: int, fill: str = "x") -> Buffer:
+    return Buffer(fill.encode() * size)
+
+
+def register(cache: BufferCache, made: Buffer) -> Checksum:
+    checksum = made.get_checksum()
+    cache.register(checksum, made)
+    return checksum
+
+
+def tempref(cache: BufferCache, made: Buffer, *, scratch: bool = False) -> Checksum:
+    cache.tempref(made.get_checksum(), buffer=made, scratch=scratch)
+    return made.get_checksum()

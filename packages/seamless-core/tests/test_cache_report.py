@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from small_cache import ABSENT, buffer, register, tempref
+
+from seamless.caching.buffer_cache import BufferCache
+from seamless.caching.cache_report import Leak
+
+if TYPE_CHECKING:
+    from small_cache import Clock
+
+
+def test_the_terms_of_a_score_are_explained(cache: BufferCache, clock: Clock) -> None:
+    name = tempref(cache, buffer(100))
+    with cache.learning(name) as costs:
+        costs.set_compute_seconds(name, 50.0)
+    cache.get(name)
+    clock.now = 4.0
+    explained = cache.explain(name)
+    assert explained is not None
+    assert (explained.checksum, explained.held_by, explained.way) == (
+        name.hex(),
+        "tempref",
+        "recomputation",
+    )
+    assert (explained.size, explained.uses, explained.age) == (100, 2.0, 0.0)
+    assert explained.interest == pytest.approx(32.0)
+    assert explained.score == pytest.approx(2 * 32**0.5 * explained.seconds / 100)
+
+
+def test_what_is_not_referenced_is_not_explained(cache: BufferCache) -> None:
+    assert cache.explain(register(cache, buffer(10))) is None
+
+
+def test_leaks_name_what_counted_references_hold(cache: BufferCache) -> None:
+    name = register(cache, made := buffer(10))
+    cache.incref(name)
+    cache.incref(name)
+    tempref(cache, buffer(20, "t"))
+    assert cache.leaks() == [Leak(name.hex(), 2, 10, ())]
+    assert cache.report_leaks() == f"{name.hex()}: 2 references, 10 bytes"
+    cache.decref(name)
+    cache.decref(name)
+    assert cache.leaks() == []
+    assert cache.report_leaks() == ""
+    assert len(made) == 10
+
+
+def test_a_trace_tells_where_references_were_taken(cache: BufferCache) -> None:
+    cache.trace_references()
+    for _ in range(2):
+        cache.incref(ABSENT)
+    (leak,) = cache.leaks()
+    assert len(leak.places) == 1
+    assert leak.places[0].startswith(f"{__file__}:")
+    assert leak.places[0].endswith("(2 times)")
+    assert leak.places[0] in cache.report_leaks()
+
+
+def test_a_trace_sees_through_the_methods_of_the_package(
+    cache: BufferCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seamless.caching.buffer_cache.get_buffer_cache", lambda: cache)
+    cache.trace_references()
+    ABSENT.incref(scratch=True)
+    assert cache.leaks()[0].places[0].startswith(f"{__file__}:")
+
+
+def test_a_trace_forgets_what_is_given_back(cache: BufferCache) -> None:
+    cache.trace_references()
+    cache.incref(ABSENT)
+    cache.decref(ABSENT)
+    cache.incref(ABSENT)
+    assert len(cache.leaks()[0].places) == 1
+    assert "times" not in cache.leaks()[0].places[0]
+
+
+def test_a_trace_can_be_switched_off(cache: BufferCache) -> None:
+    cache.trace_references()
+    cache.trace_references(False)
+    cache.incref(ABSENT)
+    assert cache.leaks()[0].places == ()
+
+
+@pytest.mark.parametrize(("text", "traced"), [("1", 1), ("0", 0), ("", 0)])
+def test_the_environment_switches_the_trace_on(
+    monkeypatch: pytest.MonkeyPatch, text: str, traced: int
+) -> None:
+    monkeypatch.setenv("SEAMLESS_DEBUG_REFERENCES", text)
+    cache = BufferCache()
+    cache.incref(ABSENT)
+    assert len(cache.leaks()[0].places) == traced

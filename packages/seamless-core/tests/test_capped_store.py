@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from small_cache import ABSENT, buffer, register, tempref
+
+from seamless import Buffer, Checksum
+from seamless.caching.buffer_cache import BufferCache
+from seamless.caching.cost_book import CostBook
+from seamless.caching.scratch_marks import ScratchMarks
+
+if TYPE_CHECKING:
+    from small_cache import Clock
+
+
+def test_the_soft_cap_is_kept_when_referencing(cache: BufferCache) -> None:
+    for number in range(20):
+        made = buffer(100, chr(ord("a") + number))
+        cache.tempref(made.get_checksum(), buffer=made)
+        assert cache.stats()["strong_bytes"] <= 1000 + 100
+    assert cache.stats()["evictions"] >= 9
+
+
+def test_the_soft_cap_is_kept_when_registering(cache: BufferCache) -> None:
+    made = [buffer(100, chr(ord("a") + number)) for number in range(20)]
+    for each in made:
+        cache.tempref(each.get_checksum())
+    for each in made:
+        cache.register(each.get_checksum(), each)
+        assert cache.stats()["strong_bytes"] <= 1000 + 100
+
+
+def test_the_least_interesting_leaves_first(cache: BufferCache, clock: Clock) -> None:
+    old, new = buffer(600, "o"), buffer(300, "n")
+    tempref(cache, old)
+    clock.now = 60.0
+    tempref(cache, new)
+    name = old.get_checksum()
+    del old
+    tempref(cache, buffer(500, "z"))
+    assert cache.get(name) is None
+    assert new.get_checksum() in cache.strong_cache
+
+
+def test_counted_references_stay_between_the_caps(cache: BufferCache) -> None:
+    held = [buffer(150, chr(ord("a") + number)) for number in range(12)]
+    for each in held:
+        cache.incref(register(cache, each))
+    names = [each.get_checksum() for each in held]
+    del held, each
+    assert all(cache.get(name) is not None for name in names)
+    assert cache.stats()["strong_bytes"] == 1800
+
+
+def test_above_the_hard_cap_counted_references_lose_their_buffers(cache: BufferCache) -> None:
+    for number in range(30):
+        made = buffer(150, chr(ord("a") + number))
+        cache.incref(made.get_checksum(), buffer=made)
+        assert cache.stats()["strong_bytes"] <= 2000 + 150
+    assert cache.stats()["strong_count"] == 30
+
+
+def test_a_reference_that_lost_its_buffer_takes_hold_when_it_comes_back(cache: BufferCache) -> None:
+    for number in range(30):
+        made = buffer(150, chr(ord("a") + number))
+        cache.incref(made.get_checksum(), buffer=made)
+    del made
+    lost = next(name for name, entry in cache.strong_cache.items() if entry.buffer is None)
+    content = next(
+        each for n in range(30) if (each := buffer(150, chr(ord("a") + n))).get_checksum() == lost
+    )
+    cache.register(lost, content)
+    del content
+    assert cache.get(lost) is not None
+
+
+def test_what_a_write_backend_has_leaves_before_what_it_has_not(cache: BufferCache) -> None:
+    kept, stored = buffer(400, "k"), buffer(400, "s")
+    for made in (kept, stored):
+        tempref(cache, made)
+    cache.note_stored(stored.get_checksum())
+    tempref(cache, buffer(400, "z"))
+    assert kept.get_checksum() in cache.strong_cache
+    assert stored.get_checksum() not in cache.strong_cache
+
+
+def test_an_eviction_pass_tells_how_many_and_how_much(cache: BufferCache) -> None:
+    for fill in "abc":
+        tempref(cache, buffer(300, fill))
+    cache.soft_cap = 500
+    assert cache.run_eviction_once() == (2, 600)
+    assert cache.run_eviction_once() == (0, 0)
+
+
+def test_an_eviction_loop_runs_by_itself_and_ends(cache: BufferCache) -> None:
+    tempref(cache, buffer(300))
+    cache.soft_cap = 0
+    cache.start_eviction_loop(0.001)
+    cache.start_eviction_loop(0.001)
+    loops = [t for t in threading.enumerate() if t.name == "seamless-eviction"]
+    assert len(loops) == 1
+    while cache.stats()["strong_bytes"]:
+        loops[0].join(0.001)
+    cache.stop_eviction_loop()
+    loops[0].join(30)
+    assert not loops[0].is_alive()
+
+
+def test_a_soft_cap_above_the_hard_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="soft cap"):
+        BufferCache("2GB", "1GB")
+
+
+def test_caps_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEAMLESS_BUFFER_SOFT_CAP", "512MB")
+    monkeypatch.setenv("SEAMLESS_BUFFER_HARD_CAP", "8GiB")
+    cache = BufferCache()
+    assert (cache.soft_cap, cache.hard_cap) == (512_000_000, 8 * 1024**3)
+
+
+def test_a_bad_cap_is_told_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEAMLESS_BUFFER_SOFT_CAP", "much")
+    with pytest.raises(ValueError, match="SEAMLESS_BUFFER_SOFT_CAP"):
+        BufferCache()
+
+
+def test_caps_are_five_and_fifty_gib_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEAMLESS_BUFFER_SOFT_CAP", raising=False)
+    monkeypatch.delenv("SEAMLESS_BUFFER_HARD_CAP", raising=False)
+    cache = BufferCache()
+    assert (cache.soft_cap, cache.hard_cap) == (5 * 1024**3, 50 * 1024**3)
+
+
+def test_caps_are_changed_by_a_call_and_kept_at_once(cache: BufferCache) -> None:
+    for fill in "abc":
+        tempref(cache, buffer(300, fill))
+    cache.set_caps(soft="0.5kB", hard=3000)
+    assert (cache.soft_cap, cache.hard_cap) == (500, 3000)
+    assert cache.stats()["strong_bytes"] <= 500
+
+
+def test_one_cap_may_be_changed_alone(cache: BufferCache) -> None:
+    cache.set_caps(hard="1MB")
+    assert (cache.soft_cap, cache.hard_cap) == (1000, 1_000_000)
+
+
+@pytest.mark.parametrize("caps", [{"soft": "3kB"}, {"hard": 10}, {"soft": "lots"}])
+def test_impossible_caps_change_nothing(cache: BufferCache, caps: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"cap|size"):
+        cache.set_caps(**caps)
+    assert (cache.soft_cap, cache.hard_cap) == (1000, 2000)
+
+
+def test_a_newcomer_worth_little_is_a_guest_above_the_soft_cap(cache: BufferCache) -> None:
+    dear = tempref(cache, buffer(900, "d"))
+    with cache.learning(dear) as costs:
+        costs.set_compute_seconds(dear, 1e6)
+    first, second = (tempref(cache, buffer(size, fill)) for size, fill in ((400, "f"), (300, "s")))
+    assert dear in cache.strong_cache
+    assert first not in cache.strong_cache
+    assert second in cache.strong_cache
+    assert cache.stats()["strong_bytes"] == 1200
+
+
+def test_guests_do_not_add_up(cache: BufferCache) -> None:
+    dear = tempref(cache, buffer(1000, "d"))
+    with cache.learning(dear) as costs:
+        costs.set_compute_seconds(dear, 1e6)
+    for number in range(1, 20):
+        made = Buffer(b"%d" % number * 50)
+        with cache.learning(made.get_checksum()) as costs:
+            costs.set_compute_seconds(made.get_checksum(), 1.0 / number)
+        tempref(cache, made)
+        assert cache.stats()["strong_bytes"] <= 1000 + len(made)
+    assert dear in cache.strong_cache
+
+
+def test_nobody_is_a_guest_above_the_hard_cap(cache: BufferCache) -> None:
+    cache.set_caps(hard=1000)
+    dear = tempref(cache, buffer(900, "d"))
+    with cache.learning(dear) as costs:
+        costs.set_compute_seconds(dear, 1e6)
+    cheap = tempref(cache, buffer(400, "c"))
+    assert cheap in cache.strong_cache
+    assert cache.stats()["strong_bytes"] == 400
+
+
+def test_caps_that_are_set_as_attributes_are_kept_too(cache: BufferCache) -> None:
+    cache.soft_cap, cache.hard_cap = 1000, 500
+    for fill in "abc":
+        made = buffer(300, fill)
+        cache.incref(made.get_checksum(), buffer=made)
+        assert cache.stats()["strong_bytes"] <= 500
+
+
+def test_nothing_is_kept_of_buffers_that_are_gone(cache: BufferCache) -> None:
+    for number in range(500):
+        made = Buffer(b"%d" % number)
+        checksum = register(cache, made)
+        cache.incref(checksum)
+        cache.decref(checksum)
+        cache.get(checksum)
+    del made, checksum
+    gc.collect()
+    numbers = cache.stats()
+    assert (numbers["strong_count"], numbers["weak_count"], numbers["strong_bytes"]) == (0, 0, 0)
+    table = cache._strong
+    assert (len(table._held), len(table._loose), len(table.scratch_marks)) == (0, 0, 0)
+
+
+def test_100_000_short_lived_scratch_buffers_leave_bounded_traces(cache: BufferCache) -> None:
+    table = cache._strong
+    table.costs = CostBook(remembered=1000)
+    table.scratch_marks = ScratchMarks(remembered=1000)
+    for number in range(100_000):
+        digest = Checksum(number.to_bytes(32, "big"))
+        cache.tempref(digest, buffer=Buffer(b"%06d" % number), scratch=True)
+    numbers = cache.stats()
+    assert numbers["strong_bytes"] <= 1000
+    assert numbers["strong_count"] == numbers["weak_count"] <= 167
+    queued = sum(len(heap) for heap in table._loose._heaps.values())
+    assert queued < 1000
+    assert len(table.costs) <= 2000
+    assert len(table.scratch_marks) <= 2001
+
+
+def test_stats_count_hits_and_misses_and_name_the_largest(cache: BufferCache) -> None:
+    small, large = buffer(10, "s"), buffer(500, "l")
+    for made in (small, large):
+        cache.incref(register(cache, made))
+    cache.get(small.get_checksum())
+    cache.get(ABSENT)
+    numbers = cache.stats()
+    assert (numbers["hits"], numbers["misses"]) == (1, 1)
+    assert numbers["largest"][0] == {"checksum": large.get_checksum().hex(), "size": 500}
+
+
+def test_no_look_up_of_many_threads_goes_uncounted(cache: BufferCache) -> None:
+    checksum = register(cache, made := buffer(10))
+
+    def look_up() -> None:
+        for _ in range(2000):
+            cache.get(checksum)
+            cache.get(ABSENT)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=look_up) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    numbers = cache.stats()
+    assert (numbers["hits"], numbers["misses"], len(made)) == (12_000, 12_000, 10)
