@@ -213,7 +213,7 @@ class Buffer:
             When it holds a value of another kind, or the cell type is unknown.
         """
         self.get_checksum()
-        return self if celltype == "bytes" else _reader_of()(celltype)(self._content)
+        return self if celltype == "bytes" else _reader(celltype)(self._content)
 
     async def get_value_async(self, celltype: str, *, copy: bool = True) -> Any:
         """Do what `get_value` does, in a thread, so that a running loop goes on.
@@ -356,10 +356,10 @@ def _serializer() -> Callable[[Any, str], bytes]:
 
 
 @functools.cache
-def _reader_of() -> Callable[[str], Callable[[bytes], Any]]:
-    from .checksum.parse_buffer import reader_of
+def _reader(celltype: str) -> Callable[[bytes], Any]:
+    from .checksum.celltypes import codec_of
 
-    return reader_of
+    return codec_of(celltype).from_bytes
 
 
 @functools.cache

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 from .celltypes import codec_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from seamless.buffer_class import Buffer
     from seamless.checksum_class import Checksum
-
-
-@functools.cache
-def reader_of(celltype: str) -> Callable[[bytes], Any]:
-    """Return what reads the bytes of a cell type as a value, which belongs to the caller.
-
-    Raises
-    ------
-    TypeError
-        When the name is no cell type.
-    """
-    return codec_of(celltype).from_bytes
 
 
 def parse(content: bytes, celltype: str) -> Any:
@@ -36,7 +21,7 @@ def parse(content: bytes, celltype: str) -> Any:
     TypeError
         When it holds a value of another kind, or the name is no cell type.
     """
-    return reader_of(celltype)(content)
+    return codec_of(celltype).from_bytes(content)
 
 
 def parse_buffer_sync(
