@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,9 @@ class Seat:
 
     def say(self, word: str) -> None:
         """Say `READY`, or why we cannot start."""
-        os.write(self.report, word.encode(errors="backslashreplace")[:4000])
+        # nobody may be there to hear it any more, which the lifeline tells
+        with suppress(BrokenPipeError):
+            os.write(self.report, word.encode(errors="backslashreplace")[:4000])
 
     def post(self, idle: float, figures: dict[str, Any]) -> None:
         """Leave on the board for how many seconds we have been idle, and our figures."""

@@ -16,8 +16,10 @@ SQLite's doing.
 from __future__ import annotations
 
 import fcntl
+import os
 import tempfile
 import threading
+from typing import IO
 
 #: the bytes of the file that stand for being the next, and for being the one who writes
 _NEXT, _WRITES = 0, 1
@@ -31,8 +33,7 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        # there to be locked, as long as we are
-        self._file = tempfile.TemporaryFile(prefix="seamless-database-turns-")  # noqa: SIM115
+        self._file = _nameless_file()
         #: guards the two below
         self._changed = threading.Condition()
         #: whether the other thread is after the lock
@@ -106,3 +107,12 @@ class Turns:
 
     def _unlock(self, place: int) -> None:
         fcntl.lockf(self._file, fcntl.LOCK_UN, 1, place)
+
+
+def _nameless_file() -> IO[bytes]:
+    """Give a file to lock; on Linux one that no file system has to do with, which could be slow."""
+    name = "seamless-database-turns"
+    in_memory = getattr(os, "memfd_create", None)
+    if in_memory is not None:
+        return os.fdopen(in_memory(name), "r+b")
+    return tempfile.TemporaryFile(prefix=name)
