@@ -38,8 +38,6 @@ def parse_checksum(value: Any) -> bytes:
     TypeError
         For anything else.
     """
-    if isinstance(value, Checksum):
-        return value._value
     if isinstance(value, str):
         # Python's own message for a bad digit names fromhex(), which callers look for.
         digest = bytes.fromhex(value)
@@ -48,6 +46,8 @@ def parse_checksum(value: Any) -> bytes:
                 f"a checksum has 64 hexadecimal digits for fromhex(), not {2 * len(digest)}"
             )
         return digest
+    if isinstance(value, Checksum):
+        return value._value
     if isinstance(value, bytes):
         if len(value) != DIGEST_SIZE:
             raise ValueError(f"a checksum has {DIGEST_SIZE} bytes, not {len(value)}")
