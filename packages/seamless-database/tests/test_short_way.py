@@ -30,8 +30,9 @@ HEADERS = [(b"host", b"x"), (b"content-length", b"3")]
 class Echo:
     """Answers every request by its body, but for those that it leaves."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, at_once: bool = True) -> None:
         self.asked: list[bytes] = []
+        self.at_once = at_once
 
     def admits(
         self, method: str, path: str, headers: Iterable[tuple[bytes, bytes]], length: int
@@ -41,6 +42,10 @@ class Echo:
     def get(self, body: bytes, client: object) -> tuple[int, bytes] | None:
         self.asked.append(body)
         return None if body == b"no!" else (200, body)
+
+    def get_soon(self, body: bytes, client: object, tell: Callable[[int, bytes], None]) -> bool:
+        assert not self.at_once
+        return self.put(body, client, tell)
 
     def put(self, body: bytes, client: object, tell: Callable[[int, bytes], None]) -> bool:
         self.asked.append(body)

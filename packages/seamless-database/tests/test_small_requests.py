@@ -4,12 +4,14 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from database_samples import checksum, record
 
 from seamless_database import Database
 from seamless_database.activity import Activity
 from seamless_database.auth import Tokens
+from seamless_database.backend import open_database
 from seamless_database.bodies import MAX_BODY
 from seamless_database.small_requests import SmallRequests
 from seamless_database.tally import Tally
@@ -168,6 +170,42 @@ def test_a_database_that_is_closed_takes_nothing(database: Database, small: Smal
     database.close()
     body = asking("transformation", checksum=checksum(1), value=checksum(2))
     assert asyncio.run(stored(small, body)) is None
+
+
+async def found(small: SmallRequests, body: bytes) -> tuple[int, bytes] | None:
+    """Get something that takes time; what is told of it, or None if it is left."""
+    told: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
+    if not small.get_soon(body, CLIENT, lambda status, text: told.set_result((status, text))):
+        return None
+    return await asyncio.wait_for(told, 30)
+
+
+def test_a_look_up_that_takes_time_is_taken_and_told_of(where: Path | str, tally: Tally) -> None:
+    one, two = checksum(1), checksum(2)
+    with open_database(where, writable=True) as database:
+        database.put({"type": "transformation", "checksum": one, "value": two})
+        small = SmallRequests(database, tally, None, MAX_BODY)
+        assert small.at_once == isinstance(database, Database)
+        answers = [
+            asyncio.run(found(small, asking("transformation", checksum=each)))
+            for each in (one, two)
+        ]
+        assert answers == [(200, two.encode()), (404, b"ERROR: Unknown key")]
+        assert [kind.status for kind, _ in tally.requests.items()] == [200, 404]
+        for left in (b"", asking("rev_transformations", checksum=two), asking("transformation")):
+            assert asyncio.run(found(small, left)) is None
+    assert asyncio.run(found(small, asking("transformation", checksum=one))) is None
+
+
+def test_a_look_up_that_fails_is_told(postgresql: str, tally: Tally) -> None:
+    with open_database(postgresql, writable=True) as database:
+        with psycopg.connect(postgresql.replace("+psycopg", "")) as raw:
+            raw.execute("DROP TABLE transformation")
+        small = SmallRequests(database, tally, None, MAX_BODY)
+        answer = asyncio.run(found(small, asking("transformation", checksum=checksum(1))))
+    assert answer is not None
+    assert answer[0] == 503
+    assert answer[1].startswith(b"ERROR: the database could not be read")
 
 
 @pytest.mark.parametrize(

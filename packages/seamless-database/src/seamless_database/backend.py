@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from seamless_database.errors import OptionError, ServerError
 from seamless_database.postgresql.address import Address, is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Any, Literal
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from seamless_database.writer import Tell
 
 T = TypeVar("T")
+#: hears what was found, None being a miss, or the error
+Hear = Callable[[str | None, BaseException | None], None]
 
 _SQLITE = "sqlite://"
 
@@ -67,8 +70,17 @@ class Backend(Protocol):
         """Answer a checked read request."""
         ...
 
+    @property
+    def is_near(self) -> bool:
+        """Whether point reads are answered at once, as a rule."""
+        ...
+
     def answer_at_once(self, request: records.Read) -> str | Literal[Later.LATER] | None:
         """Answer a checked read request if that takes no time."""
+        ...
+
+    def answer_soon(self, request: records.Read, tell: Hear) -> None:
+        """Queue a checked point read; `tell` hears on this event loop what was found."""
         ...
 
     async def store(self, request: records.Write) -> None:

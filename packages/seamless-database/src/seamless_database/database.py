@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
+    from seamless_database.backend import Hear
     from seamless_database.figures import Commits
     from seamless_database.transactions import Work
     from seamless_database.turns import Turns
@@ -151,6 +152,23 @@ class Database:
         except (sqlite3.Error, UnavailableError):
             # a lock, a large row, or whatever it is: a thread comes upon it again, and may wait
             return Later.LATER
+
+    @property
+    def is_near(self) -> bool:
+        """Whether point reads are answered at once, as a rule."""
+        return not self.on_network
+
+    def answer_soon(self, request: records.Read, tell: Hear) -> None:
+        """Queue a checked point read; `tell` hears on this event loop what was found."""
+        loop = asyncio.get_running_loop()
+
+        def done(future: Future[str | None]) -> None:
+            error = future.exception()
+            # if the loop is closed, nobody waits there any more
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(tell, None if error else future.result(), error)
+
+        self._pool.submit(self.read, request.run).add_done_callback(done)
 
     async def store(self, request: records.Write) -> None:
         """Do a checked write request; returns when it is safe."""

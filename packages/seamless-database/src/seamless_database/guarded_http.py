@@ -8,6 +8,7 @@ bounded, and answers keep their order.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,10 @@ from uvicorn.protocols.http.httptools_impl import (
 
 if TYPE_CHECKING:
     from seamless_database.short_way import ShortWay
+    from seamless_database.tally import Client
 
+#: takes the body of a small request, and tells status and text later; False if it refuses
+Take = Callable[[bytes, "Client", Callable[[int, bytes], None]], bool]
 #: seconds in which a client that was refused may read why; what it still sends is dropped
 LINGER = 2.0
 
@@ -182,7 +186,9 @@ class GuardedConnection(HttpToolsProtocol):
         if body is None:
             return False
         if data.startswith(b"PUT"):
-            return self._took(way, body)
+            return self._took(way, way.requests.put, body)
+        if not way.requests.at_once:
+            return self._took(way, way.requests.get_soon, body)
         answer = way.requests.get(body, self.client)
         if answer is None:
             return False
@@ -193,8 +199,8 @@ class GuardedConnection(HttpToolsProtocol):
         self.transport.write(way.answer(*answer, own, last=False))
         return True
 
-    def _took(self, way: ShortWay, body: bytes) -> bool:
-        """Have a small write done; until it is, the connection is as busy as with any request."""
+    def _took(self, way: ShortWay, take: Take, body: bytes) -> bool:
+        """Have a small request done; until it is, the connection is as busy as with any request."""
         cycle = RequestResponseCycle(
             scope=self.scope,
             transport=self.transport,
@@ -209,14 +215,14 @@ class GuardedConnection(HttpToolsProtocol):
             on_response=self.on_response_complete,
         )
         cycle.more_body = False
-        if not way.requests.put(body, self.client, partial(self._tell, way, cycle)):
+        if not take(body, self.client, partial(self._tell, way, cycle)):
             return False
         self._unset_keepalive_if_required()
         self.cycle = cycle
         return True
 
     def _tell(self, way: ShortWay, cycle: RequestResponseCycle, status: int, text: bytes) -> None:
-        """Answer a write; an answer to the last request closes the connection."""
+        """Answer what was taken; an answer to the last request closes the connection."""
         cycle.response_complete = True
         if cycle.disconnected:
             return

@@ -42,8 +42,17 @@ class SmallRequests(Protocol):
         """Answer a request by status and text; None if it has to go the ordinary way."""
         ...
 
-    def put(self, body: bytes, client: Client, tell: Callable[[int, bytes], None]) -> bool:
+    @property
+    def at_once(self) -> bool:
+        """Whether `get` can answer; if not, `get_soon` can."""
+        ...
+
+    def get_soon(self, body: bytes, client: Client, tell: Callable[[int, bytes], None]) -> bool:
         """Take a request whose status and text are told later, on the event loop, exactly once."""
+        ...
+
+    def put(self, body: bytes, client: Client, tell: Callable[[int, bytes], None]) -> bool:
+        """Take a write in the same way."""
         ...
 
 

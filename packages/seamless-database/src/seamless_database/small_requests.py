@@ -75,6 +75,26 @@ class SmallRequests:
         self._tally.add(exchange, answer.status, len(text))
         return answer.status, text
 
+    @property
+    def at_once(self) -> bool:
+        """Whether `get` can answer; if not, `get_soon` can."""
+        return self._database.is_near
+
+    def get_soon(self, body: bytes, client: Client, tell: Tell) -> bool:
+        """Take a read request, as `put` takes a write; False if it has to go the other way."""
+        exchange = Exchange("GET", PATH, client)
+        try:
+            fields = decode(body)
+            exchange.type = fields.kind
+            request = reading(fields)
+            if not request.point:
+                return False
+            self._database.answer_soon(request, partial(self._found, exchange, tell))
+        except Exception:  # noqa: BLE001  # whatever it is, the ordinary way comes upon it again
+            return False
+        self._tally.activity.begin()
+        return True
+
     def put(self, body: bytes, client: Client, tell: Tell) -> bool:
         """Take a write request, of whose end `tell` will hear; False if it has to go the other way.
 
@@ -92,8 +112,16 @@ class SmallRequests:
         self._tally.activity.begin()
         return True
 
+    def _found(
+        self, exchange: Exchange, tell: Tell, found: str | None, error: BaseException | None
+    ) -> None:
+        answer = MISS if found is None else Answer(200, found)
+        self._end(exchange, tell, answer if error is None else refusal(error))
+
     def _stored(self, exchange: Exchange, tell: Tell, error: BaseException | None) -> None:
-        answer = DONE if error is None else refusal(error)
+        self._end(exchange, tell, DONE if error is None else refusal(error))
+
+    def _end(self, exchange: Exchange, tell: Tell, answer: Answer) -> None:
         text = answer.body()
         self._tally.activity.end()
         self._tally.add(exchange, answer.status, len(text))

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
+    from seamless_database.backend import Hear
     from seamless_database.figures import Commits
     from seamless_database.postgresql.address import Address
     from seamless_database.writer import Tell
@@ -140,6 +141,15 @@ class PostgresDatabase:
     def answer_at_once(self, request: records.Read) -> Literal[Later.LATER]:
         """Answer nothing: the database is somewhere else, and asking it takes time."""
         return Later.LATER
+
+    @property
+    def is_near(self) -> bool:
+        """The database is somewhere else."""
+        return False
+
+    def answer_soon(self, request: records.Read, tell: Hear) -> None:
+        """Queue a checked point read; `tell` hears on this event loop what was found."""
+        self._reads.submit_soon(Task(request.run), tell)
 
     async def store(self, request: records.Write) -> None:
         """Do a checked write request; returns when it is safe."""
