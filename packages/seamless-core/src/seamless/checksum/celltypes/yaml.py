@@ -13,6 +13,7 @@ from typing import Any
 from . import text
 from .checked_texts import CheckedTexts
 from .codec import Codec
+from .simple_yaml import is_simple_yaml
 
 
 def parse_yaml(source: str) -> Any:
@@ -44,7 +45,7 @@ def from_bytes(content: bytes) -> str:
 
 
 def _check(source: str) -> None:
-    if not _is_json(source):
+    if not _is_json(source) and not is_simple_yaml(source):
         parse_yaml(source)
 
 
