@@ -2,7 +2,7 @@
 
 JSON is YAML by definition (YAML 1.2, chapter 1.2), but parsers refuse some of it: raw control
 characters, long keys. So text that is JSON is taken without asking the parser, which is also
-a hundred times faster.
+a hundred times faster; so is YAML of the simplest kind.
 """
 
 from __future__ import annotations
