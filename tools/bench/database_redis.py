@@ -58,7 +58,7 @@ def running_redis(
 
 def run(plan: Plan) -> list[Sheet]:
     """Measure ours and Redis in turns."""
-    amount = QUICK if plan.quick else Amount()
+    amount = QUICK if plan.quick else Amount(writes=1_000)
     heads = [OURS, *SIDES, "processor, ours", "processor, Redis", "generator, busy with Redis"]
     sheet = Sheet("Requests a second beside Redis", ["workload", *heads], notes=[NOTE])
     with contextlib.ExitStack() as stack:
