@@ -69,6 +69,13 @@ def test_arrays_of_other_classes_share_the_form_of_plain_ones() -> None:
     check([np.zeros(1, np.dtype([("a", "<i4")], align=True))[0] for _ in range(3)])
 
 
+def test_a_packed_structure_is_refused_beside_an_aligned_one_of_the_same_layout() -> None:
+    fields = [("a", "<i4"), ("b", "<i4")]
+    aligned, packed = np.zeros(1, np.dtype(fields, align=True)), np.zeros(1, np.dtype(fields))
+    with pytest.raises(TypeError, match="align=True"):
+        Buffer({"a": aligned, "b": packed}, "mixed")
+
+
 def test_rows_of_arrays_in_another_order_of_shapes_share_a_form() -> None:
     short, long = np.arange(2), np.arange(5)
     value = [{"a": short, "b": long}, {"b": long, "a": short}]

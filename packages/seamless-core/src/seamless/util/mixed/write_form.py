@@ -52,7 +52,8 @@ class ArrayForms:
         TypeError
             For an array that has no form, or that the form will not give back as it is.
         """
-        key = array.dtype, array.shape, array.strides
+        dtype = array.dtype  # equal ones may be aligned or not
+        key = dtype, dtype.isalignedstruct, array.shape, array.strides
         found = self._kinds.get(key)
         if found is None:
             found = self._kinds[key] = self._new_kind(array)
