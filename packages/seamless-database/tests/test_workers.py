@@ -149,6 +149,21 @@ def test_connections_are_dealt_out_evenly(server: Server) -> None:
             connection.close()
 
 
+def test_the_number_of_connections_is_that_of_all_workers_together(file: Path) -> None:
+    with Server(file, "--workers", "2", "--max-connections", "4") as server:
+        before = {pid: sockets(pid) for pid in workers(server)}
+        opened = [socket.create_connection((server.host, server.port)) for _ in range(8)]
+        try:
+            for connection in opened:
+                # the older ones give way, which their clients see
+                connection.settimeout(PATIENCE)
+            assert [connection.recv(1) for connection in opened[:4]] == [b""] * 4
+            wait_until(lambda: [sockets(pid) - count for pid, count in before.items()] == [2, 2])
+        finally:
+            for connection in opened:
+                connection.close()
+
+
 def test_a_worker_that_is_asked_to_end_leaves_its_connections_to_the_others(
     server: Server, pair: tuple[Connection, Connection]
 ) -> None:
