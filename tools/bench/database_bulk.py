@@ -26,6 +26,7 @@ REQUESTS, QUICK_REQUESTS = 10, 3
 DISTINCT = 4
 SEED = 2026
 WANTED = 100_000
+COSTS = ("processor, a look-up", "waiting for a core")
 NOTE = f"""\
 {AT_ONCE:,} random checksums a request, all of them there. Raw SQLite looks the same results up
 one by one. The published server has no such requests."""
@@ -35,7 +36,7 @@ def run(plan: Plan) -> list[Sheet]:
     """Measure both types of request, over one connection and over two."""
     sheet = Sheet(
         "Look-ups a second, many in a request",
-        ["workload", "ours", "raw SQLite", "a request", "processor, a look-up"],
+        ["workload", "ours", "raw SQLite", "a request", *COSTS],
         notes=[NOTE],
     )
     count = QUICK_REQUESTS if plan.quick else REQUESTS
@@ -61,6 +62,7 @@ def run(plan: Plan) -> list[Sheet]:
                         Figure(raw, "/s") if kind == "transformations" else None,
                         Figure(measured.milliseconds(), "ms"),
                         Figure(measured.microseconds() / AT_ONCE, "µs"),
+                        Figure(measured.waiting(), "%"),
                     )
     return [sheet]
 
