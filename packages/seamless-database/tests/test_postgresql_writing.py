@@ -11,6 +11,7 @@ import pytest
 from database_places import Place, fresh_place
 from database_samples import checksum, record
 from own_postgres import own_server
+from sqlalchemy import bindparam, select
 
 from seamless_database import records
 from seamless_database.errors import ConflictError, DatabaseLockedError, UnavailableError
@@ -21,7 +22,7 @@ from seamless_database.postgresql.lanes import Task
 from seamless_database.postgresql.session import Session
 from seamless_database.postgresql.writing import EVERYTHING, Writing, _number, waves
 from seamless_database.protocol import from_python
-from seamless_database.statements import inserting
+from seamless_database.statements import Connection, Statement, inserting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -210,6 +211,39 @@ def test_an_error_that_nobody_foresaw_leaves_no_transaction_open(
     )
     assert idle == 0
     writing.write([put("a", 1)])
+    assert stored(place) == known(a=1)
+
+
+def test_a_server_that_stops_in_a_transaction_gives_way(
+    writing: Writing, place: Place, health: Health
+) -> None:
+    result = Statement(
+        select(Transformation.result).where(Transformation.checksum == bindparam("checksum"))
+    )
+    inside, going_on = threading.Event(), threading.Event()
+
+    def stop(connection: Connection) -> None:
+        if connection.one(result, checksum=checksum("a")) is not None:
+            # what it has read is there, so its transaction has begun
+            inside.set()
+            assert going_on.wait(30)
+        connection.run(insert, checksum=checksum("b"), result=checksum("theirs"))
+
+    insert = inserting(Transformation, "checksum", "result")
+    writing.write([put("a", 0)])
+    stopped = Task(stop, put("a", 0).keys)
+    thread = threading.Thread(target=writing.write, args=([stopped],))
+    thread.start()
+    assert inside.wait(30)
+    address = Address.of(place.target)
+    other = Session(address, patience=30)
+    task = put("a", 1)
+    Writing(other, address, 20, durable=True, health=health).write([task])
+    assert task.error is None
+    going_on.set()
+    thread.join(30)
+    other.close()
+    assert isinstance(stopped.error, UnavailableError)
     assert stored(place) == known(a=1)
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from seamless_database.postgresql.address import Address
     from seamless_database.statements import Statement
 
+#: attempts at getting rid of the answers to what has failed
+_DRAININGS = 4
 #: a text in SQL, and the values of its parameters
 Command = tuple[str, "Mapping[str, object] | None"]
 
@@ -44,6 +46,10 @@ class Session:
         self._address = address
         self._patience = patience
         self._raw: psycopg.Connection[Row] | None = None
+        # a connection never leaves its pipeline: on leaving it, the library sends the server
+        # something that ends its watch over transactions that stand still
+        self._pipeline: psycopg.Pipeline | None = None
+        self._leaving = contextlib.ExitStack()
         #: guards `_end` and `_deadline`, which `cut` looks at
         self._lock = threading.Lock()
         # the library may close its socket at any moment; this end of it stays ours
@@ -70,6 +76,7 @@ class Session:
             )
             raw.add_notice_handler(self._note)
             end = socket.socket(fileno=os.dup(raw.fileno()))
+            self._pipeline = self._leaving.enter_context(raw.pipeline())
             with self._lock:
                 self._raw, self._end = raw, end
                 self.was_cut = False
@@ -81,8 +88,15 @@ class Session:
         Raises `psycopg.Error`; those behind the one that failed were not done.
         """
         raw = self.connect()
-        with self._watched(), raw.pipeline():
-            cursors = [raw.execute(text, values) for text, values in commands]
+        assert self._pipeline is not None  # where there is a connection, there is one
+        with self._watched():
+            try:
+                cursors = [raw.execute(text, values) for text, values in commands]
+                self._pipeline.sync()
+            except Exception:
+                # what follows must not come upon the answers to these
+                self._drain(self._pipeline)
+                raise
         self.status = cursors[-1].statusmessage
         return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
 
@@ -114,6 +128,9 @@ class Session:
             end.close()
         if raw is not None:
             raw.close()
+            # now that there is nothing to wait for any more
+            with contextlib.suppress(psycopg.Error):
+                self._leaving.close()
 
     def cut(self, now: float) -> None:
         """End an exchange that should have ended before now; its thread gets to feel it."""
@@ -136,6 +153,16 @@ class Session:
         finally:
             timer.cancel()
             timer.join()
+
+    def _drain(self, pipeline: psycopg.Pipeline) -> None:
+        for _ in range(_DRAININGS):
+            try:
+                pipeline.sync()
+            except psycopg.Error:
+                # another one of them has failed, or the connection is no more
+                continue
+            return
+        self.close()
 
     @contextlib.contextmanager
     def _watched(self) -> Iterator[None]:
