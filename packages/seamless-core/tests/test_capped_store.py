@@ -212,6 +212,18 @@ def test_nothing_is_kept_of_buffers_that_are_gone(cache: BufferCache) -> None:
     assert (len(table._held), len(table._loose), len(table.scratch_marks)) == (0, 0, 0)
 
 
+def test_references_to_the_dead_do_not_pile_up(cache: BufferCache) -> None:
+    buffers = [Buffer(b"%d" % number) for number in range(5000)]
+    for made in buffers:
+        register(cache, made)
+    buffers.clear()
+    assert len(cache._weak.put_aside) > 4000
+    for number in range(5000, 5100):
+        register(cache, made := Buffer(b"%d" % number))
+    assert len(cache._weak.put_aside) < 100
+    assert len(made) == 4
+
+
 def test_100_000_short_lived_scratch_buffers_leave_bounded_traces(cache: BufferCache) -> None:
     table = cache._strong
     table.costs = CostBook(remembered=1000)

@@ -63,6 +63,16 @@ def test_only_the_living_are_counted_and_iterated() -> None:
     assert len(table) == table.count() == 2
 
 
+def test_the_dead_are_cleared_away_some_at_a_time() -> None:
+    table = WeakTable()
+    for number in range(10):
+        table.add(bytes([number]) * 32, Buffer(b"%d" % number))
+    table.clear_away(4)
+    assert len(table.put_aside) == 6
+    table.clear_away(100)
+    assert len(table.put_aside) == 0
+
+
 def test_of_many_threads_that_add_at_once_one_wins_and_all_see_it() -> None:
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BufferCache", "StrongEntry", "TempRef", "get_buffer_cache"]
 
-#: How much is remembered at most of buffers that have died, for others to clear away.
+#: How many buffers that have died are remembered before a registration clears away twice as many.
 PUT_ASIDE = 64
 
 
@@ -107,7 +107,7 @@ class BufferCache(CappedStore):
             self._join(digest, buffer, elder)
         elif len(weak.put_aside) > PUT_ASIDE:
             with self._section.lock:
-                weak.clear_away()
+                weak.clear_away(2 * PUT_ASIDE)
         # Whoever references it from now on finds it; who has waited for it is seen here.
         entry = self._strong.entries.get(digest)
         if entry is not None and entry.buffer is None:

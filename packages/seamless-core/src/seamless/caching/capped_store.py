@@ -53,7 +53,7 @@ class CappedStore:
     ) -> None:
         self.soft_cap, self.hard_cap = caps
         self._clock = clock
-        #: guards every attribute below
+        #: guards every attribute below, but for what weak table and tallies do in one step
         self._section = section
         self._weak = WeakTable()
         self._strong = StrongTable(clock)
@@ -64,7 +64,11 @@ class CappedStore:
 
     @property
     def lock(self) -> threading.RLock:
-        """The re-entrant lock of the cache, for looking at several things at one moment."""
+        """The re-entrant lock of the cache, for looking at several things at one moment.
+
+        While it is held nothing is referenced, given back or evicted by another thread; a
+        buffer that nobody references may still come and go.
+        """
         return self._section.lock
 
     @property
@@ -170,6 +174,7 @@ class CappedStore:
         after a cap has been lowered.
         """
         with self._section:
+            self._weak.clear_away()
             before = self._strong.size
             dropped = self._make_room()
             freed = before - self._strong.size

@@ -88,10 +88,12 @@ class WeakTable:
         self.clear_away()
         return len(self._known)
 
-    def clear_away(self) -> None:
-        """Forget those that have died."""
+    def clear_away(self, most: int | None = None) -> None:
+        """Forget those that have died, the first `most` of them or all."""
         table, put_aside = self._known, self.put_aside
-        while put_aside:
+        left = len(put_aside) if most is None else most
+        while left > 0 and put_aside:  # a finalizer in here may clear away as well
+            left -= 1
             known = put_aside.popleft()
             if table.get(known.digest) is known:
                 del table[known.digest]
