@@ -122,25 +122,28 @@ def _put(connection: http.client.HTTPConnection, body: dict[str, Any]) -> bool:
 def missing(where: Path | Place, acknowledged: Acknowledged) -> list[str]:
     """Name what was acknowledged and is not in the database, and what is there by halves."""
     place = where if isinstance(where, Place) else Place(str(where))
-    results = dict(place.rows("SELECT checksum, result FROM transformation"))
-    reverse = set(place.rows("SELECT checksum, result FROM rev_transformation"))
-    records = dict(place.rows("SELECT checksum, result FROM meta_data"))
-    contested = set(place.rows("SELECT checksum, result FROM irreproducible_transformation"))
+    # in one statement: what a killed server had begun, PostgreSQL may complete in between
+    tables = ("transformation", "rev_transformation", "meta_data", "irreproducible_transformation")
+    sql = " UNION ALL ".join(f"SELECT '{name}', checksum, result FROM {name}" for name in tables)
+    rows: dict[str, set[tuple[str, str]]] = {name: set() for name in tables}
+    for name, key, result in place.rows(sql):
+        rows[name].add((key, result))
+    results, reverse, records, contested = (rows[name] for name in tables)
     wrong = []
     if place.is_file:
         ((sound,),) = place.rows("PRAGMA integrity_check")
         wrong += [] if sound == "ok" else [f"integrity_check: {sound}"]
     present = {
-        "result": (acknowledged.results.items(), results.items()),
-        "result of a record": (acknowledged.records.items(), results.items()),
-        "record": (acknowledged.records.items(), records.items()),
+        "result": (acknowledged.results.items(), results),
+        "result of a record": (acknowledged.records.items(), results),
+        "record": (acknowledged.records.items(), records),
         "contest": (acknowledged.contested.items(), contested),
         # no half entries, acknowledged or not
-        "reverse row": (results.items(), reverse),
-        "transformation of a reverse row": (reverse, results.items()),
-        "transformation of a record": (records.items(), results.items()),
+        "reverse row": (results, reverse),
+        "transformation of a reverse row": (reverse, results),
+        "transformation of a record": (records, results),
     }
     for what, (wanted, found) in present.items():
         wrong += [f"no {what}: {key}" for key, _ in set(wanted) - set(found)]
-    left = results.items() & contested
+    left = results & contested
     return wrong + [f"contested and still there: {key}" for key, _ in left]
