@@ -24,13 +24,25 @@ T = TypeVar("T")
 
 #: attempts to read a file that changes under our hands where it should rest
 ATTEMPTS = 5
+#: KiB of pages that a connection keeps, if there are so many. The inner pages of the largest
+#: tables fit: among 10,000,000 rows a look-up costs 54 µs of processor time in place of 70 µs
+#: with SQLite's own 2 MiB; among 1,000 it is 42 µs.
+PAGE_CACHE = 16 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Reader:
     connection: Connection
     #: set if it reads without locks: how the file looked when it began to
     rest: resting.Rest | None = None
+    #: whether it has its cache; that takes a look at the file, and so may have to wait for a lock
+    is_ready: bool = False
+
+    def ready(self) -> Connection:
+        if not self.is_ready:
+            self.connection.command(f"PRAGMA cache_size=-{PAGE_CACHE}")
+            self.is_ready = True
+        return self.connection
 
 
 class Readers:
@@ -59,7 +71,7 @@ class Readers:
         for _ in range(ATTEMPTS):
             reader = self._take()
             try:
-                value = patiently(lambda: work(reader.connection), wait)  # noqa: B023  # used at once
+                value = patiently(lambda: work(reader.ready()), wait)  # noqa: B023  # used at once
             except sqlite3.Error:
                 if self._holds(reader):
                     self._give_back(reader)
