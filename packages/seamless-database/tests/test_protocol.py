@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: the fields of all request types
 NAMES = {
-    *("type", "checksum", "value", "result", "celltype", "subcelltype", "path"),
+    *("type", "checksum", "checksums", "value", "result", "celltype", "subcelltype", "path"),
     *("target_celltype", "bucket_kind", "label", "bucket_checksum", "captured_at"),
     "freshness_tokens",
 }
