@@ -325,6 +325,24 @@ def test_a_client_that_goes_while_it_waits_is_no_failure() -> None:
     asyncio.run(run())
 
 
+def test_a_client_that_goes_with_more_behind_its_write_is_no_failure() -> None:
+    async def run() -> None:
+        echo = Echo()
+        async with Wire(echo) as wire:
+            await wire.talk(PUT + b"one")
+            wire.send(PUT + b"two")
+            await until(lambda: echo.asked)
+            wire.send(HEAD + b"six")
+            (connection,) = wire.state.connections
+            await until(lambda: isinstance(connection, GuardedConnection) and connection.pipeline)
+            connection.transport.abort()
+            await until(lambda: not wire.state.connections)
+            echo.tell(200, b"two")
+
+    # the loop of the server is the one that minds
+    pytest.importorskip("uvloop").run(run())
+
+
 @pytest.mark.parametrize("start", [b"G", b"GET / HTTP/1.1\r\nHost", HEAD, HEAD + b"t", b"\r\n"])
 def test_a_request_may_begin_behind_another(start: bytes) -> None:
     async def run() -> None:

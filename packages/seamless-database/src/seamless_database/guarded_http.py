@@ -224,7 +224,8 @@ class GuardedConnection(HttpToolsProtocol):
     def _tell(self, way: ShortWay, cycle: RequestResponseCycle, status: int, text: bytes) -> None:
         """Answer what was taken; an answer to the last request closes the connection."""
         cycle.response_complete = True
-        if cycle.disconnected:
+        # of a client that is gone, only the last of several requests is told
+        if cycle.disconnected or self.transport.is_closing():
             return
         own, last = self.server_state.default_headers, not cycle.keep_alive
         self.transport.write(way.answer(status, text, own, last=last))
