@@ -284,6 +284,27 @@ def test_an_unreachable_server_is_trouble_for_all(health: Health) -> None:
     assert health.trouble == str(outage)
 
 
+def test_an_outage_amid_requests_that_are_done_apart_is_waited_for_once(health: Health) -> None:
+    with own_server() as postgres:
+        place = Place(postgres.url)
+        place.open().close()
+        place.change(f"ALTER TABLE transformation ADD CHECK (checksum <> '{checksum('bad')}')")
+        address = Address.of(postgres.url)
+        session = Session(address, patience=30)
+        attempts: list[None] = []
+
+        def stop(_connection: Connection) -> None:
+            attempts.append(None)
+            if len(attempts) == 2:
+                postgres.stop()
+
+        tasks = [put("bad", 1), Task(stop, ("stop",)), put("a", 1), put("b", 2)]
+        outage = Writing(session, address, WAIT, durable=True, health=health).write(tasks)
+        session.close()
+        assert outage is not None
+        assert [task.error is outage for task in tasks] == [False, True, True, True]
+
+
 @pytest.mark.parametrize(("durable", "level"), [(True, "on"), (False, "off")])
 def test_a_commit_waits_for_the_disk_if_it_has_to(
     session: Session, place: Place, health: Health, durable: bool, level: str

@@ -134,8 +134,16 @@ class Writing:
         elif what is Fault.LOST or len(tasks) == 1:
             return self._give_up(tasks, error, what)
         else:
-            for task in tasks:
-                self.write([task])
+            return self._apart(tasks)
+        return None
+
+    def _apart(self, tasks: Tasks) -> UnavailableError | None:
+        """Do each in a transaction of its own; an outage is waited for once."""
+        for number, task in enumerate(tasks, start=1):
+            outage = self.write([task])
+            if outage is not None:
+                _fail(tasks[number:], outage)
+                return outage
         return None
 
     def _give_up(self, tasks: Tasks, error: psycopg.Error, what: Fault) -> UnavailableError | None:
