@@ -11,6 +11,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from .json_parts import is_long, json_in_parts
+from .without_collection import read_without_collection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +62,7 @@ def json_loads(content: bytes) -> Any:
     ValueError
         When the content is no JSON.
     """
-    return _reader()(content)
+    return read_without_collection(_reader(), content)
 
 
 @functools.cache

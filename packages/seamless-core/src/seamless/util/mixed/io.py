@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from seamless.checksum.without_collection import read_without_collection
 from seamless.errors import BufferFormatError
 
 from . import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
@@ -93,7 +94,7 @@ def deserialize(content: bytes) -> Any:
         return _read_container(content)
     text = content.decode()
     try:
-        return json.loads(text)
+        return read_without_collection(json.loads, text)
     except (ValueError, RecursionError):  # any text is a valid array of bytes
         return np.array(content)
 
