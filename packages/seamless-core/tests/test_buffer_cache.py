@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import sys
 import threading
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 from small_cache import ABSENT, buffer, register
 
-from seamless import Buffer, set_is_worker
+from seamless import Buffer, Checksum, set_is_worker
 from seamless.caching.buffer_cache import get_buffer_cache
+from seamless.caching.weak_table import WeakTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from small_cache import Clock
 
@@ -79,6 +81,40 @@ def test_a_reference_waits_for_its_buffer(cache: BufferCache) -> None:
     cache.register(checksum, made)
     del made
     assert cache.get(checksum) is not None
+
+
+class _TableWithVisitor(WeakTable):
+    """A table of which a visitor uses the moment after a vain look-up, as a thread may."""
+
+    __slots__ = ("visit",)
+
+    visit: Callable[[], None]
+
+    def get(self, digest: bytes) -> Buffer | None:
+        found = super().get(digest)
+        if found is None:
+            self.visit()
+        return found
+
+
+@pytest.mark.parametrize("moment", [1, 2])
+def test_a_buffer_that_comes_while_a_reference_is_taken_is_held(
+    cache: BufferCache, moment: int
+) -> None:
+    made = buffer(10)
+    checksum = made.get_checksum()
+    look_ups = itertools.count(1)
+
+    def visit() -> None:
+        if next(look_ups) == moment:
+            cache.register(checksum, made)
+
+    table = _TableWithVisitor()
+    table.visit = visit
+    cache._weak = table
+    cache.incref(checksum)
+    held = cache.strong_cache[checksum].buffer
+    assert held is made
 
 
 def test_a_tempref_outlives_its_interest_while_memory_is_not_short(
@@ -221,6 +257,20 @@ def test_a_worker_has_no_cache_of_its_own() -> None:
         get_buffer_cache()
 
 
+def test_one_content_that_comes_and_goes_leaves_no_heap_of_the_dead(cache: BufferCache) -> None:
+    for _ in range(1000):
+        register(cache, buffer(1))
+    assert len(cache._weak.put_aside) < 10
+
+
+def test_buffers_that_are_only_referenced_leave_no_heap_of_the_dead(cache: BufferCache) -> None:
+    for number in range(1000):
+        checksum = Checksum(number.to_bytes(32, "big"))
+        cache.incref(checksum, buffer=buffer(1), scratch=True)
+        cache.decref(checksum)
+    assert len(cache._weak.put_aside) < 100
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_a_forked_child_is_not_locked_out() -> None:
     cache = get_buffer_cache()
@@ -240,7 +290,7 @@ def test_a_forked_child_is_not_locked_out() -> None:
         warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of fork with threads
         child = os.fork()
     if child == 0:
-        os._exit(0 if cache.get(ABSENT) is None else 1)
+        os._exit(1 if cache.is_scratch_ref(ABSENT) else 0)
     leave.set()
     holder.join()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -133,6 +133,7 @@ class BufferCache(CappedStore):
             # compares the bytes, so it is outside of the lock
             shared = elder is not None and buffer.share_content(elder)
             with self._section.lock:
+                self._weak.clear_away(2 * PUT_ASIDE)  # the elder may be among the dead
                 there = self._weak.add(digest, buffer)
                 if there is elder and not shared:
                     self._weak.replace(digest, buffer)
@@ -202,9 +203,14 @@ class BufferCache(CappedStore):
         with section.lock:
             section.depth += 1
             try:
+                if buffer is not None and len(self._weak.put_aside) > PUT_ASIDE:
+                    self._weak.clear_away(2 * PUT_ASIDE)
                 before = strong.size
                 found = self._weak.get(digest) if buffer is None else buffer
                 entry = strong.refer(digest, asked, found)
+                if entry.buffer is None and (late_comer := self._weak.get(digest)) is not None:
+                    # registered after we looked, by one who looked before there was an entry
+                    strong.fill(digest, entry, late_comer, len(late_comer))
                 entry.scratch = scratch
                 if self._trace is not None and asked is None:
                     self._trace.note(digest)

@@ -45,7 +45,8 @@ class WeakTable:
 
     def __iter__(self) -> Iterator[bytes]:
         """Iterate over the digests of those that live at this moment."""
-        return iter([digest for digest, known in list(self._known.items()) if known() is not None])
+        known = self._known.copy()  # in one step, as others add meanwhile
+        return iter([digest for digest, reference in known.items() if reference() is not None])
 
     def __len__(self) -> int:
         """Return how many live; `count` is quicker."""
