@@ -169,3 +169,25 @@ def test_a_place_that_is_not_for_a_cache_is_an_error_before_anything_is_written(
     assert repr(name) in assert_one_error_line(result)
     assert files_below(cache.parent) == before
     assert file.read_bytes() == b"one"
+
+
+@pytest.mark.parametrize("target", ["d.INDEX", "d/cache"])
+def test_a_link_to_such_a_place_is_an_error_as_well(target: str, file: Path, cache: Path) -> None:
+    cache.symlink_to(target)
+    before = files_below(cache.parent)
+    result = run_command(NAME, "d", "--cache", "cache", cwd=cache.parent)
+    assert "'cache'" in assert_one_error_line(result)
+    assert files_below(cache.parent) == before
+    assert file.read_bytes() == b"one"
+
+
+def test_a_result_that_is_a_link_to_the_cache_is_an_error(file: Path, cache: Path) -> None:
+    run_command(NAME, "d", "--cache", "cache", cwd=cache.parent)
+    index = cache.with_name("d.INDEX")
+    index.unlink()
+    index.symlink_to("cache")
+    before = cache.read_bytes()
+    result = run_command(NAME, "d", "--cache", "cache", cwd=cache.parent)
+    assert "'cache'" in assert_one_error_line(result)
+    assert cache.read_bytes() == before
+    assert file.read_bytes() == b"one"

@@ -11,7 +11,7 @@ from seamless.cli.hash_files import hash_files
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:
-    from collections.abc import Sequence, Set
+    from collections.abc import Sequence
 
     from seamless.cli.index_cache import IndexCache
 
@@ -68,7 +68,7 @@ def write_index(folder: str, cache: str | None = None) -> None:
         if os.path.isdir(target):  # noqa: PTH112 - as above
             raise CommandError(f"{target!r} has to be written, but is a directory: rename it")
     leave_out = {_relative(target, folder) for target in targets}
-    remembered = None if cache is None else _open_cache(cache, folder, leave_out)
+    remembered = None if cache is None else _open_cache(cache, folder, targets)
     tree = list_tree(folder, leave_out)
     digests = hash_files(list(tree.values())) if remembered is None else remembered.hash_tree(tree)
     content = _index(dict(zip(tree, digests, strict=True)))
@@ -78,14 +78,14 @@ def write_index(folder: str, cache: str | None = None) -> None:
         remembered.save()
 
 
-def _open_cache(cache: str, folder: str, results: Set[str]) -> IndexCache:
+def _open_cache(cache: str, folder: str, results: Sequence[str]) -> IndexCache:
     """Open a cache that is neither in the folder, and so in its index, nor one of the results."""
     from seamless.cli.index_cache import IndexCache
 
-    place = _relative(cache, folder)
-    if place in results:
+    target = os.path.realpath(cache)  # what is written: a link is followed
+    if target in map(os.path.realpath, results):
         raise CommandError(f"{cache!r} is where a result has to be written: name another file")
-    if place.partition("/")[0] != "..":
+    if any(_relative(place, folder).partition("/")[0] != ".." for place in (cache, target)):
         raise CommandError(f"{cache!r} lies in the folder that is indexed: put the cache elsewhere")
     return IndexCache(cache)
 
