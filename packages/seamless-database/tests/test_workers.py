@@ -293,6 +293,56 @@ def test_a_worker_that_cannot_start_is_a_server_that_cannot(how: str, error: str
     assert (done.stdout, done.stderr) == (f"{error}\n", "")
 
 
+def test_a_long_reason_why_a_worker_cannot_start_is_cut() -> None:
+    done = program(
+        """
+        def work(seat):
+            seat.say("x" + 4000 * "\\u00e4")
+            return 1
+        try:
+            run(work, count=1)
+        except workers.WorkerStartError as error:
+            print(ascii(str(error)[:3]), len(str(error)))
+        """
+    )
+    # in UTF-8, 4000 bytes end within a character
+    assert (done.stdout, done.stderr) == ("'x\\xe4\\xe4' 2001\n", "")
+
+
+def test_a_system_that_refuses_a_process_is_asked_again_while_the_others_serve() -> None:
+    done = program(
+        """
+        workers.LONGEST_PAUSE = 0.01
+        fork, asked = os.fork, []
+        def refusing():
+            asked.append(None)
+            if len(asked) == 3:
+                raise BlockingIOError(11, "no room")
+            return fork()
+        os.fork = refusing
+        def work(seat):
+            seat.say("ready")
+            if len(asked) == 2:
+                time.sleep(0.2)
+                return 3
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+            if len(asked) == 4:
+                os.kill(os.getppid(), signal.SIGTERM)
+            while True:
+                signal.pause()
+        print(run(work))
+        """
+    )
+    assert done.stdout.splitlines() == [
+        "ready",
+        "worker 2 of 2 ended with status 3; it is started again",
+        "a worker could not be started: [Errno 11] no room; it is tried again in 0.01 s",
+        "True",
+    ]
+    assert done.stderr == ""
+
+
 def test_a_worker_that_does_not_end_is_killed() -> None:
     done = program(
         """

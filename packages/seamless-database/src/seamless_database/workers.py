@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -138,26 +138,33 @@ class Workers:
         self._ending = True
 
     def _begin(self, worker: _Worker, signals: Sequence[int]) -> None:
-        report, told = os.pipe()
-        ours, theirs = socket.socketpair()
-        # a worker gets signals once it serves, and those that have come by then
-        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-        try:
-            pid = os.fork()
-            if pid == 0:
-                worker.report, worker.channel = report, ours
-                self._be(Seat(worker.number, self._lifeline, told, theirs, self._board))
-        except OSError as error:
-            raise WorkerStartError(f"a worker could not be started: {error}") from error
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
-        os.close(told)
-        theirs.close()
-        # a worker that takes nothing must not hold up the others
-        ours.setblocking(False)
-        worker.pid, worker.report, worker.channel = pid, report, ours
+        with ExitStack() as parted:
+            # a worker gets signals once it serves, and those that have come by then
+            signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+            parted.callback(signal.pthread_sigmask, signal.SIG_UNBLOCK, signals)
+            try:
+                worker.report, told = os.pipe()
+                parted.callback(os.close, told)
+                worker.channel, theirs = socket.socketpair()
+                parted.callback(theirs.close)
+                # a worker that takes nothing must not hold up the others
+                worker.channel.setblocking(False)
+                worker.pid = os.fork()
+                if worker.pid == 0:
+                    self._be(Seat(worker.number, self._lifeline, told, theirs, self._board))
+            except OSError as error:
+                _let_go(worker)
+                raise WorkerStartError(f"a worker could not be started: {error}") from error
         worker.begun = time.monotonic()
         worker.ready, worker.heard, worker.due = False, "", 0.0
+
+    def _begin_again(self, worker: _Worker, signals: Sequence[int]) -> None:
+        """Begin a worker that has ended; the others serve on if the system refuses."""
+        try:
+            self._begin(worker, signals)
+        except WorkerStartError as error:
+            worker.due = time.monotonic() + LONGEST_PAUSE
+            self._complain(f"{error}; it is tried again in {LONGEST_PAUSE:g} s")
 
     def _be(self, seat: Seat) -> None:
         """Be a worker; never returns."""
@@ -198,7 +205,7 @@ class Workers:
                 on_ready()
             for worker in self._workers:
                 if 0 < worker.due <= time.monotonic() and not self._ending:
-                    self._begin(worker, signals)
+                    self._begin_again(worker, signals)
             if self._is_idle():
                 return
 
@@ -242,7 +249,8 @@ class Workers:
         return max(0.0, min(moments)) if moments else None
 
     def _listen_to(self, worker: _Worker, *, started: bool) -> None:
-        word = os.read(worker.report, 4096).decode()
+        # what it says is cut to a length, perhaps within a character
+        word = os.read(worker.report, 4096).decode(errors="replace")
         if word == READY:
             worker.ready = True
         elif word:
