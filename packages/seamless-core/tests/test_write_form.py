@@ -76,6 +76,16 @@ def test_a_packed_structure_is_refused_beside_an_aligned_one_of_the_same_layout(
         Buffer({"a": aligned, "b": packed}, "mixed")
 
 
+def test_the_same_holds_for_a_structure_inside_an_aligned_one() -> None:
+    fields = [("a", "<i4"), ("b", "<i4")]
+    aligned, packed = (
+        np.zeros(1, np.dtype([("x", np.dtype(fields, align=inner))], align=True))
+        for inner in (True, False)
+    )
+    with pytest.raises(TypeError, match="align=True"):
+        Buffer({"a": aligned, "b": packed}, "mixed")
+
+
 def test_rows_of_arrays_in_another_order_of_shapes_share_a_form() -> None:
     short, long = np.arange(2), np.arange(5)
     value = [{"a": short, "b": long}, {"b": long, "a": short}]

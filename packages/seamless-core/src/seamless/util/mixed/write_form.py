@@ -52,8 +52,9 @@ class ArrayForms:
         TypeError
             For an array that has no form, or that the form will not give back as it is.
         """
-        dtype = array.dtype  # equal ones may be aligned or not
-        key = dtype, dtype.isalignedstruct, array.shape, array.strides
+        dtype = array.dtype
+        aligned = None if dtype.names is None else _aligned_at_each_depth(dtype)
+        key = dtype, aligned, array.shape, array.strides
         found = self._kinds.get(key)
         if found is None:
             found = self._kinds[key] = self._new_kind(array)
@@ -93,6 +94,13 @@ class ArrayForms:
         if len(texts) == 1:
             return text
         return re.sub(rf'{re.escape(start)}\d+"', lambda found: texts[found[0]], text)
+
+
+def _aligned_at_each_depth(dtype: np.dtype[Any]) -> tuple[Any, ...]:
+    """Tell which structures of a type are aligned: equal types may differ in that."""
+    fields = [field for field, *_ in (dtype.fields or {}).values()]
+    inner = (_aligned_at_each_depth(each) for each in fields if each.names is not None)
+    return dtype.isalignedstruct, *inner
 
 
 def _has_keys_like_marks(text: str, start: str) -> bool:
