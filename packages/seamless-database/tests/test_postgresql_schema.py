@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -14,11 +15,16 @@ from seamless_database.postgresql.address import Address
 from seamless_database.postgresql.database import PostgresDatabase
 from seamless_database.postgresql.schema import VERSION, VERSION_TABLE
 from seamless_database.postgresql.writing import EVERYTHING
+from seamless_database.protocol import from_python
+from seamless_database.records import reading
+from seamless_database.records.version import ANSWER
 from seamless_database.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from seamless_database.backend import Backend
 
 GET = {"type": "transformation", "checksum": checksum(1)}
 PUT = {**GET, "value": checksum(2)}
@@ -49,6 +55,16 @@ def test_reading_an_empty_database_creates_nothing_and_finds_nothing(place: Plac
         with place.open() as writer:
             writer.put(PUT)
             assert reader.get(GET) == checksum(2)
+
+
+def test_what_needs_no_table_is_answered_next_to_what_does(place: Place) -> None:
+    async def talk(reader: Backend) -> list[str | None]:
+        asked = [{"type": "protocol"}, GET] * 20
+        requests = [reading(from_python(request)) for request in asked]
+        return list(await asyncio.gather(*map(reader.answer, requests)))
+
+    with place.open(writable=False) as reader:
+        assert asyncio.run(talk(reader)) == [ANSWER, None] * 20
 
 
 def test_several_that_start_at_once_create_the_tables_once(place: Place) -> None:
