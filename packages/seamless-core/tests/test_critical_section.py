@@ -5,10 +5,15 @@ import threading
 from seamless.caching.critical_section import CriticalSection
 
 
+def wish(section: CriticalSection[int], number: int) -> None:
+    section.wishes.append(number)
+    section.grant_wishes()
+
+
 def test_a_wish_is_granted_at_once_outside_the_section() -> None:
     granted: list[int] = []
     section: CriticalSection[int] = CriticalSection(granted.append)
-    section.wish(1)
+    wish(section, 1)
     assert granted == [1]
 
 
@@ -17,7 +22,7 @@ def test_a_wish_from_inside_waits_until_the_section_is_left() -> None:
     section: CriticalSection[int] = CriticalSection(granted.append)
     with section:
         with section:
-            section.wish(1)
+            wish(section, 1)
         assert granted == []
     assert granted == [1]
 
@@ -25,30 +30,30 @@ def test_a_wish_from_inside_waits_until_the_section_is_left() -> None:
 def test_a_wish_may_enter_the_section_and_wish_again() -> None:
     granted: list[int] = []
 
-    def grant(wish: int) -> None:
+    def grant(number: int) -> None:
         with section:
-            granted.append(wish)
-            if wish < 3:
-                section.wish(wish + 1)
+            granted.append(number)
+            if number < 3:
+                wish(section, number + 1)
 
     section: CriticalSection[int] = CriticalSection(grant)
-    section.wish(1)
+    wish(section, 1)
     assert granted == [1, 2, 3]
 
 
 def test_no_wish_of_many_threads_is_lost() -> None:
     granted: list[int] = []
 
-    def grant(wish: int) -> None:
+    def grant(number: int) -> None:
         with section:
-            granted.append(wish)
+            granted.append(number)
 
     section: CriticalSection[int] = CriticalSection(grant)
 
     def wish_often(first: int) -> None:
         for number in range(first, first + 500):
             with section:
-                section.wish(number)
+                wish(section, number)
 
     threads = [threading.Thread(target=wish_often, args=(n * 500,)) for n in range(8)]
     for thread in threads:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from seamless.caching.references import StrongEntry, TempRef
+from seamless.caching.references import TempRef
 
 
 def test_interest_is_divided_by_the_factor_every_interval() -> None:
@@ -63,19 +63,3 @@ def test_a_fade_factor_of_one_never_fades() -> None:
 def test_impossible_terms_are_refused(terms: tuple[float, float, float]) -> None:
     with pytest.raises(ValueError, match="tempref"):
         TempRef(*terms)
-
-
-def test_an_entry_without_references_is_not_wanted() -> None:
-    assert not StrongEntry().wanted
-
-
-def test_a_tempref_makes_an_entry_wanted() -> None:
-    entry = StrongEntry()
-    entry.tempref = TempRef(1.0)
-    assert entry.wanted
-
-
-def test_a_count_makes_an_entry_wanted() -> None:
-    entry = StrongEntry()
-    entry.normal_refs = 1
-    assert entry.wanted

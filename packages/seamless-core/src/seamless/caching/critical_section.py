@@ -23,6 +23,7 @@ Wish = TypeVar("Wish")
 class CriticalSection(Generic[Wish]):
     """A re-entrant lock as a context manager, with wishes that wait until it is left.
 
+    Whoever has a wish appends it to `wishes` and calls `grant_wishes`.
     Who holds `lock` without having entered is not inside: wishes are granted at once then.
 
     Parameters
@@ -47,11 +48,6 @@ class CriticalSection(Generic[Wish]):
         self.lock.release()
         if self.wishes:
             self.grant_wishes()
-
-    def wish(self, wish: Wish) -> None:
-        """Have a wish granted: at once, or when this thread leaves the section."""
-        self.wishes.append(wish)
-        self.grant_wishes()
 
     def grant_wishes(self) -> None:
         """Grant what waits, unless this thread is inside and will do so when it leaves."""

@@ -151,11 +151,6 @@ class StrongEntry:
         self.ranked = False
 
     @property
-    def wanted(self) -> bool:
-        """Whether any reference is left."""
-        return self.normal_refs > 0 or self.tempref is not None
-
-    @property
     def scratch_tempref_only(self) -> bool:
         """Whether a scratch tempref is all that holds it."""
         return self.scratch and self.normal_refs == 0 and self.tempref is not None
