@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BufferCache", "StrongEntry", "TempRef", "get_buffer_cache"]
 
-#: How many buffers that have died are remembered before a registration clears away twice as many.
+#: How many dead buffers are remembered before the next that comes clears away twice as many.
 PUT_ASIDE = 64
 
 

@@ -1,7 +1,7 @@
 """Long lists and dicts → indented JSON, a part at a time, with a final newline.
 
 A writer that is given 200,000 records at once needs twice the memory of its result and more,
-and holds every other thread up until it is done; given a thousand at a time it does neither.
+and holds every other thread up until it is done; given two thousand at a time it does neither.
 """
 
 from __future__ import annotations
