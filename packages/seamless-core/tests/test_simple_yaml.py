@@ -79,6 +79,14 @@ def test_what_is_recognized_is_accepted_by_the_parser(lines: list[str]) -> None:
         parse_yaml(source)
 
 
+@pytest.mark.parametrize("start", ["", "- "])
+def test_deep_documents_are_left_to_the_parser(start: str) -> None:
+    step = len(start) or 1
+    lines = [f"{' ' * step * level}{start}a:" for level in range(60)]
+    assert is_simple_yaml("\n".join(lines[:20]))
+    assert not is_simple_yaml("\n".join(lines))
+
+
 def test_a_wrong_document_that_looks_simple_is_refused_as_yaml() -> None:
     with pytest.raises(ValueError, match="no valid YAML"):
         Buffer("a: 1\n  b: 2", "yaml").get_value("yaml")

@@ -21,6 +21,7 @@ _EMPTY = re.compile(r" *(?:#.*)?")
 _ENTRY = re.compile(rf"( *)(- )?(?:({_WORD}):(?: +({_VALUE}))?|({_VALUE}))(?: +#.*)? *", re.ASCII)
 _PRINTABLE = re.compile(r"[\n -~]*")
 _LONGEST = 1000  # characters; of a key, YAML allows 1024
+_DEEPEST = 50  # mappings and sequences in one another; of hundreds, a parser may have enough
 
 
 class _Level(NamedTuple):
@@ -47,6 +48,8 @@ def is_simple_yaml(source: str) -> bool:
             return False
         if dash and key:
             levels.append(_Level(len(indent) + len(dash), is_sequence=False))
+        if len(levels) > _DEEPEST:
+            return False
         opened = bool(key) and value is None
     return bool(levels)
 
