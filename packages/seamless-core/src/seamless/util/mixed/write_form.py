@@ -98,8 +98,8 @@ class ArrayForms:
 
 def _aligned_at_each_depth(dtype: np.dtype[Any]) -> tuple[Any, ...]:
     """Tell which structures of a type are aligned: equal types may differ in that."""
-    fields = [field for field, *_ in (dtype.fields or {}).values()]
-    inner = (_aligned_at_each_depth(each) for each in fields if each.names is not None)
+    fields = (dtype.fields or {}).values()
+    inner = [_aligned_at_each_depth(field[0]) for field in fields if field[0].names is not None]
     return dtype.isalignedstruct, *inner
 
 
