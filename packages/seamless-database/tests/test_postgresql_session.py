@@ -19,6 +19,8 @@ from seamless_database.statements import Statement
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from seamless_database.postgresql.session import Command
+
 ECHO = Statement(select(text(":value ::text"), literal_column("1")))
 SUICIDE = "SELECT pg_terminate_backend(pg_backend_pid())"
 
@@ -50,6 +52,28 @@ def test_those_behind_a_wrong_one_are_not_done(session: Session) -> None:
     with pytest.raises(psycopg.errors.DivisionByZero):
         session.exchange([("SELECT 1/0", None), ("INSERT INTO t VALUES (1)", None)])
     assert session.command("SELECT * FROM t") == []
+
+
+def test_commands_and_answers_may_be_large(session: Session) -> None:
+    large = {"x": "y" * 10_000_000}
+    rows = session.exchange([("SELECT %(x)s::text", large), ("SELECT length(%(x)s)", large)])
+    assert rows == [[(large["x"],)], [(10_000_000,)]]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        (("SELECT 1/0", None), psycopg.errors.DivisionByZero),
+        (("SELECT %(x)s", {"x": "\ud800"}), UnicodeEncodeError),
+    ],
+)
+def test_what_is_wrong_may_have_large_neighbours(
+    session: Session, wrong: Command, error: type[Exception]
+) -> None:
+    large = ("SELECT length(%(x)s)", {"x": "y" * 10_000_000})
+    with pytest.raises(error):
+        session.exchange([large, wrong, large])
+    assert session.command("SELECT 1") == [(1,)]
 
 
 def test_what_is_open_can_be_undone(session: Session) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import threading
 import time
@@ -21,6 +22,8 @@ from seamless_database.statements import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from psycopg.pq.abc import PGconn
 
     from seamless_database.postgresql.address import Address
     from seamless_database.statements import Statement
@@ -92,10 +95,11 @@ class Session:
         with self._watched():
             try:
                 cursors = [raw.execute(text, values) for text, values in commands]
+                _send(raw.pgconn)
                 self._pipeline.sync()
             except Exception:
                 # what follows must not come upon the answers to these
-                self._drain(self._pipeline)
+                self._drain(raw, self._pipeline)
                 raise
         self.status = cursors[-1].statusmessage
         return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
@@ -154,9 +158,10 @@ class Session:
             timer.cancel()
             timer.join()
 
-    def _drain(self, pipeline: psycopg.Pipeline) -> None:
+    def _drain(self, raw: psycopg.Connection[Row], pipeline: psycopg.Pipeline) -> None:
         for _ in range(_DRAININGS):
             try:
+                _send(raw.pgconn)
                 pipeline.sync()
             except psycopg.Error:
                 # another one of them has failed, or the connection is no more
@@ -212,6 +217,20 @@ class Reading:
     def was_interrupted(self, error: Exception) -> bool:
         """Whether an error says that it was ended in that way."""
         return isinstance(error, psycopg.errors.QueryCanceled)
+
+
+def _send(connection: PGconn) -> None:
+    """Send all that is to be sent; the library alone may wait for an answer before it has.
+
+    It does so in a pipeline, with some megabytes, and then waits for ever.
+    """
+    waiting = select.poll()
+    waiting.register(connection.socket, select.POLLIN | select.POLLOUT)
+    while connection.flush():
+        ((_, found),) = waiting.poll()
+        if found & select.POLLIN:
+            # a server whose answers nobody takes would take nothing either
+            connection.consume_input()
 
 
 def unavailable(address: Address, error: psycopg.Error, what: str) -> UnavailableError:
