@@ -14,7 +14,8 @@ import pytest
 from database_samples import checksum, record
 
 from seamless_database import Database, records
-from seamless_database.database import LONG_ROW, Durability, Later
+from seamless_database.database import LONG_ROW
+from seamless_database.durability import Durability
 from seamless_database.errors import (
     DatabaseClosedError,
     DatabaseLockedError,
@@ -22,6 +23,7 @@ from seamless_database.errors import (
     ReadOnlyError,
     RequestError,
 )
+from seamless_database.later import Later
 from seamless_database.protocol import from_python
 
 if TYPE_CHECKING:

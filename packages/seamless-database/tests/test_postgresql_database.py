@@ -16,7 +16,6 @@ from database_server import PATIENCE
 from own_postgres import own_server
 
 from seamless_database import records
-from seamless_database.database import Later
 from seamless_database.errors import (
     DatabaseClosedError,
     ReadOnlyError,
@@ -24,6 +23,7 @@ from seamless_database.errors import (
     ServerError,
     UnavailableError,
 )
+from seamless_database.later import Later
 from seamless_database.postgresql.address import Address
 from seamless_database.postgresql.database import PostgresDatabase
 from seamless_database.protocol import from_python

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from seamless_database.errors import OptionError, ServerError
 from seamless_database.postgresql.address import Address, is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Any, Literal
 
     from seamless_database import records
-    from seamless_database.database import Durability, Later
+    from seamless_database.durability import Durability
     from seamless_database.figures import Commits
+    from seamless_database.later import Hear, Later
     from seamless_database.statements import InterruptibleConnection
     from seamless_database.turns import Turns
     from seamless_database.writer import Tell
 
 T = TypeVar("T")
-#: hears what was found, None being a miss, or the error
-Hear = Callable[[str | None, BaseException | None], None]
 
 _SQLITE = "sqlite://"
 
@@ -144,7 +142,8 @@ def open_database(
     turns
         for one of several processes of one server: see `Database`
     """
-    from seamless_database.database import Database, Durability
+    from seamless_database.database import Database
+    from seamless_database.durability import Durability
 
     level = durability or Durability.FULL
     text = str(target)

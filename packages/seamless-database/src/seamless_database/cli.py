@@ -176,7 +176,7 @@ class _Run:
         # the heavy imports come late, so that --help and mistakes are answered at once
         with _loading():
             from seamless_database.backend import open_database, shown
-            from seamless_database.database import Durability
+            from seamless_database.durability import Durability
             from seamless_database.listening import listen
             from seamless_database.postgresql.address import is_url
             from seamless_database.together import Serving

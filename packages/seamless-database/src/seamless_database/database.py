@@ -9,7 +9,6 @@ in plain mode, and has one writer at most. Acknowledged means synced, in both.
 from __future__ import annotations
 
 import asyncio
-import enum
 import sqlite3
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from seamless_database import records, schema
 from seamless_database.connection import Connection, patiently
+from seamless_database.durability import Durability
 from seamless_database.errors import (
     DatabaseClosedError,
     DatabaseLockedError,
@@ -28,6 +28,7 @@ from seamless_database.errors import (
     UnavailableError,
 )
 from seamless_database.filesystem import is_network
+from seamless_database.later import Later
 from seamless_database.ownership import Ownership
 from seamless_database.protocol import from_python
 from seamless_database.readers import Readers
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from seamless_database.backend import Hear
     from seamless_database.figures import Commits
+    from seamless_database.later import Hear
     from seamless_database.transactions import Work
     from seamless_database.turns import Turns
     from seamless_database.writer import Tell
@@ -52,21 +53,6 @@ LOCK_WAIT = 5.0
 READERS = 4
 #: bytes of a row that are not read on the spot: 60 MB would hold up an event loop for 0.3 s
 LONG_ROW = 256 * 1024
-
-
-class Later(enum.Enum):
-    """In place of an answer that would hold up an event loop."""
-
-    LATER = enum.auto()
-
-
-class Durability(enum.Enum):
-    """What an acknowledged write survives; a process that is killed, in any case."""
-
-    #: power cuts too: the answer comes after the sync
-    FULL = "full"
-    #: a power cut may take the last moments with it, but leaves the file sound
-    RELAXED = "relaxed"
 
 
 #: in WAL mode or not -> SQLite's word. In a plain journal, only EXTRA also syncs the removal of

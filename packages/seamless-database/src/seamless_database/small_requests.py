@@ -14,8 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from seamless_database.answers import DONE, MISS, Answer, refusal
-from seamless_database.database import Later
 from seamless_database.errors import DatabaseError
+from seamless_database.later import Later
 from seamless_database.protocol import decode
 from seamless_database.records import reading, writing
 from seamless_database.tally import Client, Exchange

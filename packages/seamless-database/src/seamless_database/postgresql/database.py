@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import psycopg
 
 from seamless_database import records
-from seamless_database.database import Durability, Later
+from seamless_database.durability import Durability
 from seamless_database.errors import (
     DatabaseClosedError,
     DatabaseError,
@@ -24,11 +24,12 @@ from seamless_database.errors import (
     ServerError,
     UnavailableError,
 )
+from seamless_database.later import Later
 from seamless_database.postgresql import schema
 from seamless_database.postgresql.bulk import fetched
 from seamless_database.postgresql.foresight import complete
 from seamless_database.postgresql.health import Health, Watch
-from seamless_database.postgresql.lanes import Lanes, Task
+from seamless_database.postgresql.lanes import Lanes, Task, one_by_one
 from seamless_database.postgresql.session import Reading, Session
 from seamless_database.postgresql.sessions import Sessions
 from seamless_database.postgresql.writing import Writing
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from seamless_database.backend import Hear
     from seamless_database.figures import Commits
+    from seamless_database.later import Hear
     from seamless_database.postgresql.address import Address
     from seamless_database.writer import Tell
 
@@ -250,11 +251,9 @@ class PostgresDatabase:
         except UnavailableError as error:
             outage = error if self._health.failures != failures else None
             if outage is None and len(tasks) > 1:
-                for task in tasks:
-                    self._look_up([task])
-            else:
-                for task in tasks:
-                    task.fail(error)
+                return one_by_one(self._look_up, tasks)
+            for task in tasks:
+                task.fail(error)
             return outage
         return None
 

@@ -44,6 +44,19 @@ class Task(Piece[T]):
         self.error = error
 
 
+def one_by_one(
+    handle: Callable[[list[Task[T]]], UnavailableError | None], tasks: list[Task[T]]
+) -> UnavailableError | None:
+    """Handle each task apart from the others; an outage is waited for once."""
+    for number, task in enumerate(tasks, start=1):
+        outage = handle([task])
+        if outage is not None:
+            for other in tasks[number:]:
+                other.fail(outage)
+            return outage
+    return None
+
+
 def _nobody(_value: object, _error: Exception | None) -> None:
     """Nobody wants to know."""
 

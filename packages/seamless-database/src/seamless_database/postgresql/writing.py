@@ -23,6 +23,7 @@ from seamless_database.figures import Commits
 from seamless_database.postgresql.bulk import changing, fetched
 from seamless_database.postgresql.dialect import Fault, fault
 from seamless_database.postgresql.foresight import complete
+from seamless_database.postgresql.lanes import one_by_one
 from seamless_database.postgresql.session import Command, unavailable
 
 if TYPE_CHECKING:
@@ -134,16 +135,7 @@ class Writing:
         elif what is Fault.LOST or len(tasks) == 1:
             return self._give_up(tasks, error, what)
         else:
-            return self._apart(tasks)
-        return None
-
-    def _apart(self, tasks: Tasks) -> UnavailableError | None:
-        """Do each in a transaction of its own; an outage is waited for once."""
-        for number, task in enumerate(tasks, start=1):
-            outage = self.write([task])
-            if outage is not None:
-                _fail(tasks[number:], outage)
-                return outage
+            return one_by_one(self.write, tasks)
         return None
 
     def _give_up(self, tasks: Tasks, error: psycopg.Error, what: Fault) -> UnavailableError | None:

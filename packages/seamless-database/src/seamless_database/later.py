@@ -1,0 +1,15 @@
+"""How an answer is given that is not at hand: the sign for it, and who hears it then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+
+#: hears what was found, None being a miss, or the error
+Hear = Callable[[str | None, BaseException | None], None]
+
+
+class Later(Enum):
+    """In place of an answer that would hold up an event loop."""
+
+    LATER = auto()
