@@ -69,9 +69,11 @@ class Buffer:
         self._checksum = None
         self._registered = False
         self._elder = None
-        # most are made of bytes: this spares them a call
-        plain_bytes = celltype is None and type(value) is bytes
-        self._content = value if plain_bytes else _content_of(value, celltype)
+        # most are made of bytes or have a cell type: this spares them a call
+        if celltype is not None:
+            self._content = _serializer()(value, celltype)
+        else:
+            self._content = value if type(value) is bytes else _content_of(value)
         if checksum is not None:
             checksum = Checksum(checksum)
             if verify:
@@ -325,9 +327,7 @@ class Buffer:
         )
 
 
-def _content_of(value: Any, celltype: str | None) -> bytes:
-    if celltype is not None:
-        return _serializer()(value, celltype)
+def _content_of(value: Any) -> bytes:
     if isinstance(value, Buffer):
         return value._content
     if isinstance(value, bytes):

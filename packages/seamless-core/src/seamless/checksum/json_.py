@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from .json_parts import is_long, json_in_parts
+from .json_parts import MAY_BE_LONG, PART, json_in_parts
 from .without_collection import read_without_collection
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def json_dumps_bytes(obj: Any) -> bytes:
 def json_line(obj: Any) -> bytes:
     """Do what `json_dumps_bytes` does, with a final newline; cell types are stored so."""
     dumps, options = _writer()
-    if is_long(obj):
+    if type(obj) in MAY_BE_LONG and len(obj) > PART:  # `is_long` without its call
         return json_in_parts(obj, lambda part: dumps(part, None, options))
     return dumps(obj, None, options) + b"\n"  # a copy: orjson's own holds up to eight times as much
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_PART = 2000  # entries; a millisecond's work where each has a few entries of its own
+PART = 2000  # entries; a millisecond's work where each has a few entries of its own
+#: what can have so many; subclasses are left to the writer
+MAY_BE_LONG = (dict, list)
 
 
 def is_long(value: Any) -> bool:
     """Whether a value has more entries than are written at once."""
-    return type(value) in (list, dict) and len(value) > _PART
+    return type(value) in MAY_BE_LONG and len(value) > PART
 
 
 def json_in_parts(value: list[Any] | dict[Any, Any], dumps: Callable[[Any], bytes]) -> bytes:
@@ -45,6 +47,6 @@ def json_in_parts(value: list[Any] | dict[Any, Any], dumps: Callable[[Any], byte
 def _parts(value: list[Any] | dict[Any, Any]) -> Iterator[list[Any] | dict[Any, Any]]:
     entries = value if isinstance(value, list) else sorted(value)
     start = 0
-    while part := entries[start : start + _PART]:
+    while part := entries[start : start + PART]:
         yield part if isinstance(value, list) else {key: value[key] for key in part}
-        start += _PART
+        start += PART

@@ -13,6 +13,9 @@ from seamless.checksum_class import Checksum
 
 from .celltypes import codec_of
 
+#: what is no value, but stands for one; looked for at once, since most values are neither
+_OURS = (Buffer, Checksum)
+
 
 def serialize_sync(value: Any, celltype: str) -> bytes:
     """Write a value as the canonical bytes of a cell type.
@@ -32,14 +35,20 @@ def serialize_sync(value: Any, celltype: str) -> bytes:
         For a value the cell type can't hold.
     """
     to_bytes = codec_of(celltype).to_bytes
-    if isinstance(value, Checksum):
-        raise TypeError(
-            f"a Checksum is no {celltype} value; store its text (hex()), or resolve it first"
-        )
+    if isinstance(value, _OURS):
+        value = _content_of(value, celltype)
     try:
-        return to_bytes(value.content if isinstance(value, Buffer) else value)
+        return to_bytes(value)
     except RecursionError:
         raise ValueError("the value is nested too deeply, or in itself, to be stored") from None
+
+
+def _content_of(value: Buffer | Checksum, celltype: str) -> bytes:
+    if isinstance(value, Buffer):
+        return value.content
+    raise TypeError(
+        f"a Checksum is no {celltype} value; store its text (hex()), or resolve it first"
+    )
 
 
 async def serialize(value: Any, celltype: str) -> bytes:
