@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ ROW = "SEAMLESS_COMPAT_ROW"
 WHEELS = "SEAMLESS_WHEELS"
 #: seconds that building or installing may take
 PATIENCE = 600
+#: seconds between two looks at what another process is making
+PAUSE = 0.2
 
 
 class SetupError(RuntimeError):
@@ -71,27 +74,42 @@ def environment() -> Iterator[Environment]:
     made = Environment(row, versions, HOME / f"{row}-{key}")
     HOME.mkdir(parents=True, exist_ok=True)
     with (HOME / f"{row}-{key}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        if not _is_current(made):
-            _update(made, requirements, lock)
+        while not _is_current_for(made, lock):
+            if _is_alone(lock):
+                _update(made, requirements)
+            else:  # another process makes it, or has just made it
+                time.sleep(PAUSE)
         yield made
 
 
-def _update(made: Environment, requirements: list[str], lock: IO[str]) -> None:
-    fcntl.flock(lock, fcntl.LOCK_EX)
+def _is_current_for(made: Environment, lock: IO[str]) -> bool:
+    """Tell whether the environment can be used; from now on it stays as it is."""
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    return _is_current(made)
+
+
+def _is_alone(lock: IO[str]) -> bool:
+    """Keep everybody else out, if nobody uses the environment."""
+    # let go first: of two who want to change it, each would wait for the other
+    fcntl.flock(lock, fcntl.LOCK_UN)
     try:
-        sources = _sources()
-        wheels = _wheels(sources)
-        if not (made.folder / "complete").is_file():
-            _run(sys.executable, "-m", "venv", "--clear", made.folder)
-            _pip(made, *requirements, *wheels)
-            (made.folder / "complete").touch()
-        elif not _is_current(made):
-            _pip(made, "--no-deps", "--force-reinstall", *wheels)
-            _pip(made, *wheels)  # what they may ask for since
-        (made.folder / "wheels").write_text(sources)
-    finally:
-        fcntl.flock(lock, fcntl.LOCK_SH)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _update(made: Environment, requirements: list[str]) -> None:
+    sources = _sources()
+    wheels = _wheels(sources)
+    if not (made.folder / "complete").is_file():
+        _run(sys.executable, "-m", "venv", "--clear", made.folder)
+        _pip(made, *requirements, *wheels)
+        (made.folder / "complete").touch()
+    elif not _is_current(made):
+        _pip(made, "--no-deps", "--force-reinstall", *wheels)
+        _pip(made, *wheels)  # what they may ask for since
+    (made.folder / "wheels").write_text(sources)
 
 
 def _is_current(made: Environment) -> bool:
