@@ -3,12 +3,12 @@ from __future__ import annotations
 import gc
 import itertools
 import os
-import sys
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 from small_cache import ABSENT, buffer, register
+from threads_at_once import run_at_once
 
 from seamless import Buffer, Checksum, set_is_worker
 from seamless.caching.buffer_cache import get_buffer_cache
@@ -312,16 +312,7 @@ def test_counts_add_up_after_many_threads(cache: BufferCache) -> None:
         except Exception as error:  # noqa: BLE001 - the thread's outcome is asserted below
             errors.append(error)
 
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=work) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(before)
+    run_at_once(work, 8)
     assert errors == []
     assert all(entry.normal_refs == 0 for entry in cache.strong_cache.values())
     assert cache.stats()["strong_bytes"] == 8

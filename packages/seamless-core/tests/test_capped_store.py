@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import gc
-import sys
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 from small_cache import ABSENT, buffer, register, tempref
+from threads_at_once import run_at_once
 
 from seamless import Buffer, Checksum
 from seamless.caching.buffer_cache import BufferCache
@@ -259,15 +259,6 @@ def test_no_look_up_of_many_threads_goes_uncounted(cache: BufferCache) -> None:
             cache.get(checksum)
             cache.get(ABSENT)
 
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=look_up) for _ in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(before)
+    run_at_once(look_up, 6)
     numbers = cache.stats()
     assert (numbers["hits"], numbers["misses"], len(made)) == (12_000, 12_000, 10)

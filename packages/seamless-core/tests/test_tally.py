@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import sys
-import threading
+from threads_at_once import run_at_once
 
 from seamless.caching.tally import Tally
 
@@ -21,14 +20,5 @@ def test_no_count_of_many_threads_is_lost() -> None:
         for _ in range(5000):
             next(tally)
 
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=count) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(before)
+    run_at_once(count, 8)
     assert tally.total() == 40_000
