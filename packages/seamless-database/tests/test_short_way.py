@@ -22,9 +22,6 @@ def learnt(headers: list[tuple[bytes, bytes]]) -> bool:
     return way.body(data) == b"abc"
 
 
-# what is known
-
-
 def test_a_head_that_came_before_is_known_with_any_body() -> None:
     way = ShortWay(Echo())
     assert way.body(HEAD + b"abc") is None
@@ -112,6 +109,3 @@ def test_an_answer_has_the_headers_of_the_server() -> None:
 def test_the_last_answer_says_so() -> None:
     answer = ShortWay(Echo()).answer(200, b"OK", [], last=True)
     assert answer.endswith(b"\r\nconnection: close\r\n\r\nOK")
-
-
-# which way a connection goes
