@@ -161,6 +161,19 @@ def test_what_is_no_request_is_answered_400(empty: Server, method: str, body: ob
     assert_error(empty.ask(method, body), 400)
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+@pytest.mark.parametrize(
+    ("start", "rest"),
+    [(b"", b"x"), (b"", b"\xff"), (b"", b"["), (b"", b"9"), (b'{"type": "metadata"}', b" ")],
+)
+def test_a_large_body_is_refused_in_the_words_for_a_small_one(
+    empty: Server, method: str, start: bytes, rest: bytes
+) -> None:
+    large = empty.ask(method, start + rest * 400_000)
+    assert_error(large, 400)
+    assert large.text == empty.ask(method, start + rest * 8_000).text
+
+
 @pytest.mark.parametrize("kind", sorted(set(READS) - NEVER_MISSED))
 def test_a_miss_is_answered_404(empty: Server, kind: str) -> None:
     answer = empty.get(kind, **READS[kind])
@@ -266,7 +279,7 @@ def test_a_record_comes_back_to_the_last_digit(server: Server) -> None:
 
 
 def test_a_large_record_comes_back_whole(server: Server) -> None:
-    value = record(TF, ONE, ascii="x" * 5_000_000, other="é" * 1_000_000)
+    value = record(TF, ONE, ascii="x" * 3_000_000, other="é" * 500_000)
     assert server.put("metadata", **KEY, result=ONE, value=value).text == "OK"
     for _ in range(2):
         assert server.get("metadata", **KEY).json() == value

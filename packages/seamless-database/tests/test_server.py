@@ -285,6 +285,13 @@ def test_a_body_above_the_limit_is_refused(file: Path) -> None:
         assert server.get("buffer_info", checksum=checksum(1)).status == 404
 
 
+def test_a_body_above_8_mib_is_refused_by_default(server: Server) -> None:
+    small = b'{"type": "protocol"}'
+    body = small + b" " * (8 * 1024 * 1024 - len(small))
+    assert server.ask("GET", body).status == 200
+    assert server.ask("GET", body + b" ").status == 413
+
+
 def test_an_endless_body_is_cut_off(file: Path) -> None:
     with Server(file, "--max-body", "10KB") as server, connect(server) as client:
         client.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -300,7 +307,7 @@ def test_an_endless_body_is_cut_off(file: Path) -> None:
 
 
 def test_a_large_body_is_taken(server: Server) -> None:
-    value = record(checksum(1), checksum(2), x="é" * 2_000_000)
+    value = record(checksum(1), checksum(2), x="é" * 1_000_000)
     put = server.put("metadata", checksum=checksum(1), result=checksum(2), value=value)
     assert put.status == 200
     assert server.get("metadata", checksum=checksum(1)).json() == value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from starlette.applications import Starlette
@@ -17,7 +18,6 @@ from seamless_database import metrics, openapi
 from seamless_database.activity import Activity
 from seamless_database.answers import DONE, JSON, MISS, PIECE, Answer, refusal
 from seamless_database.bodies import LARGE_BODY, MAX_BODY, Bodies
-from seamless_database.checking import Checker
 from seamless_database.errors import (
     DatabaseClosedError,
     ReadOnlyError,
@@ -25,9 +25,8 @@ from seamless_database.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from seamless_database.figures import UNKNOWN
 from seamless_database.protocol import Fields, decode
-from seamless_database.records import READS, WRITES, reading, writing
+from seamless_database.records import reading, writing
 from seamless_database.small_requests import SmallRequests
 from seamless_database.tally import METHODS, Exchange, Tally
 
@@ -46,8 +45,6 @@ T = TypeVar("T")
 HEALTHCHECK = "/healthcheck"
 #: what a request is counted as whose client went away before it was answered
 GONE = 499
-#: what a class of requests is called
-_NAMES: dict[type, str] = {kind: name for table in (READS, WRITES) for name, kind in table.items()}
 
 _CLOSE = (b"connection", b"close")
 _SCHEMES = (b'Bearer realm="seamless-database"', b'Basic realm="seamless-database"')
@@ -74,18 +71,16 @@ def create_app(
 
     A seat is the place of one worker among several; whoever has it posts the metrics there.
     """
-    checker = Checker()
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
-        checker.close()
         endpoint.close()
 
     app = Application(lifespan=lifespan)
     tally = Tally(activity or Activity(), log)
     app.metrics = metrics.Metrics(database, tally.requests, seat)
-    endpoint = _Endpoint(database, checker, tally, app.metrics, max_body=max_body, tokens=tokens)
+    endpoint = _Endpoint(database, tally, app.metrics, max_body=max_body, tokens=tokens)
     app.small_requests = SmallRequests(database, tally, tokens, max_body)
     # what no route claims: the protocol is spoken on every path
     app.router.default = endpoint
@@ -96,7 +91,6 @@ class _Endpoint:
     def __init__(
         self,
         database: Backend,
-        checker: Checker,
         tally: Tally,
         metrics: metrics.Metrics,
         *,
@@ -107,7 +101,8 @@ class _Endpoint:
         self._tokens = tokens
         self._activity = tally.activity
         self._bodies = Bodies(max_body, tally.activity)
-        self._checker = checker
+        # one at a time, because the values of one large body may take some hundred megabytes
+        self._parser = ThreadPoolExecutor(1, thread_name_prefix="seamless-database-parser")
         self._tally = tally
         self._metrics = metrics
         self._description = openapi.document(writable=database.writable, secured=tokens is not None)
@@ -134,8 +129,9 @@ class _Endpoint:
         self._tally.add(exchange, answer.status, size)
 
     def close(self) -> None:
-        """Give up what nobody waits for any more."""
+        """Stop counting rows, and end the thread that parses large bodies."""
         self._metrics.close()
+        self._parser.shutdown()
 
     async def _page(self, scope: Scope) -> Answer:
         if self._tokens is not None:
@@ -215,14 +211,17 @@ class _Endpoint:
         return DONE
 
     async def _checked(self, body: bytes, check: Callable[[Fields], T], exchange: Exchange) -> T:
-        """Read a body and check its fields."""
+        """Parse a body and check its fields, a large one in a thread."""
         if len(body) <= LARGE_BODY:
-            fields = decode(body)
-            exchange.type = fields.kind
-            return check(fields)
-        request = await self._checker.check(check, body)
-        exchange.type = _NAMES.get(type(request), UNKNOWN)
-        return request
+            return _parse(body, check, exchange)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._parser, _parse, body, check, exchange)
+
+
+def _parse(body: bytes, check: Callable[[Fields], T], exchange: Exchange) -> T:
+    fields = decode(body)
+    exchange.type = fields.kind
+    return check(fields)
 
 
 def _health(trouble: str | None) -> Answer:

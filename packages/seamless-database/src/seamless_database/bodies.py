@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
     from seamless_database.activity import Activity
 
-#: bytes of a body that are taken by default
-MAX_BODY = 64 * 1024 * 1024
-#: bodies above are large: few at a time, and checked in another process
+#: bytes of a body that are taken by default. A list of 10,000 checksums or the largest buffer info
+#: has about 1 MiB, so only an execution record may be larger.
+MAX_BODY = 8 * 1024 * 1024
+#: bodies above are large: few at a time, and parsed in a thread
 LARGE_BODY = 256 * 1024
 #: large bodies in memory at a time, from their arrival to their answer
 ROOM = 8

@@ -95,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument(
         "--max-body",
-        default="64MiB",
+        default="8MiB",
         metavar="SIZE",
         help="take request bodies of at most this size (default: %(default)s)",
     )
@@ -321,7 +321,7 @@ def _seconds(option: str, seconds: float) -> float:
 def _size(text: str) -> int:
     match = re.fullmatch(r"([0-9]{1,15})\s*([KMG]i?B)?", text)
     if match is None or not int(match[1]):
-        raise OptionError(f"--max-body must be a size such as 64MiB, not {text!r}")
+        raise OptionError(f"--max-body must be a size such as 8MiB, not {text!r}")
     return int(match[1]) * _UNITS[match[2] or ""]
 
 
