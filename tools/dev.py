@@ -7,6 +7,7 @@
     python3 tools/dev.py build           wheels and source archives, into dist/
     python3 tools/dev.py compat [ROW]    our wheels beside published neighbours, row by row
     python3 tools/dev.py matrix [ROW]    golden bytes and protocol, oldest and newest libraries
+    python3 tools/dev.py mutate [PATH]   small faults in the sources, and whether a test notices
     python3 tools/dev.py bench [SUITE]   beside the published packages; --quick for a first look
 
 Needs a stock python3 (>= 3.10) with venv, and a package index. Everything it makes stays
@@ -38,6 +39,7 @@ COMMANDS = {
     "build": ["build:dist"],
     "compat": ["default:compat"],
     "matrix": ["default:matrix"],
+    "mutate": ["test:mutate"],
     "bench": ["bench:bench"],
 }
 

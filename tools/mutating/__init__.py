@@ -1,0 +1,1 @@
+"""The parts of the mutation run: mutants, the tests that reach them, and their trials."""

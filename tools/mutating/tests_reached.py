@@ -1,0 +1,42 @@
+"""A pytest plugin: says to coverage which test runs, and writes how long each took and its end.
+
+A subprocess cannot be told when the next test begins; what it reaches counts for every test of the
+file that started it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import coverage
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: the file that the outcomes are appended to
+OUTCOMES = "MUTATION_OUTCOMES"
+#: the context of subprocesses, as the configuration of coverage names it
+CONTEXT = "MUTATION_CONTEXT"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Tell this process which test comes, and its subprocesses which file."""
+    os.environ[CONTEXT] = item.nodeid.partition("::")[0]
+    measured = coverage.Coverage.current()
+    if measured is not None:
+        measured.switch_context(item.nodeid)
+    return (yield)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Append one line for each phase; short lines are written whole by several processes."""
+    if hasattr(report, "node"):
+        return  # the process that runs no tests of its own hears of each again
+    line = json.dumps([report.nodeid, report.duration, report.outcome])
+    with Path(os.environ[OUTCOMES]).open("a") as file:
+        file.write(line + "\n")
