@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import stat
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from seamless.atomic_file import write_atomically
+from seamless import Buffer
+from seamless.atomic_file import replace_entry, write_atomically
+from seamless.cli.files import write_sidecar
+from seamless.util.mount_directory import write_to_directory
 
 
 def permissions(path: Path) -> int:
@@ -26,14 +38,14 @@ def test_a_replaced_file_keeps_its_permissions(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
     path.chmod(0o640)
-    write_atomically(path, b"new", durable=True)
+    write_atomically(path, b"new")
 
     assert path.read_bytes() == b"new"
     assert permissions(path) == 0o640
 
 
-def test_permissions_can_be_asked_for(tmp_path: Path) -> None:
-    write_atomically(tmp_path / "file", b"", mode=0o444)
+def test_an_entry_gets_the_permissions_that_are_asked_for(tmp_path: Path) -> None:
+    replace_entry(tmp_path / "file", b"", 0o444)
     assert permissions(tmp_path / "file") == 0o444
 
 
@@ -59,3 +71,172 @@ def test_a_name_of_the_longest_length_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 255)
     write_atomically(path, b"x")
     assert path.read_bytes() == b"x"
+
+
+# -- links, named pipes, devices ------------------------------------------------------
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Iterator[tuple[Path, list[bytes]]]:
+    """A named pipe with a reader, and what the reader has got when the writer has closed it."""
+    path, received = tmp_path / "fifo.CHECKSUM", list[bytes]()
+    os.mkfifo(path)
+    reader = threading.Thread(target=lambda: received.append(path.read_bytes()), daemon=True)
+    reader.start()
+    yield path, received
+    with contextlib.suppress(OSError):  # lets a reader go that nothing was written to
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+    reader.join()
+
+
+BUFFER = Buffer(b"content")
+HEX_LINE = BUFFER.get_checksum().hex().encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("save", "expected"),
+    [
+        (BUFFER.save, b"content"),
+        (BUFFER.get_checksum().save, HEX_LINE),
+        (lambda path: write_to_directory(path.parent, {path.name: b"content"}), b"content"),
+        (lambda path: write_sidecar(str(path), HEX_LINE), HEX_LINE),
+    ],
+    ids=["buffer", "checksum", "folder", "sidecar"],
+)
+def test_a_named_pipe_is_written_to(
+    fifo: tuple[Path, list[bytes]], save: Callable[[Path], object], expected: bytes
+) -> None:
+    path, received = fifo
+    save(path)
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    deadline = time.monotonic() + 30
+    while not received and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert received == [expected]
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_device_is_written_to(tmp_path: Path) -> None:
+    (tmp_path / "device").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        BUFFER.save(tmp_path / "device")
+    BUFFER.save("/dev/null")
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
+def test_standard_output_is_written_to_where_it_goes_to_a_file(tmp_path: Path) -> None:
+    code = """
+        import os
+        from seamless import Buffer
+        Buffer(b"saved").save("/dev/stdout")
+        os.lseek(1, 0, os.SEEK_END)
+        os.write(1, b", then printed")
+    """
+    with (tmp_path / "output").open("wb") as output:
+        subprocess.run([sys.executable, "-c", textwrap.dedent(code)], stdout=output, check=True)
+    assert (tmp_path / "output").read_bytes() == b"saved, then printed"
+
+
+def test_an_entry_that_is_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "target").write_bytes(b"somebody's own")
+    (tmp_path / "link").symlink_to("target")
+    replace_entry(tmp_path / "link", b"new", 0o444)
+
+    assert not (tmp_path / "link").is_symlink()
+    assert (tmp_path / "link").read_bytes() == b"new"
+    assert (tmp_path / "target").read_bytes() == b"somebody's own"
+
+
+def test_an_entry_that_is_a_named_pipe_is_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    replace_entry(tmp_path / "fifo", b"new", 0o444)
+    assert (tmp_path / "fifo").read_bytes() == b"new"
+
+
+# -- permissions ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o400])
+def test_content_is_never_readable_by_more_than_the_final_file(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    seen: set[int] = set()
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            for entry in os.scandir(tmp_path):
+                with contextlib.suppress(FileNotFoundError):
+                    seen.add(stat.S_IMODE(entry.stat().st_mode))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    before = os.umask(0)
+    try:
+        for _ in range(100):
+            write_atomically(path, bytes(1 << 18))
+    finally:
+        os.umask(before)
+        over.set()
+        watcher.join()
+    assert permissions(path) == mode
+    assert all(found & ~mode & 0o077 == 0 for found in seen), [oct(found) for found in seen]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file to another user")
+def test_a_file_of_another_user_stays_theirs(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    os.chown(path, 12345, 23456)
+    write_atomically(path, b"new")
+    assert (path.stat().st_uid, path.stat().st_gid) == (12345, 23456)
+
+
+@pytest.fixture
+def shared_folder() -> Iterator[Path]:
+    """A folder that an ordinary user may use; root becomes one until the test is over."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        root = os.geteuid() == 0
+        try:
+            yield Path(name)
+        finally:
+            if root:
+                os.seteuid(0)
+                os.setegid(0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_a_group_that_can_not_be_kept_gets_no_access(shared_folder: Path) -> None:
+    path = shared_folder / "file"
+    path.write_bytes(b"old")
+    os.chown(path, 0, 0)
+    path.chmod(0o662)
+    os.setegid(12345)
+    os.seteuid(12345)
+    write_atomically(path, b"new")
+    assert path.stat().st_gid == 12345
+    assert permissions(path) == 0o622
+
+
+def test_a_file_that_is_protected_from_writing_is_not_replaced(shared_folder: Path) -> None:
+    path = shared_folder / "file"
+    path.write_bytes(b"old")
+    path.chmod(0o444)
+    if os.geteuid() == 0:
+        os.chown(path, 12345, -1)
+        os.seteuid(12345)
+    with pytest.raises(PermissionError, match="file"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+
+
+# -- names ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ü" * 127, "n" * 240, "😀" * 63, "\udcff" * 255, "a\nb"])
+def test_every_name_that_the_file_system_allows_can_be_written(tmp_path: Path, name: str) -> None:
+    Buffer(b"content").save(tmp_path / name)
+    assert os.listdir(tmp_path) == [name]
+    assert (tmp_path / name).read_bytes() == b"content"

@@ -205,6 +205,36 @@ def test_what_is_there_already_is_not_written_again(directory: BufferDirectory) 
     assert path.stat().st_ino == before
 
 
+@pytest.mark.parametrize("content", [b"somebody's own", CONTENT])
+@pytest.mark.parametrize("layout", ["prefix", "flat"])
+def test_an_entry_that_is_a_link_is_replaced_and_its_target_kept(
+    directory: BufferDirectory, tmp_path: Path, layout: str, content: bytes
+) -> None:
+    own = tmp_path / "own"
+    own.write_bytes(content)
+    if layout == "flat":
+        place(directory, named(b"other").hex(), b"other")
+    entry = directory.path / (NAME.hex()[:2] if layout == "prefix" else "") / NAME.hex()
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    if layout == "prefix":
+        place(directory, ".HASHSERVER_PREFIX", b"1\n")
+    entry.symlink_to(own)
+    directory.write(NAME, CONTENT)
+    assert not entry.is_symlink()
+    assert entry.read_bytes() == CONTENT
+    assert own.read_bytes() == content
+
+
+def test_a_mark_that_is_a_link_to_nowhere_is_not_followed(
+    directory: BufferDirectory, tmp_path: Path
+) -> None:
+    directory.path.mkdir()
+    (directory.path / ".HASHSERVER_PREFIX").symlink_to(tmp_path / "elsewhere")
+    directory.write(NAME, CONTENT)
+    assert directory.read(NAME).content == CONTENT
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_nothing_but_buffers_is_left_behind(directory: BufferDirectory) -> None:
     directory.write(NAME, CONTENT)
     names = {path.name for path in directory.path.rglob("*") if path.is_file()}

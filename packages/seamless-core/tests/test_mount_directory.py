@@ -95,3 +95,14 @@ def test_anything_but_a_dict_is_a_type_error(tmp_path: Path) -> None:
 def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"\.bz2"):
         write_to_directory(tmp_path, {"a": b""}, compression_suffix=".bz2")
+
+
+def test_cleaning_up_removes_nothing_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "kept").write_bytes(b"somebody's own")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "used").symlink_to("../own")
+    (tmp_path / "folder" / "unused").symlink_to("../own")
+    write_to_directory(tmp_path / "folder", {"used/new": b"new"}, cleanup=True)
+    assert tree(tmp_path / "own") == {"kept": b"somebody's own", "new": b"new"}
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["used"]

@@ -1,7 +1,9 @@
-"""Replacing a file as a whole: a reader sees the old content or the new, never a part.
+"""Writing a file as a whole: a reader sees the old content or the new, never a part.
 
 The bytes go to a temporary file in the same folder, which then takes the name: a rename is
-atomic only within one file system.
+atomic only within one file system. `write_atomically` is for a file that a user names: it
+follows links and writes through named pipes and devices, as `open` does. `replace_entry` is
+for a store that owns its folder: whatever has the name is replaced, and no link is followed.
 """
 
 from __future__ import annotations
@@ -12,65 +14,109 @@ import stat
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # pathlib would cost the commands more than all the writing they do
-# ruff: noqa: PTH105, PTH108, PTH116, PTH118
+# ruff: noqa: PTH108, PTH118, PTH120
+
+#: Bytes of a file name that its temporary file repeats: some file systems allow 143 in all.
+_NAME_BYTES = 100
 
 
-def write_atomically(
-    path: str | os.PathLike[str],
-    content: bytes | memoryview,
-    *,
-    mode: int | None = None,
-    durable: bool = False,
-) -> None:
-    """Write `content` to `path`, replacing what is there; a symbolic link is followed.
+def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write `content` to `path`; a regular file is replaced, and keeps its permissions.
 
-    On failure nothing is left behind and the old file is untouched.
-
-    Parameters
-    ----------
-    path, content
-        Where, and what.
-    mode
-        Permissions of the file; by default those it has, or that `open` would give a new one.
-    durable
-        If true, the file and its name are on the disk when this returns.
+    A symbolic link is followed. A named pipe or device is written to. On failure nothing is
+    left behind and the old file is untouched.
 
     Raises
     ------
     OSError
-        When the folder or the file can't be written.
+        When the file may not be written, or the folder not be changed.
     """
-    target = os.path.realpath(path)
-    folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name[:200]}.{os.urandom(6).hex()}.tmp")
-    # "x" never follows or truncates a file that somebody else has put there
-    with _named_after(path), open(temporary, "xb") as handle:
+    with _named_after(path):
         try:
+            # not "wb", which would create or truncate; the system checks the permissions
+            descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            status = None
+        else:
+            with open(descriptor, "wb") as handle:
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode) or _is_open_elsewhere(path):
+                    if stat.S_ISREG(status.st_mode):
+                        handle.truncate()
+                    handle.write(content)
+                    return
+        target = os.path.realpath(path)
+        if status is None:
+            _replace(target, content, 0o666, lambda _: None)
+        else:
+            _replace(target, content, 0o600, lambda new: _copy_permissions(status, new))
+
+
+def replace_entry(path: str | os.PathLike[str], content: bytes, mode: int) -> None:
+    """Give the name `path` to a new file; it and its name are on the disk when this returns.
+
+    A file, link, named pipe or device of this name is replaced; no link is followed. On
+    failure nothing is left behind and the old entry is untouched.
+
+    Raises
+    ------
+    OSError
+        When the folder can't be changed, or `path` is itself a folder.
+    """
+    with _named_after(path):
+        _replace(os.fspath(path), content, 0o600, lambda new: os.fchmod(new, mode), durable=True)
+        sync_folder(os.path.dirname(path) or ".")
+
+
+def _replace(
+    target: str,
+    content: bytes,
+    mode: int,
+    prepare: Callable[[int], None],
+    *,
+    durable: bool = False,
+) -> None:
+    """Write a new file, created with `mode` and given to `prepare`, and rename it to `target`."""
+    folder, name = os.path.split(target)
+    shown = os.fsencode(name)[:_NAME_BYTES].decode(errors="ignore")
+    temporary = os.path.join(folder, f".{shown}.{os.urandom(6).hex()}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        with open(temporary, "wb", opener=lambda file, _: os.open(file, flags, mode)) as handle:
+            prepare(handle.fileno())
             handle.write(content)
             handle.flush()
-            if mode is None:
-                mode = _mode_of(target)
-            if mode is not None:
-                os.fchmod(handle.fileno(), mode)
             if durable:
                 os.fsync(handle.fileno())
-            os.replace(temporary, target)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
-    if durable:
-        sync_folder(folder)
+        os.replace(temporary, target)  # noqa: PTH105 - as above
+    except BaseException:
+        with contextlib.suppress(OSError):  # the first failure is the one to be reported
+            os.unlink(temporary)
+        raise
 
 
-def _mode_of(path: str) -> int | None:
-    try:
-        return stat.S_IMODE(os.stat(path).st_mode)
-    except FileNotFoundError:
-        return None
+def _is_open_elsewhere(path: str | os.PathLike[str]) -> bool:
+    """Tell whether `path` stands for an open file, as `/dev/stdout` does for what it is sent to."""
+    folder = os.path.realpath(os.path.dirname(path) or ".")
+    return folder == "/dev" or folder.startswith("/proc/")
+
+
+def _copy_permissions(status: os.stat_result, new: int) -> None:
+    """Give a new file the owner and mode of the one it replaces, and nobody else access to it."""
+    mode = status.st_mode & 0o777
+    made = os.fstat(new)
+    if (made.st_uid, made.st_gid) != (status.st_uid, status.st_gid):
+        try:
+            os.fchown(new, status.st_uid, status.st_gid)
+        except PermissionError:
+            try:
+                os.fchown(new, -1, status.st_gid)
+            except PermissionError:  # the bits of the group would be for another group
+                mode &= ~0o070 | (mode & 0o007) << 3
+    os.fchmod(new, mode)
 
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:

@@ -19,7 +19,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from ..atomic_file import sync_folder, write_atomically
+from ..atomic_file import replace_entry, sync_folder
 from ..checksum.calculate_checksum import calculate_checksum
 from ..compression_utils import decompress_bytes
 from ..errors import ChecksumMismatchError
@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 PREFIX_MARK = ".HASHSERVER_PREFIX"
 PREFIX_MARK_CONTENT = b"1\n"
 FILE_MODE = 0o444
+MARK_MODE = 0o644
 #: The group may write, and what is made inside belongs to the same group.
 FOLDER_MODE = 0o2775
 SUFFIXES = ("", ".zst", ".gz")
@@ -165,13 +166,16 @@ class BufferDirectory:
             return
         path = self._path(checksum, prefixed=self._prepare_layout())
         self._make_folder(path.parent)
-        write_atomically(path, content, mode=FILE_MODE, durable=True)
+        replace_entry(path, content, FILE_MODE)
         self._damaged.discard(path)
 
     def _holds(self, checksum: Checksum, content: bytes) -> bool:
-        """Tell whether the buffer itself is here: what is acknowledged must be there."""
+        """Tell whether the buffer itself is here: what is acknowledged must be there.
+
+        A symbolic link does not count: its target belongs to somebody who may change it.
+        """
         for path, suffix in self._candidates(checksum):
-            if path.is_file() and self._read(path, suffix) == content:
+            if path.is_file() and not path.is_symlink() and self._read(path, suffix) == content:
                 return True
         return False
 
@@ -195,7 +199,7 @@ class BufferDirectory:
         self.path.mkdir(parents=True, exist_ok=True)
         if self._is_flat():
             return False
-        write_atomically(mark, PREFIX_MARK_CONTENT, durable=True)
+        replace_entry(mark, PREFIX_MARK_CONTENT, MARK_MODE)
         return True
 
     def _is_flat(self) -> bool:

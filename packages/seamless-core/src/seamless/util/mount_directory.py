@@ -125,6 +125,7 @@ def _remove_others(folder: Path, keep: set[Path]) -> None:
         return
     for path in folder.iterdir():
         if path in folders:
-            _remove_others(path, keep)
+            if not path.is_symlink():  # what a link leads to is not in the folder
+                _remove_others(path, keep)
         elif path not in keep:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
