@@ -22,8 +22,10 @@ def to_bytes(value: Any) -> bytes:
     from seamless.util.mixed.io import serialize_binary
 
     array = np.asanyarray(value)
-    if not (array.flags.c_contiguous or array.flags.f_contiguous):
-        # a copy keeps the order of the axes in memory, which the header notes
+    empty_texts = array.dtype.kind == "S" and array.itemsize == 0
+    if empty_texts or not (array.flags.c_contiguous or array.flags.f_contiguous):
+        # A copy keeps the order of the axes in memory, which the header notes. A copy of empty
+        # texts has one byte for each of them, which has always been stored.
         array = array.copy(order="K")
     return serialize_binary(array)
 

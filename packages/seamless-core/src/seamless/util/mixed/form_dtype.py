@@ -35,7 +35,7 @@ def form_dtype(form: Any) -> np.dtype[Any]:
         return _struct_dtype(form)
     size = _entry(form, "bytesize", int)
     if kind == "string":
-        if not 1 <= size <= _MAX_ITEM:
+        if not 0 <= size <= _MAX_ITEM:
             raise BufferFormatError(f"a mixed buffer has text items of {size} bytes")
         return np.dtype(f"S{size}")
     if kind not in _NUMBERS:

@@ -145,7 +145,7 @@ def binary_form(value: Any) -> Form:
         value = np.array(value)
     if isinstance(value, np.ndarray):
         return _array_form(value)
-    if isinstance(value, np.void) and value.dtype.names:
+    if isinstance(value, np.void) and value.dtype.names is not None:
         return dtype_form(value.dtype)
     raise TypeError(f"a mixed value can't hold {_described(value)}")
 

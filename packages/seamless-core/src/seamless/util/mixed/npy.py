@@ -25,6 +25,7 @@ _FORMAT: Any = np.lib.format  # NumPy before 2.3 has no types for its functions
 _ALIGNMENT = 64  # bytes; the data begin at a multiple of it
 _GROWTH_DIGITS = 21  # room for the first axis to grow in place: digits of 8 * 2**64 - 1
 _SHORT_HEADER = 1000  # bytes; longer ones are not remembered
+_MAX_EMPTY_ITEMS = 2**24  # these take no memory, but each takes time
 _MAX_HEADER = 2**20  # bytes; a thousand fields need a twentieth of it
 
 #: major version -> (struct format of the header's length, encoding of the header)
@@ -85,18 +86,27 @@ def read_npy(content: bytes | memoryview) -> np.ndarray[Any, Any]:
     dtype, shape, fortran, start = _read_header(view)
     if dtype.hasobject:
         raise BufferFormatError("a .npy buffer of Python objects is never unpickled")
-    if dtype.itemsize == 0:
-        raise BufferFormatError("a .npy buffer has items of no bytes")
     count = math.prod(shape)
+    if dtype.itemsize == 0 and count > _MAX_EMPTY_ITEMS:
+        raise BufferFormatError(f"a .npy buffer announces {count} items of no bytes")
     if count * dtype.itemsize > len(view) - start:
         raise BufferFormatError(
             f"a .npy buffer is cut short: {count * dtype.itemsize} bytes of data announced, "
             f"{len(view) - start} there"
         )
     try:
+        if dtype.itemsize == 0:
+            return _without_bytes(dtype, shape)
         return _laid_out(_flat(view, dtype, count, start), shape, fortran)
     except (ValueError, TypeError) as error:
         raise BufferFormatError(f"a .npy buffer describes an impossible array: {error}") from None
+
+
+def _without_bytes(dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """Make an array of items that have no bytes: empty texts, or structures of nothing else."""
+    array: np.ndarray[Any, Any] = np.zeros(shape, [("item", aligned_dtype(dtype))])["item"]
+    array.flags.writeable = dtype.names is not None  # as arrays of other items
+    return array
 
 
 def _flat(view: memoryview, dtype: np.dtype[Any], count: int, start: int) -> np.ndarray[Any, Any]:

@@ -10,16 +10,14 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import orjson
 
 from seamless.errors import BufferFormatError
 
 from .form_dtype import form_dtype, shape_of
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _LEAST_TEXT = 1000  # bytes
 _MOST_KINDS = 10**6  # so that their numbers have fewer digits than 64 bits hold
@@ -55,6 +53,10 @@ def read_leaf(form: Any) -> Leaf:
     if not is_array and dtype.names is None:
         raise BufferFormatError("a mixed buffer has a hole for something that is no array")
     shape = shape_of(form) if is_array else ()
+    if dtype.itemsize == 0:
+        if math.prod(shape) > 0:  # without a limit by the length of the data
+            raise BufferFormatError("a mixed buffer has an array whose items have no bytes")
+        dtype = np.dtype("S1") if dtype.kind == "S" else dtype  # as it has always been read
     return Leaf(dtype, shape, math.prod(shape) * dtype.itemsize, is_array)
 
 

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from seamless.errors import BufferFormatError
+
 from .form_dtype import form_dtype
 from .get_form import PURE_BINARY, binary_form
 from .padding import padding_mask
@@ -114,8 +116,17 @@ def check_leaf(array: np.ndarray[Any, Any], form: Any) -> None:
     ------
     TypeError
         Where it would come back as another type: forms don't know unicode arrays, and call
-        the unsigned items of a subarray signed.
+        the unsigned items of a subarray signed. Also for items without bytes.
     """
     items = form["items"] if form["type"] == "array" else form
-    if form_dtype(items) != array.dtype:
+    try:
+        comes_back = form_dtype(items) == array.dtype
+    except BufferFormatError:
+        comes_back = False
+    if not comes_back:
         raise TypeError(f"an array of dtype {array.dtype} can't stand inside a mixed container")
+    if array.itemsize == 0 and array.size > 0:
+        raise TypeError(
+            f"an array of dtype {array.dtype}, whose items have no bytes, can't stand inside a "
+            "mixed container"
+        )
