@@ -68,7 +68,7 @@ def test_facts_about_a_buffer_survive_the_database(
 ) -> None:
     buffer = Buffer(value, celltype)
     facts = compute_buffer_info(buffer.content, celltype)
-    name = buffer.get_checksum().hex()
+    name = buffer.get_checksum()
     client.put_buffer_info(name, facts.as_dict())
 
     stored = client.get_buffer_info(name)
@@ -84,7 +84,7 @@ def test_a_stored_result_is_resolved_in_another_process(
     result = Buffer(42, "int")
     result.incref()
     buffer_writer.flush()
-    client.put_transformation(transformation.hex(), result.get_checksum().hex())
+    client.put_transformation(transformation, result.get_checksum())
 
     script = (
         "import sys\n"
@@ -104,6 +104,19 @@ def test_a_stored_result_is_resolved_in_another_process(
     )
     result.decref()
     assert child.stdout == "42\n", child.stderr
+
+
+def test_a_checksum_of_core_is_a_checksum_of_the_client(client: DatabaseClient) -> None:
+    transformation, result = (Buffer(text, "text").get_checksum() for text in ("job", "result"))
+    client.put_transformation(transformation, result)
+    assert client.get_transformation(transformation) == result
+    assert client.get_rev_transformations(result) == [transformation.hex()]
+    assert client.get_transformations([transformation]) == {transformation: result}
+    identity = {"tf_checksum": transformation, "result_checksum": result}
+    client.put_metadata(transformation, result, {"schema_version": 1, **identity})
+    stored = client.get_metadata(transformation)
+    assert stored is not None
+    assert stored["tf_checksum"] == transformation.hex()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from contextlib import closing
@@ -74,12 +75,35 @@ def test_the_async_face_speaks_tls_too(server: Server, trust: ssl.SSLContext) ->
     assert asyncio.run(talk())
 
 
-def test_a_client_that_does_not_trust_it_does_not_talk(server: Server) -> None:
-    with (
-        DatabaseClient(server.url) as client,
-        pytest.raises(ClientError, match="certificate"),
-    ):
-        client.healthcheck()
+@pytest.fixture(scope="module")
+def plain_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server without TLS."""
+    with Server(tmp_path_factory.mktemp("plain") / "seamless.db") as server:
+        yield server
+
+
+def refusal(url: str, verify: bool | str | Path = True) -> str:
+    """Make a request with both clients; returns the message, which has no second traceback."""
+
+    async def talk() -> None:
+        async with AsyncDatabaseClient(url, verify=verify) as client:
+            await client.get_transformation(TF)
+
+    with pytest.raises(ClientError) as awaited:
+        asyncio.run(talk())
+    with DatabaseClient(url, verify=verify) as client, pytest.raises(ClientError) as caught:
+        client.get_transformation(TF)
+    assert str(caught.value) == str(awaited.value)
+    assert caught.value.__suppress_context__
+    return str(caught.value)
+
+
+def test_a_client_that_does_not_trust_it_is_told_what_to_pass(server: Server) -> None:
+    assert re.search(
+        rf"^{server.url} gave no answer: .*certificate verify failed.*; pass the certificate of "
+        r"the server or of its authority, as verify='file\.pem'$",
+        refusal(server.url),
+    )
 
 
 def test_a_client_may_trust_anybody(server: Server) -> None:
@@ -87,12 +111,33 @@ def test_a_client_may_trust_anybody(server: Server) -> None:
         assert client.healthcheck()
 
 
-def test_plain_http_is_not_answered(server: Server) -> None:
-    with (
-        DatabaseClient(server.url.replace("https", "http")) as client,
-        pytest.raises(ClientError),
-    ):
-        client.healthcheck()
+def test_http_to_an_https_server_names_the_https_url(server: Server) -> None:
+    url = server.url.replace("https", "http")
+    message = refusal(url)
+    assert message.startswith(f"{url} gave no answer: ")
+    assert message.endswith(f"; if the server speaks TLS, as with --tls-cert, use {server.url}")
+
+
+def test_https_to_an_http_server_names_the_http_url(plain_server: Server) -> None:
+    url = plain_server.url.replace("http", "https")
+    message = refusal(url, verify=False)
+    assert message.startswith(f"{url} gave no answer: ")
+    assert message.endswith(f"; if the server speaks no TLS, use {plain_server.url}")
+    assert refusal(url).endswith(f"use {plain_server.url}")
+
+
+@pytest.mark.parametrize("face", [DatabaseClient, AsyncDatabaseClient])
+def test_certificates_to_trust_that_cannot_be_read_are_named(
+    tmp_path: Path, face: type[DatabaseClient | AsyncDatabaseClient]
+) -> None:
+    with pytest.raises(CertificateError) as caught:
+        face("https://127.0.0.1:1", verify="nope.pem")
+    assert str(caught.value) == "cannot use the TLS file nope.pem: No such file or directory"
+    assert caught.value.__suppress_context__
+    for content in ("", "nonsense\n"):
+        (tmp_path / "empty.pem").write_text(content)
+        with pytest.raises(CertificateError, match=r"empty\.pem: it holds no certificates in PEM"):
+            face("https://127.0.0.1:1", verify=tmp_path / "empty.pem")
 
 
 def test_old_versions_of_tls_are_refused(server: Server, trust: ssl.SSLContext) -> None:

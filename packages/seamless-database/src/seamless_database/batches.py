@@ -6,22 +6,24 @@ faces of the client lead the same one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from seamless_database import calls
-from seamless_database.calls import Call, Object
+from seamless_database.calls import Call
+from seamless_database.checksum_argument import ChecksumLike, checksum_text
 from seamless_database.errors import RequestError
 from seamless_database.protocol import MAX_CHECKSUMS
 
+if TYPE_CHECKING:
+    from seamless_database.response_checks import Object
+
 T = TypeVar("T")
+K = TypeVar("K", bound=ChecksumLike)
 
 #: gives calls, takes their results, or has the error thrown in; returns what was found
-Conversation = Generator[Call[Any], Any, dict[str, T]]
-
-_CHECKSUM = re.compile("[0-9a-fA-F]{64}")
+Conversation = Generator[Call[Any], Any, dict[K, T]]
 
 
 @dataclass(slots=True)
@@ -36,19 +38,19 @@ class Batch(Generic[T]):
     #: False once the server has turned out not to know lists
     known: bool = field(default=True, init=False)
 
-    def ask(self, checksums: Iterable[str]) -> Conversation[T]:
-        """Ask for all of them; those of which nothing is known are absent from what is found."""
-        wanted: dict[str, list[str]] = {}
-        for place, checksum in enumerate(checksums):
-            wanted.setdefault(_checked(checksum, place), []).append(checksum)
+    def ask(self, checksums: Iterable[K]) -> Conversation[K, T]:
+        """Ask for all of them; what is found is under the checksum as it was given."""
+        texts = {
+            checksum: checksum_text(checksum, f"checksums[{index}]")
+            for index, checksum in enumerate(checksums)
+        }
         found: dict[str, T] = {}
-        keys = list(wanted)
+        keys = list(dict.fromkeys(texts.values()))
         for start in range(0, len(keys), MAX_CHECKSUMS):
             found |= yield from self._part(keys[start : start + MAX_CHECKSUMS])
-        # each under the name that it was asked by
-        return {name: found[key] for key in keys if key in found for name in wanted[key]}
+        return {checksum: found[text] for checksum, text in texts.items() if text in found}
 
-    def _part(self, keys: list[str]) -> Conversation[T]:
+    def _part(self, keys: list[str]) -> Conversation[str, T]:
         """Ask for as many as fit into one request."""
         if not self.known:
             return (yield from self._one_by_one(keys))
@@ -72,22 +74,13 @@ class Batch(Generic[T]):
             self.known = False
         return self.known
 
-    def _one_by_one(self, keys: list[str]) -> Conversation[T]:
+    def _one_by_one(self, keys: list[str]) -> Conversation[str, T]:
         found: dict[str, T] = {}
         for key in keys:
             value = yield self.one(key)
             if value is not None:
                 found[key] = value
         return found
-
-
-def _checked(checksum: object, place: int) -> str:
-    """Check it before any server does, so that a refusal can mean something else."""
-    if isinstance(checksum, str) and _CHECKSUM.fullmatch(checksum):
-        return checksum.lower()
-    raise RequestError(
-        f"the checksum at place {place} must be 64 hexadecimal digits, not {checksum!a:.60}"
-    )
 
 
 def of_transformations() -> Batch[str]:

@@ -22,7 +22,7 @@
     │   ├── TokenFileError (ValueError)           the token file cannot be used
     │   ├── CertificateError (ValueError)         the TLS certificate or its key cannot be used
     │   └── OptionError (ValueError)              an option has an impossible value
-    └── ClientError (ConnectionError)             the client got no answer, or one it cannot use
+    └── ClientError (ConnectionError)             no response, or not of a seamless-database
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ class TokenFileError(StartError, ValueError):
 
 
 class CertificateError(StartError, ValueError):
-    """The TLS certificate or its key is no such thing; `path` is the file."""
+    """A TLS certificate or key cannot be read, or is none; `path` is the file."""
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(f"cannot use the TLS file {path}: {reason}")
@@ -187,8 +187,8 @@ class OptionError(StartError, ValueError):
 
 
 class ClientError(DatabaseError, ConnectionError):
-    """The server could not be reached, or its answer makes no sense; `url` is the server."""
+    """The server could not be reached, or is no seamless-database; `url` is the server."""
 
     def __init__(self, url: str, reason: str) -> None:
-        super().__init__(f"no usable answer from the database server at {url}: {reason}")
+        super().__init__(f"{url} {reason}")
         self.url = url

@@ -1,24 +1,30 @@
-"""The address of a server, for its clients: what is asked of whom, and what to identify with.
+"""The address of a server as a client uses it: URL, token and TLS options.
 
-The password of a URL is taken out of it, so that no message and no log shows it.
+Secrets are taken out of the URL and checked here, so that no message, log or traceback shows them.
 """
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import unquote
 
 import httpx
 
+from seamless_database.errors import CertificateError, RequestError
+
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
+
+#: a host with an optional port, which no password precedes
+_HOST = re.compile(r"(\[[^\]]*\]|[^:@\[\]]*)(:[0-9]*)?")
 
 
 class Options(TypedDict):
-    """What both faces of httpx are made with."""
+    """What both clients of httpx are made with."""
 
     auth: httpx.Auth | None
     verify: bool | ssl.SSLContext
@@ -26,30 +32,55 @@ class Options(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
-    """Where a server is, and the header that lets us in."""
+    """Where a server is, and the header that identifies the client."""
 
+    #: without a password
     url: str
     authorization: httpx.Auth | None = field(default=None, repr=False)
+    #: why the URL or the token cannot be used
+    problem: RequestError | None = None
 
     @classmethod
     def of(cls, url: str, token: str | None = None) -> ServerAddress:
-        """Take `http://user:TOKEN@host:port` apart; a token of its own goes before that one."""
-        scheme, separator, rest = url.rstrip("/").partition("://")
+        """Take `http://user:TOKEN@host:port` apart; `token` takes precedence over that one.
+
+        A wrong token raises no error here, where a traceback could show it, but in `options`.
+        White space around a token, such as the newline at the end of a file, is left out.
+        """
+        scheme, separator, rest = url.strip().rstrip("/").partition("://")
+        if not separator:
+            scheme, rest = "", scheme
         userinfo, at, place = rest.rpartition("@")
-        if not at or "/" in userinfo:
-            userinfo, place = "", rest
+        if separator and "/" in userinfo and _HOST.fullmatch(rest.partition("/")[0]):
+            # the @ belongs to the path
+            userinfo, at, place = "", "", rest
         bare = scheme + separator + place
+        user, _, password = userinfo.partition(":")
+        if at and ("/" in userinfo or not separator):
+            return cls(bare, problem=_wrong_url())
+        secret = (unquote(password) if token is None else token).strip()
         if token is not None:
-            return cls(bare, _Bearer(token))
-        if userinfo:
-            user, _, password = userinfo.partition(":")
-            return cls(bare, httpx.BasicAuth(unquote(user), unquote(password)))
-        return cls(bare)
+            return (
+                cls(bare, _Bearer(secret))
+                if _is_token(secret)
+                else cls(bare, problem=_wrong_token())
+            )
+        return cls(bare, httpx.BasicAuth(unquote(user), secret) if userinfo else None)
 
     def options(self, verify: bool | str | Path | ssl.SSLContext) -> Options:
-        """Give what httpx needs to know; a path is that of the certificates to trust."""
+        """Return what httpx needs to know; a path is that of the certificates to trust.
+
+        Raises
+        ------
+        RequestError
+            If the URL or the token cannot be used.
+        CertificateError
+            If the file holds no certificates or cannot be read.
+        """
+        if self.problem is not None:
+            raise self.problem
         if not isinstance(verify, bool | ssl.SSLContext):
-            verify = ssl.create_default_context(cafile=verify)
+            verify = _trusting(Path(verify))
         return {"auth": self.authorization, "verify": verify}
 
 
@@ -60,3 +91,35 @@ class _Bearer(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         request.headers["Authorization"] = self._header
         yield request
+
+
+def _is_token(text: str) -> bool:
+    return re.fullmatch("[!-~]+", text) is not None
+
+
+def _wrong_token() -> RequestError:
+    return RequestError(
+        "the token is empty, or holds white space, line breaks or characters outside of ASCII; "
+        "pass the token alone, not the whole line or file that it stands in",
+        "token",
+    )
+
+
+def _wrong_url() -> RequestError:
+    return RequestError(
+        "the URL (not shown, since it may hold a token) must be like http://user:TOKEN@host:port; "
+        "percent-encode other characters than letters, digits and ._~- in TOKEN",
+        "url",
+    )
+
+
+def _trusting(path: Path) -> ssl.SSLContext:
+    try:
+        if path.is_dir():
+            return ssl.create_default_context(capath=path)
+        path.open("rb").close()
+        return ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        raise CertificateError(path, "it holds no certificates in PEM format") from None
+    except OSError as error:
+        raise CertificateError(path, str(error.strerror)) from None
