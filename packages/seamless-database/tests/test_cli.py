@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -14,6 +15,8 @@ import sys
 import time
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,8 +29,13 @@ from seamless_database.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+#: starts that are stopped by the test that does so at random moments
+STOPS = int(os.environ.get("SEAMLESS_TEST_STOPS", "5"))
+#: how long a start takes, more or less
+START_SECONDS = 0.6
+STOPPED = "Error: stopped by a signal before the server was ready\n"
+needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 LAUNCHER = {"pid": 7, "workdir": "/somewhere", "status": "starting", "port": 1}
 
 
@@ -415,7 +423,48 @@ def test_a_signal_ends_the_wait_for_the_status_file(
     assert server.process.stdout is not None
     server.process.stdout.readline()
     time.sleep(1)
-    assert server.stop(number) == (0, "")
+    assert server.stop(number) == (1, STOPPED)
+
+
+@needs_proc
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_start_that_a_signal_ends_is_reported_whenever_the_signal_comes(
+    file: Path, status: Path, workers: str
+) -> None:
+    random = Random(STOPS)
+    for _ in range(STOPS):
+        status.write_text(json.dumps(LAUNCHER))
+        options = ("--workers", workers, "--status-file", str(status))
+        server = Server(file, *options, wait=False)
+        number = random.choice([signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+        wait_for_handlers(server)
+        time.sleep(random.uniform(0, 1.2 * START_SECONDS))
+        code, err = server.stop(number)
+        said = json.loads(status.read_text())
+        if code == 0:
+            assert (said["status"], err) == ("running", "")
+        else:
+            assert (code, said, err) == (1, {**LAUNCHER, "status": "failed"}, STOPPED)
+
+
+@needs_proc
+def test_signals_are_handled_before_the_heavy_imports(file: Path, status: Path) -> None:
+    server = Server(file, "--status-file", str(status), wait=False)
+    wait_for_handlers(server)
+    assert server.stop() == (1, STOPPED)
+    assert json.loads(status.read_text())["status"] == "failed"
+
+
+def wait_for_handlers(server: Server) -> None:
+    """Wait until a process handles stop signals in its own way, of which HUP is the last."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        status = Path(f"/proc/{server.process.pid}/status").read_text()
+        caught = re.search(r"^SigCgt:\s*(\w+)", status, re.MULTILINE)
+        if caught and int(caught[1], 16) >> (signal.SIGHUP - 1) & 1:
+            return
+        time.sleep(0.001)
+    raise AssertionError("the process never handled the signals")
 
 
 # a medium that cannot be written

@@ -13,20 +13,19 @@ import io
 import math
 import os
 import re
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from seamless_database import __version__, status_file
+from seamless_database import __version__, status_file, stop_signals
 from seamless_database.errors import OptionError, StartError, StatusFileError
+from seamless_database.stop_signals import Stopped, StopRequest
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterator, Sequence
 
     from seamless_database.access_log import AccessLog
     from seamless_database.backend import Backend
@@ -37,11 +36,8 @@ if TYPE_CHECKING:
 DEFAULT_RANGE = (49152, 65535)
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
-_Handler = Callable[[int, FrameType | None], object] | signal.Handlers
-
-
-class _Stopped(Exception):  # noqa: N818  # no error: somebody wants us to end
-    """A signal came before the server ran."""
+#: seconds that a start which was stopped waits for the status file, which may be being written
+STOPPED_WAIT = 0.5
 
 
 def parser() -> argparse.ArgumentParser:
@@ -144,35 +140,46 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None, *, status_wait: float = status_file.WAIT) -> int:
     """Run the command; returns its exit code."""
-    arguments = parser().parse_args(argv)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # a file name that the terminal's encoding lacks is no reason to fail
-            stream.reconfigure(errors="backslashreplace")
-    run = _Run(arguments, status_wait)
+    stop = StopRequest()
+    run: _Run | None = None
     try:
-        _on_signals(_stop)
+        # before the heavy imports, during which a signal would end the process without a word
+        stop.install()
+        run = _Run(parser().parse_args(argv), status_wait, stop)
         return run.serve()
-    except _Stopped:
-        return 0
+    except Stopped:
+        stop_signals.ignore()
+        run = run or _Run(parser().parse_args(argv), status_wait, stop)
+        _complain("stopped by a signal before the server was ready")
+        run.report_failure(wait=STOPPED_WAIT)
+        return 1
     except StartError as error:
         _complain(error)
-        run.report_failure(error)
+        if run is not None and not isinstance(error, StatusFileError):
+            run.report_failure()
         return 1
-    except BaseException as error:
-        run.report_failure(error)
+    except BaseException:
+        if run is not None:
+            run.report_failure()
         raise
 
 
 class _Run:
     """One run of the server, from the arguments to the end."""
 
-    def __init__(self, arguments: argparse.Namespace, status_wait: float) -> None:
+    def __init__(
+        self, arguments: argparse.Namespace, status_wait: float, stop: StopRequest
+    ) -> None:
         self._arguments = arguments
         self._status_wait = status_wait
+        self._stop = stop
         self._ready = False
 
     def serve(self) -> int:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                # a file name that the terminal's encoding lacks is no reason to fail
+                stream.reconfigure(errors="backslashreplace")
         # the heavy imports come late, so that --help and mistakes are answered at once
         with _loading():
             from seamless_database.backend import open_database, shown
@@ -199,6 +206,7 @@ class _Run:
             base = {}
             if arguments.status_file is not None:
                 base = status_file.read(arguments.status_file, self._status_wait)
+            self._stop.check()
             # what is there now stays: a look for garbage in it would hold up everything for 0.1 s,
             # and spoil the pages that workers share
             gc.freeze()
@@ -212,8 +220,11 @@ class _Run:
                 # no connection may be open where processes part
                 database.close()
                 sound = serving.together(workers, on_ready, _complain)
+                if sound and not self._ready:
+                    # the signal came to the supervisor while the workers were starting
+                    raise Stopped
             # from here on nothing takes long, and what is left to do should be done
-            _on_signals(signal.SIG_IGN)
+            stop_signals.ignore()
         return 0 if sound else 1
 
     def _tell(
@@ -226,6 +237,7 @@ class _Run:
         """Say that we are there, and where."""
         from seamless_database.listening import port_of, url_of
 
+        self._stop.check()
         path = self._arguments.status_file
         if path is not None:
             status_file.write_running(path, base, port_of(listeners[0]))
@@ -236,16 +248,18 @@ class _Run:
         for remark in database.remarks:
             _say(remark)
 
-    def report_failure(self, error: BaseException) -> None:
-        """Tell the launcher, if it listens, that the server will not run."""
+    def report_failure(self, *, wait: float | None = None) -> None:
+        """Tell the launcher that the server will not run, unless it was told that it runs."""
         path = self._arguments.status_file
-        if path is None or self._ready or isinstance(error, StatusFileError):
+        if path is None or self._ready:
             return
         try:
-            status_file.write_failed(path, status_file.read(path, self._status_wait))
-        except StatusFileError as another:
-            _complain(another)
-        except _Stopped:
+            base = status_file.read(path, self._status_wait if wait is None else wait)
+            status_file.write_failed(path, base)
+        except StatusFileError as error:
+            if wait is None:
+                _complain(error)
+        except Stopped:
             return
 
 
@@ -323,18 +337,6 @@ def _size(text: str) -> int:
     if match is None or not int(match[1]):
         raise OptionError(f"--max-body must be a size such as 8MiB, not {text!r}")
     return int(match[1]) * _UNITS[match[2] or ""]
-
-
-def _on_signals(handler: _Handler) -> None:
-    from seamless_database.server import STOP_SIGNALS
-
-    for number in STOP_SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, handler)
-
-
-def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise _Stopped
 
 
 def _say(line: str) -> None:

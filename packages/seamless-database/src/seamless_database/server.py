@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import uvicorn
 
+from seamless_database import stop_signals
 from seamless_database.activity import Activity
 from seamless_database.app import Application, create_app
 from seamless_database.bodies import MAX_BODY
 from seamless_database.guarded_http import GuardedConnection, Limits
 from seamless_database.short_way import ShortWay
+from seamless_database.stop_signals import STOP_SIGNALS
 
 if TYPE_CHECKING:
     import ssl
@@ -39,9 +41,6 @@ RECEIVE_GRACE = 1.5
 STOP_GRACE = 8
 #: seconds for a client to say goodbye, once it has got all it is to get
 GOODBYE_GRACE = 0.3
-STOP_SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +161,11 @@ class _Server(uvicorn.Server):
             await super().shutdown(sockets)
         finally:
             hanging_up.cancel()
+            loop = asyncio.get_running_loop()
+            for number in STOP_SIGNALS:
+                loop.remove_signal_handler(number)
+            # the loop, once closed, would leave the default, which ends the process at once
+            stop_signals.ignore()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

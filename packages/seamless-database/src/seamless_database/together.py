@@ -6,15 +6,16 @@ nobody keeps what he has read. The file is put back into its plain mode when all
 
 from __future__ import annotations
 
-import signal
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from seamless_database import stop_signals
 from seamless_database.errors import DatabaseError, StartError
 from seamless_database.seat import READY, Seat
-from seamless_database.server import STOP_SIGNALS, serve
+from seamless_database.server import serve
+from seamless_database.stop_signals import STOP_SIGNALS
 from seamless_database.turns import Turns
 from seamless_database.workers import Workers
 
@@ -95,6 +96,5 @@ class Serving:
             settings = replace(self.settings, limits=limits, seat=seat, log=self.log(stack))
             serve(database, [], settings, lambda: seat.say(READY))
             # what is left to do takes no time, and should be done
-            for number in STOP_SIGNALS:
-                signal.signal(number, signal.SIG_IGN)
+            stop_signals.ignore()
         return 0
