@@ -32,6 +32,7 @@ class Server:
         self.buffers: dict[str, bytes] = {}
         self.promised: list[str] = []
         self.refusing = False
+        self.error: type[BaseException] | None = None
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
         return install(
@@ -56,6 +57,8 @@ class Server:
     async def write_buffer(self, checksum: Checksum, buffer: Buffer) -> bool:
         if self.refusing:
             raise ConnectionError("the server is gone")
+        if self.error is not None:
+            raise self.error
         assert checksum.hex() in self.promised
         self.buffers[checksum.hex()] = buffer.content
         return True

@@ -241,3 +241,17 @@ def test_a_forked_child_writes_its_own_and_leaves_the_parents_alone(tmp_path: Pa
     run_python(code, directory=tmp_path)
     stored = {path.read_bytes() for path in tmp_path.glob("??/*")}
     assert stored == {b"of the parent", b"of the child"}
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, KeyboardInterrupt])
+def test_a_server_that_stops_the_upload_is_told_of_and_tried_again(
+    server: Server, error: type[BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
+    buffer = Buffer(b"stopped by " + error.__name__.encode())
+    server.error = error
+    buffer.tempref()
+    buffer_writer.flush(60)
+    assert buffer.checksum.hex() in capsys.readouterr().err
+    server.error = None
+    buffer_writer.flush(60)
+    assert server.buffers == {buffer.checksum.hex(): buffer.content}

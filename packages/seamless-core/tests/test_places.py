@@ -79,6 +79,25 @@ def test_a_path_may_be_a_path() -> None:
     assert read() == ["directory /x", "directory /y"]
 
 
+@pytest.mark.parametrize("by", ["configure", "environment"])
+def test_a_relative_directory_stays_where_it_was_when_it_was_named(
+    by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "first").mkdir()
+    monkeypatch.chdir(tmp_path / "first")
+    if by == "configure":
+        remote.configure(directory=["buffers", "../more"])
+    else:
+        monkeypatch.setenv("SEAMLESS_BUFFER_DIR", os.pathsep.join(["buffers", "../more"]))
+    expected = [f"directory {tmp_path}/first/buffers", f"directory {tmp_path}/more"]
+    assert read() == expected
+    monkeypatch.chdir(tmp_path)
+    assert (read(), written()) == (expected, expected[:1])
+    if by == "environment":
+        remote.configure()  # begins anew
+        assert read()[0] == f"directory {tmp_path}/buffers"
+
+
 @pytest.mark.parametrize("url", ["localhost:5577", "ftp://x", "http://", "/x", ""])
 def test_what_is_no_url_is_refused_and_nothing_changes(url: str) -> None:
     remote.configure(read_servers="http://before:1")

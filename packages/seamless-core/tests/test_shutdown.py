@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,6 +65,23 @@ def test_hooks_run_in_order_after_the_flag_is_set_and_their_errors_are_swallowed
     outcome = run_python(code)
     assert outcome.stdout == "first True\nlast\n"
     assert outcome.stderr == ""
+
+
+@pytest.mark.parametrize("error", ["SystemExit(3)", "KeyboardInterrupt", "GeneratorExit"])
+def test_a_hook_that_wants_to_end_the_process_loses_no_buffer(error: str, tmp_path: Path) -> None:
+    code = f"""
+        import seamless
+        def hook():
+            raise {error}
+        seamless.register_close_hook(hook)
+        seamless.Buffer(b"queued").tempref()
+        seamless.close()
+        print("closed")
+    """
+    outcome = run_python(code, directory=tmp_path)
+    assert (outcome.stdout, outcome.stderr) == ("closed\n", "")
+    name = hashlib.sha256(b"queued").hexdigest()
+    assert (tmp_path / name[:2] / name).read_bytes() == b"queued"
 
 
 def test_a_hook_has_to_be_callable() -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from python_runs import run_python
 
 from seamless import Buffer
 from seamless.caching.upload_queue import UploadQueue
@@ -19,6 +21,7 @@ class Backend:
     def __init__(self) -> None:
         self.stored: list[bytes] = []
         self.refusing = False
+        self.error: type[BaseException] | None = None
         self.gate = threading.Event()
         self.gate.set()
         self.left = 0
@@ -27,6 +30,8 @@ class Backend:
         await asyncio.to_thread(self.gate.wait)
         if self.refusing:
             raise ConnectionError("refused")
+        if self.error is not None:
+            raise self.error
         self.stored.append(buffer.content)
         return True
 
@@ -208,3 +213,112 @@ def test_many_threads_and_loops_lose_nothing(queue: UploadQueue, backend: Backen
         thread.join()
     assert queue.drain() is True
     assert sorted(backend.stored) == sorted(b"%d" % number for number in range(300))
+
+
+# -- stores that raise what is no Exception -------------------------------------------
+
+STOPPING = [
+    asyncio.CancelledError,
+    concurrent.futures.CancelledError,
+    SystemExit,
+    KeyboardInterrupt,
+    GeneratorExit,
+    StopIteration,
+    MemoryError,
+]
+
+
+@pytest.mark.parametrize("error", STOPPING)
+def test_an_upload_that_its_store_stops_has_failed_and_is_tried_again(
+    queue: UploadQueue, backend: Backend, error: type[BaseException]
+) -> None:
+    backend.error = error
+    backend.gate.clear()
+    outcome = queue.outcome(add(queue, b"kept").get_checksum())
+    assert outcome is not None
+    backend.gate.set()
+    assert queue.drain(60) is False
+    assert isinstance(outcome.exception(0), Exception)
+    assert [upload.buffer.content for upload in queue.unsent()] == [b"kept"]
+    backend.error = None
+    assert queue.drain(60) is True
+    assert backend.stored == [b"kept"]
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, concurrent.futures.CancelledError])
+def test_a_waiter_does_not_take_a_store_that_cancels_for_its_own_end(
+    queue: UploadQueue, backend: Backend, error: type[BaseException]
+) -> None:
+    backend.error = error
+    backend.gate.clear()
+    outcome = queue.outcome(add(queue, b"waited for").get_checksum())
+    assert outcome is not None
+
+    async def wait() -> None:
+        backend.gate.set()
+        await asyncio.wrap_future(outcome)
+
+    with pytest.raises(RuntimeError, match="the backend cancelled the upload"):
+        asyncio.run(asyncio.wait_for(wait(), 60))
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_a_task_of_a_store_that_stops_the_event_loop_stops_no_upload(
+    error: type[BaseException],
+) -> None:
+    stored: set[bytes] = set()
+
+    async def stop() -> None:
+        raise error
+
+    async def send(buffer: Buffer) -> bool:
+        task = asyncio.get_running_loop().create_task(stop())
+        await asyncio.wait({task})
+        assert isinstance(task.exception(), error)
+        stored.add(buffer.content)
+        return True
+
+    own = UploadQueue(send, lambda: None)
+    contents = {b"%d" % number for number in range(40)}  # more than are under way at a time
+    for content in contents:
+        add(own, content)
+    assert own.drain(60) is True
+    assert stored == contents
+    own.dismiss(30)
+
+
+def test_ctrl_c_while_the_main_thread_sends_leaves_everything_to_be_sent() -> None:
+    code = """
+        import asyncio, os, signal, threading
+        from seamless import Buffer
+        from seamless.caching.upload_queue import UploadQueue
+
+        stored = set()
+        interrupting = True
+
+        async def send(buffer):
+            await asyncio.sleep(0)
+            if interrupting:
+                os.kill(os.getpid(), signal.SIGINT)
+            stored.add(buffer.content)
+            return True
+
+        def refuse(thread):
+            raise RuntimeError("can't start new thread at interpreter shutdown")
+
+        queue = UploadQueue(send, lambda: None)
+        start, threading.Thread.start = threading.Thread.start, refuse
+        buffers = [Buffer(b"%d" % number) for number in range(40)]
+        interrupts = 0
+        for buffer in buffers:
+            try:
+                queue.add(buffer.get_checksum(), buffer)
+            except KeyboardInterrupt:
+                interrupts += 1
+        assert interrupts == 40 and len(queue.unsent()) == 40, (interrupts, queue.unsent())
+        interrupting, threading.Thread.start = False, start
+        assert queue.drain(60) is True
+        assert len(stored) == 40
+        queue.dismiss(30)
+    """
+    run_python(code)

@@ -60,7 +60,8 @@ def _attempt(name: str, step: Callable[[], object], failures: list[str]) -> None
     debug(name)
     try:
         step()
-    except Exception as error:  # noqa: BLE001 - closing goes on whatever one step does
+    except BaseException as error:  # noqa: BLE001 - closing goes on whatever one step does
+        # SystemExit and Ctrl-C included: what is queued has still to be written
         debug(f"{name}: {error!r}")
         failures.append(f"{name}: {type(error).__name__}: {error}")
 
@@ -138,9 +139,13 @@ def _run_on(loop: Any, coroutine: Coroutine[Any, Any, object], seconds: float) -
 
 def _write_out(failures: list[str]) -> None:
     buffer_writer = sys.modules.get("seamless.caching.buffer_writer")
-    lost = [] if buffer_writer is None else buffer_writer.finish()
-    if buffer_writer is not None and lost:
-        failures.append(buffer_writer.describe(lost))
+    if buffer_writer is None:
+        return
+    try:
+        buffer_writer.finish()
+    finally:  # also after Ctrl-C
+        if lost := buffer_writer.untold_failures():
+            failures.append(buffer_writer.describe(lost))
 
 
 def _close_remote_clients() -> None:

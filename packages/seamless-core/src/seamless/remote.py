@@ -68,7 +68,8 @@ def configure(
     directory
         A folder of buffers, laid out as the hashserver does it, or several; the first is
         made when it is first written to. An empty list for none; None for what the
-        environment variable `SEAMLESS_BUFFER_DIR` says.
+        environment variable `SEAMLESS_BUFFER_DIR` says. Relative paths are resolved now, those
+        of the variable when it is first read.
     read_servers, write_servers
         URLs of hashservers. With both None, those that `SEAMLESS_BUFFER_SERVER` names, each
         for reading and writing.
@@ -256,7 +257,7 @@ def _write_places(checksum: Checksum, buffer: Buffer, failures: list[Exception])
         try:
             place.write(checksum, buffer.content)
             stored = True
-        except (OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - as above
             failures.append(error)
     return stored
 

@@ -39,7 +39,7 @@ def configure(
 ) -> None:
     """Set what `remote.configure` is given; None for what the environment says."""
     global _directories, _read_servers, _write_servers, _timeout  # noqa: PLW0603 - one per process
-    directories = _several(directory)
+    directories = _absolute(_several(directory))
     servers = _several(read_servers), _several(write_servers)
     for url in (*(servers[0] or ()), *(servers[1] or ())):
         _check_url(url, "configure()")
@@ -47,6 +47,7 @@ def configure(
         raise ValueError(f"timeout is {timeout} seconds; it must be more than 0")
     close()
     _open.cache_clear()
+    _directories_in.cache_clear()
     _made.clear()
     _directories = directories
     _read_servers, _write_servers = servers
@@ -77,10 +78,21 @@ def close() -> None:
 
 
 def _paths() -> list[Path]:
-    if _directories is not None:
-        return [Path(path) for path in _directories]
-    variable = os.environ.get(DIRECTORY_VARIABLE, "")
-    return [Path(path) for path in variable.split(os.pathsep) if path]
+    directories = _directories
+    if directories is None:
+        directories = _directories_in(os.environ.get(DIRECTORY_VARIABLE, ""))
+    return [Path(path) for path in directories]
+
+
+@functools.lru_cache(maxsize=64)
+def _directories_in(variable: str) -> tuple[str, ...]:
+    """Split the variable's text; a relative path stays what it is at the first look."""
+    return _absolute(tuple(filter(None, variable.split(os.pathsep)))) or ()
+
+
+def _absolute(paths: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Resolve relative paths now: a later `chdir` must not lead to another folder."""
+    return None if paths is None else tuple(map(os.path.abspath, paths))
 
 
 def _servers(configured: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -110,22 +110,24 @@ def purge() -> None:
         _queue().purge()
 
 
-def finish() -> list[Upload]:
-    """Send what can still be sent, in bounded time; return what could not and is untold."""
+def finish() -> None:
+    """Send what can still be sent, in bounded time; `untold_failures` has what could not."""
     if not _is_used():
-        return []
+        return
     queue = _queue()
     for patience in (1.0, 2.0):
         if queue.drain(patience * (FINISH_SECONDS + queue.pending_bytes() / SLOW_UPLOAD)):
             break
     queue.dismiss(DISMISS_SECONDS)
-    return untold_failures()
 
 
 def finish_at_exit() -> None:
     """Do what `finish` does, and tell of failures on stderr."""
-    if lost := finish():
-        sys.stderr.write(f"[seamless] {describe(lost)}\n")
+    try:
+        finish()
+    finally:  # also after Ctrl-C
+        if lost := untold_failures():
+            sys.stderr.write(f"[seamless] {describe(lost)}\n")
 
 
 def untold_failures() -> list[Upload]:

@@ -198,14 +198,19 @@ class UploadQueue:
 
     def _work(self, idle_seconds: float = IDLE_SECONDS) -> None:
         loop = _Loop()
+        sending = loop.create_task(self._send_until_idle(loop, idle_seconds))
         try:
-            loop.run_until_complete(self._send_until_idle(loop, idle_seconds))
+            while not sending.done():
+                try:
+                    loop.run_until_complete(sending)
+                except (SystemExit, KeyboardInterrupt):
+                    # raised by a task that a backend has started; the uploads go on
+                    if threading.current_thread() is threading.main_thread():
+                        raise  # here it may be a Ctrl-C
             loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
+            self._fail_pending()
             loop.close()
-            with self._changed:
-                if self._thread is threading.current_thread():
-                    self._thread = self._wake = None
 
     async def _send_until_idle(self, loop: _Loop, idle_seconds: float) -> None:
         wake = asyncio.Event()
@@ -241,14 +246,41 @@ class UploadQueue:
             self._dismissed = False
             return True
 
+    def _fail_pending(self) -> None:
+        """Count as failed what is pending when the thread ends otherwise than by `_retire`."""
+        with self._changed:
+            if self._thread is not threading.current_thread():
+                return  # retired; another thread may be at work already
+            self._thread = self._wake = None
+            uploads = list(self._pending.values())
+            self._waiting.clear()
+        for upload in uploads:
+            upload.error = RuntimeError("the thread that sends buffers was stopped")
+            self._end(upload, stored=False)
+
     async def _send_one(self, upload: Upload) -> None:
         stored = False
         try:
             stored = await self._send(upload.buffer)
+        except (asyncio.CancelledError, concurrent.futures.CancelledError) as error:
+            # who waits for the upload must not take this for the end of their own task
+            upload.error = RuntimeError("the backend cancelled the upload")
+            upload.error.__cause__ = error
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is the outcome
             upload.error = error
+        except BaseException as error:
+            upload.error = RuntimeError(f"the upload was stopped by {error!r}")
+            upload.error.__cause__ = error
+            if threading.current_thread() is threading.main_thread():
+                raise  # here it may be a Ctrl-C
+        finally:
+            self._end(upload, stored)
+
+    def _end(self, upload: Upload, stored: bool) -> None:
         with self._changed:
-            self._pending.pop(upload.checksum, None)
+            if self._pending.get(upload.checksum) is not upload:
+                return  # its thread was stopped, and it has failed already
+            del self._pending[upload.checksum]
             if upload.error is not None:
                 self._failed[upload.checksum] = upload
             self._changed.notify_all()
