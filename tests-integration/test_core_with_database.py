@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from seamless.checksum.buffer_facts import compute_buffer_info
 from seamless.checksum.buffer_info import BufferInfo
 from seamless_database.client import DatabaseClient
 from seamless_database.errors import DatabaseError
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +120,22 @@ def test_a_checksum_of_core_is_a_checksum_of_the_client(client: DatabaseClient) 
     stored = client.get_metadata(transformation)
     assert stored is not None
     assert stored["tf_checksum"] == transformation.hex()
+
+
+def test_the_readme_of_core_runs_with_a_database(client: DatabaseClient, tmp_path: Path) -> None:
+    readme = (ROOT / "packages" / "seamless-core" / "README.md").read_text()
+    code = "".join(re.findall(r"^```python\n(.*?)^```", readme, re.DOTALL | re.MULTILINE))
+    assert "http://127.0.0.1:5522" in code
+    child = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code.replace("http://127.0.0.1:5522", client.url)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert child.returncode == 0, child.stderr
+    assert "12.56636\n" in child.stdout
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,23 @@ def test_many_loops_write_at_once(server: Server) -> None:
     assert len(server.buffers) == 12
 
 
+def test_a_plain_call_stores_without_and_inside_a_running_loop(server: Server) -> None:
+    async def in_a_notebook() -> bool:
+        return Buffer(b"from a notebook").write_sync()
+
+    assert Buffer(b"from a script").write_sync() is True
+    assert asyncio.run(in_a_notebook()) is True
+    assert set(server.buffers.values()) == {b"from a script", b"from a notebook"}
+
+
+def test_a_plain_call_uses_the_write_of_the_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def write(buffer: Buffer) -> bool:
+        return buffer.content == b"replaced"
+
+    monkeypatch.setattr(Buffer, "write", write)
+    assert Buffer(b"replaced").write_sync() is True
+
+
 def test_a_failure_is_told_once_with_its_checksum(
     server: Server, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -290,6 +290,8 @@ class Buffer:
     async def write(self) -> bool:
         """Send the buffer to the write backends; true if one of them has it now.
 
+        This is a coroutine, so a call sends nothing until it is awaited; `write_sync` blocks.
+
         Raises
         ------
         RuntimeError
@@ -298,6 +300,13 @@ class Buffer:
         from .caching import buffer_writer
 
         return await buffer_writer.write(self)
+
+    def write_sync(self) -> bool:
+        """Do what `write` does, blocking; with or without a running event loop, as in notebooks."""
+        from . import remote
+        from .util.run_sync import run_sync
+
+        return run_sync(self.write, at_end=remote.close_sessions_of_this_thread)
 
     # -- references -------------------------------------------------------------------
 
