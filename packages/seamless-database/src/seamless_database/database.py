@@ -293,18 +293,16 @@ class Database:
 
     def _make_ready(self, connection: Connection) -> None:
         patiently(lambda: connection.command("BEGIN IMMEDIATE"), self._lock_wait)
-        schema.upgrade(connection, self.path)
-        patiently(lambda: connection.command("COMMIT"), self._lock_wait)
+        # to commit needs the exclusive lock, even if nothing has changed, and a reader prevents it
+        end = "COMMIT" if schema.upgrade(connection, self.path) else "ROLLBACK"
+        patiently(lambda: connection.command(end), self._lock_wait)
         wanted = "DELETE" if self.on_network else "WAL"
-        try:
-            row = patiently(
-                lambda: connection.command(f"PRAGMA journal_mode={wanted}"), self._lock_wait
-            )
-        except DatabaseLockedError:
-            # another process uses the file in its present mode, which does as well
-            row = connection.command("PRAGMA journal_mode")
+        # if another process uses the file in its present mode, that does as well
+        with suppress(DatabaseLockedError):
+            patiently(lambda: connection.command(f"PRAGMA journal_mode={wanted}"), self._lock_wait)
         # until it first reads in WAL mode, a connection does not keep others from leaving it
-        connection.command("PRAGMA schema_version")
+        patiently(lambda: connection.command("PRAGMA schema_version"), self._lock_wait)
+        row = connection.command("PRAGMA journal_mode")
         level = _SYNCHRONOUS[self._durability, row == ("wal",)]
         connection.command(f"PRAGMA synchronous={level}")
 

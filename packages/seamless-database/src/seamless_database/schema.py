@@ -77,12 +77,13 @@ def inspect(connection: Connection, path: Path) -> Findings:
     return Findings(missing, legacy=True)
 
 
-def upgrade(connection: Connection, path: Path) -> None:
-    """Bring a file up to date; call it inside a write transaction."""
+def upgrade(connection: Connection, path: Path) -> bool:
+    """Bring a file up to date, inside a write transaction; returns whether anything changed."""
     # looked at again: another server may have upgraded it before we got the lock
     findings = inspect(connection, path)
     for sql in _steps(findings):
         connection.command(sql)
+    return not findings.complete
 
 
 def _steps(findings: Findings) -> Iterator[str]:

@@ -1,17 +1,20 @@
 """A copy of a database, before something is changed; its name tells of what and when.
 
-That of a file lies beside it. That of a PostgreSQL database is a file in the current folder.
+The copy of a file lies beside it, and has its permissions. The copy of a PostgreSQL database is a
+file in the current folder.
 """
 
 from __future__ import annotations
 
 import re
+import stat
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seamless_database.admin.opening import back_up, existing
+from seamless_database.admin.opening import back_up, existing, sync
 from seamless_database.admin.snapshot import write_file
+from seamless_database.admin.target import create_file
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -27,21 +30,32 @@ def back_up_before(
     """Copy a database that is open for changes; returns the copy."""
     time = now or datetime.now(timezone.utc)
     file = existing(where) if isinstance(where, Path) else Path.cwd() / _file_name(where)
-    stem = f"{file.name}.before-{what}-{time:%Y%m%dT%H%M%S}"
-    copy, number = file.with_name(stem), 1
-    while copy.exists():
-        number += 1
-        copy = file.with_name(f"{stem}-{number}")
+    mode = stat.S_IMODE(file.stat().st_mode) if isinstance(where, Path) else 0o666
+    copy = _created(file, f"{file.name}.before-{what}-{time:%Y%m%dT%H%M%S}", mode)
     try:
         with doing.one("Backup") as progress:
             if isinstance(where, Path):
-                back_up(file, copy, progress)
+                back_up(connection, where, copy, progress)
             else:
                 write_file(connection, where, copy, doing)
+        sync(copy.parent)
     except BaseException:
         copy.unlink(missing_ok=True)
         raise
     return copy
+
+
+def _created(file: Path, stem: str, mode: int) -> Path:
+    """Create an empty file beside another one, under a name that nothing has."""
+    number = 1
+    while True:
+        copy = file.with_name(stem if number == 1 else f"{stem}-{number}")
+        try:
+            create_file(copy, mode)
+        except FileExistsError:
+            number += 1
+        else:
+            return copy
 
 
 def _file_name(address: Address) -> str:

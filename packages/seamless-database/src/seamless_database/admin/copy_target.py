@@ -7,7 +7,9 @@ Of a PostgreSQL database, servers may read what is there; they cannot write to i
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import os
+import stat
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +17,18 @@ from typing import TYPE_CHECKING
 from seamless_database import schema
 from seamless_database.admin import opening
 from seamless_database.admin.dialects import is_sqlite
-from seamless_database.admin.opening import pragma, raw
+from seamless_database.admin.opening import raw
 from seamless_database.admin.places import reading
 from seamless_database.admin.survey import current
-from seamless_database.admin.target import check_absent, create_indexes, create_tables
-from seamless_database.admin.target import place as give_name
+from seamless_database.admin.target import (
+    check_absent,
+    create_file,
+    create_indexes,
+    create_tables,
+    give_name,
+)
 from seamless_database.connection import Connection as PlainConnection
+from seamless_database.errors import FileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +86,7 @@ def _present_file(path: Path) -> Iterator[Connection | None]:
     if path.exists():
         with opening.reading(path) as connection:
             yield connection
-    elif part.exists():
+    elif os.path.lexists(part) and _identity(part).st_size:
         # what was begun when it was interrupted has to be undone before it can be read
         with opening.connected(part, "rw") as connection:
             yield connection
@@ -105,24 +113,40 @@ def committed(connection: Connection) -> Iterator[None]:
 def _new_file(path: Path) -> Iterator[Target]:
     check_absent(path)
     part = _part(path)
-    with opening.connected(part, "rwc") as connection:
-        for setting in ("journal_mode=DELETE", "locking_mode=EXCLUSIVE"):
-            pragma(connection, setting)
+    with suppress(FileExistsError):
+        create_file(part)
+    identity = _identity(part)
+    with opening.connected(part, "rw") as connection:
+        opening.lock_exclusively(connection, part)
+        # the command that had the lock before may have completed the file
+        opening.check_not_replaced(part, identity, part)
         with committed(connection):
             create_tables(connection)
         yield Target(connection, part, without_indexes=True)
-    give_name(part, path)
+        # while the lock is held: no other command may go on with a file that has its name
+        give_name(part, path)
 
 
 @contextmanager
 def _file(path: Path) -> Iterator[Target]:
+    part = _part(path)
+    if os.path.lexists(part) and os.path.samestat(part.lstat(), path.lstat()):
+        # left by a run that was killed after it had given the file its name
+        part.unlink()
     with opening.changing(path) as connection:
-        pragma(connection, "locking_mode=EXCLUSIVE")
         with committed(connection):
             current(connection, path)
             # tables that came with later versions
             schema.upgrade(PlainConnection(raw(connection)), path)
         yield Target(connection, path)
+
+
+def _identity(part: Path) -> os.stat_result:
+    """Look at a file that another run has begun, and refuse what leads to another file."""
+    found = part.lstat()
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        raise FileError(part, "it is a link, or no plain file; remove it")
+    return found
 
 
 @contextmanager

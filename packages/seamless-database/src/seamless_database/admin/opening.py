@@ -1,16 +1,17 @@
-"""Open a file for the administrator: to read it without being in anybody's way, or to change it.
+"""Open a file for the administrator: to read one snapshot of it, or to change it.
 
-Reading takes one snapshot. In WAL mode that holds nobody up; with a rollback journal it would, so
-that such a file, if it is in use, is copied first, a few pages at a time. Changing wants the file
-alone: nobody else may have it open. Statements go through SQLAlchemy connections, which stream.
+Reading delays no writer. Changing holds the exclusive lock of the file, from before the first row
+is looked at until the end. Statements go through SQLAlchemy connections, which stream.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
@@ -23,6 +24,8 @@ from seamless_database.admin.own_errors import OwnErrors
 from seamless_database.admin.usage import users
 from seamless_database.connection import is_lock
 from seamless_database.errors import FileError
+from seamless_database.filesystem import is_network
+from seamless_database.ownership import Ownership
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,54 +40,93 @@ LOCK_WAIT = 5.0
 STEP, PAUSE = 2000, 0.005
 #: kilobytes of a file that SQLite may keep in memory
 CACHE = 65536
-#: the bytes 18 and 19 of a file tell of WAL mode
-_WAL_MARK = b"\x02\x02"
+#: how often a backup may begin again because another process has written to the file
+RESTARTS = 20
 
 
 @contextmanager
 def reading(path: Path, progress: Callable[[int, int], None] | None = None) -> Iterator[Connection]:
-    """Open a file, or a copy of it if reading would hold up its users, within one snapshot."""
+    """Open one snapshot of a file, without delaying a process that writes to it, now or later.
+
+    In WAL mode, readers do not block writers. With a rollback journal, a reader blocks every
+    commit and keeps a server from entering WAL mode, so such a file is copied first. Without
+    space for the copy, a file that no other process has open is read in place.
+    """
     file = existing(path)
-    if not _in_wal_mode(file) and users(file):
-        with tempfile.TemporaryDirectory(prefix="seamless-database-admin-") as folder:
-            copy = Path(folder) / "snapshot.db"
-            back_up(path, copy, progress)
-            with _snapshot(copy, path) as connection:
-                yield connection
-    else:
-        with _snapshot(file, path) as connection:
-            yield connection
+    with ExitStack() as stack:
+        connection = stack.enter_context(connected(file, "ro", path))
+        if not is_in_wal_mode(connection):
+            folder = tempfile.TemporaryDirectory(prefix="seamless-database-admin-")
+            copy = Path(stack.enter_context(folder)) / "snapshot.db"
+            if _has_space(copy.parent, file, path):
+                back_up(connection, path, copy, progress)
+                connection = stack.enter_context(connected(copy, "ro", path))
+        connection.exec_driver_sql("BEGIN")
+        yield connection
+        if raw(connection).in_transaction:
+            connection.exec_driver_sql("ROLLBACK")
 
 
 @contextmanager
 def changing(path: Path) -> Iterator[Connection]:
-    """Open a file that nobody else has open, with a plain journal, outside any transaction."""
+    """Open a file, outside any transaction, with an exclusive lock that is held until the end.
+
+    No other connection can read or write the file meanwhile, so a row that was found by its row
+    number is still the same row when it is deleted.
+    """
     file = existing(path)
     if found := users(file):
         raise FileInUseError(path, ", ".join(found))
     if not os.access(file, os.W_OK):
         raise FileError(path, "no permission to write it")
-    with connected(file, "rw", shown=path) as connection:
-        try:
-            # leaving WAL mode succeeds for the last connection only
-            pragma(connection, "journal_mode=DELETE")
-            with transaction(connection):
-                pass
-        except sqlalchemy.exc.OperationalError as error:
-            if is_lock(plain(error)):
-                raise FileInUseError(path, "another process") from error
-            raise
+    identity = file.stat()
+    with ExitStack() as stack:
+        if is_network(file):
+            stack.enter_context(Ownership(file))
+        connection = stack.enter_context(connected(file, "rw", shown=path))
+        lock_exclusively(connection, path)
+        check_not_replaced(file, identity, path)
         pragma(connection, "synchronous=EXTRA")
         yield connection
+        check_not_replaced(file, identity, path)
+
+
+def lock_exclusively(connection: Connection, path: Path) -> None:
+    """Take the exclusive lock of a file, until the connection is closed, with a rollback journal.
+
+    Raises `FileInUseError` if another connection has a lock, or has the file open in WAL mode.
+    """
+    try:
+        # in this order: between leaving WAL mode and locking, no other process can open the file
+        for setting in ("locking_mode=EXCLUSIVE", "journal_mode=DELETE"):
+            pragma(connection, setting)
+        connection.exec_driver_sql("BEGIN EXCLUSIVE")
+        connection.exec_driver_sql("COMMIT")
+    except sqlalchemy.exc.OperationalError as error:
+        if is_lock(plain(error)):
+            raise FileInUseError(path, "another process") from error
+        raise
+
+
+def check_not_replaced(file: Path, identity: os.stat_result, path: Path) -> None:
+    """Raise a `FileError` unless the name still belongs to the file that was opened."""
+    try:
+        same = os.path.samestat(file.lstat(), identity)
+    except FileNotFoundError:
+        same = False
+    if not same:
+        reason = "another process has replaced or removed it meanwhile; run the command again"
+        raise FileError(path, reason)
 
 
 @contextmanager
 def scratch(path: Path) -> Iterator[Connection]:
     """Open a temporary copy of a file, to be changed without disturbing anybody."""
-    existing(path)
+    file = existing(path)
     with tempfile.TemporaryDirectory(prefix="seamless-database-admin-") as folder:
         copy = Path(folder) / "copy.db"
-        back_up(path, copy)
+        with connected(file, "ro", path) as source:
+            back_up(source, path, copy)
         with connected(copy, "rw", shown=path) as connection:
             yield connection
 
@@ -139,17 +181,47 @@ def pragma(connection: Connection, setting: str) -> None:
     connection.exec_driver_sql(f"PRAGMA {setting}").close()
 
 
-def back_up(path: Path, target: Path, progress: Callable[[int, int], None] | None = None) -> None:
-    """Copy a file, also one that is being written, by SQLite's backup: a few pages at a time."""
+def is_in_wal_mode(connection: Connection) -> bool:
+    """Whether the file of a connection is in WAL mode."""
+    return str(connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()) == "wal"
+
+
+def back_up(
+    source: Connection,
+    path: Path,
+    target: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Copy the file of an open connection by SQLite's backup, also while others write to it.
+
+    SQLite begins again after each commit of another process. In WAL mode, a snapshot that is held
+    prevents that. With a rollback journal, holding one would block the commits, so the copy gives
+    up after `RESTARTS`, with a `FileError` about `path`.
+    """
+    restarts, least = 0, sys.maxsize
 
     def report(_status: int, remaining: int, total: int) -> None:
+        nonlocal restarts, least
+        restarts += remaining > least
+        least = remaining
+        if restarts > RESTARTS:
+            raise FileError(path, "it is written to faster than it can be copied; try again later")
+        # a server that has started meanwhile has put the file into WAL mode
+        _hold_snapshot_in_wal_mode(source)
         if progress is not None:
             progress(total - remaining, total)
 
-    with connected(path, "ro") as source, connected(target, "rwc") as copy:
-        raw(source).backup(raw(copy), pages=STEP, progress=report, sleep=PAUSE)
-        # a copy of a file in WAL mode starts in that mode
-        pragma(copy, "journal_mode=DELETE")
+    _hold_snapshot_in_wal_mode(source)
+    try:
+        with connected(target, "rwc") as copy:
+            # the whole file is synced below, and thrown away unless it is complete
+            pragma(copy, "synchronous=OFF")
+            raw(source).backup(raw(copy), pages=STEP, progress=report, sleep=PAUSE)
+            # a copy of a file in WAL mode starts in that mode
+            pragma(copy, "journal_mode=DELETE")
+    finally:
+        if raw(source).in_transaction:
+            source.exec_driver_sql("ROLLBACK")
     sync(target)
 
 
@@ -202,18 +274,24 @@ def sync(path: Path) -> None:
         os.close(number)
 
 
-@contextmanager
-def _snapshot(file: Path, shown: Path) -> Iterator[Connection]:
-    with connected(file, "ro", shown) as connection:
+def _hold_snapshot_in_wal_mode(connection: Connection) -> None:
+    if is_in_wal_mode(connection) and not raw(connection).in_transaction:
         connection.exec_driver_sql("BEGIN")
-        yield connection
-        if raw(connection).in_transaction:
-            connection.exec_driver_sql("ROLLBACK")
+        pragma(connection, "schema_version")
 
 
-def _in_wal_mode(file: Path) -> bool:
-    with file.open("rb") as opened:
-        return opened.read(20)[18:] == _WAL_MARK
+def _has_space(folder: Path, file: Path, path: Path) -> bool:
+    """Whether a copy of a file fits into a folder; raises a `FileError` if it has to fit."""
+    needed = file.stat().st_size
+    if shutil.disk_usage(folder).free > needed:
+        return True
+    if users(file, besides=os.getpid()):
+        raise FileError(
+            path,
+            f"it is in use, and a copy of it ({needed} bytes) does not fit into {folder.parent}; "
+            "set TMPDIR to a folder with more space",
+        )
+    return False
 
 
 def _reason(error: sqlite3.Error) -> str:

@@ -88,16 +88,29 @@ def add_reverse_rows(connection: Connection) -> None:
     connection.execute(insert(RevTransformation).from_select(["result", "checksum"], pairs))
 
 
+def create_file(path: Path, mode: int = 0o666) -> None:
+    """Create an empty file; raises `FileExistsError` if anything has the name, even a dead link."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    os.close(os.open(path, flags, mode))
+
+
 def place(file: Path, path: Path) -> None:
-    """Give a complete file its name."""
+    """Sync a complete file, and give it its name."""
     sync(file)
+    give_name(file, path)
+
+
+def give_name(file: Path, path: Path) -> None:
+    """Rename a file that is on the disk; raises `TargetExistsError` rather than replace another."""
     try:
         # unlike renaming, this never replaces a file that has come meanwhile
         os.link(file, path)
-        file.unlink()
     except FileExistsError:
         raise TargetExistsError(path) from None
     except OSError:
-        # some file systems have no links
+        # some file systems have no hard links
+        check_absent(path)
         file.rename(path)
+    else:
+        file.unlink()
     sync(path.parent)

@@ -20,8 +20,8 @@ COMPANIONS = ("-wal", "-shm", "-journal")
 _Identity = tuple[int, int]
 
 
-def users(file: Path, processes: Path = PROCESSES) -> list[str]:
-    """Name the processes that have the file, or a companion of it, open."""
+def users(file: Path, processes: Path = PROCESSES, *, besides: int | None = None) -> list[str]:
+    """Name the processes, besides one, that have the file or a companion of it open."""
     wanted = {
         identity
         for suffix in ("", *COMPANIONS)
@@ -33,7 +33,8 @@ def users(file: Path, processes: Path = PROCESSES) -> list[str]:
     return [
         _named(processes / str(number))
         for number in numbers
-        if any(_identity(path) in wanted for path in _open_files(processes / str(number)))
+        if number != besides
+        and any(_identity(path) in wanted for path in _open_files(processes / str(number)))
     ]
 
 
