@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 
+from .locks import new_lock
 from .worker_role import is_worker
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
@@ -28,11 +29,8 @@ _closed = False
 #: Whether a `close` is under way.
 _closing = False
 
-#: guards `_closing`, `_closer` and the list of hooks
-_lock = threading.Lock()
-#: the thread that closes, or has closed, and whether it has come to its end
-_closer: threading.Thread | None = None
-_ended = threading.Event()
+#: held by the thread that closes, until everything is closed
+_closer_lock = new_lock()
 #: Seconds that a second `close` waits for the first; a hook may be waiting for the second.
 WAIT_SECONDS = 60.0
 _hooks: list[Callable[[], object]] = []
@@ -87,8 +85,7 @@ def register_close_hook(hook: Callable[[], object]) -> None:
     """
     if not callable(hook):
         raise TypeError(f"a close hook must be callable, and {type(hook).__name__} is not")
-    with _lock:
-        _hooks.append(hook)
+    _hooks.append(hook)
 
 
 def close(*, from_atexit: bool = False) -> None:
@@ -102,19 +99,24 @@ def close(*, from_atexit: bool = False) -> None:
     from_atexit
         Whether the interpreter is exiting without `close` having been called.
     """
-    global _closed, _closing, _closer  # noqa: PLW0603 - the state of this process
     if is_worker() or not _in_main_process():
         return
-    with _lock:
-        first = not (_closing or is_closed())
-        if first:
-            _closing, _closer = True, threading.current_thread()
-            _ended.clear()
-            _package()._closed = _closed = True
-    if not first:
-        _wait_for_closer()
+    # A hook that calls close() has the lock already and does not wait for itself. An interrupt
+    # before the `try` leaves the lock taken: other threads then wait for WAIT_SECONDS, once.
+    if not _closer_lock.acquire(timeout=WAIT_SECONDS):
         return
     try:
+        if not (_closing or is_closed()):
+            _run_closing_steps(from_atexit)
+    finally:
+        _closer_lock.release()
+
+
+def _run_closing_steps(from_atexit: bool) -> None:
+    global _closed, _closing  # noqa: PLW0603 - the state of this process
+    _closing = True
+    try:
+        _package()._closed = _closed = True
         from . import closing_steps
 
         if from_atexit:
@@ -122,13 +124,6 @@ def close(*, from_atexit: bool = False) -> None:
         closing_steps.run(tuple(_hooks))
     finally:
         _closing = False
-        _ended.set()
-
-
-def _wait_for_closer() -> None:
-    # a hook that calls close() must not wait for itself, nor a forked child for its parent
-    if _closer not in {None, threading.current_thread()} and _closer.is_alive():
-        _ended.wait(WAIT_SECONDS)
 
 
 def _at_exit() -> None:

@@ -6,9 +6,10 @@ so forgetting an entry costs a transfer, never a wrong buffer.
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING
+
+from ..locks import new_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -37,7 +38,7 @@ class Quarantine:
         self._seconds = seconds
         self._clock = clock
         #: guards the dict below, which is in the order of time
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._since: dict[Hashable, float] = {}
 
     def add(self, key: Hashable) -> bool:

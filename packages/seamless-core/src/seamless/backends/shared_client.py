@@ -6,12 +6,13 @@ would wait until its time is up. So whoever comes last closes a client that has 
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httpx
+
+from ..locks import new_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,16 +39,15 @@ class SharedClient:
 
     def __init__(self, timeout: httpx.Timeout) -> None:
         self._timeout = timeout
+        #: guards the session and the number of its users
+        self._lock = new_lock()
         self._session: _Session | None = None
-        self.renew_after_fork()
+        #: the session of the parent process: neither used nor closed here
+        self._inherited: _Session | None = None
 
     def renew_after_fork(self) -> None:
         """Begin without connections: those that are open are the parent's."""
-        #: guards the session and the number of its users
-        self._lock = threading.Lock()
-        #: the parent's: neither used nor closed here
-        self._inherited = self._session
-        self._session = None
+        self._inherited, self._session = self._session, None
 
     @contextmanager
     def use(self) -> Iterator[httpx.Client]:

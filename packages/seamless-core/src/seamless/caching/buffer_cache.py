@@ -1,20 +1,23 @@
 """The buffer cache of this process: buffers held weakly, and strongly while referenced.
 
-Everything here is safe from any thread, also from finalizers. Nothing is sent, read or
-released while the lock is held: buffers that leave are let go after it.
+Everything here is safe from any thread, and from finalizers, weak reference callbacks and
+signal handlers, whatever they interrupt. One that interrupts a change of the cache can't wait
+for it: what it asks for is done as soon as that change has ended, and where a call returns what
+it has done, such as `purge_scratch`, it returns 0. Nothing is sent, read or released while the
+lock is held: buffers that leave are let go after it.
 """
 
 from __future__ import annotations
 
-import os
-import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import worker_role
+from ..locks import new_lock
 from .capped_store import CappedStore
 from .caps import read_caps
-from .critical_section import CriticalSection
+from .finalizer_lock import BROKEN, CHANGING, CLEAN
 from .references import StrongEntry, TempRef
 
 if TYPE_CHECKING:
@@ -58,8 +61,7 @@ class BufferCache(CappedStore):
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        section: CriticalSection[Checksum] = CriticalSection(self.decref)
-        super().__init__(read_caps(soft_cap, hard_cap), section, clock)
+        super().__init__(read_caps(soft_cap, hard_cap), clock)
 
     # -- looking up -------------------------------------------------------------------
 
@@ -86,7 +88,7 @@ class BufferCache(CappedStore):
 
     def is_scratch_ref(self, checksum: Checksum) -> bool:
         """Tell whether the last reference to `checksum` asked not to store its buffer."""
-        with self._section:
+        with self._section.lock:
             return self._strong.is_scratch(checksum._value)
 
     # -- registering and referencing --------------------------------------------------
@@ -100,46 +102,30 @@ class BufferCache(CappedStore):
             The buffer and its checksum.
         size
             In bytes; by default the length of the buffer.
+
+        Raises
+        ------
+        ValueError
+            When `size` is negative.
         """
+        if size is not None and size < 0:
+            raise ValueError(f"the size of {checksum} is {size} bytes; it can't be negative")
         digest = checksum._value
         weak = self._weak
         if (elder := weak.add(digest, buffer)) is not buffer:
             self._join(digest, buffer, elder)
         elif len(weak.put_aside) > PUT_ASIDE:
-            with self._section.lock:
-                weak.clear_away(2 * PUT_ASIDE)
+            self._section.change(weak.clear_away, 2 * PUT_ASIDE)
         # Whoever references it from now on finds it; who has waited for it is seen here.
         entry = self._strong.entries.get(digest)
         if entry is not None and entry.buffer is None:
-            self._bring(digest, buffer, size)
-
-    def _bring(self, digest: bytes, buffer: Buffer, size: int | None) -> None:
-        """Let those who wait for a buffer have it, and what it is stored for."""
-        to_send = None
-        dropped: list[Buffer] = []
-        with self._section:
-            entry = self._strong.entries.get(digest)
-            if entry is not None and entry.buffer is None:
-                self._strong.fill(digest, entry, buffer, len(buffer) if size is None else size)
-                dropped = self._make_room(digest)
-                to_send = None if entry.scratch or entry.stored else buffer
-        del dropped
-        if to_send is not None:
-            _send_if_open(to_send)
+            self._section.change(self._fill_waiting, digest, buffer, size)
 
     def _join(self, digest: bytes, buffer: Buffer, elder: Buffer | None) -> None:
         """Let equal buffers be one in memory, or a buffer take the place of another."""
-        while True:
-            # compares the bytes, so it is outside of the lock
-            shared = elder is not None and buffer.share_content(elder)
-            with self._section.lock:
-                self._weak.clear_away(2 * PUT_ASIDE)  # the elder may be among the dead
-                there = self._weak.add(digest, buffer)
-                if there is elder and not shared:
-                    self._weak.replace(digest, buffer)
-                if there is elder or there is buffer:
-                    return
-            elder = there  # another came first
+        # compares the bytes, so it is outside of the lock
+        shared = elder is not None and buffer.share_content(elder)
+        self._section.change(self._add_or_replace, digest, buffer, elder, shared)
 
     def incref(
         self, checksum: Checksum, *, buffer: Buffer | None = None, scratch: bool = False
@@ -191,17 +177,28 @@ class BufferCache(CappedStore):
         return self._reference(checksum._value, buffer, scratch, asked) or asked
 
     def _reference(
-        self, digest: bytes, buffer: Buffer | None, scratch: bool, asked: TempRef | None
+        self,
+        digest: bytes,
+        buffer: Buffer | None,
+        scratch: bool,
+        asked: TempRef | None,
+        *,
+        is_sent: bool = False,
     ) -> TempRef | None:
         """Take a reference, a counted one if `asked` is None. Sending may fail, so it is first."""
-        to_send = None if scratch else self._unsent(digest, buffer)
-        if to_send is not None:
+        if not (scratch or is_sent) and (to_send := self._unsent(digest, buffer)) is not None:
             _send(to_send)
+            is_sent = True
         if buffer is not None and (elder := self._weak.add(digest, buffer)) is not buffer:
             self._join(digest, buffer, elder)
         strong, section = self._strong, self._section
         with section.lock:
-            section.depth += 1
+            # `section.change`, spelled out because its call takes too long here
+            if section.state and not section.may_change():
+                again = partial(self._reference, digest, buffer, scratch, asked, is_sent=True)
+                section.pending.append(again)
+                return None
+            section.state = CHANGING
             try:
                 if buffer is not None and len(self._weak.put_aside) > PUT_ASIDE:
                     self._weak.clear_away(2 * PUT_ASIDE)
@@ -214,28 +211,31 @@ class BufferCache(CappedStore):
                 entry.scratch = scratch
                 if self._trace is not None and asked is None:
                     self._trace.note(digest)
+                late = None if scratch or is_sent or entry.stored else entry.buffer
                 grown = strong.size > before
                 dropped = self._make_room(digest) if grown else None
-                late = None if scratch or to_send is not None or entry.stored else entry.buffer
                 tempref = entry.tempref
-            finally:
-                section.depth -= 1
+            except BaseException:
+                section.state = BROKEN
+                raise
+            section.state = CLEAN
         del dropped
-        if section.wishes:
-            section.grant_wishes()
+        if section.pending:
+            section.run_pending()
         if late is not None:  # it has been registered since we looked
             _send_if_open(late)
         return tempref
 
     def decref(self, checksum: Checksum) -> None:
-        """Give back one `incref`; nothing happens if there is none. Safe in finalizers."""
+        """Give back one `incref`; nothing happens if there is none."""
         digest = checksum._value
         section = self._section
         with section.lock:
-            if section.depth:  # this is a finalizer, in the middle of something
-                section.wishes.append(checksum)
+            # `section.change`, spelled out because its call takes too long here
+            if section.state and not section.may_change():
+                section.pending.append(partial(self.decref, checksum))
                 return
-            section.depth = 1
+            section.state = CHANGING
             try:
                 entry = self._strong.entries.get(digest)
                 if entry is not None and entry.normal_refs:
@@ -247,20 +247,17 @@ class BufferCache(CappedStore):
                             self._strong.change(digest, entry)
                         if self._trace is not None:
                             self._trace.forget(digest)
-            finally:
-                section.depth = 0
+            except BaseException:
+                section.state = BROKEN
+                raise
+            section.state = CLEAN
         del entry  # outside of the lock, since its buffer may go with it
-        if section.wishes:
-            section.grant_wishes()
+        if section.pending:
+            section.run_pending()
 
     def refresh_tempref(self, checksum: Checksum) -> None:
         """Let the interest of a tempref be full again; nothing happens if there is none."""
-        digest = checksum._value
-        with self._section:
-            entry = self._strong.entries.get(digest)
-            if entry is not None and entry.tempref is not None:
-                entry.tempref.refresh(self._clock())
-                self._strong.change(digest, entry)
+        self._section.change(self._refresh, checksum._value)
 
     def purge_scratch(self, checksum: Checksum | None = None) -> int:
         """Forget what only a scratch tempref holds, even where the buffer object lives on.
@@ -275,39 +272,68 @@ class BufferCache(CappedStore):
         int
             How many were forgotten.
         """
-        with self._section:
-            entries = self._strong.entries
-            candidates = list(entries) if checksum is None else [checksum._value]
-            purged = [
-                (candidate, entry)
-                for candidate in candidates
-                if (entry := entries.get(candidate)) and entry.scratch_tempref_only
-            ]
-            for candidate, entry in purged:
-                self._strong.remove(candidate, entry)
-                self._weak.pop(candidate)
-        return len(purged)
+        purged = self._section.change(self._purge, None if checksum is None else checksum._value)
+        return len(purged or ())
 
     def note_stored(self, checksum: Checksum) -> None:
         """Remember that a write backend has a buffer: it need not be sent again."""
-        digest = checksum._value
-        with self._section:
-            entry = self._strong.entries.get(digest)
-            if entry is not None and not entry.stored:
-                entry.stored = True
-                self._strong.change(digest, entry)
+        self._section.change(self._note_stored, checksum._value)
 
-    # -- inside the section -----------------------------------------------------------
+    # -- with the lock held -----------------------------------------------------------
 
     def _unsent(self, digest: bytes, buffer: Buffer | None) -> Buffer | None:
         """Return what a reference that is not scratch asks to send."""
-        with self._section:
+        with self._section.lock:
             entry = self._strong.entries.get(digest)
             if entry is not None and entry.stored:
                 return None
             if buffer is None and entry is not None:
                 buffer = entry.buffer
             return self._weak.get(digest) if buffer is None else buffer
+
+    def _fill_waiting(self, digest: bytes, buffer: Buffer, size: int | None) -> list[Buffer]:
+        """Let those who wait for a buffer have it, and what it is stored for."""
+        entry = self._strong.entries.get(digest)
+        if entry is None or entry.buffer is not None:
+            return []
+        self._strong.fill(digest, entry, buffer, len(buffer) if size is None else size)
+        if not (entry.scratch or entry.stored):
+            self._section.pending.append(partial(_send_if_open, buffer))
+        return self._make_room(digest)
+
+    def _add_or_replace(
+        self, digest: bytes, buffer: Buffer, elder: Buffer | None, shared: bool
+    ) -> None:
+        """Make a buffer findable that was compared with `elder`, which was found before it."""
+        self._weak.clear_away(2 * PUT_ASIDE)  # the elder may be among the dead
+        found = self._weak.add(digest, buffer)
+        if found is None or (found is elder and not shared):
+            self._weak.replace(digest, buffer)
+        elif found is not elder and found is not buffer:  # another came first
+            self._section.pending.append(partial(self._join, digest, buffer, found))
+
+    def _refresh(self, digest: bytes) -> None:
+        entry = self._strong.entries.get(digest)
+        if entry is not None and entry.tempref is not None:
+            entry.tempref.refresh(self._clock())
+            self._strong.change(digest, entry)
+
+    def _purge(self, digest: bytes | None) -> list[StrongEntry]:
+        entries = self._strong.entries
+        purged = []
+        for candidate in list(entries) if digest is None else [digest]:
+            entry = entries.get(candidate)
+            if entry is not None and entry.scratch_tempref_only:
+                self._strong.remove(candidate, entry)
+                self._weak.pop(candidate)
+                purged.append(entry)
+        return purged
+
+    def _note_stored(self, digest: bytes) -> None:
+        entry = self._strong.entries.get(digest)
+        if entry is not None and not entry.stored:
+            entry.stored = True
+            self._strong.change(digest, entry)
 
 
 def _send(buffer: Buffer) -> None:
@@ -325,7 +351,7 @@ def _send_if_open(buffer: Buffer) -> None:
 
 
 #: guards the making of the one cache of this process
-_instance_lock = threading.Lock()
+_instance_lock = new_lock()
 _instance: BufferCache | None = None
 
 
@@ -345,7 +371,5 @@ def get_buffer_cache() -> BufferCache:
     if _instance is None:
         with _instance_lock:
             if _instance is None:
-                cache = BufferCache()
-                os.register_at_fork(after_in_child=cache._section.renew_after_fork)
-                _instance = cache
+                _instance = BufferCache()
     return _instance

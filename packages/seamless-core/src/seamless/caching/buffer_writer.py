@@ -157,13 +157,9 @@ def _is_used() -> bool:
 @functools.cache
 def _queue() -> UploadQueue:
     """Make the one queue of this process with the first buffer that is queued."""
-    import os
-
     from .upload_queue import UploadQueue
 
-    queue = UploadQueue(_send, _leave)
-    os.register_at_fork(after_in_child=queue.renew_after_fork)
-    return queue
+    return UploadQueue(_send, _leave)
 
 
 async def _send(buffer: Buffer) -> bool:

@@ -70,7 +70,7 @@ def leaks(table: StrongTable, places: Callable[[bytes], tuple[str, ...]]) -> lis
     """Return what counted references hold, the largest first."""
     held = [
         Leak(digest.hex(), entry.normal_refs, entry.size, places(digest))
-        for digest, entry in table.entries.items()
+        for digest, entry in table.entries.copy().items()
         if entry.normal_refs
     ]
     return sorted(held, key=lambda leak: (-leak.size, leak.checksum))

@@ -12,6 +12,7 @@ from .by_checksum import ByChecksum
 from .cache_report import Explanation, Leak, describe_leaks, explain, leaks
 from .caps import check_caps
 from .eviction_loop import EvictionLoop
+from .finalizer_lock import FinalizerSafeLock
 from .reference_trace import ReferenceTrace, is_trace_wanted
 from .strong_table import StrongTable
 from .tally import Tally
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ..buffer_class import Buffer
     from ..checksum_class import Checksum
     from .cost_book import CostBook
-    from .critical_section import CriticalSection
     from .references import StrongEntry
 
 __all__ = ["CappedStore"]
@@ -39,8 +39,6 @@ class CappedStore:
     ----------
     caps
         Soft and hard cap, in bytes.
-    section
-        The lock of everything.
     clock
         Seconds that never go back.
     """
@@ -48,13 +46,12 @@ class CappedStore:
     def __init__(
         self,
         caps: tuple[int, int],
-        section: CriticalSection[Checksum],
         clock: Callable[[], float],
     ) -> None:
         self.soft_cap, self.hard_cap = caps
         self._clock = clock
         #: guards every attribute below, but for what weak table and tallies do in one step
-        self._section = section
+        self._section = FinalizerSafeLock(self._repair)
         self._weak = WeakTable()
         self._strong = StrongTable(clock)
         self._trace = ReferenceTrace() if is_trace_wanted() else None
@@ -97,28 +94,24 @@ class CappedStore:
             When a cap is no size, or the soft cap would be above the hard one; then nothing
             has changed.
         """
-        with self._section:
+        with self._section.lock:
             self.soft_cap, self.hard_cap = check_caps(
                 self.soft_cap if soft is None else soft, self.hard_cap if hard is None else hard
             )
-            dropped = self._make_room()
-        del dropped
+        self._section.change(self._make_room)
 
     # -- costs ------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def learning(self, checksum: Checksum) -> Iterator[CostBook]:
         """Give access to what is known of costs; what is learned of `checksum` counts at once."""
-        with self._section:
-            yield self._strong.costs
-            digest = checksum.bytes()
-            if (entry := self._strong.entries.get(digest)) is not None:
-                self._strong.change(digest, entry)
+        yield self._strong.costs
+        self._section.change(self._rank_again, checksum.bytes())
 
     def seconds_to_regain(self, checksum: Checksum, size: int | None = None) -> float:
         """Return how long it takes to have a buffer again, as far as is known."""
         digest = checksum.bytes()
-        with self._section:
+        with self._section.lock:
             entry = self._strong.entries.get(digest)
             if size is None and entry is not None and entry.buffer is not None:
                 size = entry.size
@@ -129,7 +122,7 @@ class CappedStore:
 
     def explain(self, checksum: Checksum) -> Explanation | None:
         """Return what decides whether a referenced buffer stays; None if it is not referenced."""
-        with self._section:
+        with self._section.lock:
             return explain(self._strong, checksum.bytes(), self._clock())
 
     def trace_references(self, enabled: bool = True) -> None:
@@ -137,12 +130,12 @@ class CappedStore:
 
         `SEAMLESS_DEBUG_REFERENCES=1` in the environment does so from the start.
         """
-        with self._section:
+        with self._section.lock:
             self._trace = (self._trace or ReferenceTrace()) if enabled else None
 
     def leaks(self) -> list[Leak]:
         """Return what counted references hold, the largest first, and where they were taken."""
-        with self._section:
+        with self._section.lock:
             trace = self._trace
             return leaks(self._strong, trace.places if trace is not None else lambda _: ())
 
@@ -152,7 +145,8 @@ class CappedStore:
 
     def stats(self) -> dict[str, Any]:
         """Return counts and sizes in bytes of what is held, found, missed and evicted."""
-        with self._section:
+        self._section.change(self._weak.clear_away)
+        with self._section.lock:
             largest = self._strong.largest(LARGEST_SHOWN)
             return {
                 "strong_bytes": self._strong.size,
@@ -171,25 +165,47 @@ class CappedStore:
         """Let buffers go until the caps are kept, and return how many and of how many bytes.
 
         The cache does that by itself whenever it comes to hold a buffer; a call is needed only
-        after a cap has been lowered.
+        after a cap has been lowered. Temprefs of buffers that are not here are forgotten when
+        their interest has faded.
         """
-        with self._section:
-            self._weak.clear_away()
-            before = self._strong.size
-            dropped = self._make_room()
-            freed = before - self._strong.size
+        dropped, freed = self._section.change(self._run_eviction) or ([], 0)
         return len(dropped), freed
 
     def start_eviction_loop(self, interval: float = 5.0) -> None:
-        """Run `run_eviction_once` every `interval` seconds, in a thread of its own."""
+        """Run `run_eviction_once` every `interval` seconds, in a thread of its own.
+
+        A forked child has no such thread until it calls this itself.
+
+        Raises
+        ------
+        ValueError
+            When `interval` is no number of seconds that a thread can wait.
+        """
         self._eviction_loop.start(interval)
 
     def stop_eviction_loop(self) -> None:
         """End what `start_eviction_loop` began; nothing happens if it is not running."""
         self._eviction_loop.stop()
 
+    # -- with the lock held -----------------------------------------------------------
+
     def _make_room(self, newcomer: bytes | None = None) -> list[Buffer]:
         """Let buffers go, but for the newcomer, where the caps are not kept."""
         if self._strong.size <= self.soft_cap and self._strong.size <= self.hard_cap:
             return []
         return self._strong.make_room(self.soft_cap, self.hard_cap, newcomer)
+
+    def _run_eviction(self) -> tuple[list[Buffer], int]:
+        self._weak.clear_away()
+        self._strong.forget_faded_absent(self._clock())
+        before = self._strong.size
+        dropped = self._make_room()
+        return dropped, before - self._strong.size
+
+    def _rank_again(self, digest: bytes) -> None:
+        if (entry := self._strong.entries.get(digest)) is not None:
+            self._strong.change(digest, entry)
+
+    def _repair(self) -> None:
+        self._strong.repair()
+        self._weak.repair()

@@ -29,6 +29,8 @@ __all__ = ["StrongTable"]
 
 #: How many entries wait for their rank at most: what the slowest step has to do more.
 UNRANKED = 128
+#: How many temprefs of buffers that are not here are kept: the oldest is forgotten first.
+MOST_ABSENT = 20_000
 
 
 class StrongTable:
@@ -54,7 +56,9 @@ class StrongTable:
         #: entries with a buffer that a counted reference holds, and those only a tempref holds
         self._held = EvictionQueue()
         self._loose = EvictionQueue()
-        #: entries that have changed since they were put into either, or never were
+        #: digests of entries without a buffer that only a tempref holds, refreshed last at the end
+        self._absent: dict[bytes, None] = {}
+        #: entries that have changed since they were put into one of the three, or never were
         self._unranked: dict[bytes, StrongEntry] = {}
 
     def is_scratch(self, digest: bytes) -> bool:
@@ -133,6 +137,7 @@ class StrongTable:
         if entry.ranked:
             self._held.discard(digest)
             self._loose.discard(digest)
+            self._absent.pop(digest, None)
         if entry.scratch:
             self.scratch_marks.add(digest)
         else:
@@ -141,21 +146,50 @@ class StrongTable:
 
     def _rank_all(self, now: float) -> None:
         """Rank what has changed, in the order in which it did."""
-        for digest in list(self._unranked):
-            entry = self._unranked.pop(digest, None)
-            if entry is not None:  # else a finalizer has removed it a moment ago
+        unranked, self._unranked = self._unranked, {}
+        for digest, entry in unranked.items():
+            if self.entries.get(digest) is entry:  # else ranking another has made it leave
                 self._rank(digest, entry, now)
 
     def _rank(self, digest: bytes, entry: StrongEntry, now: float) -> None:
         """Put an entry where it belongs among those that may leave."""
         queue, other = (self._held, self._loose) if entry.normal_refs else (self._loose, self._held)
         other.discard(digest)
+        self._absent.pop(digest, None)
         entry.touched = False
+        entry.ranked = True
         if entry.buffer is not None:
             fading = None if entry.normal_refs else entry.tempref
             terms = self.terms(digest, entry, now)
             queue.put(digest, worth_line(terms, fading, now, self.turnover), now)
-            entry.ranked = True
+        elif not entry.normal_refs:
+            self._absent[digest] = None
+            if len(self._absent) > MOST_ABSENT:
+                oldest = next(iter(self._absent))
+                self.remove(oldest, self.entries[oldest])
+
+    def forget_faded_absent(self, now: float) -> None:
+        """Forget entries without a buffer that only a tempref holds, if its interest has faded."""
+        self._rank_all(now)
+        for digest in list(self._absent):
+            entry = self.entries[digest]
+            if entry.tempref is None or entry.tempref.fades_until <= now:
+                self.remove(digest, entry)
+
+    def repair(self) -> None:
+        """Make everything that follows from the entries anew, after a change was interrupted."""
+        self._held, self._loose = EvictionQueue(), EvictionQueue()
+        self._absent, self._unranked = {}, {}
+        self.size = 0
+        for digest, entry in self.entries.copy().items():
+            if entry.normal_refs == 0 and entry.tempref is None:
+                del self.entries[digest]
+                continue
+            if entry.buffer is None:
+                entry.size = 0
+            self.size += entry.size
+            entry.ranked = False
+            self._unranked[digest] = entry
 
     # -- making room ------------------------------------------------------------------
 
@@ -165,13 +199,20 @@ class StrongTable:
         """Let buffers go, the least worth first, until the caps are kept; return them.
 
         Above the soft cap, those that only a tempref holds; above the hard cap, any. A
-        newcomer stays, since somebody counts on finding it. Where it is worth less than what
-        would have to leave for it below the soft cap, nothing does: it is above the cap then,
-        as a guest, and among the first to go when others come.
+        newcomer stays, since somebody counts on finding it, unless it is larger than the hard
+        cap: then it leaves at once, and nothing else leaves for it. Where it is worth less than
+        what would have to leave for it below the soft cap, nothing does: it is above the cap
+        then, as a guest, and among the first to go when others come.
         """
         now = self._clock()
         self._rank_all(now)
-        dropped = self._shrink(self._loose, soft_cap, now, newcomer, soft_cap, as_guest=True)
+        dropped: list[Buffer] = []
+        if newcomer is not None and self.entries[newcomer].size > hard_cap:
+            for queue in (self._loose, self._held):
+                queue.discard(newcomer)
+            dropped.append(self._evict(newcomer, soft_cap))
+            newcomer = None
+        dropped += self._shrink(self._loose, soft_cap, now, newcomer, soft_cap, as_guest=True)
         for queue in (self._loose, self._held):
             dropped += self._shrink(queue, hard_cap, now, newcomer, soft_cap)
         return dropped
@@ -226,7 +267,7 @@ class StrongTable:
         """Return size and hex digest of the largest buffers that are held."""
         sizes = (
             (entry.size, digest.hex())
-            for digest, entry in self.entries.items()
+            for digest, entry in self.entries.copy().items()
             if entry.buffer is not None
         )
         return heapq.nlargest(count, sizes)

@@ -14,11 +14,7 @@ class Tally(count):  # type: ignore[type-arg]  # not generic while it runs
     takes a lock of its own, which costs four times as much.
     """
 
-    def __init__(self) -> None:
-        self._looks = 0
-
     def total(self) -> int:
-        """Return how often it has happened. Not to be called by two threads at once."""
-        so_far: int = next(self) - self._looks
-        self._looks += 1
-        return so_far
+        """Return how often it has happened."""
+        # the text is `Tally(5)`, and the only way to see the number without counting
+        return int(repr(self).partition("(")[2].rstrip(")"))

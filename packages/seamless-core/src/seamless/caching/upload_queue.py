@@ -17,6 +17,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..locks import call_after_fork, new_lock
 from ..util.run_sync import settle_tasks
 
 if TYPE_CHECKING:
@@ -71,12 +72,15 @@ class UploadQueue:
     ) -> None:
         self._send = send
         self._leave = leave
+        #: guards every attribute below
+        self._lock = new_lock()
         self.renew_after_fork()
+        call_after_fork(self)
 
     def renew_after_fork(self) -> None:
         """Begin empty: what is queued is the parent's to send, and so is its thread."""
-        #: guards every attribute below; notified whenever an upload ends
-        self._changed = threading.Condition(threading.RLock())
+        #: notified whenever an upload ends
+        self._changed = threading.Condition(self._lock)
         self._pending: dict[Checksum, Upload] = {}
         self._waiting: deque[Upload] = deque()
         self._failed: dict[Checksum, Upload] = {}
@@ -93,20 +97,20 @@ class UploadQueue:
 
     def pending_bytes(self) -> int:
         """Return the size of what is not sent yet, the failed included."""
-        with self._changed:
+        with self._lock:
             uploads = [*self._pending.values(), *self._failed.values()]
         return sum(len(upload.buffer) for upload in uploads)
 
     def unsent(self) -> list[Upload]:
         """Return what is not sent yet: failed uploads first, then those under way."""
-        with self._changed:
+        with self._lock:
             return [*self._failed.values(), *self._pending.values()]
 
     # -- queueing ---------------------------------------------------------------------
 
     def add(self, checksum: Checksum, buffer: Buffer) -> None:
         """Queue a buffer, unless it is under way already."""
-        with self._changed:
+        with self._lock:
             if checksum in self._pending:
                 return
             self._failed.pop(checksum, None)
@@ -115,14 +119,14 @@ class UploadQueue:
 
     def start(self) -> None:
         """See to it that what is queued is being sent."""
-        with self._changed:
+        with self._lock:
             idle = not self._pending
         if not idle:
             self._call_thread()
 
     def purge(self) -> None:
         """Forget what has not begun and what has failed; who waits for it learns False."""
-        with self._changed:
+        with self._lock:
             forgotten = list(self._waiting)
             self._waiting.clear()
             self._failed.clear()
@@ -146,7 +150,7 @@ class UploadQueue:
             Whether nothing is left unsent.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self._changed:
+        with self._lock:
             retries = list(self._failed.values())
             self._failed.clear()
             for failed in retries:
@@ -155,7 +159,7 @@ class UploadQueue:
             if self._thread is threading.current_thread():
                 return False  # it can't wait for itself
         self.start()
-        with self._changed:
+        with self._lock:
             while self._pending:
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
@@ -165,7 +169,7 @@ class UploadQueue:
 
     def dismiss(self, timeout: float) -> None:
         """Let the thread end as soon as it has nothing to do, and wait for that."""
-        with self._changed:
+        with self._lock:
             thread = self._thread
             self._dismissed = thread is not None
             if self._wake is not None:
@@ -181,7 +185,7 @@ class UploadQueue:
 
     def _call_thread(self) -> None:
         """Wake the thread, start it, or where no thread can start any more, do its work."""
-        with self._changed:
+        with self._lock:
             if self._thread is not None:
                 if self._wake is not None:
                     self._wake()
@@ -214,7 +218,7 @@ class UploadQueue:
 
     async def _send_until_idle(self, loop: _Loop, idle_seconds: float) -> None:
         wake = asyncio.Event()
-        with self._changed:
+        with self._lock:
             self._wake = lambda: loop.call_soon_threadsafe(wake.set)
         tasks: set[asyncio.Task[None]] = set()
         while True:
@@ -234,12 +238,12 @@ class UploadQueue:
         await settle_tasks()
 
     def _next(self) -> Upload | None:
-        with self._changed:
+        with self._lock:
             return self._waiting.popleft() if self._waiting else None
 
     def _retire(self) -> bool:
         """End the thread's term, unless something has been queued at the last moment."""
-        with self._changed:
+        with self._lock:
             if self._waiting:
                 return False
             self._thread = self._wake = None
@@ -248,7 +252,7 @@ class UploadQueue:
 
     def _fail_pending(self) -> None:
         """Count as failed what is pending when the thread ends otherwise than by `_retire`."""
-        with self._changed:
+        with self._lock:
             if self._thread is not threading.current_thread():
                 return  # retired; another thread may be at work already
             self._thread = self._wake = None
@@ -277,7 +281,7 @@ class UploadQueue:
             self._end(upload, stored)
 
     def _end(self, upload: Upload, stored: bool) -> None:
-        with self._changed:
+        with self._lock:
             if self._pending.get(upload.checksum) is not upload:
                 return  # its thread was stopped, and it has failed already
             del self._pending[upload.checksum]

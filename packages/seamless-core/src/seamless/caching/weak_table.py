@@ -85,16 +85,19 @@ class WeakTable:
         self._known.pop(digest, None)
 
     def count(self) -> int:
-        """Return how many live."""
-        self.clear_away()
-        return len(self._known)
+        """Return how many live; quick if those that have died are cleared away."""
+        return len(self) if self.put_aside else len(self._known)
 
     def clear_away(self, most: int | None = None) -> None:
         """Forget those that have died, the first `most` of them or all."""
         table, put_aside = self._known, self.put_aside
         left = len(put_aside) if most is None else most
-        while left > 0 and put_aside:  # a finalizer in here may clear away as well
+        while left > 0 and put_aside:
             left -= 1
             known = put_aside.popleft()
             if table.get(known.digest) is known:
                 del table[known.digest]
+
+    def repair(self) -> None:
+        """Put all that have died aside again, after `clear_away` was interrupted."""
+        self.put_aside.extend(known for known in self._known.copy().values() if known() is None)

@@ -227,13 +227,12 @@ def _hash_in_threads(
     advance: Callable[[int], None] | None,
 ) -> list[str]:
     """Entries in the order of the files; the largest are begun first, so that none is late."""
-    import threading
     from concurrent.futures import CancelledError, ThreadPoolExecutor
 
-    stop = threading.Event()
+    stopped = False
 
     def advance_or_stop(count: int) -> None:
-        if stop.is_set():
+        if stopped:
             raise CancelledError
         if advance is not None:
             advance(count)
@@ -245,5 +244,5 @@ def _hash_in_threads(
         return [futures[number].result() for number in range(len(paths))]
     finally:
         # after a failure or Ctrl-C, even one among the submissions, nobody reads to the end
-        stop.set()
+        stopped = True
         pool.shutdown(cancel_futures=True)

@@ -57,10 +57,10 @@ class Progress:
         self._done = 0
         self._bar: _Bar | None = None
         if self._shown:
-            import threading
+            from ..locks import new_lock
 
             #: Guards `_done` and `_bar`.
-            self._lock = threading.Lock()
+            self._lock = new_lock()
 
     def advance(self, count: int) -> None:
         """Report `count` more units as done."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..locks import new_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,9 @@ Value = TypeVar("Value")
 class LRU(MutableMapping[Key, Value]):
     """A dictionary of limited length: what has not been used for longest leaves first.
 
-    Reading and writing an item use it; `in` and iteration don't. Safe from any thread.
+    Reading and writing an item use it; `in` and iteration don't. Safe from any thread, signal
+    handler and finalizer, also from one that runs in the middle of another method: each method
+    allows for items that disappear between two of its steps.
 
     Parameters
     ----------
@@ -40,24 +43,33 @@ class LRU(MutableMapping[Key, Value]):
         self.size = size
         self._callback = callback
         #: guards the items
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._items: OrderedDict[Key, Value] = OrderedDict()
 
     def __getitem__(self, key: Key) -> Value:
         with self._lock:
             value = self._items[key]
-            self._items.move_to_end(key)
+            try:  # noqa: SIM105 - `contextlib.suppress` takes longer than the rest
+                self._items.move_to_end(key)
+            except KeyError:  # a finalizer has just removed it
+                pass
         return value
 
     def __setitem__(self, key: Key, value: Value) -> None:
-        left = None
+        left: list[tuple[Key, Value]] = []
+        items = self._items
         with self._lock:
-            self._items[key] = value
-            self._items.move_to_end(key)
-            if len(self._items) > self.size:
-                left = self._items.popitem(last=False)
-        if left is not None and self._callback is not None:
-            self._callback(*left)
+            items.pop(key, None)
+            items[key] = value
+            # more than one, where an interrupt came before this line
+            while len(items) > self.size:
+                try:
+                    left.append(items.popitem(last=False))
+                except KeyError:  # a finalizer has just emptied it
+                    break
+        if self._callback is not None:
+            for item in left:
+                self._callback(*item)
 
     def __delitem__(self, key: Key) -> None:
         with self._lock:

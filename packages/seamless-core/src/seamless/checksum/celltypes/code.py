@@ -7,16 +7,16 @@ whether it is right, and reading a buffer must not depend on what is installed.
 from __future__ import annotations
 
 import ast
-import threading
 import warnings
 
+from ...locks import new_lock
 from . import text
 from .checked_texts import CheckedTexts
 from .codec import Codec
 
 #: guards the filters of `warnings`, which belong to the process: of two threads that set them
 #: aside at once, the later one would put back what the earlier one had set
-_filters_lock = threading.Lock()
+_filters_lock = new_lock()
 
 
 def from_bytes(content: bytes) -> str:
