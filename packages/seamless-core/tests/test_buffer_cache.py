@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import gc
 import itertools
+import math
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from small_cache import ABSENT, buffer, register
+from small_cache import ABSENT, buffer, register, tempref
 from threads_at_once import run_at_once
 
 from seamless import Buffer, Checksum, set_is_worker
@@ -234,9 +235,11 @@ def test_a_decref_from_a_finalizer_inside_the_lock_is_not_lost(cache: BufferCach
         def __del__(self) -> None:
             cache.decref(checksum)
 
-    with cache._section:
+    def change() -> None:
         Holder()
         assert checksum in cache.strong_cache
+
+    cache._section.change(change)
     assert checksum not in cache.strong_cache
 
 
@@ -316,3 +319,33 @@ def test_counts_add_up_after_many_threads(cache: BufferCache) -> None:
     assert errors == []
     assert all(entry.normal_refs == 0 for entry in cache.strong_cache.values())
     assert cache.stats()["strong_bytes"] == 8
+
+
+@pytest.mark.parametrize("terms", [{"fade_interval": math.inf}, {"interest": 10**400}])
+def test_a_tempref_that_is_refused_leaves_no_entry(
+    cache: BufferCache, terms: dict[str, Any]
+) -> None:
+    checksum = register(cache, made := buffer(10))
+    with pytest.raises(ValueError, match="of a tempref"):
+        cache.tempref(checksum, **terms)
+    assert cache.stats()["strong_count"] == 0
+    assert len(made) == 10
+
+
+def test_the_smallest_cost_of_all_disturbs_nobody(cache: BufferCache) -> None:
+    name = tempref(cache, buffer(400))
+    with cache.learning(name) as costs:
+        costs.set_download_seconds(name, 5e-324)
+    explained = cache.explain(name)
+    assert explained is not None
+    assert math.isfinite(explained.log_score)
+    for fill in "abcdef":
+        tempref(cache, buffer(400, fill))
+    assert name not in cache.strong_cache
+
+
+def test_a_negative_size_is_refused(cache: BufferCache) -> None:
+    made = buffer(10)
+    with pytest.raises(ValueError, match=f"{made.get_checksum()} is -1 bytes"):
+        cache.register(made.get_checksum(), made, size=-1)
+    assert made.get_checksum() not in cache.weak_cache

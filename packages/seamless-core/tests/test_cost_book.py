@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import math
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from seamless import Checksum
 from seamless.caching.cost_book import DEFAULT_TRANSFORMATION_SECONDS, PROFILES, CostBook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RESULT, FIRST, SECOND = (Checksum(bytes([number]) * 32) for number in range(3))
 
@@ -98,10 +103,47 @@ def test_a_circle_of_dependencies_ends(book: CostBook) -> None:
     assert seconds(book) == 3.0
 
 
-@pytest.mark.parametrize("amount", [-1.0, math.nan, math.inf])
-def test_an_impossible_cost_is_refused(book: CostBook, amount: float) -> None:
-    with pytest.raises(ValueError, match="finite number"):
-        book.set_compute_seconds(RESULT, amount)
+@pytest.mark.parametrize("amount", [-1.0, math.nan, math.inf, 10**400])
+def test_an_impossible_cost_or_length_is_refused_with_its_checksum(
+    book: CostBook, amount: float
+) -> None:
+    setters: list[Callable[[Checksum, Any], None]] = [
+        book.set_compute_seconds,
+        book.set_download_seconds,
+        book.set_length,
+    ]
+    for setter in setters:
+        with pytest.raises(ValueError, match=RESULT.hex()):
+            setter(RESULT, amount)
+
+
+def test_a_length_that_no_buffer_has_is_refused(book: CostBook) -> None:
+    book.set_length(RESULT, 2**63 - 1)
+    with pytest.raises(ValueError, match="at most"):
+        book.set_length(RESULT, 2**63)
+
+
+def test_a_cost_that_is_no_number_is_refused(book: CostBook) -> None:
+    with pytest.raises(TypeError, match="number, not str"):
+        book.set_compute_seconds(RESULT, "5")  # type: ignore[arg-type]  # the point of the test
+
+
+def test_facts_that_threads_record_at_once_are_all_kept(book: CostBook) -> None:
+    start = threading.Barrier(2)
+
+    def record(setter: Callable[[Checksum, int], None]) -> None:
+        for number in range(500):
+            start.wait(60)
+            setter(Checksum(number.to_bytes(32, "big")), 7)
+
+    setters = (book.set_length, book.set_compute_seconds)
+    threads = [threading.Thread(target=record, args=(setter,)) for setter in setters]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    facts = [book._of(number.to_bytes(32, "big")) for number in range(500)]
+    assert {(each.length, each.compute_seconds) for each in facts} == {(7, 7.0)}
 
 
 def test_the_book_does_not_grow_without_end() -> None:

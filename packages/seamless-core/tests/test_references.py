@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import math
+import sys
+from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -59,7 +62,36 @@ def test_a_fade_factor_of_one_never_fades() -> None:
     assert tempref.lasting_interest(1e9) == pytest.approx(8.0)
 
 
-@pytest.mark.parametrize("terms", [(-1.0, 2.0, 2.0), (1.0, 0.5, 2.0), (1.0, 2.0, 0.0)])
-def test_impossible_terms_are_refused(terms: tuple[float, float, float]) -> None:
-    with pytest.raises(ValueError, match="tempref"):
+@pytest.mark.parametrize("number", [-1.0, math.nan, math.inf, -math.inf, -1, -(10**400), 10**400])
+@pytest.mark.parametrize("place", range(3))
+def test_impossible_terms_are_refused(place: int, number: float) -> None:
+    terms = [1.0, 2.0, 2.0]
+    terms[place] = number
+    with pytest.raises(ValueError, match="of a tempref"):
         TempRef(*terms)
+
+
+@pytest.mark.parametrize("terms", [(1.0, 0.5, 2.0), (1.0, 2.0, 0.0), (1.0, 2.0, 5e-324)])
+def test_terms_that_are_too_small_are_refused(terms: tuple[float, float, float]) -> None:
+    with pytest.raises(ValueError, match="of a tempref"):
+        TempRef(*terms)
+
+
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("given", ["8", None, 1j, [1.0]])
+def test_terms_that_are_no_numbers_are_refused(place: int, given: object) -> None:
+    terms: list[Any] = [1.0, 2.0, 2.0]
+    terms[place] = given
+    with pytest.raises(TypeError, match="of a tempref"):
+        TempRef(*terms)
+
+
+def test_terms_may_be_any_numbers() -> None:
+    assert TempRef(8, 2, 1, created=0.0).current_interest(2.0) == pytest.approx(2.0)
+    half: Any = Fraction(1, 2)
+    assert TempRef(half).interest == 0.5
+
+
+def test_the_largest_interest_of_all_can_be_asked_for() -> None:
+    tempref = TempRef(sys.float_info.max, created=0.0)
+    assert tempref.current_interest(0.0) == sys.float_info.max

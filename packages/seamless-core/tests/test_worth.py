@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from seamless.caching.references import TempRef
+from seamless.caching.references import SHORTEST, TempRef
 from seamless.caching.worth import HALF_LIFE, Terms, Worth, faded_uses, log_score, worth_line
 
 BASE = Terms(seconds=10.0, size=1000)
@@ -41,6 +42,7 @@ def test_what_nobody_wants_or_what_costs_nothing_is_worth_nothing(
     worthless: dict[str, float],
 ) -> None:
     assert score(**worthless) == 0.0
+    assert math.isfinite(log_score(BASE._replace(**worthless)))  # type: ignore[arg-type]  # as above
 
 
 def test_an_empty_buffer_has_a_score() -> None:
@@ -66,3 +68,47 @@ def test_lines_made_at_different_turnovers_compare_as_the_scores_do() -> None:
     old = worth_line(BASE, None, 0.0, 0.0).at(9.0)
     new = worth_line(BASE, None, 9.0, HALF_LIFE).at(9.0)
     assert new - old == pytest.approx(math.log(2))
+
+
+#: the smallest and the largest numbers that each term may have
+seconds = st.floats(0.0, sys.float_info.max)
+sizes = st.integers(0, 2**63 - 1)
+times = st.floats(0.0, 1e9)
+
+
+@given(
+    st.tuples(seconds, sizes, st.floats(0.0, 1e15), st.floats(0.0, 1e6)),
+    st.tuples(
+        st.floats(0.0, sys.float_info.max),
+        st.floats(1.0, sys.float_info.max),
+        st.floats(SHORTEST, sys.float_info.max),
+    ),
+    st.tuples(times, times, times),
+)
+@example((5e-324, 1000, 1.0, 0.0), (10.0**300, 2.0, 1e-300), (0.0, 0.0, 0.0))
+@example((0.0, 0, 0.0, 0.0), (0.0, 1.0, 1e308), (0.0, 1.0, 2.0))
+@example((1.7e308, 2**63 - 1, 1.0, 0.0), (2.0, 1.0000000000000002, 1e308), (0.0, 1.0, 2.0))
+def test_the_score_is_finite_for_all_that_is_accepted(
+    terms: tuple[float, int, float, float],
+    interest: tuple[float, float, float],
+    moments: tuple[float, float, float],
+) -> None:
+    created, now, later = sorted(moments)
+    cost, size, uses, age = terms
+    tempref = TempRef(*interest, created)
+    what = Terms(cost, size, uses, tempref.lasting_interest(now), age)
+    assert math.isfinite(log_score(what))
+    line = worth_line(what, tempref, now, age)
+    assert math.isfinite(line.at(now))
+    assert math.isfinite(line.at(later))
+    assert line.at(later) <= line.at(now)
+
+
+def test_a_sum_of_costs_that_is_too_large_for_a_float_has_a_score() -> None:
+    assert math.isfinite(log_score(BASE._replace(seconds=math.inf)))
+
+
+def test_an_interest_that_fades_at_once_counts_as_faded() -> None:
+    tempref = TempRef(1e6, 2.0, 1e-9, created=100.0)
+    line = worth_line(BASE._replace(interest=1e6), tempref, 100.0, 0.0)
+    assert line == Worth(log_score(BASE))

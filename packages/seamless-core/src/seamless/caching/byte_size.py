@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import operator
+
 __all__ = ["parse_byte_size"]
 
+#: Characters of a text at most.
+LONGEST = 100
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _UNITS = {"": 1, "b": 1}
 for _power, _letter in enumerate("kmgt", start=1):
@@ -24,8 +28,11 @@ def parse_byte_size(size: int | str) -> int:
     ------
     ValueError
         When that is no amount of memory.
+    TypeError
+        When it is neither an integer nor a text.
     """
-    if isinstance(size, int):
+    if not isinstance(size, str):
+        size = operator.index(size)
         if size < 0:
             raise ValueError(f"a size in bytes can't be negative: {size}")
         return size
@@ -33,6 +40,8 @@ def parse_byte_size(size: int | str) -> int:
     digits = text.rstrip(_LETTERS).rstrip()
     unit = _UNITS.get(text[len(digits) :].strip())
     whole, _, fraction = digits.partition(".")
-    if unit is None or not (whole + fraction).isdecimal() or not whole.isascii():
+    number = whole + fraction
+    if unit is None or not (number.isascii() and number.isdecimal()) or len(text) > LONGEST:
         raise ValueError(f"{size!r} is no size in bytes; write it as 5000000, 512MB or 8GiB")
-    return int(float(digits) * unit) if fraction else int(whole) * unit
+    divisor: int = 10 ** len(fraction)
+    return int(number) * unit // divisor

@@ -1,16 +1,16 @@
 """What is known of the cost of having a buffer again: by download, or by computing it.
 
 Facts outlive the buffers that they are about, for when those come back, but only so many: what
-was not looked at for longest is forgotten, and then defaults hold. Not thread-safe:
-`BufferCache` uses it inside its lock.
+was not looked at for longest is forgotten, and then defaults hold. Safe from any thread.
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..locks import new_lock
 from ..util.lru import LRU
+from .finite_number import finite_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +22,8 @@ __all__ = ["CostBook", "CostProfile", "Estimate"]
 GIGABYTE = 1e9
 #: How many checksums are remembered, with facts and with past uses each.
 REMEMBERED = 20_000
+#: Bytes that a buffer can have at most.
+LONGEST = 2**63 - 1
 #: How many transformations one estimate follows back at most.
 FOLLOWED = 64
 #: What a buffer that can be downloaded nowhere is taken to have cost, where nobody recorded
@@ -78,6 +80,8 @@ class CostBook:
     """Costs that were recorded, by checksum, and past uses of buffers that have left."""
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
+        #: guards the facts of a buffer while one is added to them
+        self._lock = new_lock()
         self._facts: LRU[bytes, Facts] = LRU(remembered)
         self._past_uses: LRU[bytes, tuple[float, float]] = LRU(remembered)
 
@@ -95,15 +99,19 @@ class CostBook:
 
     def set_download_seconds(self, checksum: Checksum, seconds: float) -> None:
         """Say how long a download takes, whatever its profile."""
-        self._record(checksum, download_seconds=_checked(seconds))
+        self._record(checksum, download_seconds=_seconds("a download", checksum, seconds))
 
     def set_compute_seconds(self, checksum: Checksum, seconds: float) -> None:
         """Say how long the transformation took that made a buffer."""
-        self._record(checksum, compute_seconds=_checked(seconds))
+        self._record(checksum, compute_seconds=_seconds("a computation", checksum, seconds))
 
     def set_length(self, checksum: Checksum, length: int) -> None:
         """Say how long a buffer is."""
-        self._record(checksum, length=int(_checked(length)))
+        finite_number(f"the length of {checksum} in bytes", length, least=0.0)
+        size = int(length)
+        if size > LONGEST:
+            raise ValueError(f"{checksum} can't have {size} bytes, but at most {LONGEST}")
+        self._record(checksum, length=size)
 
     def set_dependencies(self, checksum: Checksum, dependencies: Iterable[Checksum]) -> None:
         """Say which buffers the transformation took that made this one."""
@@ -111,8 +119,9 @@ class CostBook:
 
     def _record(self, checksum: Checksum, **known: object) -> None:
         digest = checksum.bytes()
-        facts = self._of(digest)
-        self._facts[digest] = facts._replace(**known)  # type: ignore[arg-type]  # typed by callers
+        with self._lock:
+            facts = self._of(digest)._replace(**known)  # type: ignore[arg-type]  # typed by callers
+            self._facts[digest] = facts
 
     def _of(self, digest: bytes) -> Facts:
         # most buffers have no facts, and asking whether they do is cheap
@@ -179,10 +188,8 @@ class CostBook:
 
     def take_uses(self, digest: bytes) -> tuple[float, float] | None:
         """Return, and forget, what `keep_uses` was told."""
-        return self._past_uses.pop(digest) if digest in self._past_uses else None
+        return self._past_uses.pop(digest, None) if digest in self._past_uses else None
 
 
-def _checked(amount: float) -> float:
-    if not (amount >= 0 and math.isfinite(amount)):
-        raise ValueError(f"a cost or length is a finite number from 0 on, not {amount}")
-    return amount
+def _seconds(what: str, checksum: Checksum, seconds: float) -> float:
+    return finite_number(f"the seconds that {what} of {checksum} takes", seconds, least=0.0)

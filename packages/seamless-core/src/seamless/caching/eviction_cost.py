@@ -92,7 +92,7 @@ def register_buffer_length(checksum: Checksum, buffer_length: int | None) -> Non
     Raises
     ------
     ValueError
-        When it is negative.
+        When it is negative or more than any buffer can have.
     """
     if buffer_length is None:
         return

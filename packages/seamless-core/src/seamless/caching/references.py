@@ -9,10 +9,16 @@ import math
 import time
 from typing import TYPE_CHECKING
 
+from .finite_number import finite_number
+
 if TYPE_CHECKING:
     from ..buffer_class import Buffer
 
 __all__ = ["StrongEntry", "TempRef"]
+
+
+#: Seconds of the shortest fade interval: what is lost in a second still fits a float.
+SHORTEST = 1e-300
 
 
 class TempRef:
@@ -32,7 +38,10 @@ class TempRef:
     Raises
     ------
     ValueError
-        For an interest below 0, a factor below 1, or an interval that is not above 0.
+        For an interest below 0, a factor below 1, an interval that is not above 0, and numbers
+        that are infinite.
+    TypeError
+        For anything that is no number.
     """
 
     # no dataclass: importing those costs a fifth of `import seamless`
@@ -46,17 +55,23 @@ class TempRef:
         created: float | None = None,
         last_refreshed: float | None = None,
     ) -> None:
-        if not interest >= 0:
-            raise ValueError(f"the interest of a tempref can't be negative: {interest}")
-        if not fade_factor >= 1:
-            raise ValueError(f"the fade factor of a tempref is at least 1: {fade_factor}")
-        if not fade_interval > 0:
-            raise ValueError(f"the fade interval of a tempref is positive: {fade_interval}")
+        # the usual case, without a call; infinite numbers and NaN don't pass
+        if not (
+            type(interest) is type(fade_factor) is type(fade_interval) is float
+            and 0.0 <= interest < math.inf
+            and 1.0 <= fade_factor < math.inf
+            and SHORTEST <= fade_interval < math.inf
+        ):
+            interest = finite_number("the interest of a tempref", interest, least=0.0)
+            fade_factor = finite_number("the fade factor of a tempref", fade_factor, least=1.0)
+            interval = "the fade interval of a tempref in seconds"
+            fade_interval = finite_number(interval, fade_interval, least=SHORTEST)
         self.interest = interest
         self.fade_factor = fade_factor
         self.fade_interval = fade_interval
-        self.created = time.monotonic() if created is None else created
-        self.last_refreshed = self.created if last_refreshed is None else last_refreshed
+        now = time.monotonic() if created is None else created
+        self.created = now
+        self.last_refreshed = now if last_refreshed is None else last_refreshed
 
     def __repr__(self) -> str:
         return (
@@ -78,16 +93,18 @@ class TempRef:
 
     def current_interest(self, now: float | None = None) -> float:
         """Return the interest that is left at `now`, by default at this moment."""
-        return math.exp(self.log_interest(time.monotonic() if now is None else now))
+        elapsed = (time.monotonic() if now is None else now) - self.last_refreshed
+        return self.interest * math.exp(-self.fade_rate * max(0.0, elapsed))
 
     @property
     def fades_until(self) -> float:
         """When the interest has come down to the one that stays, `lasting_interest`."""
         if self.interest <= 1:
             return self.last_refreshed
-        if self.fade_factor == 1:
+        rate = self.fade_rate
+        if rate == 0:  # the factor is 1, or the interval too long for a float
             return math.inf
-        return self.last_refreshed + math.log(self.interest) / self.fade_rate
+        return self.last_refreshed + math.log(self.interest) / rate
 
     def lasting_interest(self, now: float) -> float:
         """Return the interest that counts: it fades to 1, and stays where it began lower.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,6 +18,11 @@ HALF_LIFE = 6.0
 AGING = math.log(2) / HALF_LIFE
 #: The root of the interest, as the exponent that it is.
 INTEREST_POWER = 0.5
+#: Score of a buffer that costs nothing or that nobody wants: below any other.
+WORTHLESS = -1e9
+#: Loss in a second above which an interest counts as faded at once: a line that falls faster
+#: would be too steep for the precision of a float, and is level again within a second.
+STEEPEST = 1e3
 
 
 class Terms(NamedTuple):
@@ -47,11 +53,28 @@ def log_score(terms: Terms) -> float:
     dear it is; counted in full, the simulation pays up to a half more.
     """
     if terms.interest <= 0 or terms.seconds <= 0:
-        return -math.inf
-    per_byte = math.log(terms.seconds / max(1, terms.size))
+        return WORTHLESS
+    try:
+        height = (
+            math.log(terms.seconds / max(1, terms.size))
+            + math.log(terms.uses)
+            + INTEREST_POWER * math.log(terms.interest)
+            - AGING * terms.age
+        )
+    except ValueError:  # too small a quotient, or no use yet
+        height = math.inf
+    return height if math.isfinite(height) else _log_score_of_extremes(terms)
+
+
+def _log_score_of_extremes(terms: Terms) -> float:
+    """Do what `log_score` does, where the seconds for a byte are too small for a float.
+
+    Sums of costs may be too large; before its first use, a buffer counts as used once.
+    """
     return (
-        per_byte
-        + math.log(terms.uses)
+        math.log(min(terms.seconds, sys.float_info.max))
+        - math.log(max(1, terms.size))
+        + math.log(max(1.0, terms.uses))
         + INTEREST_POWER * math.log(terms.interest)
         - AGING * terms.age
     )
@@ -94,8 +117,10 @@ def worth_line(terms: Terms, tempref: TempRef | None, now: float, turnover: floa
     now, turnover
         This moment, in seconds and in turnovers.
     """
-    height = log_score(terms) + AGING * turnover
     if tempref is None or now >= tempref.fades_until:
-        return Worth(height)
+        return Worth(log_score(terms) + AGING * turnover)
     rate = INTEREST_POWER * tempref.fade_rate
+    if rate > STEEPEST:
+        return Worth(log_score(terms._replace(interest=1.0)) + AGING * turnover)
+    height = log_score(terms) + AGING * turnover
     return Worth(height + rate * max(now, tempref.last_refreshed), rate, tempref.fades_until)
