@@ -30,3 +30,22 @@ def test_a_view_follows_its_table() -> None:
     view = ByChecksum(table)
     table[ABSENT.bytes()] = 7
     assert view[ABSENT] == 7
+
+
+def test_items_and_values_leave_out_what_is_removed_meanwhile() -> None:
+    table = {KNOWN.bytes(): "known", ABSENT.bytes(): "removed"}
+    view = ByChecksum(table)
+    items, values = iter(view.items()), iter(view.values())
+    assert next(items) == (KNOWN, "known")
+    assert next(values) == "known"
+    del table[ABSENT.bytes()]
+    assert list(items) == []
+    assert list(values) == []
+
+
+def test_items_and_values_are_views(view: ByChecksum[str]) -> None:
+    items, values = view.items(), view.values()
+    assert (len(items), len(values)) == (1, 1)
+    assert (KNOWN, "known") in items
+    assert "known" in values
+    assert "absent" not in values

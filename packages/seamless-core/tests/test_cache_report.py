@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pytest
@@ -92,3 +93,11 @@ def test_the_environment_switches_the_trace_on(
     cache = BufferCache()
     cache.incref(ABSENT)
     assert len(cache.leaks()[0].places) == traced
+
+
+def test_what_was_referenced_before_it_came_is_explained(cache: BufferCache) -> None:
+    cache.incref(ABSENT, scratch=True)
+    explained = cache.explain(ABSENT)
+    assert explained is not None
+    assert (explained.in_memory, explained.size, explained.uses) == (False, 0, 0.0)
+    assert math.isfinite(explained.log_score)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from small_cache import ABSENT, buffer, register, tempref
 from threads_at_once import run_at_once
 
 from seamless import Buffer, Checksum
+from seamless.caching import strong_table
 from seamless.caching.buffer_cache import BufferCache
 from seamless.caching.cost_book import CostBook
 from seamless.caching.scratch_marks import ScratchMarks
@@ -189,6 +191,80 @@ def test_nobody_is_a_guest_above_the_hard_cap(cache: BufferCache) -> None:
     assert cache.stats()["strong_bytes"] == 400
 
 
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_buffer_larger_than_the_hard_cap_is_not_held(cache: BufferCache, counted: bool) -> None:
+    others = [tempref(cache, buffer(300, fill)) for fill in "abc"]
+    made = buffer(2001)
+    if counted:
+        cache.incref(made.get_checksum(), buffer=made)
+    else:
+        tempref(cache, made)
+    assert cache.stats()["strong_bytes"] == 900
+    assert all(name in cache.strong_cache for name in others)
+    assert cache.get(made.get_checksum()) is made
+    assert (made.get_checksum() in cache.strong_cache) == counted
+
+
+def test_a_buffer_as_large_as_the_hard_cap_is_held(cache: BufferCache) -> None:
+    made = tempref(cache, buffer(2000))
+    assert cache.get(made) is not None
+    assert cache.stats()["strong_bytes"] == 2000
+
+
+def test_a_buffer_that_is_awaited_and_larger_than_the_hard_cap_is_not_held(
+    cache: BufferCache,
+) -> None:
+    made = buffer(2001)
+    cache.incref(made.get_checksum())
+    cache.register(made.get_checksum(), made)
+    assert cache.stats()["strong_bytes"] == 0
+    assert cache.strong_cache[made.get_checksum()].normal_refs == 1
+
+
+def test_temprefs_of_absent_buffers_leave_at_an_eviction_pass_when_they_have_faded(
+    cache: BufferCache, clock: Clock
+) -> None:
+    names = [Checksum(number.to_bytes(32, "big")) for number in range(300)]
+    for name in names[:200]:
+        cache.tempref(name)
+    cache.incref(names[0])
+    clock.now = 14.0  # 128 is halved seven times
+    for name in names[200:]:
+        cache.tempref(name)
+    held = tempref(cache, buffer(10))
+    cache.run_eviction_once()
+    assert set(cache.strong_cache) == {names[0], *names[200:], held}
+    cache.decref(names[0])
+    clock.now = 28.0
+    cache.run_eviction_once()
+    assert set(cache.strong_cache) == {held}
+
+
+def test_temprefs_of_absent_buffers_are_bounded(
+    cache: BufferCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strong_table, "MOST_ABSENT", 500)
+    names = [Checksum(number.to_bytes(32, "big")) for number in range(2000)]
+    for name in names:
+        cache.tempref(name)
+        cache.tempref(names[0])  # asked for again and again
+    assert len(cache.strong_cache) <= 500 + strong_table.UNRANKED
+    assert {names[0], *names[-400:]} <= set(cache.strong_cache)
+    assert names[1] not in cache.strong_cache
+
+
+def test_a_tempref_of_an_absent_buffer_takes_hold_when_that_comes(
+    cache: BufferCache, clock: Clock
+) -> None:
+    made = buffer(10)
+    cache.tempref(made.get_checksum())
+    cache._strong.forget_faded_absent(0.0)
+    cache.register(made.get_checksum(), made)
+    clock.now = 1e6
+    cache.run_eviction_once()
+    assert cache.strong_cache[made.get_checksum()].buffer is made
+
+
 def test_caps_that_are_set_as_attributes_are_kept_too(cache: BufferCache) -> None:
     cache.soft_cap, cache.hard_cap = 1000, 500
     for fill in "abc":
@@ -262,3 +338,29 @@ def test_no_look_up_of_many_threads_goes_uncounted(cache: BufferCache) -> None:
     run_at_once(look_up, 6)
     numbers = cache.stats()
     assert (numbers["hits"], numbers["misses"], len(made)) == (12_000, 12_000, 10)
+
+
+def test_looking_at_the_tables_beside_a_busy_thread_raises_nothing(cache: BufferCache) -> None:
+    stop = False
+
+    def come_and_go() -> None:
+        number = 0
+        while not stop:
+            made = Buffer(b"%d" % (number % 50))
+            cache.incref(made.get_checksum(), buffer=made, scratch=True)
+            cache.decref(made.get_checksum())
+            number += 1
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        for _ in range(500):
+            assert all(entry.normal_refs in {0, 1} for entry in cache.strong_cache.values())
+            assert all(len(found) > 0 for _, found in cache.weak_cache.items())
+            assert cache.stats()["strong_count"] <= 1
+    finally:
+        stop = True
+        thread.join()
+        sys.setswitchinterval(before)

@@ -5,7 +5,7 @@ Inside, they go by the digest, whose hash Python has computed in C, and only onc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import ItemsView, Mapping, ValuesView
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ class _Table(Protocol[Value_co]):
 
 class ByChecksum(Mapping["Checksum", Value]):
     """A read-only view of a table by digest, as it is at any moment.
+
+    It may be iterated while other threads use the cache: `items` and `values` leave out what
+    is removed meanwhile.
 
     Parameters
     ----------
@@ -54,3 +57,31 @@ class ByChecksum(Mapping["Checksum", Value]):
 
     def __len__(self) -> int:
         return len(self._table)
+
+    def items(self) -> ItemsView[Checksum, Value]:
+        """Return the items."""
+        return _Items(self)
+
+    def values(self) -> ValuesView[Value]:
+        """Return the values."""
+        return _Values(self)
+
+
+class _Items(ItemsView["Checksum", Value]):
+    _mapping: ByChecksum[Value]
+
+    def __iter__(self) -> Iterator[tuple[Checksum, Value]]:
+        for checksum in self._mapping:
+            value = self._mapping.get(checksum)
+            if value is not None:
+                yield checksum, value
+
+
+class _Values(ValuesView[Value]):
+    _mapping: ByChecksum[Value]
+
+    def __iter__(self) -> Iterator[Value]:
+        return (value for _, value in self._mapping.items())
+
+    def __contains__(self, value: object) -> bool:
+        return any(each is value or each == value for each in self)
