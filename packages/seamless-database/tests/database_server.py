@@ -10,11 +10,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 #: seconds that anything may take on a busy machine before a test gives up
@@ -37,6 +40,29 @@ def shared(*parts: str) -> Path:
     """Locate something in the folder of shared facts beside the checkout."""
     beside = Path(__file__).resolve().parents[4] / "shared"
     return Path(os.environ.get("SEAMLESS_SHARED", beside)).joinpath(*parts)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.02)
+
+
+@contextmanager
+def full_pipe() -> Iterator[tuple[int, int]]:
+    """A pipe that holds all that it can, as reading and writing end: the next write blocks."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"." * 4096)
+    os.set_blocking(writer, True)
+    try:
+        yield reader, writer
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 class Server:

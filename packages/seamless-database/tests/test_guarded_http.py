@@ -5,15 +5,19 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import sqlite3
+import struct
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 from database_samples import checksum, record
-from database_server import PATIENCE, Server
+from database_server import PATIENCE, Server, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 HEALTH = b"GET /healthcheck HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -221,3 +225,30 @@ def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
         client.sendall(b"".join(puts + gets) + b"nonsense")
         answers = receive_all(client)
     assert answers == [(200, "OK")] * 30 + [(200, checksum(-n)) for n in numbers]
+
+
+# clients that go away
+
+
+def test_pipelined_requests_of_a_client_that_resets_are_counted(tmp_path: Path) -> None:
+    file = tmp_path / "seamless.db"
+    get = request("transformation", checksum=checksum(1))
+    put = request("transformation", checksum=checksum(1), value=checksum(2))
+    with (
+        Server(file, "--log-level", "info") as server,
+        closing(sqlite3.connect(file, isolation_level=None)) as holder,
+    ):
+        # the first PUT waits for the lock, the others for the first
+        holder.execute("BEGIN EXCLUSIVE")
+        with connect(server) as client:
+            client.sendall(get + put + put + get)
+            assert client.recv(1) == b"H"
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # meanwhile the server does not read, so that its next answer is what shows the reset
+        holder.execute("ROLLBACK")
+        wait_until(lambda: 'status="499"' in server.ask("GET", path="/metrics").text)
+        code, err = server.stop()
+    assert code == 0
+    told = [json.loads(line) for line in err.splitlines()]
+    assert sorted(line["method"] for line in told) == ["GET", "GET", "PUT", "PUT"]
+    assert {line["status"] for line in told} <= {200, 404, 499}

@@ -7,6 +7,7 @@ import pytest
 
 from seamless_database.access_log import AccessLog
 from seamless_database.activity import Activity
+from seamless_database.line_writer import LineWriter
 from seamless_database.tally import Client, Exchange, Tally
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ def test_a_request_is_counted_by_method_type_and_status() -> None:
 
 @pytest.mark.parametrize(("client", "shown"), [(("::1", 5), "::1:5"), (None, "")])
 def test_a_request_is_logged(tmp_path: Path, client: Client, shown: str) -> None:
-    with (tmp_path / "log").open("wb") as file, AccessLog(file.fileno()) as log:
-        Tally(Activity(), log).add(Exchange("PUT", "/x", client), 499, 0)
+    with (tmp_path / "log").open("wb") as file, LineWriter(file.fileno()) as writer:
+        Tally(Activity(), AccessLog(writer)).add(Exchange("PUT", "/x", client), 499, 0)
     entry = json.loads((tmp_path / "log").read_text())
     assert (entry["client"], entry["method"], entry["path"]) == (shown, "PUT", "/x")
     assert (entry["type"], entry["status"], entry["bytes"]) == ("unknown", 499, 0)

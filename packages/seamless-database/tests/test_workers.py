@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from database_samples import checksum
-from database_server import PATIENCE, Server
+from database_server import PATIENCE, Server, wait_until
 from prometheus_client.parser import text_string_to_metric_families
 
 from seamless_database import Database
@@ -27,7 +27,7 @@ from seamless_database.errors import FileError
 from seamless_database.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/task").is_dir(), reason="asks /proc for the processes"
@@ -56,13 +56,6 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 class Connection:

@@ -1,26 +1,15 @@
-"""One line of JSON for each request, for those who ask for it; a slow reader delays nobody.
-
-Lines are made and written by a thread. What it cannot write in time is dropped, and the next
-line tells how many that were.
-"""
+"""One line of JSON for each request, made and written by the thread of a `LineWriter`."""
 
 from __future__ import annotations
 
 import json
-import os
-import queue
-import threading
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from seamless_database.line_writer import LineWriter
 
-#: lines that may wait to be written
-MAX_WAITING = 10_000
-#: seconds that the end waits for them
-PATIENCE = 1.0
 #: how much of a path, which may be of any length, is repeated
 SHOWN = 200
 
@@ -58,59 +47,11 @@ class Entry:
 
 
 class AccessLog:
-    """Writes entries to an open file; a context manager that finishes what is waiting, in time.
+    """Has a line written about each request."""
 
-    The file is a descriptor: a Python stream has a lock, and the thread that holds it for a
-    reader that does not read would keep the interpreter from ending.
-    """
-
-    def __init__(self, descriptor: int, *, max_waiting: int = MAX_WAITING) -> None:
-        self._descriptor = descriptor
-        self._max_waiting = max_waiting
-        self._queue: queue.SimpleQueue[tuple[Entry, int] | None] = queue.SimpleQueue()
-        # of the thread that calls `add` alone
-        self._dropped = 0
-        self._thread = threading.Thread(target=self._loop, name="access-log", daemon=True)
-        self._thread.start()
+    def __init__(self, writer: LineWriter) -> None:
+        self._writer = writer
 
     def add(self, entry: Entry) -> None:
         """Have an entry written, unless too many are waiting already."""
-        if self.waiting >= self._max_waiting:
-            self._dropped += 1
-            return
-        self._queue.put((entry, self._dropped))
-        self._dropped = 0
-
-    @property
-    def waiting(self) -> int:
-        """How many entries are to be written yet."""
-        return self._queue.qsize()
-
-    def close(self) -> None:
-        """Write what is waiting; give up on a file that takes too long."""
-        self._queue.put(None)
-        self._thread.join(PATIENCE)
-
-    def __enter__(self) -> AccessLog:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _loop(self) -> None:
-        while (item := self._queue.get()) is not None:
-            entry, dropped = item
-            try:
-                self._write(entry.line(dropped).encode())
-            except OSError:
-                # full or gone: no reason to stop serving, nor to stop trying
-                continue
-
-    def _write(self, line: bytes) -> None:
-        while line:
-            line = line[os.write(self._descriptor, line) :]
+        self._writer.put(lambda dropped: entry.line(dropped).encode())

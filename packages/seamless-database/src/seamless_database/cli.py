@@ -11,16 +11,18 @@ import argparse
 import gc
 import io
 import math
-import os
 import re
 import sys
-from contextlib import ExitStack, contextmanager, suppress
+import traceback
+from contextlib import ExitStack, contextmanager, redirect_stderr
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from seamless_database import __version__, status_file, stop_signals
 from seamless_database.errors import OptionError, StartError, StatusFileError
+from seamless_database.line_writer import LineStream, LineWriter, descriptor_of, write_line
 from seamless_database.stop_signals import Stopped, StopRequest
 
 if TYPE_CHECKING:
@@ -158,10 +160,14 @@ def main(argv: Sequence[str] | None = None, *, status_wait: float = status_file.
         if run is not None and not isinstance(error, StatusFileError):
             run.report_failure()
         return 1
-    except BaseException:
+    except BaseException as error:
         if run is not None:
             run.report_failure()
-        raise
+        if not isinstance(error, Exception):
+            raise
+        # as Python would, but without blocking
+        write_line(sys.stderr, traceback.format_exc())
+        return 1
 
 
 class _Run:
@@ -186,6 +192,7 @@ class _Run:
             from seamless_database.durability import Durability
             from seamless_database.listening import listen
             from seamless_database.postgresql.address import is_url
+            from seamless_database.server import serve
             from seamless_database.together import Serving
 
         arguments = self._arguments
@@ -199,6 +206,10 @@ class _Run:
                 writable=arguments.writable,
                 durability=Durability(arguments.durability),
             )
+            log = partial(_log, arguments)
+            # a supervisor must have no threads when it forks
+            if workers == 1:
+                settings = replace(settings, log=log(stack))
             database = stack.enter_context(opening())
             listeners = listen(arguments.host, *_ports(arguments))
             for listener in listeners:
@@ -211,14 +222,13 @@ class _Run:
             # and spoil the pages that workers share
             gc.freeze()
             on_ready = partial(self._tell, database, listeners, settings, base)
-            log = partial(_log, arguments)
-            serving = Serving(opening, listeners, settings, log, is_file=not is_url(target))
             if workers == 1:
-                serving.alone(database, on_ready)
+                serve(database, listeners, settings, on_ready)
                 sound = True
             else:
                 # no connection may be open where processes part
                 database.close()
+                serving = Serving(opening, listeners, settings, log, is_file=not is_url(target))
                 sound = serving.together(workers, on_ready, _complain)
                 if sound and not self._ready:
                     # the signal came to the supervisor while the workers were starting
@@ -291,12 +301,15 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _log(arguments: argparse.Namespace, stack: ExitStack) -> AccessLog | None:
+    """Have a thread write to stderr, also what is logged; gives the log of requests, if any."""
     from seamless_database.access_log import AccessLog
 
-    # the file descriptor of a closed stderr is soon that of another file, so it is not used
-    if arguments.log_level == "info" and sys.stderr is not None:
-        return stack.enter_context(AccessLog(sys.stderr.fileno()))
-    return None
+    descriptor = descriptor_of(sys.stderr)
+    if descriptor is None:
+        return None
+    writer = stack.enter_context(LineWriter(descriptor))
+    stack.enter_context(redirect_stderr(LineStream(writer)))
+    return AccessLog(writer) if arguments.log_level == "info" else None
 
 
 def _ports(arguments: argparse.Namespace) -> tuple[int, int]:
@@ -340,19 +353,9 @@ def _size(text: str) -> int:
 
 
 def _say(line: str) -> None:
-    _write(sys.stdout, line)
+    write_line(sys.stdout, line)
 
 
 def _complain(error: object) -> None:
     # whatever is in a file name, it stays one line
-    _write(sys.stderr, "Error: " + " ".join(str(error).split()))
-
-
-def _write(stream: TextIO | None, line: str) -> None:
-    # a log that is full or gone is no reason to stop serving
-    try:
-        print(line, file=stream, flush=True)  # the command line may
-    except OSError:
-        # what is left in the buffer would be tried again at exit, and change the exit code
-        with suppress(OSError, ValueError), open(os.devnull, "w") as nothing:
-            os.dup2(nothing.fileno(), stream.fileno() if stream else -1)
+    write_line(sys.stderr, "Error: " + " ".join(str(error).split()))

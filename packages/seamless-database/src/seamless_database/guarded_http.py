@@ -20,6 +20,8 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
+
     from seamless_database.short_way import ShortWay
     from seamless_database.tally import Client
 
@@ -59,6 +61,8 @@ class GuardedConnection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._limits = limits
         self._short_way = short_way
+        #: the request that is being answered; uvicorn keeps only the last of several
+        self._running: RequestResponseCycle | None = None
         #: complete requests among what was received last
         self._arrived = 0
         self._heard = self._looked = self.loop.time()
@@ -79,6 +83,17 @@ class GuardedConnection(HttpToolsProtocol):
         super().connection_made(transport)
         if len(self.connections) > self._limits.connections and not self._make_room():
             self._refuse(503, "too many connections; try again later")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell every request of the connection that its client has gone."""
+        super().connection_lost(exc)
+        for cycle in (self._running, *(waiting for waiting, _ in self.pipeline)):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+        # the app counts and logs them, but does nothing that they ask for
+        while self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless the connection is only waiting to be closed."""
@@ -144,6 +159,10 @@ class GuardedConnection(HttpToolsProtocol):
         super().on_response_complete()
         if self._deaf and last:
             self.transport.close()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def look(self) -> None:
         """Give up on a client that has used up our patience."""
@@ -218,13 +237,12 @@ class GuardedConnection(HttpToolsProtocol):
         if not take(body, self.client, partial(self._tell, way, cycle)):
             return False
         self._unset_keepalive_if_required()
-        self.cycle = cycle
+        self.cycle = self._running = cycle
         return True
 
     def _tell(self, way: ShortWay, cycle: RequestResponseCycle, status: int, text: bytes) -> None:
         """Answer what was taken; an answer to the last request closes the connection."""
         cycle.response_complete = True
-        # of a client that is gone, only the last of several requests is told
         if cycle.disconnected or self.transport.is_closing():
             return
         own, last = self.server_state.default_headers, not cycle.keep_alive

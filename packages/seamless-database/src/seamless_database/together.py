@@ -1,4 +1,4 @@
-"""Serve one database with one process or several on one address; what those have to agree on.
+"""Serve one database with several processes on one address; what those have to agree on.
 
 Each of several opens the database for itself. Reads of one see what another has acknowledged, for
 nobody keeps what he has read. The file is put back into its plain mode when all have ended.
@@ -46,16 +46,10 @@ class Serving:
     listeners: list[socket.socket]
     #: the limits are those of all together
     settings: Settings
-    #: opens the log of one of them, if there is to be one
+    #: has a thread of a worker write its stderr, and opens its log, if there is to be one
     log: Callable[[ExitStack], AccessLog | None]
     #: whether there is a file to be put back into its plain mode
     is_file: bool
-
-    def alone(self, database: Backend, on_ready: Callable[[], None]) -> None:
-        """Serve a database that is open already; returns when it is over."""
-        with ExitStack() as stack:
-            settings = replace(self.settings, log=self.log(stack))
-            serve(database, self.listeners, settings, on_ready)
 
     def together(
         self, count: int, on_ready: Callable[[], None], complain: Callable[[str], None]
@@ -88,12 +82,13 @@ class Serving:
         # nobody may have more than all together, whoever accepts them
         limits = replace(limits, connections=max(1, limits.connections // count))
         with ExitStack() as stack:
+            log = self.log(stack)
             try:
                 database = stack.enter_context(self.opening(turns=turns))
             except StartError as error:
                 seat.say(str(error))
                 return 1
-            settings = replace(self.settings, limits=limits, seat=seat, log=self.log(stack))
+            settings = replace(self.settings, limits=limits, seat=seat, log=log)
             serve(database, [], settings, lambda: seat.say(READY))
             # what is left to do takes no time, and should be done
             stop_signals.ignore()

@@ -14,12 +14,14 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seamless_database.board import Board
 from seamless_database.errors import StartError
+from seamless_database.line_writer import write_line
 from seamless_database.seat import READY, Seat, notes
 
 if TYPE_CHECKING:
@@ -179,7 +181,7 @@ class Workers:
                 _let_go(worker)
             status = self._work(seat)
         except BaseException:  # noqa: BLE001  # nothing may go on where the process has parted
-            sys.excepthook(*sys.exc_info())
+            write_line(sys.stderr, traceback.format_exc())
         finally:
             for stream in (sys.stdout, sys.stderr):
                 with suppress(OSError, ValueError, AttributeError):

@@ -1,0 +1,128 @@
+"""Write lines to a file descriptor from a thread, so that a stalled reader blocks no caller.
+
+A pipe that nobody reads blocks every write once it is full, and a signal does not end that write.
+What waits for the thread is bounded; what comes above is dropped, and the next line tells how much.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import queue
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+#: lines that may wait to be written
+MAX_WAITING = 10_000
+#: seconds that `close` waits for them
+CLOSE_TIMEOUT = 1.0
+
+#: makes a line from the number of lines that were dropped before it; the thread calls it
+MakeLine = Callable[[int], bytes]
+
+
+class LineWriter:
+    """Writes to an open file descriptor; a context manager that finishes what is waiting, in time.
+
+    `put` is safe from any thread. The thread uses a descriptor, because a Python stream has a
+    lock, whose holder would keep the interpreter from ending.
+    """
+
+    def __init__(self, descriptor: int, *, max_waiting: int = MAX_WAITING) -> None:
+        self._descriptor = descriptor
+        self._max_waiting = max_waiting
+        self._queue: queue.SimpleQueue[tuple[MakeLine, int] | None] = queue.SimpleQueue()
+        #: guards `_dropped`
+        self._lock = threading.Lock()
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._loop, name="line-writer", daemon=True)
+        self._thread.start()
+
+    def put(self, make_line: MakeLine) -> None:
+        """Have a line written, unless too many are waiting already."""
+        with self._lock:
+            if self.waiting >= self._max_waiting:
+                self._dropped += 1
+                return
+            dropped, self._dropped = self._dropped, 0
+        self._queue.put((make_line, dropped))
+
+    @property
+    def waiting(self) -> int:
+        """How many lines are to be written yet."""
+        return self._queue.qsize()
+
+    def close(self) -> None:
+        """Write what is waiting; give up on a file that takes too long."""
+        self._queue.put(None)
+        self._thread.join(CLOSE_TIMEOUT)
+
+    def __enter__(self) -> LineWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _loop(self) -> None:
+        while (item := self._queue.get()) is not None:
+            make_line, dropped = item
+            try:
+                self._write(make_line(dropped))
+            except OSError:
+                # full or gone: no reason to stop serving, nor to stop trying
+                continue
+
+    def _write(self, line: bytes) -> None:
+        while line:
+            line = line[os.write(self._descriptor, line) :]
+
+
+class LineStream(io.TextIOBase):
+    """A text stream over a `LineWriter`, to stand in for `sys.stderr`."""
+
+    def __init__(self, writer: LineWriter) -> None:
+        self._writer = writer
+
+    def writable(self) -> bool:
+        """Tell that it can be written to."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Have a text written, which need not be a whole line."""
+        content = text.encode(errors="backslashreplace")
+
+        def make_line(dropped: int) -> bytes:
+            return b"(%d lines are missing here)\n%b" % (dropped, content) if dropped else content
+
+        self._writer.put(make_line)
+        return len(text)
+
+
+def descriptor_of(stream: TextIO | None) -> int | None:
+    """Give the descriptor of a stream; None for one that was closed at start, or has none."""
+    try:
+        return None if stream is None else stream.fileno()
+    except (OSError, ValueError):
+        return None
+
+
+def write_line(stream: TextIO | None, line: str) -> None:
+    """Write one line to a stream; a reader that does not read costs `CLOSE_TIMEOUT` at most."""
+    if stream is None:
+        return
+    descriptor = descriptor_of(stream)
+    if descriptor is None:
+        print(line, file=stream)
+        return
+    content = f"{line}\n".encode(stream.encoding, "backslashreplace")
+    with LineWriter(descriptor) as writer:
+        writer.put(lambda _dropped: content)
