@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import sys
 import threading
 import warnings
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mixed_values import json_values, text
+from threads_at_once import run_at_once
 
 from seamless import Buffer, Checksum
 from seamless.checksum.celltypes import PLAIN_ALIASES, celltypes, codec_of, storage_celltype
@@ -200,24 +201,45 @@ def test_dubious_but_valid_python_is_read_without_a_warning() -> None:
     assert read(b"x = 1 is 1\ny = '\\d'\n", "python").startswith("x = 1")
 
 
-def test_reading_python_in_many_threads_leaves_the_filters_of_warnings_alone() -> None:
-    source = Buffer(b"x = '\\d'\n" * 20)
-    interval = sys.getswitchinterval()
+def test_dubious_python_is_valid_where_warnings_are_errors() -> None:
     with warnings.catch_warnings():
-        before = list(warnings.filters)
-        sys.setswitchinterval(1e-6)
+        warnings.simplefilter("error")
+        assert read(b"x = b'\\u' + '\\d'  # of no other cell\n", "python").startswith("x = b")
+
+
+def test_reading_python_in_threads_leaves_the_filters_of_warnings_to_other_threads() -> None:
+    before = list(warnings.filters)
+    numbers = itertools.count()
+    failures: list[object] = []
+    stop = threading.Event()
+
+    def set_filters_aside() -> None:
+        """Do what other code may do at any time, and find what it has put back."""
+        while not stop.is_set():
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+            failures.extend(entry for entry in warnings.filters[:2] if entry == IGNORES_ALL)
+
+    def read_cells() -> None:
         try:
-            threads = [
-                threading.Thread(target=lambda: [source.get_value("python") for _ in range(50)])
-                for _ in range(8)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        finally:
-            sys.setswitchinterval(interval)
-        assert list(warnings.filters) == before
+            for number in itertools.islice(numbers, 2000):
+                read(f"x = '\\d{number}'\n".encode(), "python")
+        except ValueError as error:
+            failures.append(error)
+
+    other = threading.Thread(target=set_filters_aside)
+    other.start()
+    try:
+        run_at_once(read_cells, threads=4)
+    finally:
+        stop.set()
+        other.join()
+
+    assert failures == []
+    assert list(warnings.filters) == before
+
+
+IGNORES_ALL = ("ignore", None, Warning, None, 0)
 
 
 def test_magics_are_ipython_and_no_python() -> None:

@@ -111,12 +111,10 @@ def _json_facts(content: bytes) -> dict[str, Any]:
 
 
 def _is_loose_json(content: bytes) -> bool:
-    import json
+    from .python_json import read_json
 
     try:
-        json.loads(content)
-    except RecursionError:
-        return True
+        read_json(content.decode())
     except ValueError:
         return False
     return True

@@ -10,6 +10,7 @@ from typing import Any
 
 from seamless.buffer_class import Buffer
 from seamless.checksum_class import Checksum
+from seamless.util.deep_call import NestingError, call_in_thread
 
 from .celltypes import codec_of
 
@@ -40,6 +41,10 @@ def serialize_sync(value: Any, celltype: str) -> bytes:
     try:
         return to_bytes(value)
     except RecursionError:
+        pass
+    try:
+        return call_in_thread(to_bytes, value)
+    except NestingError:
         raise ValueError("the value is nested too deeply, or in itself, to be stored") from None
 
 

@@ -41,11 +41,16 @@ def from_bytes(content: bytes) -> Any:
 
 
 def _holds_checksums(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(map(_holds_checksums, value.values()))
-    if isinstance(value, list):
-        return all(map(_holds_checksums, value))
-    return isinstance(value, str) and _DIGITS.fullmatch(value) is not None
+    values = [value]
+    while values:
+        item = values.pop()
+        if isinstance(item, dict):
+            values += item.values()
+        elif isinstance(item, list):
+            values += item
+        elif not isinstance(item, str) or _DIGITS.fullmatch(item) is None:
+            return False
+    return True
 
 
 CHECKSUM = Codec(to_bytes, from_bytes, from_bytes)

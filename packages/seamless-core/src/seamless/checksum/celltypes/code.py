@@ -7,16 +7,19 @@ whether it is right, and reading a buffer must not depend on what is installed.
 from __future__ import annotations
 
 import ast
+import contextlib
+import re
 import warnings
 
-from ...locks import new_lock
+from seamless.util.deep_call import NestingError, deep_call
+
 from . import text
 from .checked_texts import CheckedTexts
 from .codec import Codec
 
-#: guards the filters of `warnings`, which belong to the process: of two threads that set them
-#: aside at once, the later one would put back what the earlier one had set
-_filters_lock = new_lock()
+_FILENAME = "<python cell>"
+#: ignores what the parser warns of in a cell, and no other warning of this process
+_FILTER = ("ignore", None, Warning, re.compile(re.escape(_FILENAME)), 0)
 
 
 def from_bytes(content: bytes) -> str:
@@ -34,13 +37,32 @@ def from_bytes(content: bytes) -> str:
 
 def _check(source: str) -> None:
     try:
-        with _filters_lock, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the source, which is not ours to judge
-            ast.parse(source)
+        deep_call(_parse, source)
     except SyntaxError as error:
         raise ValueError(f"no valid Python: {error}") from None
-    except (RecursionError, MemoryError):
+    except (NestingError, MemoryError):  # the parser's own limit is a MemoryError
         raise ValueError("no valid Python: nested too deeply") from None
+
+
+def _parse(source: str) -> None:
+    """Parse Python source; its warnings are neither shown nor, where they are errors, raised.
+
+    Other threads may replace the list of filters at any time, as `warnings.catch_warnings`
+    does. So the filter is added to the list that is in force and taken out of the same list:
+    whichever list they put back, it is as it was.
+    """
+    while True:
+        filters: list[object] = warnings.filters  # type: ignore[assignment]
+        filters.insert(0, _FILTER)
+        try:
+            ast.parse(source, _FILENAME)
+            return
+        except SyntaxError:
+            if warnings.filters is filters:
+                raise
+        finally:
+            with contextlib.suppress(ValueError):  # where another thread has emptied the list
+                filters.remove(_FILTER)
 
 
 _check_once = CheckedTexts(_check)

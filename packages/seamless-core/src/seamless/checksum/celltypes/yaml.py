@@ -7,8 +7,9 @@ a hundred times faster; so is YAML of the simplest kind.
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+from seamless.checksum.python_json import read_json
 
 from . import text
 from .checked_texts import CheckedTexts
@@ -51,8 +52,8 @@ def _check(source: str) -> None:
 
 def _is_json(source: str) -> bool:
     try:
-        json.loads(source)
-    except (ValueError, RecursionError):
+        read_json(source)
+    except ValueError:
         return False
     return True
 

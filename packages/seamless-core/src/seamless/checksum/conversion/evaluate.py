@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seamless.checksum.celltypes import celltypes, codec_of
 from seamless.errors import ConversionError
+from seamless.util.deep_call import deep_call
 
 from . import to_scalar
 from .ipython_to_python import ipython_to_python
@@ -137,7 +138,7 @@ def _is_container(content: bytes) -> bool:
 
 def _reads_as(celltype: str, content: bytes) -> bool:
     try:
-        codec_of(celltype).check(content)
+        deep_call(codec_of(celltype).check, content)
     except (ValueError, TypeError):
         return False
     return True

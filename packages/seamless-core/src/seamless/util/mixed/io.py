@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 
-from seamless.checksum.without_collection import read_without_collection
+from seamless.checksum.python_json import read_json
 from seamless.errors import BufferFormatError
+from seamless.util.deep_call import NestingError, deep_call
 
 from . import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
 from .get_form import binary_form
@@ -28,13 +28,6 @@ def serialize(value: Any) -> bytes:
     """
     if isinstance(value, (np.ndarray, np.void, bytes)):
         return serialize_binary(value)
-    try:
-        return _write_json_or_container(value)
-    except RecursionError:
-        raise ValueError("the value is nested too deeply to be stored") from None
-
-
-def _write_json_or_container(value: Any) -> bytes:
     try:
         return write_json(value)
     except HasBinary:
@@ -94,15 +87,15 @@ def deserialize(content: bytes) -> Any:
         return _read_container(content)
     text = content.decode()
     try:
-        return read_without_collection(json.loads, text)
-    except (ValueError, RecursionError):  # any text is a valid array of bytes
+        return read_json(text)
+    except ValueError:  # any text is a valid array of bytes
         return np.array(content)
 
 
 def _read_container(content: bytes) -> Any:
     try:
-        return read_container(content)
-    except RecursionError:
+        return deep_call(read_container, content)
+    except NestingError:
         raise BufferFormatError("a mixed buffer is nested too deeply to be read") from None
     except (BufferFormatError, UnicodeDecodeError):
         raise

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from seamless.errors import BufferFormatError
+from seamless.util.deep_call import NestingError, call_in_thread
 
 from . import MAGIC_NUMPY
 from .padding import data_bytes
@@ -166,7 +167,15 @@ def _read_header(view: memoryview) -> tuple[np.dtype[Any], tuple[int, ...], bool
     if size > _MAX_HEADER or len(view) < begin + size:
         raise BufferFormatError("a .npy buffer is cut short inside its header, or damaged")
     parse = _parse_short_header if size < _SHORT_HEADER else _parse_header
-    return (*parse(bytes(view[begin : begin + size]), encoding), begin + size)
+    text = bytes(view[begin : begin + size])
+    try:
+        return (*parse(text, encoding), begin + size)
+    except RecursionError:
+        pass
+    try:
+        return (*call_in_thread(parse, text, encoding), begin + size)
+    except NestingError as error:
+        raise BufferFormatError(f"a .npy buffer has a damaged header: {error}") from None
 
 
 def _parse_header(text: bytes, encoding: str) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
@@ -183,7 +192,7 @@ def _parse_header(text: bytes, encoding: str) -> tuple[np.dtype[Any], tuple[int,
     # a hostile header can make the parser or NumPy raise any of these; of the warnings, where
     # they are errors, that of an item type which NumPy is giving up
     except (ValueError, TypeError, SyntaxError, KeyError, IndexError, AttributeError,
-            MemoryError, RecursionError, OverflowError, Warning) as error:  # fmt: skip
+            MemoryError, OverflowError, Warning) as error:  # fmt: skip
         raise BufferFormatError(f"a .npy buffer has a damaged header: {error}") from None
     return dtype, shape, fortran
 
