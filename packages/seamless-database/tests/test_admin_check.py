@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 from admin_samples import (
     FIXTURES,
+    Where,
     admin,
     buffer_info,
     contents,
@@ -18,6 +20,7 @@ from admin_samples import (
     metadata,
     probe,
     put,
+    rows,
     sql,
     state,
     told,
@@ -25,9 +28,12 @@ from admin_samples import (
 )
 from database_samples import checksum, record
 
+from seamless_database.admin.check import repaired
+from seamless_database.admin.progress import steps
 from seamless_database.backend import open_database
 
 X, Y = checksum("x"), checksum("y")
+RECORDS = "records that are malformed, or of something else"
 #: what may be wrong -> how it comes about
 WRONG: dict[str, tuple[str, tuple[object, ...]]] = {
     "malformed checksums in transformation": (
@@ -42,13 +48,19 @@ WRONG: dict[str, tuple[str, tuple[object, ...]]] = {
     "malformed checksums in syntactic_to_semantic": (
         "UPDATE syntactic_to_semantic SET semantic = ?", ("é" * 64,)),
     "malformed checksums in bucket_probe": ("UPDATE bucket_probe SET bucket_checksum = 'x'", ()),
-    "records that are malformed, or of something else": (
+    RECORDS: (
         "UPDATE meta_data SET metadata = '{\"tf_checksum\":'", ()),
     "contested results with a malformed record": (
         "UPDATE irreproducible_transformation SET metadata = '{'", ()),
     "malformed buffer info": ("UPDATE buffer_info SET buffer_info = '[]'", ()),
     "buffer info with NaN or infinity": (
         "UPDATE buffer_info SET buffer_info = '{\"length\": NaN}'", ()),
+    "records with NaN or infinity": (
+        "UPDATE meta_data SET metadata = replace(metadata, '0.5', 'NaN')", ()),
+    "contested results with NaN or infinity": (
+        "UPDATE irreproducible_transformation SET metadata = '{\"x\": -Infinity}'", ()),
+    "bucket probes with NaN or infinity": (
+        "UPDATE bucket_probe SET freshness_tokens = '{\"x\": [1e999]}'", ()),
     "expressions with a malformed path": ("UPDATE expression SET path = '{}'", ()),
     "malformed bucket probes": ("UPDATE bucket_probe SET freshness_tokens = 'x'", ()),
     "records not of the current result": (
@@ -63,12 +75,34 @@ WRONG: dict[str, tuple[str, tuple[object, ...]]] = {
         ("INSERT INTO irreproducible_transformation (result, checksum, metadata) "
         "SELECT result, checksum, metadata FROM irreproducible_transformation"), ()),
 }  # fmt: skip
+#: what only SQLite stores: no UTF-8, or bytes; the problem, the table and the column
+IN_SQLITE = [
+    (RECORDS, "meta_data", "metadata"),
+    ("contested results with a malformed record", "irreproducible_transformation", "metadata"),
+    ("malformed buffer info", "buffer_info", "buffer_info"),
+    ("malformed bucket probes", "bucket_probe", "freshness_tokens"),
+    ("expressions with a malformed path", "expression", "path"),
+    ("values that are no text in expression", "expression", "celltype"),
+    ("values that are no text in expression", "expression", "target_celltype"),
+    ("values that are no text in syntactic_to_semantic", "syntactic_to_semantic", "celltype"),
+    ("values that are no text in syntactic_to_semantic", "syntactic_to_semantic", "subcelltype"),
+    ("values that are no text in bucket_probe", "bucket_probe", "bucket_kind"),
+    ("values that are no text in bucket_probe", "bucket_probe", "label"),
+    ("values that are no text in bucket_probe", "bucket_probe", "captured_at"),
+    ("malformed checksums in transformation", "transformation", "result"),
+    ("malformed checksums in bucket_probe", "bucket_probe", "bucket_checksum"),
+]
+NO_TEXTS = {"no UTF-8": "CAST(x'5b22ff225d' AS TEXT)", "bytes": "x'5b5d'"}
 
 
 @pytest.fixture
 def file(where: Path | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path | str:
     # the backup of what is no file goes there
     monkeypatch.chdir(tmp_path)
+    return filled(where)
+
+
+def filled(where: Where) -> Where:
     return put(
         where,
         metadata(1, "a"),
@@ -109,6 +143,40 @@ def test_what_is_wrong_is_found_repaired_and_gone(file: Path | str, name: str) -
     assert findings["left"] == []
     assert told("check", file)["clean"]
     assert contents(Path(findings["backup"])) == before
+
+
+@pytest.mark.parametrize("kind", NO_TEXTS)
+@pytest.mark.parametrize(("name", "table", "column"), IN_SQLITE)
+def test_what_is_no_text_is_found_and_repaired(
+    name: str, table: str, column: str, kind: str, tmp_path: Path
+) -> None:
+    file = filled(tmp_path / "seamless.db")
+    sql(file, f"UPDATE {table} SET {column} = {NO_TEXTS[kind]}")
+    assert name in problems(told("check", file, status=3))
+    assert told("check", file, "--repair")["left"] == []
+    assert told("check", file)["clean"]
+
+
+@pytest.mark.parametrize("words", [("export",), ("copy",), ("merge", "--into")], ids=" ".join)
+@pytest.mark.parametrize("kind", NO_TEXTS)
+def test_what_is_no_text_does_not_come_into_a_postgresql(
+    words: tuple[str, ...], kind: str, tmp_path: Path, postgresql: str
+) -> None:
+    file = filled(tmp_path / "seamless.db")
+    sql(file, f"UPDATE bucket_probe SET label = {NO_TEXTS[kind]}")
+    done = admin(words[0], file, *words[1:], postgresql)
+    assert done.status == 1
+    assert done.err.count("\n") == 1
+    assert rows(postgresql, "bucket_probe") == set()
+
+
+def test_sound_text_that_looks_odd_is_no_problem(file: Path | str) -> None:
+    put(
+        file,
+        metadata(4, "a", note="NaN, Infinity, 1e999 and 🙂", tiny=1e-400, large=1e308, n=10**400),
+        buffer_info("b", note="-Infinity"),
+    )
+    assert told("check", file)["clean"]
 
 
 def test_a_dry_run_tells_the_repairs_and_changes_nothing(file: Path | str, tmp_path: Path) -> None:
@@ -157,9 +225,7 @@ def test_of_contested_duplicates_the_one_with_a_record_stays(file: Path | str) -
 def test_a_record_of_something_else_is_found(file: Path | str) -> None:
     other = json.dumps(record(checksum(1), checksum("another")))
     sql(file, "UPDATE meta_data SET metadata = ?", other)
-    assert problems(told("check", file, status=3)) == {
-        "records that are malformed, or of something else": 1
-    }
+    assert problems(told("check", file, status=3)) == {RECORDS: 1}
 
 
 def test_numbers_without_a_json_form_become_null(file: Path | str) -> None:
@@ -169,6 +235,53 @@ def test_numbers_without_a_json_form_become_null(file: Path | str) -> None:
     with open_database(file) as database:
         answer = database.get({"type": "buffer_info", "checksum": checksum("a")})
     assert json.loads(answer or "") == {"length": 5, "dtype": None}
+
+
+def test_a_record_keeps_all_but_the_number_without_a_json_form(file: Path | str) -> None:
+    text = json.dumps({**record(checksum(1), checksum("a")), "x": [1, 2.5, "NaN"]})
+    sql(
+        file,
+        "UPDATE meta_data SET metadata = ?",
+        text.replace("2.5", "1e999").replace("1,", "NaN,"),
+    )
+    told("check", file, "--repair")
+    with open_database(file) as database:
+        answer = database.get({"type": "metadata", "checksum": checksum(1)})
+    assert json.loads(answer or "")["x"] == [None, None, "NaN"]
+
+
+def test_a_few_rows_of_each_kind_are_shown_and_all_are_counted(file: Path | str) -> None:
+    for number in range(4):
+        sql(file, "INSERT INTO buffer_info VALUES (?, '[]')", checksum(("bad", number)))
+    (problem,) = told("check", file, status=3)["problems"]
+    assert (problem["rows"], len(problem["examples"])) == (4, 3)
+    assert all(" []" in example for example in problem["examples"])
+
+
+def test_rows_that_fill_whole_batches_are_all_repaired(file: Path | str) -> None:
+    sql(
+        file,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
+        "INSERT INTO rev_transformation (result, checksum) SELECT ?, ? FROM n",
+        checksum("a"),
+        checksum(1),
+    )
+    findings = told("check", file, "--repair")
+    assert {"problem": "duplicate reverse rows", "rows": 1000} in findings["repaired"]
+    assert findings["left"] == []
+
+
+def test_two_repairs_in_one_second_have_two_backups(tmp_path: Path) -> None:
+    file, now = filled(tmp_path / "seamless.db"), datetime(2026, 1, 1, tzinfo=timezone.utc)
+    kept = []
+    for name in ("x", "y", "z"):
+        sql(file, "INSERT INTO rev_transformation (result, checksum) VALUES (?, ?)", name, X)
+        kept.append(contents(file))
+        with steps() as doing:
+            repaired(file, doing, now=now)
+    first = tmp_path / "seamless.db.before-repair-20260101T000000"
+    found = [first, *(first.with_name(f"{first.name}-{number}") for number in (2, 3))]
+    assert [contents(copy) for copy in found] == kept
 
 
 def test_answers_are_the_same_after_a_repair(file: Path | str) -> None:

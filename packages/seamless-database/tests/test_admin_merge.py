@@ -216,6 +216,68 @@ def test_of_two_probes_the_later_one_is_kept(tmp_path: Path) -> None:
         assert rows(target, "bucket_probe") == rows(b, "bucket_probe")
 
 
+def test_of_two_probes_of_one_moment_the_first_is_kept(tmp_path: Path) -> None:
+    a = made(tmp_path, "a", [probe("node", "one", "2026-01-01T00:00:00Z")])
+    b = made(tmp_path, "b", [probe("node", "two", "2026-01-01T01:00:00+01:00")])
+    for name, files in (("ab", (a, b)), ("ba", (b, a))):
+        _, target = merged(tmp_path, name, *files)
+        assert rows(target, "bucket_probe") == rows(files[0], "bucket_probe")
+
+
+@pytest.mark.parametrize("moment", ["noon", ""])
+def test_of_two_probes_of_which_one_tells_no_time_the_first_is_kept(
+    tmp_path: Path, moment: str
+) -> None:
+    a = made(tmp_path, "a", [probe("node", "one", "2026-01-01T00:00:00Z")])
+    b = made(tmp_path, "b", [probe("node", "two", "2026-01-01T00:00:00Z")])
+    sql(b, "UPDATE bucket_probe SET captured_at = ?", moment)
+    for name, files in (("ab", (a, b)), ("ba", (b, a))):
+        _, target = merged(tmp_path, name, *files)
+        assert rows(target, "bucket_probe") == rows(files[0], "bucket_probe")
+
+
+def test_a_record_that_only_a_later_file_has_joins_the_contested_result(tmp_path: Path) -> None:
+    bare = made(tmp_path, "bare", [transformation(1, "a"), contest(1, "a")])
+    full = made(tmp_path, "full", [metadata(1, "a"), contest(1, "a")])
+    other = made(tmp_path, "other", [metadata(1, "a", note="other"), contest(1, "a")])
+    for number, files in enumerate([(bare, full), (full, bare), (bare, bare, full, full)]):
+        report, target = merged(tmp_path, f"target{number}", *files)
+        assert rows(target, CONTESTED) == rows(full, CONTESTED)
+        assert report["conflicts"] == []
+    report, target = merged(tmp_path, "last", bare, full, other)
+    assert rows(target, CONTESTED) == rows(full, CONTESTED)
+    assert report["conflicting_records"] == 1
+
+
+def test_of_rows_that_are_twice_in_one_file_the_one_with_a_record_is_taken(
+    tmp_path: Path,
+) -> None:
+    a = made(tmp_path, "a", [metadata(1, "a"), contest(1, "a")])
+    wanted = rows(a, CONTESTED)
+    for number in (0, 99):
+        sql(
+            a,
+            "INSERT INTO irreproducible_transformation (id, result, checksum, metadata) "
+            "VALUES (?, ?, ?, '\"\"')",
+            number,
+            checksum("a"),
+            checksum(1),
+        )
+    report, target = merged(tmp_path, "target", a)
+    assert rows(target, CONTESTED) == wanted
+    assert len(sql(target, f"SELECT * FROM {CONTESTED}")) == 1
+    assert report["conflicts"] == []
+
+
+def test_of_conflicting_results_each_record_comes_along_once(tmp_path: Path) -> None:
+    a = made(tmp_path, "a", [metadata(1, "a")])
+    b = made(tmp_path, "b", [transformation(1, "b")])
+    c = made(tmp_path, "c", [metadata(1, "b")])
+    _, target = merged(tmp_path, "target", a, b, c)
+    with_records = {(row[0], row[2]) for row in rows(target, CONTESTED)}
+    assert with_records == {(r[1], r[2]) for f in (a, c) for r in rows(f, "meta_data")}
+
+
 def test_what_published_servers_leave_behind_is_left_out(tmp_path: Path) -> None:
     a = made(tmp_path, "a", [metadata(1, "a")])
     sql(a, "UPDATE transformation SET result = ?", checksum("b"))
@@ -240,6 +302,7 @@ def test_conflicts_beyond_the_first_are_counted_only(tmp_path: Path) -> None:
     )
     report, _ = merged(tmp_path, "ab", a, b)
     assert (report["conflicting_results"], len(report["conflicts"])) == (150, 100)
+    assert len({row["checksum"] for row in report["conflicts"]}) == 100
 
 
 def test_a_dry_run_reports_and_writes_nothing(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def transformations(file: Path | str) -> set[str]:
     return {row[0] for row in rows(file, "transformation")}
 
 
-def these(*keys: str) -> set[str]:
+def these(*keys: object) -> set[str]:
     return {checksum(key) for key in keys}
 
 
@@ -60,6 +60,44 @@ def test_records_that_tell_no_time_are_kept_and_counted(file: Path | str) -> Non
     assert ages["kept_because_their_record_tells_no_time"] == 1
     assert ages["records_with_a_time"] == 2
     assert transformations(file) == these("undated", "bare")
+
+
+@pytest.mark.parametrize(
+    ("limit", "kept"),
+    [
+        ("2020-01-01T00:00:00Z", ["old", "new", "undated", "bare"]),
+        ("2020-01-01T00:00:01Z", ["new", "undated", "bare"]),
+        ("2026-01-01T01:00:00+01:00", ["new", "undated", "bare"]),
+    ],
+)
+def test_a_record_dated_exactly_at_the_limit_is_kept(
+    file: Path | str, limit: str, kept: list[str]
+) -> None:
+    told("prune", file, "--older-than", limit)
+    assert transformations(file) == these(*kept)
+
+
+def test_a_contested_result_dated_exactly_at_the_limit_is_kept(file: Path | str) -> None:
+    told("prune", file, "--irreproducible", "--older-than", "2020-01-01")
+    assert len(rows(file, CONTESTED)) == 2
+
+
+@pytest.mark.parametrize("count", [499, 500, 1000])
+def test_results_that_fill_whole_batches_all_go(file: Path | str, count: int) -> None:
+    date = "2019-01-01"
+    put(file, *(metadata(number, "many", finished_at=date) for number in range(count)))
+    before = transformations(file) - these(*range(count))
+    removed = told("prune", file, "--older-than", "2020-01-01")["removed"]
+    assert removed == dict.fromkeys(("rev_transformation", "transformation", "meta_data"), count)
+    assert transformations(file) == before
+
+
+def test_pruning_again_removes_nothing(file: Path | str) -> None:
+    words = ("prune", file, "--older-than", "2025-01-01", "--irreproducible")
+    told(*words)
+    before = state(file)
+    assert told(*words)["removed"] == {}
+    assert state(file) == before
 
 
 def test_an_age_counts_from_now(file: Path | str) -> None:

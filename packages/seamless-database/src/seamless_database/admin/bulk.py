@@ -12,6 +12,7 @@ from sqlalchemy import column, select
 from sqlalchemy import table as named
 
 from seamless_database.admin.dialects import insert_new, is_sqlite
+from seamless_database.admin.errors import NoTextError
 from seamless_database.admin.rows import stream
 
 if TYPE_CHECKING:
@@ -51,13 +52,25 @@ def pieces(rows: Iterable[Sequence[Any]]) -> Iterator[list[Row]]:
 
 
 def put_new(connection: Connection, table: Table, rows: list[Row]) -> None:
-    """Insert rows of all columns, within a transaction; those that are there stay as they are."""
+    """Insert rows of all columns, within a transaction; those that are there stay as they are.
+
+    Raises `NoTextError` for bytes or a number where a text should be.
+    """
     if not rows:
         return
+    _check(table, rows)
     if is_sqlite(connection):
         _execute(connection, table, rows)
     else:
         _copy(connection, table, rows)
+
+
+def _check(table: Table, rows: list[Row]) -> None:
+    """Refuse what SQLite stores in columns of text if it is told to."""
+    numbered = "id" in table.columns
+    for row in rows:
+        if not all(isinstance(value, str | None) for value in (row[1:] if numbered else row)):
+            raise NoTextError(table.name, " ".join(str(value)[:80] for value in row[:2]))
 
 
 def _execute(connection: Connection, table: Table, rows: list[Row]) -> None:

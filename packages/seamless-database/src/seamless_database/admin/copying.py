@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from seamless_database.admin.bulk import pieces, put_new
 from seamless_database.admin.copy_target import committed
 from seamless_database.admin.dialects import is_sqlite
-from seamless_database.admin.errors import NoTextError, OtherRowsError
+from seamless_database.admin.errors import OtherRowsError
 from seamless_database.admin.key_order import DifferentError, Standing, in_key_order, standing
 from seamless_database.admin.places import shown
 from seamless_database.admin.rows import stream
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Table
 
-    from seamless_database.admin.bulk import Row
     from seamless_database.admin.places import Place
     from seamless_database.admin.progress import Steps
 
@@ -69,7 +68,6 @@ def copy_table(
         total = source.scalar(select(func.count()).select_from(table)) or 0
         done = 0 if known.after is None else known.rows
         for piece in pieces(stream(source, in_key_order(table, known.after))):
-            _check(table, piece)
             with committed(target):
                 put_new(target, table, piece)
                 _number(target, table)
@@ -84,14 +82,6 @@ def _number(target: Connection, table: Table) -> None:
     from seamless_database.admin.opening_postgresql import advance_ids
 
     advance_ids(target)
-
-
-def _check(table: Table, rows: list[Row]) -> None:
-    """Refuse what SQLite stores in columns of text if it is told to: bytes, and numbers."""
-    numbered = "id" in table.columns
-    for row in rows:
-        if not all(isinstance(value, str | None) for value in (row[1:] if numbered else row)):
-            raise NoTextError(table.name, " ".join(str(value)[:80] for value in row[:2]))
 
 
 def _plain(table: Table) -> str:

@@ -1,13 +1,17 @@
-"""Judge stored JSON, row by row; pure."""
+"""Whether a stored text is damaged, row by row; pure."""
 
 from __future__ import annotations
 
 import json
-from typing import NoReturn
+import math
+import re
+from typing import Any, NoReturn
 
 from seamless_database.admin.rows import as_json, as_object
-from seamless_database.json_forms import sorted_and_indented, stored_value
 from seamless_database.records.irreproducible import NO_RECORD
+
+#: what every text with such a number holds, and few others
+_SUSPECT = re.compile(r"NaN|Infinity|[eE]\+?[0-9]{3}|[0-9]{309}")
 
 
 def is_bad_record(checksum: object, result: object, text: object) -> bool:
@@ -34,12 +38,17 @@ def is_no_list(text: object) -> bool:
     return text != "[]" and not isinstance(as_json(text), list)
 
 
+def is_no_text(*values: object) -> bool:
+    """Whether anything else is stored than text in UTF-8."""
+    return not all(isinstance(value, str) for value in values)
+
+
 def has_odd_numbers(text: object) -> bool:
-    """Whether readable JSON holds numbers that have no JSON form."""
-    if not isinstance(text, str) or not ("NaN" in text or "Infinity" in text):
+    """Whether readable JSON holds NaN, an infinity, or a number beyond the range of doubles."""
+    if not isinstance(text, str) or not _SUSPECT.search(text):
         return False
     try:
-        json.loads(text, parse_constant=_refuse)
+        json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except _OddNumberError:
         return True
     except (ValueError, RecursionError):
@@ -47,9 +56,9 @@ def has_odd_numbers(text: object) -> bool:
     return False
 
 
-def without_odd_numbers(text: str) -> str:
-    """Write buffer info anew, with null for such numbers."""
-    return sorted_and_indented(stored_value(text))
+def without_odd_numbers(text: str) -> Any:
+    """Read JSON, with null for such numbers."""
+    return json.loads(text, parse_constant=lambda _constant: None, parse_float=_finite_or_none)
 
 
 class _OddNumberError(Exception):
@@ -58,3 +67,15 @@ class _OddNumberError(Exception):
 
 def _refuse(_constant: str) -> NoReturn:
     raise _OddNumberError
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise _OddNumberError
+    return number
+
+
+def _finite_or_none(digits: str) -> float | None:
+    number = float(digits)
+    return None if math.isinf(number) else number

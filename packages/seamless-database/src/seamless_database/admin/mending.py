@@ -10,9 +10,12 @@ from seamless_database.admin.dialects import address_of
 from seamless_database.admin.judging import without_odd_numbers
 from seamless_database.admin.places import transaction
 from seamless_database.admin.problems import Mend, Problem
+from seamless_database.bucket_probe_model import BucketProbe
+from seamless_database.json_forms import minified, sorted_and_indented
 from seamless_database.models import (
     BufferInfo,
     IrreproducibleTransformation,
+    MetaData,
     RevTransformation,
     Transformation,
 )
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sqlalchemy import Connection
+
+    from seamless_database.models import Base
 
 
 def mend(connection: Connection, problem: Problem, rows: list[Any]) -> None:
@@ -40,14 +45,11 @@ def _forget_record(connection: Connection, problem: Problem, rows: list[Any]) ->
 
 
 def _numbers_to_null(connection: Connection, problem: Problem, rows: list[Any]) -> None:
-    chosen = address_of(problem.model).in_(rows)
-    statement = select(BufferInfo.checksum, BufferInfo.buffer_info).where(chosen)
-    for checksum, text in connection.execute(statement).all():
-        connection.execute(
-            update(BufferInfo)
-            .where(BufferInfo.checksum == checksum)
-            .values(buffer_info=without_odd_numbers(text))
-        )
+    address = address_of(problem.model)
+    column, written = _JSON[problem.model]
+    for place, text in connection.execute(select(address, column).where(address.in_(rows))).all():
+        new = written(without_odd_numbers(text))
+        connection.execute(update(problem.model).where(address == place).values({column: new}))
 
 
 def _add_reverse_row(connection: Connection, problem: Problem, rows: list[Any]) -> None:
@@ -57,6 +59,13 @@ def _add_reverse_row(connection: Connection, problem: Problem, rows: list[Any]) 
     connection.execute(insert(RevTransformation).from_select(["result", "checksum"], statement))
 
 
+#: the column of a table that holds JSON, and the form in which it is stored
+_JSON: Mapping[type[Base], tuple[Any, Callable[[object], str]]] = {
+    BucketProbe: (BucketProbe.freshness_tokens, minified),
+    BufferInfo: (BufferInfo.buffer_info, sorted_and_indented),
+    IrreproducibleTransformation: (IrreproducibleTransformation.record, minified),
+    MetaData: (MetaData.record, minified),
+}
 _MENDERS: Mapping[Mend, Callable[[Connection, Problem, list[Any]], None]] = {
     Mend.ADD_REVERSE_ROW: _add_reverse_row,
     Mend.DELETE: _delete,

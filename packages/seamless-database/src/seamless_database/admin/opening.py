@@ -140,8 +140,7 @@ def connected(file: Path, mode: Mode, shown: Path | None = None) -> Iterator[Con
         raw = sqlite3.connect(
             uri, uri=True, timeout=LOCK_WAIT, isolation_level=None, check_same_thread=False
         )
-        # whatever others have written, it can be looked at
-        raw.text_factory = _text
+        raw.text_factory = _text_or_bytes
         return raw
 
     engine = sqlalchemy.create_engine(
@@ -300,5 +299,9 @@ def _reason(error: sqlite3.Error) -> str:
     return str(error)
 
 
-def _text(data: bytes) -> str:
-    return data.decode(errors="replace")
+def _text_or_bytes(data: bytes) -> str | bytes:
+    """Read a stored text; one that is not UTF-8 stays bytes, which no check takes for a text."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data

@@ -1,4 +1,4 @@
-"""The table of what may be wrong in a file, how it is found, and how it is mended.
+"""The table of what may be wrong in a database, how it is found, and how it is repaired.
 
 Most of it has been left behind by published servers and is not served; the rest comes from
 foreign hands. The order matters: what is mended first may leave something for the next to mend.
@@ -69,6 +69,16 @@ def _judged(
     return Problem(name, model, addresses(model, *columns), judge, mend)
 
 
+def _with_odd_numbers(name: str, model: type[Base], stored: InstrumentedAttribute[str]) -> Problem:
+    name = f"{name} with NaN or infinity"
+    return _judged(name, model, judging.has_odd_numbers, stored, mend=Mend.NUMBERS_TO_NULL)
+
+
+def _with_bad_texts(model: type[Base], *columns: InstrumentedAttribute[str]) -> Problem:
+    name = f"values that are no text in {model.__tablename__}"
+    return _judged(name, model, judging.is_no_text, *columns, mend=Mend.DELETE)
+
+
 def _superfluous(model: type[Base], same: tuple[Any, ...], best: tuple[Any, ...]) -> Select[Any]:
     """All but the best of rows that are the same."""
     place = func.row_number().over(partition_by=same, order_by=best).label("place")
@@ -126,13 +136,6 @@ PROBLEMS: tuple[Problem, ...] = (
         mend=Mend.DELETE,
     ),
     _judged(
-        "buffer info with NaN or infinity",
-        BufferInfo,
-        judging.has_odd_numbers,
-        BufferInfo.buffer_info,
-        mend=Mend.NUMBERS_TO_NULL,
-    ),
-    _judged(
         "expressions with a malformed path",
         Expression,
         judging.is_no_list,
@@ -145,6 +148,17 @@ PROBLEMS: tuple[Problem, ...] = (
         judging.is_no_object,
         BucketProbe.freshness_tokens,
         mend=Mend.DELETE,
+    ),
+    _with_odd_numbers("records", MetaData, MetaData.record),
+    _with_odd_numbers("contested results", _Contested, _Contested.record),
+    _with_odd_numbers("buffer info", BufferInfo, BufferInfo.buffer_info),
+    _with_odd_numbers("bucket probes", BucketProbe, BucketProbe.freshness_tokens),
+    _with_bad_texts(Expression, Expression.celltype, Expression.target_celltype),
+    _with_bad_texts(
+        SyntacticToSemantic, SyntacticToSemantic.celltype, SyntacticToSemantic.subcelltype
+    ),
+    _with_bad_texts(
+        BucketProbe, BucketProbe.bucket_kind, BucketProbe.label, BucketProbe.captured_at
     ),
     Problem(
         "records not of the current result",
