@@ -22,7 +22,7 @@ from seamless.errors import (
 HEX = "ab" * 32
 
 
-@pytest.mark.parametrize("name", errors.__all__)
+@pytest.mark.parametrize("name", [n for n in errors.__all__ if not n.endswith("Warning")])
 def test_every_error_is_caught_as_seamless_error(name: str) -> None:
     assert issubclass(getattr(errors, name), SeamlessError)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from recorded_vectors import load_vectors, vector_reader
 
-from seamless import Buffer, Checksum
+from seamless import Buffer, Checksum, LossyValueWarning
 from seamless.checksum.json_ import json_dumps_bytes
 from seamless.util.mixed.get_form import get_form
 
@@ -52,9 +52,9 @@ def expected_error(record: dict[str, Any]) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _unicode_arrays_may_warn() -> Any:
+def _lossy_values_may_warn() -> Any:
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "only the first item of a unicode array")
+        warnings.simplefilter("ignore", LossyValueWarning)
         yield
 
 

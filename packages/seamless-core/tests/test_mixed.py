@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, given
 from mixed_values import json_values, mixed_values, same
 
-from seamless import Buffer
+from seamless import Buffer, LossyValueWarning
 from seamless.checksum.json_ import json_dumps_bytes
 from seamless.util.mixed import MAGIC_SEAMLESS_MIXED
 
@@ -126,7 +126,7 @@ def test_a_unicode_array_inside_a_container_is_refused() -> None:
 
 
 def test_a_lone_unicode_array_keeps_its_old_bytes_and_warns_of_the_loss() -> None:
-    with pytest.warns(UserWarning, match="only the first item"):
+    with pytest.warns(LossyValueWarning, match="only the first item"):
         assert Buffer(np.array(["ab", "cd"]), "binary").content == b'"ab"\n'
 
 

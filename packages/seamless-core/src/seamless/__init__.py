@@ -7,7 +7,7 @@ two classes come at first use, for the sake of the commands, which need neither.
 
 from __future__ import annotations
 
-from .errors import CacheMissError
+from .errors import CacheMissError, LossyValueWarning
 from .shutdown import close, ensure_open, register_close_hook
 from .worker_role import is_worker, set_is_worker
 
@@ -20,6 +20,7 @@ __all__ = [
     "Buffer",
     "CacheMissError",
     "Checksum",
+    "LossyValueWarning",
     "close",
     "ensure_open",
     "is_worker",

@@ -39,6 +39,12 @@ class Buffer:
     verify
         If true, `checksum` is compared with the content; else it is taken on trust.
 
+    Warns
+    -----
+    LossyValueWarning
+        For a value of which the cell type keeps only a part. Other values then have the same
+        checksum; the message says how to store all of it.
+
     Raises
     ------
     TypeError
@@ -205,7 +211,9 @@ class Buffer:
         """Read the content as a value of `celltype`.
 
         The value is the caller's own, who may change it; an array read as `binary` is a
-        read-only view of the content. `bytes` gives this very buffer.
+        read-only view of the content. `bytes` gives this very buffer. Bytes inside a `mixed`
+        value come back as arrays without dimensions, whose `tobytes()` gives the bytes;
+        `item()` would drop NULs at their end, and empty bytes come back as one NUL.
 
         Raises
         ------

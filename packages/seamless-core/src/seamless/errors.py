@@ -12,6 +12,8 @@ Python's own exceptions catches the right ones::
     │   └── BufferTypeError (TypeError)
     └── ConversionError (ValueError)      = SeamlessConversionError
 
+`LossyValueWarning` (UserWarning) is the one warning: a value is stored, but not all of it.
+
 `CacheMissError` has no builtin beside it on purpose: callers take it to mean
 "compute this again", and must not meet it by catching `KeyError`.
 """
@@ -30,6 +32,7 @@ __all__ = [
     "ChecksumMismatchError",
     "CompressedDataError",
     "ConversionError",
+    "LossyValueWarning",
     "SeamlessConversionError",
     "SeamlessError",
 ]
@@ -37,6 +40,14 @@ __all__ = [
 
 class SeamlessError(Exception):
     """Root of all errors that seamless-core raises by name."""
+
+
+class LossyValueWarning(UserWarning):
+    """The bytes of a cell type hold only a part of a value, so that other values give them too.
+
+    The message names the type of the value, and a cell type or a call that keeps everything.
+    `warnings.simplefilter("error", LossyValueWarning)` makes it an error.
+    """
 
 
 class BufferServerError(SeamlessError, ConnectionError):

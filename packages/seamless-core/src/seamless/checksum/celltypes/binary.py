@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from seamless.checksum.lossy_values import warn_of_array
+
 from .codec import Codec
 
 
@@ -21,6 +23,8 @@ def to_bytes(value: Any) -> bytes:
 
     from seamless.util.mixed.io import serialize_binary
 
+    if type(value) is not np.ndarray:
+        warn_of_array(value)
     array = np.asanyarray(value)
     empty_texts = array.dtype.kind == "S" and array.itemsize == 0
     if empty_texts or not (array.flags.c_contiguous or array.flags.f_contiguous):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from seamless.checksum.lossy_values import text_of, warn_of_array
+
 from .codec import Codec
 
 
@@ -13,7 +15,7 @@ def to_bytes(value: Any) -> bytes:
         return bytes(value)
     if hasattr(value, "tobytes"):
         return _memory(value)
-    return str(value).rstrip("\n").encode()
+    return text_of(value).rstrip("\n").encode()
 
 
 def _memory(value: Any) -> bytes:
@@ -24,6 +26,7 @@ def _memory(value: Any) -> bytes:
 
     from seamless.util.mixed.padding import data_bytes
 
+    warn_of_array(value)
     # what is masked counts as the fill value, as in NumPy's own tobytes()
     array = value.filled() if isinstance(value, np.ma.MaskedArray) else np.asarray(value)
     if array.dtype.hasobject:

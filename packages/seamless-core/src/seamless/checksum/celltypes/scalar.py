@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from seamless.checksum.json_ import json_line
+from seamless.checksum.lossy_values import text_of
 
 from . import plain
 from .codec import Codec
@@ -27,7 +28,7 @@ def _scalar(kind: type) -> Codec:
 
 
 def _str_to_bytes(value: Any) -> bytes:
-    source = value if isinstance(value, bool) else str(value)
+    source = value if type(value) in (bool, str) else text_of(value)
     return json_line(source)
 
 

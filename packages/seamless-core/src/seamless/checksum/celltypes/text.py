@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from seamless.checksum.lossy_values import text_of
+
 from .codec import Codec
 
 
@@ -15,7 +17,9 @@ def as_text(value: Any) -> str:
     UnicodeDecodeError
         For bytes that are no UTF-8.
     """
-    return value.decode() if isinstance(value, bytes) else str(value)
+    if type(value) is str:
+        return value
+    return value.decode() if isinstance(value, bytes) else text_of(value)
 
 
 def to_bytes(value: Any) -> bytes:

@@ -157,7 +157,9 @@ def _unwrapped(content: bytes) -> bytes:
 
 def _wrapped(content: bytes) -> bytes:
     """Return the buffer of an array that is one byte string: these bytes."""
-    return codec_of("mixed").to_bytes(content)
+    from seamless.util.mixed.io import serialize_binary
+
+    return serialize_binary(content)
 
 
 def _bytes_to_binary(content: bytes) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from seamless.checksum.lossy_values import warn_of_array, warn_of_bytes, warn_of_loss
 from seamless.checksum.python_json import read_json
 from seamless.errors import BufferFormatError
 from seamless.util.deep_call import NestingError, deep_call
@@ -27,6 +28,10 @@ def serialize(value: Any) -> bytes:
         For a value that a mixed buffer can't hold.
     """
     if isinstance(value, (np.ndarray, np.void, bytes)):
+        if isinstance(value, bytes):
+            warn_of_bytes(value)
+        elif type(value) is not np.ndarray:
+            warn_of_array(value)
         return serialize_binary(value)
     try:
         return write_json(value)
@@ -53,14 +58,11 @@ def _first_of_unicode(array: np.ndarray[Any, Any]) -> bytes:
 
     The bytes are kept because checksums of them exist; whoever writes it is told.
     """
-    import warnings
-
     if not array.dtype.isnative or array.size == 0:
         raise TypeError(f"an array of dtype {array.dtype} and shape {array.shape} can't be stored")
-    warnings.warn(
+    warn_of_loss(
         f"only the first item of a unicode array of shape {array.shape} is stored; "
-        "store array.tolist() as plain or mixed, or encode it to a bytes array",
-        stacklevel=4,
+        "store array.tolist() as plain or mixed, or encode it to a bytes array"
     )
     if array.ndim > 0:
         return write_json(array[0].tolist())

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from seamless.checksum.lossy_values import warn_of_array, warn_of_bytes
+
 from .container import DATA_SIZES, FORM_SIZE, MAGIC_SEAMLESS, MAGIC_SEAMLESS_MIXED
 from .get_form import (
     MIXED_PLAIN,
@@ -83,7 +85,11 @@ def _walk(value: Any, writer: _Writer) -> tuple[str, Any, Any]:
         return _walk_dict(value, writer)
     if isinstance(value, (list, tuple)):
         return _walk_list(value, writer)
-    if isinstance(value, (np.ndarray, bytes)):
+    if isinstance(value, bytes):
+        warn_of_bytes(value)
+        return PURE_BINARY, _walk_array(np.asarray(value), writer), 0
+    if isinstance(value, np.ndarray):
+        warn_of_array(value)
         return PURE_BINARY, _walk_array(np.asarray(value), writer), 0
     form = binary_form(value)
     check_leaf(np.asarray(value), form)
