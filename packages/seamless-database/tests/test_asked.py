@@ -137,7 +137,7 @@ def test_infos_beyond_the_size_of_an_answer_are_refused(
 def test_infos_of_published_servers_are_answered_as_they_are_alone(
     database: Backend, place: Place
 ) -> None:
-    texts = ['{"scale": NaN, "length": 2}', "", '{"x": 3.0}']
+    texts = ['{"scale": NaN, "length": 2}', '{"x": 3.0}']
     rows = [(checksum(number), text) for number, text in enumerate(texts)]
     for row in rows:
         place.insert("buffer_info", *row)

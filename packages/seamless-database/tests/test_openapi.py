@@ -8,6 +8,7 @@ from database_samples import checksum
 from database_server import Server
 
 from seamless_database import Database, openapi, records
+from seamless_database.json_forms import MAX_DIGITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,12 @@ def test_the_server_describes_itself(server: Server) -> None:
     document = described(server)
     assert document["openapi"] == "3.1.0"
     assert set(document["paths"]["/"]) == {"get", "put"}
+
+
+def test_it_says_which_numbers_are_kept(server: Server) -> None:
+    about = described(server)["info"]["description"]
+    assert "doubles" in about
+    assert f"integers with up to {MAX_DIGITS} digits" in about
 
 
 def test_with_a_body_it_is_a_path_like_any_other(server: Server) -> None:

@@ -185,6 +185,16 @@ def test_the_text_of_a_record_is_minified_ascii_in_the_order_received(
     )
 
 
+def test_a_record_of_a_peer_is_compared_by_its_values(database: Backend, peer: Peer) -> None:
+    text = json.dumps(record(TF, ONE, wall_time_seconds="TIME"), indent=1)
+    peer("transformation", TF, ONE)
+    peer("meta_data", TF, ONE, text.replace('"TIME"', "0.500000000000000000001"))
+    put_record(database, wall_time_seconds=0.5)
+    for other in (1, 0.5000001, "0.5"):
+        with pytest.raises(ConflictError):
+            put_record(database, wall_time_seconds=other)
+
+
 def test_of_many_different_records_at_once_exactly_one_wins(database: Backend) -> None:
     def attempt(number: int) -> bool:
         try:

@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from seamless_database import records
     from seamless_database.durability import Durability
     from seamless_database.figures import Commits
-    from seamless_database.later import Hear, Later
+    from seamless_database.later import Hear, Later, Tell
     from seamless_database.statements import InterruptibleConnection
     from seamless_database.turns import Turns
-    from seamless_database.writer import Tell
 
 T = TypeVar("T")
 

@@ -73,12 +73,20 @@ class Connection:
         return cls(raw)
 
     def one(self, statement: Statement, **values: str) -> Row | None:
-        """Fetch the first row, or None."""
-        return self._first(statement.sql, values)
+        """Fetch the first row, or None; a damaged text that is not UTF-8 comes as bytes."""
+        try:
+            return self._first(statement.sql, values)
+        except sqlite3.OperationalError as error:
+            with self._undecoded(error):
+                return self._first(statement.sql, values)
 
     def all(self, statement: Statement, **values: str) -> list[Row]:
-        """Fetch every row."""
-        return self._raw.execute(statement.sql, values).fetchall()
+        """Fetch every row, with bytes for damaged texts as above."""
+        try:
+            return self._raw.execute(statement.sql, values).fetchall()
+        except sqlite3.OperationalError as error:
+            with self._undecoded(error):
+                return self._raw.execute(statement.sql, values).fetchall()
 
     def run(self, statement: Statement, **values: str) -> None:
         """Change rows."""
@@ -120,12 +128,30 @@ class Connection:
         """Close the connection; an open transaction is undone."""
         self._raw.close()
 
+    @contextmanager
+    def _undecoded(self, error: sqlite3.OperationalError) -> Iterator[None]:
+        """Fetch what is not UTF-8 as bytes; raises the error if it says something else."""
+        if not str(error).startswith("Could not decode"):
+            raise error
+        self._raw.text_factory = _text_or_bytes
+        try:
+            yield
+        finally:
+            self._raw.text_factory = str
+
     def _first(self, sql: str, values: dict[str, str]) -> Row | None:
         cursor = self._raw.execute(sql, values)
         row: Row | None = cursor.fetchone()
         # a cursor that is not at its end would hold on to this state of the database
         cursor.close()
         return row
+
+
+def _text_or_bytes(raw: bytes) -> str | bytes:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
 
 
 def patiently(

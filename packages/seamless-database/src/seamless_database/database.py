@@ -12,6 +12,7 @@ import asyncio
 import sqlite3
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -33,6 +34,7 @@ from seamless_database.ownership import Ownership
 from seamless_database.protocol import from_python
 from seamless_database.readers import Readers
 from seamless_database.transactions import SQLiteTransactions
+from seamless_database.undecided import Comparisons, UndecidedError
 from seamless_database.writer import Writer
 
 if TYPE_CHECKING:
@@ -40,10 +42,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from seamless_database.figures import Commits
-    from seamless_database.later import Hear
+    from seamless_database.later import Hear, Tell
     from seamless_database.transactions import Work
     from seamless_database.turns import Turns
-    from seamless_database.writer import Tell
+    from seamless_database.undecided import Decided
 
 T = TypeVar("T")
 
@@ -109,6 +111,7 @@ class Database:
         self._readers = Readers(self._file, may_rest=not writable)
         self._quick_readers = Readers(self._file, may_rest=not writable, longest=LONG_ROW)
         self._writer: Writer | None = None
+        self._comparisons = Comparisons(self._decide)
         with ExitStack() as started:
             started.callback(self._close_readers)
             self._open(started)
@@ -121,7 +124,7 @@ class Database:
 
     def put(self, body: Mapping[str, Any]) -> None:
         """Do a write request, given as the JSON object of the protocol; returns when it is safe."""
-        self.submit(records.writing(from_python(body)).run).result()
+        self._put(records.writing(from_python(body)))
 
     async def answer(self, request: records.Read) -> str | None:
         """Answer a checked read request; look-ups of one row are done on the spot."""
@@ -158,11 +161,16 @@ class Database:
 
     async def store(self, request: records.Write) -> None:
         """Do a checked write request; returns when it is safe."""
-        await asyncio.wrap_future(self.submit(request.run))
+        try:
+            await asyncio.wrap_future(self.submit(request.run))
+        except UndecidedError as undecided:
+            await asyncio.wrap_future(self._comparisons.submit(undecided))
 
     def store_soon(self, request: records.Write, tell: Tell) -> None:
         """Queue a checked write request; `tell` hears on this event loop when it is safe."""
-        self._open_writer().submit_soon(request.run, tell, asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        told = partial(self._comparisons.told, tell, loop)
+        self._open_writer().submit_soon(request.run, told, loop)
 
     def read(self, work: Callable[[Connection], T]) -> T | None:
         """Call `work` with a reading connection."""
@@ -237,6 +245,18 @@ class Database:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _put(self, request: Decided) -> None:
+        try:
+            self.submit(request.run).result()
+        except UndecidedError as undecided:
+            self._decide(undecided)
+
+    def _decide(self, undecided: UndecidedError) -> None:
+        """Compare what a write is to be decided by, and do what was decided."""
+        decided = self.read(undecided.decide)
+        assert decided is not None  # a table that is written to is there
+        self._put(decided)
 
     async def _in_thread(self, request: records.Read) -> str | None:
         loop = asyncio.get_running_loop()

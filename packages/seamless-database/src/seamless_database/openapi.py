@@ -32,7 +32,8 @@ _ABOUT = """\
 The computation cache of Seamless. A request is a JSON object with a `type`, in the body of GET \
 (read) or PUT (write). It may be sent to any path but `/healthcheck`; a GET of `/openapi.json` \
 with a body is such a request, too. Fields that are not named here are ignored. Answers are text: \
-one checksum is bare, everything else is JSON."""
+one checksum is bare, everything else is JSON. Numbers with a fraction or an exponent are kept as \
+doubles, integers with up to 4300 digits; records are compared by these values."""
 _READING: tuple[type[DatabaseError], ...] = (
     RequestError,
     RequestTooLargeError,

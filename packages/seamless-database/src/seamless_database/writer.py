@@ -12,7 +12,6 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +24,7 @@ from seamless_database.transactions import not_written
 if TYPE_CHECKING:
     import asyncio
 
+    from seamless_database.later import Tell
     from seamless_database.transactions import Transactions, Work
 
 #: requests in one transaction; bounds how long the first of them waits for the last
@@ -32,9 +32,6 @@ MAX_BATCH = 256
 #: requests waiting; beyond, a client hears at once that we are overloaded
 MAX_WAITING = 10_000
 
-
-#: hears of success by None
-Tell = Callable[[BaseException | None], None]
 _LOG = logging.getLogger(__name__)
 
 

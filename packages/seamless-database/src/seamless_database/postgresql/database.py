@@ -34,15 +34,16 @@ from seamless_database.postgresql.session import Reading, Session
 from seamless_database.postgresql.sessions import Sessions
 from seamless_database.postgresql.writing import Writing
 from seamless_database.protocol import from_python
+from seamless_database.undecided import Comparisons, UndecidedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from seamless_database.figures import Commits
-    from seamless_database.later import Hear
+    from seamless_database.later import Hear, Tell
     from seamless_database.postgresql.address import Address
-    from seamless_database.writer import Tell
+    from seamless_database.undecided import Decided
 
 T = TypeVar("T")
 
@@ -106,6 +107,7 @@ class PostgresDatabase:
             self._look_up, "reader", threads=POINT_READERS, most=MAX_POINT_READS
         )
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="seamless-database-lister")
+        self._comparisons = Comparisons(self._decide)
         self._writing: Writing | None = None
         self._writes: Lanes[None] | None = None
         if writable:
@@ -122,8 +124,7 @@ class PostgresDatabase:
 
     def put(self, body: Mapping[str, Any]) -> None:
         """Do a write request, given as the JSON object of the protocol; returns when it is safe."""
-        request = records.writing(from_python(body))
-        self._writer().submit(Task(request.run, request.keys())).result()
+        self._put(records.writing(from_python(body)))
 
     async def answer(self, request: records.Read) -> str | None:
         """Answer a checked read request; look-ups of one row share round trips."""
@@ -155,13 +156,14 @@ class PostgresDatabase:
     async def store(self, request: records.Write) -> None:
         """Do a checked write request; returns when it is safe."""
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._writer().submit_soon(Task(request.run, request.keys()), partial(_settle, stored))
+        self.store_soon(request, partial(_settle, stored, None))
         await stored
 
     def store_soon(self, request: records.Write, tell: Tell) -> None:
         """Queue a checked write request; `tell` hears on this event loop when it is safe."""
         task = Task(request.run, request.keys())
-        self._writer().submit_soon(task, lambda _nothing, error: tell(error))
+        told = partial(self._comparisons.told, tell, asyncio.get_running_loop())
+        self._writer().submit_soon(task, lambda _nothing, error: told(error))
 
     def read(self, work: Callable[[Reading], T]) -> T | None:
         """Call `work` with a reading connection."""
@@ -238,6 +240,18 @@ class PostgresDatabase:
         finally:
             session.close()
 
+    def _put(self, request: Decided) -> None:
+        try:
+            self._writer().submit(Task(request.run, request.keys())).result()
+        except UndecidedError as undecided:
+            self._decide(undecided)
+
+    def _decide(self, undecided: UndecidedError) -> None:
+        """Compare what a write is to be decided by, and do what was decided."""
+        decided = self.read(undecided.decide)
+        assert decided is not None  # a table that is written to is there
+        self._put(decided)
+
     def _writer(self) -> Lanes[None]:
         if self._writes is None:
             raise ReadOnlyError
@@ -296,7 +310,7 @@ class PostgresDatabase:
             self._health.works(failures)
 
 
-def _settle(future: asyncio.Future[T], value: T, error: Exception | None) -> None:
+def _settle(future: asyncio.Future[T], value: T, error: BaseException | None) -> None:
     if future.done():
         # whoever asked has gone
         return

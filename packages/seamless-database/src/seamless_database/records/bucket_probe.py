@@ -20,7 +20,8 @@ from seamless_database.field_kinds import (
     Needs,
     taken,
 )
-from seamless_database.json_forms import answerable, minified, spaced
+from seamless_database.json_forms import minified, spaced
+from seamless_database.records.damage import valid_checksum, valid_object, valid_text
 from seamless_database.statements import Connection, Statement, inserting
 
 if TYPE_CHECKING:
@@ -62,11 +63,16 @@ class GetBucketProbe:
         row = connection.one(_PROBE, bucket_kind=self.kind, label=self.label)
         if row is None:
             return None
-        checksum, captured_at, tokens = row
+        key = f"{self.kind} {self.label}"
+        checksum = valid_checksum(row[0], BucketProbe.bucket_checksum, key)
+        captured_at = valid_text(row[1], BucketProbe.captured_at, key)
+        tokens = valid_object(row[2], BucketProbe.freshness_tokens, key)
+        if checksum is None or captured_at is None or tokens is None:
+            return None
         return (
             f'{{"bucket_kind": {spaced(self.kind)}, "label": {spaced(self.label)}, '
-            f'"bucket_checksum": {spaced(checksum)}, "captured_at": {spaced(captured_at)}, '
-            f'"freshness_tokens": {answerable(tokens)}}}'
+            f'"bucket_checksum": "{checksum}", "captured_at": {spaced(captured_at)}, '
+            f'"freshness_tokens": {tokens}}}'
         )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sqlalchemy import bindparam, case, func, literal_column, select, update
+from sqlalchemy import ColumnElement, bindparam, case, func, literal_column, select, update
 
 from seamless_database.asked import is_asked, packed
 from seamless_database.errors import RequestError
 from seamless_database.field_kinds import CHECKSUM, CHECKSUMS, MAPPING, Needs, taken
-from seamless_database.json_forms import answerable, sorted_and_indented, stored_value
+from seamless_database.json_forms import sorted_and_indented, stored_value
 from seamless_database.models import BufferInfo
+from seamless_database.records.damage import valid_object
 from seamless_database.statements import Connection, Statement, inserting
 
 if TYPE_CHECKING:
@@ -40,8 +41,18 @@ INFO = MAPPING.narrowed(
     }
 )
 
-_INFO = Statement(
-    select(BufferInfo.buffer_info).where(BufferInfo.checksum == bindparam("checksum"))
+_IS_KEY = BufferInfo.checksum == bindparam("checksum")
+_INFO = Statement(select(BufferInfo.buffer_info).where(_IS_KEY))
+_ONE: ColumnElement[int] = literal_column("1")
+_stored_length = func.length(BufferInfo.buffer_info)
+#: what can be merged into, or else the first and the last character of what is too long for that
+_MERGEABLE = Statement(
+    select(
+        case((_stored_length <= literal_column(str(MAX_INFO)), BufferInfo.buffer_info)),
+        func.substr(BufferInfo.buffer_info, _ONE, _ONE).concat(
+            func.substr(BufferInfo.buffer_info, _stored_length, _ONE)
+        ),
+    ).where(_IS_KEY)
 )
 _IS_SMALL = func.length(BufferInfo.buffer_info) <= literal_column(str(SMALL))
 _INFOS = Statement(
@@ -95,7 +106,7 @@ class GetBufferInfos:
         size = 0
         for checksum, info in connection.all(_INFOS, asked=packed(self.checksums)):
             # so that memory is taken for one large one at a time, not for all before the limit
-            whole = _info(connection, checksum) if info is None else answerable(info)
+            whole = _info(connection, checksum) if info is None else _valid(info, checksum)
             if whole is not None:
                 parts.append(f'"{checksum}": {whole}')
                 size += len(parts[-1])
@@ -131,18 +142,26 @@ class PutBufferInfo:
 
     def run(self, connection: Connection) -> None:
         """Merge it: later values replace earlier ones, null included."""
-        row = connection.one(_INFO, checksum=self.checksum)
+        row = connection.one(_MERGEABLE, checksum=self.checksum)
         if row is None:
             connection.run(_INSERT, checksum=self.checksum, buffer_info=_written(self.info))
             return
-        merged = _written({**stored_value(row[0]), **self.info})
-        if merged != row[0]:
+        stored, ends = row
+        if stored is None and ends == "{}":
+            raise _too_long()
+        known = _valid(stored, self.checksum)
+        merged = _written({**(stored_value(known) if known else {}), **self.info})
+        if merged != stored:
             connection.run(_UPDATE, key=self.checksum, new=merged)
 
 
 def _info(connection: Connection, checksum: str) -> str | None:
     row = connection.one(_INFO, checksum=checksum)
-    return None if row is None else answerable(row[0])
+    return None if row is None else _valid(row[0], checksum)
+
+
+def _valid(info: object, checksum: str) -> str | None:
+    return valid_object(info, BufferInfo.buffer_info, checksum)
 
 
 def _too_much(asked: int) -> RequestError:
@@ -156,12 +175,16 @@ def _too_much(asked: int) -> RequestError:
 def _written(info: dict[str, Any]) -> str:
     text = sorted_and_indented(info)
     if len(text) > MAX_INFO:
-        raise RequestError(
-            f"the field 'value' of a buffer_info request makes the buffer info too long; the "
-            f"limit is {MAX_INFO} characters as JSON text",
-            "value",
-        )
+        raise _too_long()
     return text
+
+
+def _too_long() -> RequestError:
+    return RequestError(
+        f"the field 'value' of a buffer_info request makes the buffer info too long; the limit is "
+        f"{MAX_INFO} characters as JSON text",
+        "value",
+    )
 
 
 def _wrong(name: str, wanted: str) -> RequestError:

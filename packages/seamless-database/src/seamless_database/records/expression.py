@@ -11,7 +11,8 @@ from seamless_database.errors import RequestError
 from seamless_database.field_kinds import ARRAY, CHECKSUM, TEXT, Needs, taken
 from seamless_database.json_forms import spaced
 from seamless_database.models import Expression
-from seamless_database.statements import Connection, Statement, inserting
+from seamless_database.records.damage import valid_checksum, valid_json, valid_text
+from seamless_database.statements import Connection, Row, Statement, inserting
 
 if TYPE_CHECKING:
     from seamless_database.protocol import Fields
@@ -62,9 +63,8 @@ class _Key:
     def of(cls, checksum: str, path: list[object], celltype: str, target_celltype: str) -> _Key:
         return cls(checksum, spaced(path), celltype, target_celltype)
 
-    def result(self, connection: Connection) -> str | None:
-        row = connection.one(_RESULT, **self.parameters())
-        return None if row is None else str(row[0])
+    def row(self, connection: Connection) -> Row | None:
+        return connection.one(_RESULT, **self.parameters())
 
     def parameters(self) -> dict[str, str]:
         return {
@@ -104,7 +104,8 @@ class GetExpression:
 
     def run(self, connection: Connection) -> str | None:
         """Answer the checksum of the result, bare."""
-        return self.key.result(connection)
+        row = self.key.row(connection)
+        return None if row is None else valid_checksum(row[0], Expression.result, self.key.checksum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +124,21 @@ class GetRevExpression:
     def run(self, connection: Connection) -> str | None:
         """Answer a list of objects."""
         rows = connection.all(_BY_RESULT, result=self.result)
-        if not rows:
+        objects = [found for row in rows if (found := self._object(row))]
+        return f"[{', '.join(objects)}]" if objects else None
+
+    def _object(self, row: Row) -> str | None:
+        checksum = valid_checksum(row[0], Expression.input_checksum, self.result)
+        path = valid_json(row[1], Expression.path, self.result)
+        celltype = valid_text(row[2], Expression.celltype, self.result)
+        target = valid_text(row[3], Expression.target_celltype, self.result)
+        if checksum is None or path is None or celltype is None or target is None:
             return None
         # the path goes in as the JSON text that it is
-        objects = (
-            f'{{"checksum": {spaced(checksum)}, "path": {path}, "celltype": {spaced(celltype)}, '
-            f'"target_celltype": {spaced(target)}, "result": {spaced(self.result)}}}'
-            for checksum, path, celltype, target in rows
+        return (
+            f'{{"checksum": "{checksum}", "path": {path}, "celltype": {spaced(celltype)}, '
+            f'"target_celltype": {spaced(target)}, "result": "{self.result}"}}'
         )
-        return f"[{', '.join(objects)}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +169,7 @@ class PutExpression:
 
     def run(self, connection: Connection) -> None:
         """Store it; another result replaces the former one."""
-        former = self.key.result(connection)
+        former = self.key.row(connection)
         if former is None:
             connection.run(
                 _INSERT,
@@ -172,7 +179,7 @@ class PutExpression:
                 target_celltype=self.key.target_celltype,
                 result=self.result,
             )
-        elif former != self.result:
+        elif former[0] != self.result:
             connection.run(_UPDATE, **self.key.parameters(), new=self.result)
 
 

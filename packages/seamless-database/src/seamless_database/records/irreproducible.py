@@ -13,11 +13,12 @@ from sqlalchemy import bindparam, select, update
 
 from seamless_database.errors import UnknownKeyError
 from seamless_database.field_kinds import CHECKSUM, OPTIONAL_CHECKSUM, Needs, taken
-from seamless_database.json_forms import answerable, spaced
+from seamless_database.json_forms import spaced
 from seamless_database.models import IrreproducibleTransformation as Contested
-from seamless_database.records.metadata import current_record
+from seamless_database.records.damage import valid_checksum, valid_object
+from seamless_database.records.metadata import record_of
 from seamless_database.records.transformation import (
-    current_result,
+    current,
     remove_result,
     transformation_key,
 )
@@ -58,11 +59,9 @@ class GetIrreproducible:
 
     def run(self, connection: Connection) -> str | None:
         """Answer a list of objects, each result once."""
-        records: dict[str, str] = {}
-        for result, record in connection.all(_ROWS, checksum=self.checksum):
-            # of equal rows that a published server has left, prefer the one with a record
-            if self.result in (None, result) and records.get(result, NO_RECORD) == NO_RECORD:
-                records[result] = answerable(record)
+        records = _records(connection, self.checksum)
+        if self.result is not None:
+            records = {key: text for key, text in records.items() if key == self.result}
         if not records:
             return None
         # the records are put in as the texts they are, whatever numbers they hold
@@ -93,12 +92,12 @@ class PutIrreproducible:
 
     def run(self, connection: Connection) -> None:
         """Move the result, its record with it; a pair that was never stored is noted as well."""
-        current = current_result(connection, self.checksum)
-        if current not in (None, self.result):
+        stored = current(connection, self.checksum)
+        if stored.result not in (None, self.result):
             raise UnknownKeyError("Transformation does not have the irreproducible result")
-        record = current_record(connection, self.checksum)
-        noted: dict[str, str] = dict(connection.all(_ROWS, checksum=self.checksum))
-        if current is not None:
+        record = record_of(connection, self.checksum, self.result) if stored.is_stored else None
+        noted = _records(connection, self.checksum)
+        if stored.is_stored:
             remove_result(connection, self.checksum, self.result)
         if self.result not in noted:
             connection.run(
@@ -109,3 +108,20 @@ class PutIrreproducible:
             )
         elif record is not None and noted[self.result] == NO_RECORD:
             connection.run(_UPDATE, key=self.checksum, of=self.result, new=record)
+
+
+def _records(connection: Connection, checksum: str) -> dict[str, str]:
+    """Look up the contested results, each once, with its record or `NO_RECORD`."""
+    records: dict[str, str] = {}
+    for stored, record in connection.all(_ROWS, checksum=checksum):
+        result = valid_checksum(stored, Contested.result, checksum)
+        # of equal rows that a published server has left, the first one with a record counts
+        if result is not None and records.get(result, NO_RECORD) == NO_RECORD:
+            records[result] = _record(record, checksum)
+    return records
+
+
+def _record(stored: object, checksum: str) -> str:
+    if stored in ("", NO_RECORD):
+        return NO_RECORD
+    return valid_object(stored, Contested.record, checksum) or NO_RECORD

@@ -6,25 +6,40 @@ record is not answered, and gives way to one of the present result.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from sqlalchemy import and_, bindparam, delete, select
+from sqlalchemy import (
+    Integer,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from seamless_database.errors import ConflictError, RequestError
 from seamless_database.field_kinds import CHECKSUM, MAPPING_OR_TEXT, Needs, taken
-from seamless_database.json_forms import answerable, minified, same_record
+from seamless_database.json_forms import minified, same_record
 from seamless_database.models import IrreproducibleTransformation, MetaData, Transformation
+from seamless_database.records.damage import valid_object
 from seamless_database.records.transformation import (
     add_result,
-    current_result,
+    current,
     transformation_key,
 )
-from seamless_database.statements import Connection, Statement, inserting
+from seamless_database.statements import Connection, Row, Statement, inserting
+from seamless_database.undecided import UndecidedError
 
 if TYPE_CHECKING:
     from seamless_database.protocol import Fields
 
+#: characters of a stored record that the writer itself compares with another one
+MAX_COMPARED = 8 * 1024
 #: what is looked at in an execution record, next to whom it belongs to
 RECORD = MAPPING_OR_TEXT.narrowed(
     required=["schema_version", "tf_checksum", "result_checksum"],
@@ -50,8 +65,23 @@ _RECORD = Statement(
     )
     .where(MetaData.checksum == bindparam("checksum"))
 )
-_STORED = Statement(
-    select(MetaData.result, MetaData.record).where(MetaData.checksum == bindparam("checksum"))
+_IS_KEY = MetaData.checksum == bindparam("checksum")
+_STORED = Statement(select(MetaData.result, MetaData.record).where(_IS_KEY))
+_stored_length = func.length(MetaData.record)
+#: the record only if it can be compared at once, or may be the very text that is offered
+_COMPARABLE = Statement(
+    select(
+        MetaData.result,
+        case(
+            (
+                or_(
+                    _stored_length <= literal_column(str(MAX_COMPARED)),
+                    _stored_length == cast(bindparam("length"), Integer),
+                ),
+                MetaData.record,
+            )
+        ),
+    ).where(_IS_KEY)
 )
 _INSERT = inserting(MetaData, "checksum", "result", "metadata")
 _DELETE = Statement(delete(MetaData).where(MetaData.checksum == bindparam("checksum")))
@@ -77,8 +107,7 @@ class GetMetadata:
 
     def run(self, connection: Connection) -> str | None:
         """Answer the record as it was stored."""
-        record = current_record(connection, self.checksum)
-        return None if record is None else answerable(record)
+        return current_record(connection, self.checksum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +117,8 @@ class PutMetadata:
     checksum: str
     result: str
     record: str
+    #: the row of a record that was found to be damaged, which this one replaces
+    damaged: Row | None = None
     needs: ClassVar[Needs] = {"checksum": CHECKSUM, "result": CHECKSUM, "value": RECORD}
 
     @classmethod
@@ -105,26 +136,74 @@ class PutMetadata:
         """Store the record, and the result if it is new; never change either."""
         if connection.one(_CONTESTED, checksum=self.checksum):
             raise ConflictError("Transformation already has irreproducible records")
-        result = current_result(connection, self.checksum)
-        if result not in (None, self.result):
+        stored = current(connection, self.checksum)
+        if stored.result not in (None, self.result):
             raise ConflictError("Transformation result does not match execution record result")
-        of, stored = connection.one(_STORED, checksum=self.checksum) or (None, "")
-        if of == self.result and not same_record(stored, self.record):
-            raise ConflictError("Execution record already exists with different metadata")
-        if result is None:
-            add_result(connection, self.checksum, self.result)
-        if of not in (None, self.result):
+        row = self._stored(connection)
+        is_kept = row is not None and row[0] == self.result and self._is_same(row)
+        if stored.result is None:
+            add_result(connection, self.checksum, self.result, stored)
+        if row is not None and not is_kept:
             connection.run(_DELETE, checksum=self.checksum)
-        if of != self.result:
+        if not is_kept:
             connection.run(
                 _INSERT, checksum=self.checksum, result=self.result, metadata=self.record
             )
+
+    def _stored(self, connection: Connection) -> Row | None:
+        if self.damaged is not None:
+            return connection.one(_STORED, checksum=self.checksum)
+        length = str(len(self.record))
+        return connection.one(_COMPARABLE, checksum=self.checksum, length=length)
+
+    def _is_same(self, row: Row) -> bool:
+        """Whether the stored record is this one; False if it is damaged, an error if it differs."""
+        stored = row[1]
+        if stored == self.record:
+            return True
+        if row == self.damaged:
+            return False
+        if stored is None or (isinstance(stored, str) and len(stored) > MAX_COMPARED):
+            raise UndecidedError(self._decided)
+        if valid_object(stored, MetaData.record, self.checksum) is None:
+            return False
+        if same_record(stored, self.record):
+            return True
+        raise _different()
+
+    def _decided(self, connection: Connection) -> PutMetadata:
+        """Compare with a large record, and give the write that is then decided at once.
+
+        Servers store a record in one form. So equal records have equal lengths, and only those
+        are compared any further.
+        """
+        row = connection.one(_STORED, checksum=self.checksum)
+        if row is None or row[0] != self.result:
+            return self
+        stored = row[1]
+        if valid_object(stored, MetaData.record, self.checksum) is None:
+            return replace(self, damaged=row)
+        if len(stored) == len(self.record) and same_record(stored, self.record):
+            return replace(self, record=stored)
+        raise _different()
 
 
 def current_record(connection: Connection, checksum: str) -> str | None:
     """Look up the record of the present result of a transformation."""
     row = connection.one(_RECORD, checksum=checksum)
-    return None if row is None else str(row[0])
+    return None if row is None else valid_object(row[0], MetaData.record, checksum)
+
+
+def record_of(connection: Connection, checksum: str, result: str) -> str | None:
+    """Look up the record of a result of a transformation."""
+    row = connection.one(_STORED, checksum=checksum)
+    if row is None or row[0] != result:
+        return None
+    return valid_object(row[1], MetaData.record, checksum)
+
+
+def _different() -> ConflictError:
+    return ConflictError("Execution record already exists with different metadata")
 
 
 def _check_identity(record: dict[str, object], checksum: str, result: str) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, select
 from seamless_database.field_kinds import CHECKSUM, CHECKSUMS, TEXT, Needs, taken
 from seamless_database.json_forms import spaced
 from seamless_database.models import SyntacticToSemantic
+from seamless_database.records.damage import valid_checksums
 from seamless_database.statements import Connection, Statement, inserting
 
 if TYPE_CHECKING:
@@ -43,14 +44,22 @@ class _Key:
     celltype: str
     subcelltype: str
 
-    def find(self, connection: Connection, statement: Statement) -> list[str]:
+    def syntactic(self, connection: Connection) -> list[str]:
+        return self._find(connection, _SYNTACTIC, SyntacticToSemantic.syntactic)
+
+    def semantic(self, connection: Connection) -> list[str]:
+        return self._find(connection, _SEMANTIC, SyntacticToSemantic.semantic)
+
+    def _find(
+        self, connection: Connection, statement: Statement, wanted: InstrumentedAttribute[str]
+    ) -> list[str]:
         rows = connection.all(
             statement,
             checksum=self.checksum,
             celltype=self.celltype,
             subcelltype=self.subcelltype,
         )
-        return [checksum for (checksum,) in rows]
+        return valid_checksums([checksum for (checksum,) in rows], wanted, self.checksum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,7 @@ class GetSemanticToSyntactic:
 
     def run(self, connection: Connection) -> str | None:
         """Answer a list of syntactic checksums."""
-        return _listed(self.semantic.find(connection, _SYNTACTIC))
+        return _listed(self.semantic.syntactic(connection))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +95,7 @@ class GetSyntacticToSemantic:
 
     def run(self, connection: Connection) -> str | None:
         """Answer a list of semantic checksums."""
-        return _listed(self.syntactic.find(connection, _SEMANTIC))
+        return _listed(self.syntactic.semantic(connection))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +118,7 @@ class PutSemanticToSyntactic:
 
     def run(self, connection: Connection) -> None:
         """Add those that are not there yet."""
-        present = set(self.semantic.find(connection, _SYNTACTIC))
+        present = set(self.semantic.syntactic(connection))
         # a dict keeps the order, and each checksum once
         for syntactic in dict.fromkeys(self.syntactic):
             if syntactic not in present:

@@ -8,7 +8,7 @@ behind there by a published server are never believed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from sqlalchemy import bindparam, delete, select, update
 
@@ -16,6 +16,7 @@ from seamless_database.asked import is_asked, packed
 from seamless_database.field_kinds import CHECKSUM, CHECKSUMS, Needs, taken
 from seamless_database.json_forms import spaced
 from seamless_database.models import MetaData, RevTransformation, Transformation
+from seamless_database.records.damage import valid_checksum, valid_checksums
 from seamless_database.statements import Connection, Statement, inserting
 
 if TYPE_CHECKING:
@@ -47,6 +48,13 @@ _DELETE_REVERSE = Statement(
 _DELETE_RECORD = Statement(delete(MetaData).where(MetaData.checksum == bindparam("checksum")))
 
 
+class Current(NamedTuple):
+    """The row of a transformation: whether it is there, and its result unless that is damaged."""
+
+    is_stored: bool
+    result: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class GetTransformation:
     """Ask for the result of a transformation."""
@@ -62,7 +70,7 @@ class GetTransformation:
 
     def run(self, connection: Connection) -> str | None:
         """Answer the checksum of the result, bare."""
-        return current_result(connection, self.checksum)
+        return current(connection, self.checksum).result
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,8 @@ class GetTransformations:
 
     def run(self, connection: Connection) -> str:
         """Answer an object, the result of each that has one."""
-        return spaced(dict(connection.all(_RESULTS, asked=packed(self.checksums))))
+        rows = connection.all(_RESULTS, asked=packed(self.checksums))
+        return spaced({key: result for key, result in rows if _valid(result, key)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +108,8 @@ class GetRevTransformations:
     def run(self, connection: Connection) -> str | None:
         """Answer a list of the transformations whose present result it is."""
         rows = connection.all(_BY_RESULT, result=self.result)
-        return spaced([checksum for (checksum,) in rows]) if rows else None
+        found = valid_checksums([key for (key,) in rows], Transformation.checksum, self.result)
+        return spaced(found) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +131,15 @@ class PutTransformation:
 
     def run(self, connection: Connection) -> None:
         """Store it; another result takes its reverse row and its record along."""
-        former = current_result(connection, self.checksum)
-        if former == self.result:
+        former = current(connection, self.checksum)
+        if former.result == self.result:
             return
-        if former is None:
-            add_result(connection, self.checksum, self.result)
+        if former.result is None:
+            add_result(connection, self.checksum, self.result, former)
             return
         connection.run(_UPDATE, key=self.checksum, new=self.result)
         # of the new result too: a published server may have left a row of an earlier time
-        for result in (former, self.result):
+        for result in (former.result, self.result):
             connection.run(_DELETE_REVERSE, result=result, checksum=self.checksum)
         connection.run(_INSERT_REVERSE, result=self.result, checksum=self.checksum)
         connection.run(_DELETE_RECORD, checksum=self.checksum)
@@ -140,15 +150,18 @@ def transformation_key(checksum: str) -> str:
     return f"transformation {checksum}"
 
 
-def current_result(connection: Connection, checksum: str) -> str | None:
+def current(connection: Connection, checksum: str) -> Current:
     """Look up the result of a transformation."""
     row = connection.one(_RESULT, checksum=checksum)
-    return None if row is None else str(row[0])
+    return Current(False, None) if row is None else Current(True, _valid(row[0], checksum))
 
 
-def add_result(connection: Connection, checksum: str, result: str) -> None:
-    """Store the result of a transformation that has none."""
-    connection.run(_INSERT, checksum=checksum, result=result)
+def add_result(connection: Connection, checksum: str, result: str, former: Current) -> None:
+    """Store the result of a transformation that has none, or a damaged one."""
+    if former.is_stored:
+        connection.run(_UPDATE, key=checksum, new=result)
+    else:
+        connection.run(_INSERT, checksum=checksum, result=result)
     connection.run(_INSERT_REVERSE, result=result, checksum=checksum)
 
 
@@ -157,3 +170,7 @@ def remove_result(connection: Connection, checksum: str, result: str) -> None:
     connection.run(_DELETE, checksum=checksum)
     connection.run(_DELETE_REVERSE, result=result, checksum=checksum)
     connection.run(_DELETE_RECORD, checksum=checksum)
+
+
+def _valid(result: object, checksum: str) -> str | None:
+    return valid_checksum(result, Transformation.result, checksum)
