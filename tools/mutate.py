@@ -22,6 +22,7 @@ import json
 import os
 import random
 import re
+import signal
 import sys
 import time
 from collections import Counter
@@ -130,6 +131,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Try the mutants, and report; fails if one survives that is not marked."""
     options = parser().parse_args(arguments)
+    # a shell starts what runs in the background with interrupts ignored, also for all its children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     tree.make()
     found = find(options.paths)
     if options.sample is not None and options.sample < len(found):

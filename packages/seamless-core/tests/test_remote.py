@@ -3,7 +3,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import socket
 import sys
+import threading
 import types
 from typing import TYPE_CHECKING
 
@@ -126,6 +128,26 @@ def test_a_server_that_the_neighbour_writes_to_is_asked_for_whereabouts(
         asked = remote.whereabouts(named(b"x"))
         remote.close_connections()
     assert asked == [(script.url, "found", f"{script.url}/{named(b'x')}")]
+
+
+def test_connections_are_kept_until_they_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = threading.Event()
+
+    def keep(connection: socket.socket) -> None:
+        for content in (b"one", b"two"):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n" + content)
+            if not connection.recv(65536):
+                break
+        closed.set()
+
+    with running(Script(keep)) as script:
+        monkeypatch.setenv("SEAMLESS_BUFFER_SERVER", script.url)
+        assert remote.fetch_sync(named(b"one")) == b"one"
+        assert remote.fetch_sync(named(b"two")) == b"two"
+        assert not closed.is_set()
+        remote.close_connections()
+        assert closed.wait(30)
+    assert len(script.requests) == 1
 
 
 def test_large_content_is_hashed_as_well(monkeypatch: pytest.MonkeyPatch) -> None:

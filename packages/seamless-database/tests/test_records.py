@@ -231,6 +231,40 @@ def test_a_contest_twice_is_one_row(database: Backend, place: Place) -> None:
     assert row["metadata"] == body
 
 
+def test_a_record_that_follows_a_first_contest_is_kept_by_the_second(
+    database: Backend, peer: Peer, place: Place
+) -> None:
+    put(database, "irreproducible", checksum=TF, result=ONE)
+    put(database, "transformation", checksum=TF, value=ONE)
+    body = record(TF, ONE)
+    peer("meta_data", TF, ONE, json.dumps(body))
+    for _ in range(2):
+        put(database, "irreproducible", checksum=TF, result=ONE)
+        (row,) = get(database, "irreproducible", checksum=TF)
+        assert row["metadata"] == body
+    assert place.count("irreproducible_transformation") == 1
+    assert place.count("meta_data") == 0
+
+
+def test_the_record_of_a_first_contest_is_kept_by_the_second(database: Backend, peer: Peer) -> None:
+    first = put_record(database, wall_time_seconds=1)
+    put(database, "irreproducible", checksum=TF, result=ONE)
+    put(database, "transformation", checksum=TF, value=ONE)
+    peer("meta_data", TF, ONE, json.dumps(record(TF, ONE, wall_time_seconds=2)))
+    put(database, "irreproducible", checksum=TF, result=ONE)
+    (row,) = get(database, "irreproducible", checksum=TF)
+    assert row["metadata"] == first
+
+
+def test_contested_results_are_told_apart_and_in_their_order(database: Backend) -> None:
+    for result in (TWO, ONE):
+        put(database, "irreproducible", checksum=TF, result=result)
+    rows = get(database, "irreproducible", checksum=TF)
+    assert [row["result"] for row in rows] == [TWO, ONE]
+    (row,) = get(database, "irreproducible", checksum=TF, result=ONE)
+    assert row["result"] == ONE
+
+
 def test_a_contest_of_another_result_changes_nothing(database: Backend, place: Place) -> None:
     put_record(database)
     with pytest.raises(UnknownKeyError):

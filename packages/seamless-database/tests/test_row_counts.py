@@ -72,6 +72,29 @@ def test_what_takes_too_long_is_given_up(tmp_path: Path) -> None:
         connection.command(ENDLESS)
 
 
+def test_a_count_beyond_its_budget_leaves_out_what_is_missing(tmp_path: Path) -> None:
+    first, second, *_ = TABLES
+    connection = Connection.open(tmp_path / "x.db", "rwc")
+    with Database(tmp_path / "seamless.db", writable=True) as database, closing(connection):
+        connection.command(f"CREATE TABLE {first} (x)")
+        connection.command(f"INSERT INTO {first} VALUES (1), (2)")
+        connection.command(f"CREATE VIEW {second} AS {ENDLESS}")
+        assert RowCounts(database).count(connection, budget=0.2) == {first: 2}
+
+
+def test_after_a_count_the_connection_is_left_alone(tmp_path: Path) -> None:
+    with Database(tmp_path / "seamless.db", writable=True) as database:
+        counts = RowCounts(database)
+        connection = Connection.open(tmp_path / "seamless.db", "ro")
+        with closing(connection):
+            assert set(counts.count(connection)) == set(TABLES)
+            end = threading.Timer(0.05, counts.close)
+            end.start()
+            # takes longer than until the timer fires
+            assert connection.command(ENDLESS.replace("FROM n)", "FROM n LIMIT 2000000)"))
+            end.join()
+
+
 def test_a_table_that_cannot_be_counted_is_an_error(tmp_path: Path) -> None:
     connection = Connection.open(tmp_path / "x.db", "rwc")
     with (
