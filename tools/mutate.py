@@ -27,16 +27,22 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mutating import tree
 from mutating.mutants import Mutant, mutants
 from mutating.selection import Selection
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 MARKED = Path(__file__).parent / "mutating" / "marked.toml"
-#: tests run until those that were measured to take this long have passed, in seconds
-BUDGET = 120
+#: tests run until those that were measured to take so many seconds have passed
+BUDGET = 40
+#: so many run on their own before the others: most faults fail one of them, and few files load
+FIRST = 40
 #: pytest starts within this, in seconds; a test may take this many times its measured duration
-START, SLACK = 60, 5
+START, SLACK = 20, 4
 
 
 def find(paths: list[str]) -> list[Mutant]:
@@ -58,43 +64,53 @@ def marked() -> dict[tuple[str, str], str]:
     return {(entry["path"], entry["change"]): entry["reason"] for entry in entries}
 
 
-def trial(mutant: Mutant, tests: list[tuple[str, float]]) -> tuple[str, str]:
+def trial(mutant: Mutant, tests: list[tuple[str, float]], budget: float) -> tuple[str, str]:
     """Run the tests with the fault in place; returns the verdict, and which test failed."""
     chosen, seconds = [], 0.0
     for test, duration in tests:
-        if seconds <= BUDGET:
+        if seconds <= budget:
             chosen.append(test)
             seconds += duration
     if not chosen:
         return "survived", "no test reaches it"
-    listed = tree.HOME / "tests"
-    listed.write_text("\n".join(chosen))
     path = tree.TREE / mutant.path
     path.write_text(mutant.mutated)
     try:
-        words = ["-x", "-p", "no:xdist", f"@{listed}"]
-        status, output = tree.run_pytest(words, timeout=START + SLACK * seconds)
+        status, failed = run_tests(chosen[:FIRST], seconds, "-x")
+        if status == 0 and chosen[FIRST:]:
+            status, failed = run_tests(chosen[FIRST:], seconds, "-x")
         if status == 4:  # a fault in what tests are parametrized with changes their names
             files = sorted({test.partition("::")[0] for test in chosen})
-            status, output = tree.run_pytest(
-                ["-x", "-p", "no:xdist", *files], timeout=START + SLACK * seconds
-            )
+            status, failed = run_tests(files, seconds, "-x")
     finally:
         path.write_text(mutant.source)
-    failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
     if status is None:
         return "timeout", ""
-    return ("killed", failed[0] if failed else "") if status else ("survived", "")
+    return ("killed", next(iter(failed), "")) if status else ("survived", "")
+
+
+def run_tests(tests: list[str], seconds: float, *words: str) -> tuple[int | None, list[str]]:
+    """Run tests in the copy; returns the status, None after a timeout, and those that failed."""
+    listed = tree.HOME / "tests"
+    listed.write_text("\n".join(tests))
+    timeout = START + SLACK * seconds
+    status, output = tree.run_pytest(["-p", "no:xdist", *words, f"@{listed}"], timeout=timeout)
+    lines = re.findall(r"^(?:FAILED|ERROR) (.*)$", output, re.MULTILINE)
+    # the name of a test may hold blanks; a file stands for its tests
+    failed = [
+        test for test in tests if any(re.match(re.escape(test) + r"( - |::|$)", x) for x in lines)
+    ]
+    return status, failed
 
 
 class Verdicts:
     """What became of each mutant, in a file that is appended to."""
 
-    def __init__(self, tests: str) -> None:
+    def __init__(self, tests: str, *, again: bool) -> None:
         self._tests = tests
         self._path = tree.HOME / "verdicts"
         self._found: dict[str, tuple[str, str]] = {}
-        if self._path.is_file():
+        if self._path.is_file() and not again:
             for line in self._path.read_text().splitlines():
                 key, verdict, by, then = json.loads(line)
                 self._found.pop(key, None)
@@ -104,6 +120,15 @@ class Verdicts:
     def get(self, mutant: Mutant) -> tuple[str, str] | None:
         """Return the verdict and its reason, None if the mutant has to be tried."""
         return self._found.get(mutant.key)
+
+    def killer(self, mutant: Mutant) -> str:
+        """Return the test that failed, or nothing."""
+        verdict, by = self._found.get(mutant.key, ("", ""))
+        return by if verdict == "killed" else ""
+
+    def forget(self, tests: Collection[str]) -> None:
+        """Forget what failed by these tests."""
+        self._found = {key: found for key, found in self._found.items() if found[1] not in tests}
 
     def add(self, mutant: Mutant, verdict: str, by: str) -> None:
         """Keep a verdict."""
@@ -123,6 +148,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--sample", type=int, metavar="N", help="so many of the faults; else all")
     parser.add_argument("--seed", type=int, metavar="N", default=0, help="which sample it is")
     parser.add_argument("--again", action="store_true", help="try those with a verdict again")
+    parser.add_argument("--budget", type=float, metavar="SECONDS", default=BUDGET,
+                        help="how long the tests of one may take; default %(default)s")  # fmt: skip
     parser.add_argument("--processes", type=int, metavar="N", default=os.cpu_count() or 1,
                         help="how many measure what new tests reach")  # fmt: skip
     return parser
@@ -141,20 +168,38 @@ def main(arguments: list[str]) -> int:
     selection.measure(options.processes)
     if any(mutant.path.startswith(tree.SOURCES[1]) for mutant in found):
         start_postgresql()
-    reasons, verdicts = marked(), Verdicts(selection.digest)
+    verdicts = Verdicts(selection.digest, again=options.again)
+    broken: list[str] = []
+    while True:
+        tries = [(mutant, selection.tests(mutant, broken)) for mutant in found]
+        outcomes = try_all(tries, verdicts, options.budget)
+        killers = sorted({by for mutant in found if (by := verdicts.killer(mutant))})
+        _, failed = run_tests(killers, 600) if killers else (0, [])
+        if not failed:
+            return report(outcomes, options.seed)
+        print("Trying again without tests that fail without any fault:", *failed, flush=True)
+        broken += failed
+        verdicts.forget(failed)
+
+
+def try_all(
+    tries: list[tuple[Mutant, list[tuple[str, float]]]], verdicts: Verdicts, budget: float
+) -> list[tuple[str, Mutant]]:
+    """Try every mutant that has no verdict yet, and print each verdict."""
+    reasons = marked()
     outcomes = []
-    for number, mutant in enumerate(found, 1):
+    for number, (mutant, tests) in enumerate(tries, 1):
         reason = reasons.get((mutant.path, mutant.change))
-        known = ("marked", reason) if reason else None if options.again else verdicts.get(mutant)
+        known = ("marked", reason) if reason else verdicts.get(mutant)
         began = time.monotonic()
-        verdict, by = known or trial(mutant, selection.tests(mutant))
+        verdict, by = known or trial(mutant, tests, budget)
         if known is None:
             verdicts.add(mutant, verdict, by)
         outcomes.append((verdict, mutant))
         took = f"{time.monotonic() - began:.0f} s"
-        fields = (f"{number}/{len(found)}", verdict, mutant.path, mutant.change, by, f"({took})")
-        print(" ".join(fields), flush=True)
-    return report(outcomes, options.seed)
+        place = f"{number}/{len(tries)}"
+        print(place, verdict, mutant.path, mutant.change, by, f"({took})", flush=True)
+    return outcomes
 
 
 def report(outcomes: list[tuple[str, Mutant]], seed: int) -> int:

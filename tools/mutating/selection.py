@@ -21,7 +21,7 @@ from mutating.tests_reached import CONTEXT, OUTCOMES
 from mutating.tree import HOME, SOURCES, TREE, run_pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from mutating.mutants import Mutant
 
@@ -73,11 +73,12 @@ class Selection:
         digests = sorted(str(entry["digest"]) for entry in self._files.values())
         return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
 
-    def tests(self, mutant: Mutant) -> list[tuple[str, float]]:
+    def tests(self, mutant: Mutant, left_out: Collection[str]) -> list[tuple[str, float]]:
         """List the tests that reach a mutant with their seconds, the likeliest to fail first.
 
         The first test of each test function comes before the second of any; among those, files
-        named like the module come first, then tests that reach little else, then quick ones.
+        named like the module come first, then tests that reach it in their own process, then
+        quick ones.
         """
         wanted = f"{mutant.path}::{mutant.function}"
         found = self._reaching(mutant.path, lambda name: name == wanted)
@@ -90,11 +91,11 @@ class Selection:
             name = test.partition("[")[0]
             turns.append((seen[name], place, test, duration))
             seen[name] += 1
-        return [(test, duration) for *_, test, duration in sorted(turns)]
+        return [(test, duration) for *_, test, duration in sorted(turns) if test not in left_out]
 
     def _reaching(
         self, path: str, wanted: Callable[[str], bool]
-    ) -> list[tuple[bool, bool, int, float, str]]:
+    ) -> list[tuple[bool, bool, float, str]]:
         stem = Path(path).stem.strip("_")
         found = []
         for file, entry in self._files.items():
@@ -102,11 +103,10 @@ class Selection:
             seconds: dict[str, float] = entry["seconds"]  # type: ignore[assignment]
             by_subprocess = any(map(wanted, reached.get(file, ())))
             for test, duration in seconds.items():
-                functions = reached.get(test, ())
-                directly = any(map(wanted, functions))
+                directly = any(map(wanted, reached.get(test, ())))
                 if directly or by_subprocess:
                     named = stem in Path(file).stem
-                    found.append((not named, not directly, len(functions), duration, test))
+                    found.append((not named, not directly, duration, test))
         return found
 
 
