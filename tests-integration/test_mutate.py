@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -142,31 +143,32 @@ def test_a_path_outside_of_the_checkout_is_refused(checkout: Path) -> None:
     assert "no module or folder of this checkout: ../elsewhere.py" in refused.stderr
 
 
-def test_a_run_is_ended_with_all_it_started(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_ends_at_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree, "HOME", tmp_path)
     monkeypatch.setattr(tree, "TREE", tmp_path)
-    (tmp_path / "test_endless.py").write_text(f"""
-import pathlib, subprocess, sys, time
+    assert tree.run_pytest(["--version"], timeout=0) == (None, "")
 
-def test_endless():
-    child = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True
+
+def test_a_run_is_ended_with_all_it_started() -> None:
+    program = (
+        "import subprocess, sys, time\n"
+        "child = [sys.executable, '-c', 'import time; time.sleep(600)']\n"
+        "print(subprocess.Popen(child, start_new_session=True).pid, flush=True)\n"
+        "time.sleep(600)\n"
     )
-    pathlib.Path({str(tmp_path / "child")!r}).write_text(str(child.pid))
-    child.wait()
-""")
-    status, _ = tree.run_pytest(["test_endless.py"], timeout=5)
-    assert status is None
-    child = int((tmp_path / "child").read_text())
-    for _ in range(100):
+    env = os.environ | {"MUTATION_RUN": "of this test"}
+    words = [sys.executable, "-c", program]
+    with subprocess.Popen(words, env=env, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        tree.end_processes("of this test")
+        assert parent.wait(60) == -signal.SIGKILL
+    for _ in range(300):
         try:
-            state = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0]
+            if Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return
         except FileNotFoundError:
             return
-        if state == "Z":
-            return
         time.sleep(0.1)
-    os.kill(child, 9)
-    pytest.fail("the child of the test runs on")
+    os.kill(child, signal.SIGKILL)
+    pytest.fail("the child runs on")
