@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import pydoc
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -98,6 +99,12 @@ def test_buffer_info_is_merged(client: DatabaseClient) -> None:
     client.put_buffer_info(checksum(50), {"length": 3})
     client.put_buffer_info(checksum(50), {"is_utf8": True})
     assert client.get_buffer_info(checksum(50)) == {"length": 3, "is_utf8": True}
+
+
+def test_any_mapping_is_sent(client: DatabaseClient) -> None:
+    facts = MappingProxyType({"length": 3, "inner": MappingProxyType({"a": 1})})
+    client.put_buffer_info(checksum(51), facts)
+    assert client.get_buffer_info(checksum(51)) == {"length": 3, "inner": {"a": 1}}
 
 
 def test_meanings_are_found_from_both_ends(client: DatabaseClient) -> None:

@@ -11,7 +11,7 @@ from json_values import VALUES
 
 from seamless_database import records
 from seamless_database.errors import RequestError
-from seamless_database.protocol import Fields, decode
+from seamless_database.protocol import Fields, decode, from_python
 from seamless_database.records.metadata import PutMetadata
 from seamless_database.records.transformation import GetTransformation
 
@@ -107,6 +107,86 @@ def test_a_long_value_is_not_repeated_in_the_message() -> None:
     with pytest.raises(RequestError) as caught:
         records.reading(Fields("transformation", {"checksum": "x" * 10_000}))
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("wrong", "shown"),
+    [
+        (5, "5"),
+        (None, "None"),
+        ("é", r"'\xe9'"),
+        ([1], "list"),
+        ({"a": 1}, "dict"),
+        ("x" * 58, f"'{'x' * 58}'"),
+        ("x" * 59, f"'{'x' * 59}…"),
+    ],
+)
+def test_a_wrong_value_is_shown(wrong: object, shown: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        records.reading(Fields("transformation", {"checksum": wrong}))
+    assert str(caught.value).endswith(f", not {shown}")
+
+
+@pytest.mark.parametrize("body", [[], "x", 5, None, {}, {"type": 5}])
+def test_what_has_no_type_is_no_request(body: object) -> None:
+    with pytest.raises(RequestError, match="'type'"):
+        Fields.of(body)
+
+
+def test_an_optional_checksum_may_be_absent_or_null_but_not_wrong() -> None:
+    body = {"checksum": checksum(1)}
+    absent = records.reading(Fields("irreproducible", body))
+    assert absent == records.reading(Fields("irreproducible", {**body, "result": None}))
+    with pytest.raises(RequestError, match="'result'"):
+        records.reading(Fields("irreproducible", {**body, "result": ""}))
+
+
+PROBE = {
+    "bucket_kind": "node",
+    "label": "n",
+    "bucket_checksum": checksum(1),
+    "captured_at": "noon",
+    "freshness_tokens": {"boot": 1},
+}
+
+
+def test_tokens_may_be_an_object_or_its_text() -> None:
+    as_text = {**PROBE, "freshness_tokens": '{"boot": 1}'}
+    assert records.writing(Fields("bucket_probe", as_text)) == records.writing(
+        Fields("bucket_probe", PROBE)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("bucket_kind", "nodes"),
+        ("label", ""),
+        ("label", 5),
+        ("captured_at", ""),
+        ("freshness_tokens", "{"),
+        ("freshness_tokens", "[1]"),
+        ("freshness_tokens", [1]),
+        ("freshness_tokens", 5),
+    ],
+)
+def test_a_wrong_field_of_a_probe_is_named(name: str, wrong: object) -> None:
+    with pytest.raises(RequestError, match=f"'{name}' of a bucket_probe request") as caught:
+        records.writing(Fields("bucket_probe", {**PROBE, name: wrong}))
+    assert caught.value.field == name
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), {1, 2}, b"x"])
+def test_a_request_of_python_without_json_form_is_refused(wrong: object) -> None:
+    with pytest.raises(RequestError):
+        from_python({"type": "transformation", "checksum": wrong})
+
+
+def test_a_request_of_python_that_contains_itself_is_refused() -> None:
+    request: dict[str, object] = {"type": "transformation"}
+    request["checksum"] = request
+    with pytest.raises(RequestError, match="no JSON form"):
+        from_python(request)
 
 
 def test_an_unknown_type_is_told_the_known_ones() -> None:

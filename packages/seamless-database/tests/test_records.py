@@ -12,6 +12,7 @@ from database_places import BACK_ENDS, Place, fresh_place
 from database_samples import checksum, record
 
 from seamless_database.errors import ConflictError, RequestError, UnknownKeyError
+from seamless_database.records.buffer_info import MAX_INFO
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -315,6 +316,23 @@ def test_wrong_buffer_info_is_refused_and_named(
     assert get(database, "buffer_info", checksum=ONE) is None
 
 
+@pytest.mark.parametrize("value", [{"length": 0}, {"length": None}, {"is_utf8": None}])
+def test_unknown_and_empty_are_facts_as_well(database: Backend, value: dict[str, object]) -> None:
+    put(database, "buffer_info", checksum=ONE, value=value)
+    assert get(database, "buffer_info", checksum=ONE) == value
+
+
+def test_buffer_info_may_be_as_long_as_its_limit(database: Backend) -> None:
+    around = len('{\n  "x": ""\n}')
+    put(database, "buffer_info", checksum=ONE, value={"x": "y" * (MAX_INFO - around)})
+    assert len(get(database, "buffer_info", checksum=ONE)["x"]) == MAX_INFO - around
+    for checksum_of, value in ((TWO, {"x": "y" * (MAX_INFO - around + 1)}), (ONE, {"length": 1})):
+        with pytest.raises(RequestError, match=f"too long; the limit is {MAX_INFO} characters"):
+            put(database, "buffer_info", checksum=checksum_of, value=value)
+    assert get(database, "buffer_info", checksum=TWO) is None
+    assert set(get(database, "buffer_info", checksum=ONE)) == {"x"}
+
+
 def test_nan_of_a_peer_is_answered_as_null_and_merged_over(database: Backend, peer: Peer) -> None:
     peer("buffer_info", ONE, '{"x": NaN}')
     assert get(database, "buffer_info", checksum=ONE) == {"x": None}
@@ -352,6 +370,26 @@ def test_an_expression_is_replaced(database: Backend, place: Place) -> None:
     assert get(database, "rev_expression", checksum=ONE) is None
     assert get(database, "rev_expression", checksum=TWO) == [{**EXPRESSION, "result": TWO}]
     assert place.count("expression") == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"path": ["x" * 96]},
+        {"celltype": "plain"},
+        {"celltype": "binary"},
+        {"celltype": "text", "path": []},
+        {"celltype": "c" * 20, "path": []},
+        {"target_celltype": "c" * 20},
+    ],
+)
+def test_an_expression_at_the_limit_is_stored(
+    database: Backend, changes: dict[str, object]
+) -> None:
+    put(database, "expression", **{**EXPRESSION, **changes}, value=ONE)
+    assert get(database, "rev_expression", checksum=ONE) == [
+        {**EXPRESSION, **changes, "result": ONE}
+    ]
 
 
 @pytest.mark.parametrize(
