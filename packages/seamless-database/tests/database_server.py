@@ -7,11 +7,12 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,21 @@ def full_pipe() -> Iterator[tuple[int, int]]:
         os.close(writer)
 
 
+@contextmanager
+def silent_clients(
+    server: Server, count: int, *, first: bytes = b""
+) -> Iterator[list[socket.socket]]:
+    """Connections that send nothing, or only the first bytes of something, and read nothing."""
+    with ExitStack() as stack:
+        clients = []
+        for _ in range(count):
+            address = (server.host, server.port)
+            client = stack.enter_context(socket.create_connection(address, timeout=PATIENCE))
+            client.sendall(first)
+            clients.append(client)
+        yield clients
+
+
 class Server:
     """`python -m seamless_database`; a context manager that ends it."""
 
@@ -77,8 +93,11 @@ class Server:
         writable: bool = True,
         wait: bool = True,
         action: signal.Handlers = signal.SIG_DFL,
+        open_files: int | None = None,
     ) -> None:
         words = [*self.command, str(file), *options]
+        if open_files is not None:
+            words = ["sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh", *words]
         if writable:
             words.append("--writable")
         if not {"--port", "--port-range"} & set(options):

@@ -6,14 +6,15 @@ import asyncio
 import re
 import socket
 import ssl
-from contextlib import closing
+import time
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import trustme
 from database_samples import checksum
-from database_server import PATIENCE, Server
+from database_server import PATIENCE, Server, silent_clients
 
 from seamless_database import tls
 from seamless_database.cli import main
@@ -38,11 +39,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def served(folder: Path, file: Path) -> Server:
+def served(folder: Path, file: Path, *options: str, open_files: int | None = None) -> Server:
     """Start a server with the certificate."""
-    return Server(
-        file, "--tls-cert", str(folder / "cert.pem"), "--tls-key", str(folder / "key.pem")
-    )
+    files = ("--tls-cert", str(folder / "cert.pem"), "--tls-key", str(folder / "key.pem"))
+    return Server(file, *files, *options, open_files=open_files)
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +146,81 @@ def test_old_versions_of_tls_are_refused(server: Server, trust: ssl.SSLContext) 
     with trust.wrap_socket(raw, server_hostname="localhost") as secure:
         assert secure.version() in ("TLSv1.2", "TLSv1.3")
     assert tls.context(None, None) is None
+
+
+# clients that take up connections
+
+#: the first bytes of a handshake
+HELLO = b"\x16\x03\x01"
+
+
+def is_closed(client: socket.socket) -> bool:
+    """Wait until the server has closed a connection; a timeout is an error."""
+    with suppress(ConnectionResetError, ssl.SSLEOFError):
+        while client.recv(1000):
+            pass
+    return True
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("first", [b"", HELLO])
+def test_clients_that_never_shake_hands_keep_nobody_out(
+    folder: Path, tmp_path: Path, workers: str, first: bytes
+) -> None:
+    # 64 files are kept for the database, and 36 for the connections of each worker
+    with (
+        served(folder, tmp_path / "x.db", "--workers", workers, open_files=100) as server,
+        silent_clients(server, 150, first=first) as silent,
+        DatabaseClient(server.url, verify=folder / "authority.pem") as client,
+    ):
+        assert client.healthcheck()
+        assert all(is_closed(one) for one in silent[:30])
+        client.put_transformation(TF, RESULT)
+        assert server.stop() == (0, "")
+
+
+def test_idle_tls_connections_give_way(folder: Path, tmp_path: Path, trust: ssl.SSLContext) -> None:
+    with (
+        served(folder, tmp_path / "x.db", "--max-connections", "6", open_files=80) as server,
+        ExitStack() as stack,
+    ):
+        idle = []
+        for _ in range(40):
+            raw = socket.create_connection((server.host, server.port), timeout=PATIENCE)
+            secure = trust.wrap_socket(raw, server_hostname="localhost")
+            idle.append(stack.enter_context(secure))
+            secure.sendall(b"GET /healthcheck HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert secure.recv(4096).startswith(b"HTTP/1.1 200")
+        for secure in idle[:34]:
+            assert is_closed(secure)
+
+
+def test_too_many_busy_tls_connections_are_refused_in_words(
+    folder: Path, tmp_path: Path, trust: ssl.SSLContext
+) -> None:
+    with (
+        served(folder, tmp_path / "x.db", "--max-connections", "3") as server,
+        ExitStack() as stack,
+    ):
+        for busy in (True, True, True, False):
+            raw = socket.create_connection((server.host, server.port), timeout=PATIENCE)
+            secure = stack.enter_context(trust.wrap_socket(raw, server_hostname="localhost"))
+            if busy:
+                secure.sendall(b"GET / HTTP/1.1\r\nContent-Length: 10\r\n\r\n{")
+                time.sleep(0.2)
+        assert secure.recv(4096).startswith(b"HTTP/1.1 503")
+
+
+@pytest.mark.parametrize("first", [b"", HELLO])
+def test_a_handshake_that_does_not_come_is_given_up(
+    folder: Path, tmp_path: Path, first: bytes
+) -> None:
+    with (
+        served(folder, tmp_path / "x.db", "--receive-timeout", "0.5") as server,
+        silent_clients(server, 3, first=first) as silent,
+    ):
+        assert all(is_closed(one) for one in silent)
+        assert server.stop() == (0, "")
 
 
 # the end

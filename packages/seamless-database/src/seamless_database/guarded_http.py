@@ -74,6 +74,24 @@ class GuardedConnection(HttpToolsProtocol):
         self._deaf = False
         self._hang_up_at: float | None = None
         self._unsent, self._sent_at = 0, self._heard
+        #: the TLS handshake, before which there is no transport
+        self._handshake: asyncio.Task[None] | None = None
+
+    def begin_handshake(self, handshake: asyncio.Task[None]) -> None:
+        """Count as a connection before the TLS handshake has ended; an idle one gives way to it."""
+        self._handshake = handshake
+        self.connections.add(self)
+        if len(self.connections) > self._limits.connections:
+            self._make_room()
+
+    def end_handshake(self) -> bool:
+        """Be a connection like any other; False if the handshake failed."""
+        self._handshake = None
+        # whatever uvicorn's annotation says
+        transport: asyncio.Transport | None = self.transport
+        if transport is None:
+            self.connections.discard(self)
+        return transport is not None
 
     def connection_made(
         self,
@@ -114,7 +132,9 @@ class GuardedConnection(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Finish what has begun, because the server ends."""
-        if self._hang_up_at is None:
+        if self._handshake is not None:
+            self._handshake.cancel()
+        elif self._hang_up_at is None:
             super().shutdown()
         else:
             self.transport.close()
@@ -166,6 +186,9 @@ class GuardedConnection(HttpToolsProtocol):
 
     def look(self) -> None:
         """Give up on a client that has used up our patience."""
+        if self._handshake is not None:
+            # the event loop has the same timeout for it
+            return
         now = self.loop.time()
         if self.flow.read_paused:
             # it is us who keep the request from arriving
@@ -186,8 +209,10 @@ class GuardedConnection(HttpToolsProtocol):
 
     @property
     def idle_since(self) -> float | None:
-        """When something was last heard, if neither a request nor an answer is under way."""
-        return None if self._arriving or self._busy else self._heard
+        """When something was last received or sent, if no request or answer is under way."""
+        if self._arriving or self._busy:
+            return None
+        return max(self._heard, self._sent_at) if self._unsent else self._heard
 
     @property
     def _busy(self) -> RequestResponseCycle | None:
@@ -264,19 +289,32 @@ class GuardedConnection(HttpToolsProtocol):
         return now - self._sent_at > self._limits.patience
 
     def _make_room(self) -> bool:
-        """Close the connection that has been idle for longest."""
+        """Close the connection that has been idle for longest; False if none is idle."""
         idle = [
             (other.idle_since, id(other), other)
             for other in self.connections
             if isinstance(other, GuardedConnection)
             and other is not self
             and other.idle_since is not None
-            and not other.transport.is_closing()
+            and not other.is_closing
         ]
         if not idle:
             return False
-        min(idle)[-1].transport.close()
+        min(idle)[-1]._evict()
         return True
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether the connection is about to be closed."""
+        return self._handshake is None and self.transport.is_closing()
+
+    def _evict(self) -> None:
+        if self._handshake is None:
+            # a TLS client that is idle would not answer to the goodbye, and keep its file open
+            self.transport.abort()
+        else:
+            self._handshake.cancel()
+            self.connections.discard(self)
 
     def _refuse(self, status: int, text: str) -> None:
         """Answer what will never be a request, after those that are; then hang up."""

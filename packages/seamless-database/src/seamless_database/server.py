@@ -39,6 +39,8 @@ SPARE_FILES = 64
 RECEIVE_GRACE = 1.5
 #: seconds for all requests together; longer than the wait for a lock
 STOP_GRACE = 8
+#: seconds without accepting connections, when the system refuses one
+ACCEPT_PAUSE = 0.05
 #: seconds for a client to say goodbye, once it has got all it is to get
 GOODBYE_GRACE = 0.3
 
@@ -132,6 +134,7 @@ class _Server(uvicorn.Server):
         self._metrics = metrics
         self._timeout = settings.timeout
         self._seat = settings.seat
+        self._receive_timeout = settings.limits.patience
         self._look_every = min(1.0, settings.limits.patience / 4)
         self._on_ready = on_ready
         self._watch: asyncio.Task[None] | None = None
@@ -139,8 +142,12 @@ class _Server(uvicorn.Server):
         self._connecting: set[asyncio.Task[None]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        # uvicorn would not know of a TLS connection before its handshake has ended
+        listeners = [] if self.config.ssl is None else sockets or []
+        await super().startup([] if listeners else sockets)
         loop = asyncio.get_running_loop()
+        for listener in listeners:
+            loop.add_reader(listener, self._accept, listener)
         for number in STOP_SIGNALS:
             # a launcher may have had a signal ignored on purpose, as nohup does
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -156,12 +163,14 @@ class _Server(uvicorn.Server):
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        hanging_up = asyncio.get_running_loop().create_task(self._hang_up())
+        loop = asyncio.get_running_loop()
+        for listener in sockets or []:
+            loop.remove_reader(listener)
+        hanging_up = loop.create_task(self._hang_up())
         try:
             await super().shutdown(sockets)
         finally:
             hanging_up.cancel()
-            loop = asyncio.get_running_loop()
             for number in STOP_SIGNALS:
                 loop.remove_signal_handler(number)
             # the loop, once closed, would leave the default, which ends the process at once
@@ -184,7 +193,10 @@ class _Server(uvicorn.Server):
         while True:
             await asyncio.sleep(GOODBYE_GRACE)
             for connection in list(self.server_state.connections):
-                transport = connection.transport
+                # None during a TLS handshake, whatever uvicorn's annotation says
+                transport: asyncio.Transport | None = connection.transport
+                if transport is None:
+                    continue
                 if transport.is_closing() and not transport.get_write_buffer_size():
                     transport.abort()
 
@@ -204,29 +216,65 @@ class _Server(uvicorn.Server):
         # from here on, connections go to others
         seat.channel.close()
 
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            connection, _address = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError:
+            # the system lacks something that a connection needs; trying without pause would keep
+            # a core busy until it has it again
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(listener)
+            loop.call_later(ACCEPT_PAUSE, self._accept_again, listener)
+            return
+        self._connect(connection)
+
+    def _accept_again(self, listener: socket.socket) -> None:
+        if not self.should_exit:
+            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+
     def _take_in(self, seat: Seat) -> None:
         for connection in seat.connections():
-            task = asyncio.get_running_loop().create_task(self._connect(connection))
-            # the loop itself holds on to it only loosely
-            self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
+            self._connect(connection)
 
-    async def _connect(self, connection: socket.socket) -> None:
-        """Do for a connection what uvicorn does for one that it has accepted."""
+    def _connect(self, connection: socket.socket) -> None:
+        """Begin to serve a connection that was accepted by us or by the supervisor."""
         loop, kind = asyncio.get_running_loop(), cast("Any", self.config.http_protocol_class)
-        protocol = partial(
-            kind,
+        protocol: GuardedConnection = kind(
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,
             _loop=loop,
         )
+        task = loop.create_task(self._attach(connection, protocol))
+        # the loop itself holds on to it only loosely
+        self._connecting.add(task)
+        task.add_done_callback(partial(self._attached, connection, protocol))
+        if self.config.ssl is not None:
+            protocol.begin_handshake(task)
+
+    async def _attach(self, connection: socket.socket, protocol: GuardedConnection) -> None:
+        """Do for a connection what uvicorn does for one that it has accepted."""
+        tls = self.config.ssl
         try:
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await loop.connect_accepted_socket(protocol, connection, ssl=self.config.ssl)
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: protocol,
+                connection,
+                ssl=tls,
+                ssl_handshake_timeout=None if tls is None else self._receive_timeout,
+            )
         except OSError:
-            # the client has gone, or speaks no TLS
+            # the client has gone, speaks no TLS, or was too slow
+            return
+
+    def _attached(
+        self, connection: socket.socket, protocol: GuardedConnection, task: asyncio.Task[None]
+    ) -> None:
+        self._connecting.discard(task)
+        if not protocol.end_handshake():
             connection.close()
 
     async def _tell(self, seat: Seat) -> None:
