@@ -1,6 +1,6 @@
 """What every test of this package leaves behind it: an open Seamless that nobody has to close.
 
-And the small cache that the tests of caching share.
+And what tests share: the small cache of those of caching, and hostile stores.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hostile_stores import hostile_folder, hostile_server
 from small_cache import cache, clock
 
 import seamless
 
-__all__ = ["cache", "clock"]
+__all__ = ["cache", "clock", "hostile_folder", "hostile_server"]
 
 
 @pytest.fixture(autouse=True)

@@ -7,17 +7,30 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Behaviour = Callable[[socket.socket], None]
 
 
-def answering(body: bytes, status: str = "200 OK", *, length: int | None = None) -> Behaviour:
-    """Answer with a body, whose announced length may be another than its own."""
-    announced = len(body) if length is None else length
-    head = f"HTTP/1.1 {status}\r\nContent-Length: {announced}\r\nConnection: close\r\n\r\n"
-    return lambda connection: connection.sendall(head.encode() + body)
+class answering:
+    """Answer with a body, whose announced length may be another than its own.
+
+    With `keep` the connection stays open for more requests, which get the same answer.
+    """
+
+    def __init__(
+        self, body: bytes, status: str = "200 OK", *, length: int | None = None, keep: bool = False
+    ) -> None:
+        announced = len(body) if length is None else length
+        head = f"HTTP/1.1 {status}\r\nContent-Length: {announced}\r\n"
+        head += "\r\n" if keep else "Connection: close\r\n\r\n"
+        self.answer = head.encode() + body
+        self.keep = keep
+
+    def __call__(self, connection: socket.socket) -> None:
+        connection.sendall(self.answer)
 
 
 def garbage(connection: socket.socket) -> None:
@@ -35,9 +48,22 @@ class Script:
     def __init__(self, *behaviours: Behaviour) -> None:
         self.behaviours = list(behaviours)
         self.requests: list[bytes] = []
+        self.threads: list[threading.Thread] = []
         #: set when the test is over, for those who keep a client waiting
         self.over = threading.Event()
         self.url = ""
+
+    @property
+    def connections(self) -> int:
+        """How many connections have been made."""
+        return len(self.threads)
+
+    def all_closed(self, seconds: float = 30) -> bool:
+        """Tell whether all connections come to be closed."""
+        deadline = time.monotonic() + seconds
+        for thread in self.threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self.threads)
 
     def silent(self, _connection: socket.socket) -> None:
         """Say nothing."""
@@ -55,14 +81,16 @@ def running(script: Script) -> Iterator[Script]:
     """Let a script run on a port of its own."""
     listener = socket.create_server(("127.0.0.1", 0))
     script.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    threads: list[threading.Thread] = []
 
     def serve(connection: socket.socket, behave: Behaviour) -> None:
         with connection:
             try:
                 script.requests.append(_request(connection))
                 behave(connection)
-            except ConnectionError:  # the client has had enough
+                while getattr(behave, "keep", False):
+                    script.requests.append(_request(connection))
+                    behave(connection)
+            except OSError:  # the client has had enough
                 return
 
     def accept() -> None:
@@ -74,8 +102,9 @@ def running(script: Script) -> Iterator[Script]:
             behave = script.behaviours[0]
             if len(script.behaviours) > 1:
                 script.behaviours.pop(0)
-            threads.append(threading.Thread(target=serve, args=(connection, behave)))
-            threads[-1].start()
+            thread = threading.Thread(target=serve, args=(connection, behave))
+            thread.start()
+            script.threads.append(thread)
 
     acceptor = threading.Thread(target=accept)
     acceptor.start()
@@ -86,7 +115,7 @@ def running(script: Script) -> Iterator[Script]:
         listener.shutdown(socket.SHUT_RDWR)
         acceptor.join()
         listener.close()
-        for thread in threads:
+        for thread in script.threads:
             thread.join()
 
 

@@ -10,6 +10,7 @@ HEAVY = [
     "concurrent.futures",
     "dataclasses",
     "hashlib",
+    "httpcore",
     "httpx",
     "logging",
     "multiprocessing",

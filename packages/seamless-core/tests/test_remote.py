@@ -14,8 +14,11 @@ from stand_in_hashserver import Script, answering, running
 from stand_in_neighbours import Server, install
 
 from seamless import Buffer, Checksum, remote
+from seamless.backends import places
+from seamless.backends.buffer_directory import BufferDirectory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -148,6 +151,48 @@ def test_connections_are_kept_until_they_are_closed(monkeypatch: pytest.MonkeyPa
         remote.close_connections()
         assert closed.wait(30)
     assert len(script.requests) == 1
+
+
+@pytest.mark.parametrize("closing", [remote.close_connections, remote.configure])
+def test_closing_closes_every_connection_and_the_next_request_makes_a_new_one(
+    closing: Callable[[], None],
+) -> None:
+    content = b"connected"
+    with (
+        running(Script(answering(content, keep=True))) as one,
+        running(Script(*one.behaviours)) as two,
+    ):
+        remote.configure(read_servers=[one.url], write_servers=[two.url])
+        assert fetched(named(content)) == content
+        assert [place.read(named(content)).content for place in places.readers()] == [content] * 2
+        assert (one.connections, two.connections) == (1, 1)
+        closing()
+        assert one.all_closed()
+        assert two.all_closed()
+        remote.configure(read_servers=[one.url])
+        assert fetched(named(content)) == content
+        assert one.connections == 2
+        remote.configure()
+        assert one.all_closed()
+
+
+def test_a_place_that_fails_in_an_unknown_way_does_not_hide_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    BufferDirectory(tmp_path / "two").write(named(b"x"), b"x")
+    remote.configure(directory=[tmp_path / "one", tmp_path / "two"])
+    try:
+        first = places.readers()[0]
+        for error in (MemoryError, StopIteration, RuntimeError):
+
+            def fail(*_: object, error: type[Exception] = error) -> None:
+                raise error("broken")
+
+            monkeypatch.setattr(first, "read", fail)
+            assert fetched(named(b"x")) == b"x"
+            assert f"{error.__name__}('broken')" in caplog.text
+    finally:
+        remote.configure()
 
 
 def test_large_content_is_hashed_as_well(monkeypatch: pytest.MonkeyPatch) -> None:

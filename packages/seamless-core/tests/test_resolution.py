@@ -5,6 +5,7 @@ import gc
 import hashlib
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -357,6 +358,9 @@ def test_a_buffer_that_was_read_from_a_folder_is_known_to_be_cheap(tmp_path: Pat
         name = Buffer({"read": "again"}, "plain").get_checksum()
         unread = get_cost(name, 1000)
         asyncio.run(Buffer({"read": "again"}, "plain").write())
+        deadline = time.monotonic() + 30
+        while get_buffer_cache().get(name) is not None:  # until the thread that wrote it has ended
+            assert time.monotonic() < deadline
         name.resolve()
     finally:
         remote.configure(directory=None)

@@ -56,6 +56,7 @@ def configure(
     read_servers: OneOrMore | None = None,
     write_servers: OneOrMore | None = None,
     timeout: float | None = None,
+    max_size: int | str | None = None,
 ) -> None:
     """Say where buffers are read and written. Called again, it begins anew.
 
@@ -74,17 +75,22 @@ def configure(
         URLs of hashservers. With both None, those that `SEAMLESS_BUFFER_SERVER` names, each
         for reading and writing.
     timeout
-        Seconds that a server may be silent; by default 60, because it holds back its answer
-        while another process uploads the buffer.
+        Seconds that one read or write may take, beyond what its bytes need at 100 kB/s; by
+        default 60 for a server, because it holds back its answer while another process uploads
+        the buffer, and 120 for a directory, where a writer's lock is waited for.
+    max_size
+        Bytes of a buffer that is read, at most, as a number or a text like `8GiB`: what is sent
+        may be hostile, and can be judged only when all of it is there. With None, what
+        `SEAMLESS_BUFFER_MAX_SIZE` says, or else half of the physical memory.
 
     Raises
     ------
     ValueError
-        For a URL that is none, or a timeout that is not positive.
+        For a URL that is none, a timeout that is not positive, or a size that is none.
     """
     from .backends import places
 
-    places.configure(directory, read_servers, write_servers, timeout)
+    places.configure(directory, read_servers, write_servers, timeout, max_size)
 
 
 def close_connections() -> None:
@@ -97,7 +103,9 @@ def close_connections() -> None:
 # -- reading --------------------------------------------------------------------------
 
 
-async def fetch(checksum: Checksum, tried: Tried | None = None) -> bytes | None:
+async def fetch(
+    checksum: Checksum, tried: Tried | None = None, length: int | None = None
+) -> bytes | None:
     """Return the content that `checksum` names, if a backend has it.
 
     Parameters
@@ -106,6 +114,8 @@ async def fetch(checksum: Checksum, tried: Tried | None = None) -> bytes | None:
         The buffer in question.
     tried
         What was asked and how that ended is added here.
+    length
+        That of the content, where it is known: no more is read then.
     """
     from .backends import places
 
@@ -113,16 +123,18 @@ async def fetch(checksum: Checksum, tried: Tried | None = None) -> bytes | None:
     if places.readers():
         from .util.run_sync import in_daemon_thread
 
-        content = await in_daemon_thread(lambda: _read_places(checksum, tried))
+        content = await in_daemon_thread(lambda: _read_places(checksum, tried, length))
         if content is not None:
             return content
     return await _fetch_from_neighbour(checksum, tried)
 
 
-def fetch_sync(checksum: Checksum, tried: Tried | None = None) -> bytes | None:
+def fetch_sync(
+    checksum: Checksum, tried: Tried | None = None, length: int | None = None
+) -> bytes | None:
     """Do what `fetch` does, blocking; with or without a running event loop in this thread."""
     tried = [] if tried is None else tried
-    content = _read_places(checksum, tried)
+    content = _read_places(checksum, tried, length)
     if content is not None or _function("seamless_remote", "buffer_remote", "get_buffer") is None:
         return content
     from .util.run_sync import run_sync
@@ -132,11 +144,16 @@ def fetch_sync(checksum: Checksum, tried: Tried | None = None) -> bytes | None:
     )
 
 
-def _read_places(checksum: Checksum, tried: Tried) -> bytes | None:
+def _read_places(checksum: Checksum, tried: Tried, length: int | None) -> bytes | None:
     from .backends import places
 
     for place in places.readers():
-        answer = place.read(checksum)
+        try:
+            answer = place.read(checksum, length)
+        except Exception as error:  # noqa: BLE001 - whatever fails here, the next may have it
+            logger.warning("%s could not be asked for %s: %r", place.name, checksum, error)
+            tried.append((place.name, f"{type(error).__name__}: {error}"))
+            continue
         tried.append((place.name, answer.outcome))
         if answer.content is not None:
             _note_cost(checksum, place.cost_profile)

@@ -6,7 +6,9 @@ process replaces `resolve` and `resolution` by questions to its parent.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +19,13 @@ from .checksum.trivial import trivial_content
 from .errors import CacheMissError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .checksum_class import Checksum
 
 __all__ = [
     "Location",
+    "expecting",
     "find_buffer",
     "find_buffer_sync",
     "fingertip",
@@ -29,6 +34,22 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+#: the length that is known of the buffer that is being looked for
+_length: ContextVar[int | None] = ContextVar("length", default=None)
+
+
+@contextlib.contextmanager
+def expecting(length: int | None) -> Iterator[None]:
+    """Let no more than `length` bytes be read for the checksum that is resolved in the block.
+
+    Not an argument of `Checksum.resolve`, which neighbouring packages replace.
+    """
+    before = _length.set(length)
+    try:
+        yield
+    finally:
+        _length.reset(before)
 
 
 def find_buffer_sync(checksum: Checksum) -> Buffer:
@@ -43,7 +64,7 @@ def find_buffer_sync(checksum: Checksum) -> Buffer:
     if buffer is not None:
         return buffer
     tried = [("cache", "no")]
-    return _received(checksum, remote.fetch_sync(checksum, tried), tried)
+    return _received(checksum, remote.fetch_sync(checksum, tried, _length.get()), tried)
 
 
 async def find_buffer(checksum: Checksum) -> Buffer:
@@ -52,7 +73,7 @@ async def find_buffer(checksum: Checksum) -> Buffer:
     if buffer is not None:
         return buffer
     tried = [("cache", "no")]
-    return _received(checksum, await remote.fetch(checksum, tried), tried)
+    return _received(checksum, await remote.fetch(checksum, tried, _length.get()), tried)
 
 
 def _find_here(checksum: Checksum) -> Buffer | None:

@@ -13,17 +13,20 @@ neither here nor there: files appear whole, under a lock or not.
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import re
+import stat
 import time
 from typing import TYPE_CHECKING
 
 from ..atomic_file import replace_entry, sync_folder
 from ..checksum.calculate_checksum import calculate_checksum
-from ..compression_utils import decompress_bytes
-from ..errors import ChecksumMismatchError
-from .place import FOUND, NO, WRONG, Answer
+from ..errors import ChecksumMismatchError, CompressedDataError
+from .deadline import Deadline
+from .place import FOUND, IRREGULAR, LOCKED, NO, TIMEOUT, TOO_LARGE, UNREADABLE, WRONG, Answer
+from .receiving import TooLargeError, default_max_size, expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,15 +64,27 @@ class BufferDirectory:
         The top folder; it need not exist until something is written.
     lock_seconds
         How old the lock of somebody who is still writing may be.
+    timeout
+        Seconds that one read may take in all, beyond what its bytes need at 100 kB/s.
+    max_size
+        Bytes of a buffer that is read, at most; by default half of the physical memory.
     """
 
-    def __init__(self, path: Path, lock_seconds: float = LOCK_SECONDS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        lock_seconds: float = LOCK_SECONDS,
+        timeout: float | None = None,
+        max_size: int | None = None,
+    ) -> None:
         self.path = path
         self.name = f"directory {path}"
         self.cost_profile = "read_buffer"
         self._lock_seconds = lock_seconds
-        #: files that hold something else than they say; told once, replaced when written
-        self._damaged: set[Path] = set()
+        self._timeout = lock_seconds if timeout is None else timeout
+        self._max_size = default_max_size() if max_size is None else max_size
+        #: files that hold something else than they say, and why; told once, replaced when written
+        self._damaged: dict[Path, str] = {}
 
     def find(self, checksum: Checksum) -> Path | None:
         """Return the file that says it holds the buffer, if there is one."""
@@ -83,21 +98,23 @@ class BufferDirectory:
         path = self.find(checksum)
         if path is None:
             return NO, str(self.path)
-        return (WRONG if path in self._damaged else FOUND), str(path)
+        return self._damaged.get(path, FOUND), str(path)
 
-    def read(self, checksum: Checksum) -> Answer:
+    def read(self, checksum: Checksum, length: int | None = None) -> Answer:
         """Return the content that `checksum` names, or why it can't be had here.
 
         What a file holds is hashed first. A damaged file is passed over, with a warning.
         """
-        deadline = time.monotonic() + self._lock_seconds
+        deadline = Deadline(self._timeout)
         pause = FIRST_PAUSE
         while True:
             # looked at before the content: what comes after the lock went is whole
-            locked = self._is_locked(checksum) and time.monotonic() < deadline
-            answer = self._read_any(checksum, unfinished=locked)
+            locked = self._is_locked(checksum)
+            answer = self._read_any(checksum, length, deadline, unfinished=locked)
             if answer.content is not None or not locked:
                 return answer
+            if deadline.left() <= pause:
+                return Answer(None, LOCKED)
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -107,20 +124,23 @@ class BufferDirectory:
     def renew_after_fork(self) -> None:
         """Do nothing: nothing here belongs to one process."""
 
-    def _read_any(self, checksum: Checksum, *, unfinished: bool) -> Answer:
+    def _read_any(
+        self, checksum: Checksum, length: int | None, deadline: Deadline, *, unfinished: bool
+    ) -> Answer:
         """Try all names; where somebody is still writing, wrong content is no news."""
         outcome = NO
         for path, suffix in self._candidates(checksum):
-            content = self._read(path, suffix, quiet=unfinished)
-            if content is None:
-                outcome = WRONG if path in self._damaged else outcome
-                continue
-            if calculate_checksum(content) == checksum.hex():
-                self._damaged.discard(path)
+            try:
+                content = self._read(path, suffix, checksum, length, deadline)
+            except (FileNotFoundError, NotADirectoryError):
+                self._damaged.pop(path, None)
+            except (OSError, ValueError) as error:
+                outcome = _outcome(error)
+                if not unfinished:
+                    self._warn(path, outcome, error)
+            else:
+                self._damaged.pop(path, None)
                 return Answer(content, FOUND)
-            outcome = WRONG
-            if not unfinished:
-                self._warn(path, "its content has another checksum")
         return Answer(None, outcome)
 
     def _is_locked(self, checksum: Checksum) -> bool:
@@ -128,26 +148,51 @@ class BufferDirectory:
             path = self._path(checksum, prefixed=prefixed)
             with contextlib.suppress(OSError):
                 age = time.time() - path.with_name(path.name + LOCK_SUFFIX).stat().st_mtime
-                if age < self._lock_seconds:
+                # a clock may be late, but not by as much as a lock lives
+                if abs(age) < self._lock_seconds:
                     return True
         return False
 
-    def _read(self, path: Path, suffix: str, *, quiet: bool = False) -> bytes | None:
-        try:
-            content = path.read_bytes()
-            return decompress_bytes(content, suffix) if suffix else content
-        except (FileNotFoundError, NotADirectoryError):
-            self._damaged.discard(path)
-            return None
-        except OSError as error:  # unreadable, or compressed data that are damaged
-            if not quiet:
-                self._warn(path, str(error))
-            return None
+    def _read(
+        self,
+        path: Path,
+        suffix: str,
+        checksum: Checksum,
+        length: int | None,
+        deadline: Deadline,
+    ) -> bytes:
+        """Return what a file holds, if that is the buffer in question, whose length may be known.
 
-    def _warn(self, path: Path, reason: str) -> None:
+        Raises
+        ------
+        OSError
+            When it is not there, unreadable, no regular file, or damaged; of a subclass.
+        ValueError
+            When it is too large, or has other content; of a subclass.
+        """
+        # before it is opened: a named pipe would wait for a writer, a device do anything
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise _IrregularFileError("it is no regular file")
+        limit = self._max_size if length is None else length
+        with io.FileIO(path, opener=_open_without_waiting) as file:
+            size = os.fstat(file.fileno()).st_size
+            if suffix:
+                return expanded(
+                    file, size, suffix, limit=limit, expected=checksum.hex(), deadline=deadline
+                )
+            if size > limit:
+                raise TooLargeError(limit)
+            with io.BufferedReader(file) as stream:
+                content = stream.read(size)
+        found = calculate_checksum(content)
+        if found != checksum.hex():
+            raise ChecksumMismatchError(checksum, found)
+        return content
+
+    def _warn(self, path: Path, outcome: str, error: Exception) -> None:
         if path not in self._damaged:
-            self._damaged.add(path)
-            logger.warning("buffer file %s is not used: %s", path, reason)
+            self._damaged[path] = outcome
+            logger.warning("buffer file %s is not used: %s", path, error)
 
     def write(self, checksum: Checksum, content: bytes) -> None:
         """Store a buffer; it is on the disk when this returns.
@@ -162,21 +207,23 @@ class BufferDirectory:
         found = calculate_checksum(content)
         if found != checksum.hex():
             raise ChecksumMismatchError(checksum, found)
-        if self._holds(checksum, content):
+        if self._holds(checksum, len(content)):
             return
         path = self._path(checksum, prefixed=self._prepare_layout())
         self._make_folder(path.parent)
         replace_entry(path, content, FILE_MODE)
-        self._damaged.discard(path)
+        self._damaged.pop(path, None)
 
-    def _holds(self, checksum: Checksum, content: bytes) -> bool:
+    def _holds(self, checksum: Checksum, length: int) -> bool:
         """Tell whether the buffer itself is here: what is acknowledged must be there.
 
         A symbolic link does not count: its target belongs to somebody who may change it.
         """
         for path, suffix in self._candidates(checksum):
-            if path.is_file() and not path.is_symlink() and self._read(path, suffix) == content:
-                return True
+            with contextlib.suppress(OSError, ValueError):
+                if not path.is_symlink():
+                    self._read(path, suffix, checksum, length, Deadline(self._timeout))
+                    return True
         return False
 
     # -- layout -----------------------------------------------------------------------
@@ -213,3 +260,27 @@ class BufferDirectory:
         with contextlib.suppress(PermissionError):  # somebody else's: it is fine as it is
             folder.chmod(FOLDER_MODE)
         sync_folder(self.path)
+
+
+class _IrregularFileError(OSError):
+    """There is something else than a regular file."""
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    # the name may have been given to a named pipe since it was looked at
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+
+
+#: how a failure to read is reported; the first that fits
+_OUTCOMES: tuple[tuple[type[Exception], str], ...] = (
+    (TooLargeError, TOO_LARGE),
+    (ChecksumMismatchError, WRONG),
+    (CompressedDataError, WRONG),
+    (_IrregularFileError, IRREGULAR),
+    (TimeoutError, TIMEOUT),
+    (Exception, UNREADABLE),
+)
+
+
+def _outcome(error: Exception) -> str:
+    return next(outcome for kind, outcome in _OUTCOMES if isinstance(error, kind))

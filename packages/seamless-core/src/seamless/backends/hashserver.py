@@ -10,21 +10,25 @@ upload by itself, and lets go when that breaks off.
 from __future__ import annotations
 
 import io
+import json
 import logging
 import time
-from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 
-import httpx
+import httpcore
 
-from ..compression_utils import decompress_bytes
+from ..checksum.calculate_checksum import calculate_checksum
 from ..errors import BufferServerError, ChecksumMismatchError, CompressedDataError
-from .place import FOUND, NO, WRONG, Answer
+from .deadline import Deadline
+from .place import FOUND, NO, TIMEOUT, TIMEOUT_SECONDS, TOO_LARGE, WRONG, Answer
 from .quarantine import Quarantine
+from .receiving import TooLargeError, default_max_size, expanded, received
+from .server_url import parse_server_url
 from .shared_client import SharedClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from ..checksum_class import Checksum
 
@@ -32,19 +36,16 @@ __all__ = ["HashServer"]
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for a connection to be made.
-CONNECT_SECONDS = 5.0
-#: Seconds that the server may be silent; it holds an answer back during an upload.
-SILENT_SECONDS = 60.0
-#: Bytes a second below which a transfer is given up: a trickle must not last for ever.
-SLOWEST = 10_000
 #: Pauses, in seconds, before a request is made once more.
 PAUSES = (0.1, 0.5)
 #: Statuses that say "not now".
 BUSY = frozenset({502, 503, 504})
 #: From this size on, asking first is cheaper than sending in vain.
 LARGE = 1 << 20
-SUFFIX_OF_ENCODING = {"zstd": ".zst", "gzip": ".gz"}
+#: Bytes that an answer other than a buffer may have.
+SMALL = 1 << 16
+SUFFIX_OF_ENCODING = {b"zstd": ".zst", b"gzip": ".gz"}
+_WRONG_LENGTH = Answer(None, WRONG)
 
 Result = TypeVar("Result")
 
@@ -57,16 +58,22 @@ class HashServer:
     url
         As in `http://host:5577`.
     timeout
-        Seconds that the server may be silent.
+        Seconds that one read or write may take in all, beyond what the bytes of an announced
+        length need at 100 kB/s. The server holds an answer back during an upload.
+    max_size
+        Bytes of a buffer that is read, at most; by default half of the physical memory.
     """
 
-    def __init__(self, url: str, timeout: float = SILENT_SECONDS) -> None:
+    def __init__(
+        self, url: str, timeout: float = TIMEOUT_SECONDS, max_size: int | None = None
+    ) -> None:
         self.name = self.url = url.rstrip("/")
         self.cost_profile = "local_hashserver"
+        self._address, self._headers = parse_server_url(self.url)
         self._timeout = timeout
+        self._max_size = default_max_size() if max_size is None else max_size
         self._quarantine = Quarantine()
-        connect = min(CONNECT_SECONDS, timeout)
-        self._http = SharedClient(httpx.Timeout(timeout, connect=connect))
+        self._http = SharedClient()
 
     def close(self) -> None:
         """Close the connections; the next request makes new ones."""
@@ -78,68 +85,83 @@ class HashServer:
 
     # -- reading ----------------------------------------------------------------------
 
-    def read(self, checksum: Checksum) -> Answer:
+    def read(self, checksum: Checksum, length: int | None = None) -> Answer:
         """Return the content that `checksum` names, or why it can't be had here."""
-        if checksum in self._quarantine:
-            return Answer(None, WRONG)
+        known = self._quarantine.reason(checksum)
+        if known is not None:
+            return Answer(None, known)
+        deadline = Deadline(self._timeout)
         try:
-            content = self._retried(lambda: self._download(checksum))
+            content = self._retried(deadline, lambda: self._download(deadline, checksum, length))
         except BufferServerError as error:
             return Answer(None, error.reason)
+        except TooLargeError as error:
+            # a length that the caller got wrong must not keep others from the buffer
+            return self._refuse(checksum, TOO_LARGE, error) if length is None else _WRONG_LENGTH
         except (ChecksumMismatchError, CompressedDataError) as error:
-            if self._quarantine.add(checksum):
-                logger.warning("%s, asked for %s: %s", self.url, checksum, error)
-            return Answer(None, WRONG)
+            return self._refuse(checksum, WRONG, error)
         return Answer(content, NO if content is None else FOUND)
 
-    def _download(self, checksum: Checksum) -> bytes | None:
-        begin = time.monotonic()
-        plain = {"Accept-Encoding": "identity"}
-        address = f"{self.url}/{checksum}"
-        with self._http.use() as http, http.stream("GET", address, headers=plain) as response:
-            if response.status_code == 404:
+    def _refuse(self, checksum: Checksum, outcome: str, error: Exception) -> Answer:
+        if self._quarantine.add(checksum, outcome):
+            logger.warning("%s, asked for %s: %s", self.url, checksum, error)
+        return Answer(None, outcome)
+
+    def _download(
+        self, deadline: Deadline, checksum: Checksum, length: int | None = None
+    ) -> bytes | None:
+        """Read a buffer, whose length may be known, from the server; None if it is not there."""
+        limit = self._max_size if length is None else length
+        plain = ("Accept-Encoding", "identity")
+        with self._request(deadline, "GET", f"/{checksum}", plain) as response:
+            if response.status == 404:
                 return None
-            self._expect(response, 200)
-            received, digest = io.BytesIO(), sha256()
-            for chunk in response.iter_raw():
-                received.write(chunk)
-                digest.update(chunk)
-                patience = self._timeout + received.tell() / SLOWEST
-                if time.monotonic() - begin > patience:
-                    raise httpx.ReadTimeout("too slow")
-        content = received.getvalue()
-        suffix = SUFFIX_OF_ENCODING.get(response.headers.get("Content-Encoding", ""))
-        if suffix is not None:  # it sends a compressed file as it lies there
-            content = decompress_bytes(content, suffix)
-            digest = sha256(content)
-        if digest.hexdigest() != checksum.hex():
-            raise ChecksumMismatchError(checksum, digest.hexdigest())
-        return content
+            self._expect(response.status, 200)
+            headers = {name.lower(): value for name, value in response.headers}
+            suffix = SUFFIX_OF_ENCODING.get(headers.get(b"content-encoding", b"").lower())
+            announced = headers.get(b"content-length")
+            chunks = _timed(response, deadline, extending=announced is not None)
+            if suffix is None:
+                if announced is not None and int(announced) > limit:
+                    raise TooLargeError(limit)
+                return received(chunks, limit, checksum.hex())
+            body = received(chunks, self._max_size, None)
+        # it sends a compressed file as it lies there
+        return expanded(
+            io.BytesIO(body),
+            len(body),
+            suffix,
+            limit=limit,
+            expected=checksum.hex(),
+            deadline=deadline,
+        )
 
     def locate(self, checksum: Checksum) -> tuple[str, str]:
         """Tell whether the server says it has a buffer, and its address there."""
         where = f"{self.url}/{checksum}"
-        if checksum in self._quarantine:
-            return WRONG, where
+        known = self._quarantine.reason(checksum)
+        if known is not None:
+            return known, where
         try:
-            return (FOUND if self._has(checksum) else NO), where
+            return (FOUND if self._has(Deadline(self._timeout), checksum) else NO), where
         except BufferServerError as error:
             return error.reason, where
 
-    def _has(self, checksum: Checksum) -> bool:
+    def _has(self, deadline: Deadline, checksum: Checksum) -> bool:
         def ask() -> bool:
-            with self._http.use() as http:
-                response = http.request("GET", f"{self.url}/has-now", json=[checksum.hex()])
-            self._expect(response, 200)
-            try:
-                answer = response.json()
-            except ValueError:
-                answer = None
+            asked = json.dumps([checksum.hex()]).encode()
+            kind = ("Content-Type", "application/json")
+            with self._request(deadline, "GET", "/has-now", kind, content=asked) as response:
+                self._expect(response.status, 200)
+                try:
+                    answer = json.loads(self._small_body(response))
+                except ValueError:
+                    answer = None
             if answer not in ([True], [False]):
                 raise BufferServerError(self.url, "garbage")
             return bool(answer[0])
 
-        return self._retried(ask)
+        return self._retried(deadline, ask)
 
     # -- writing ----------------------------------------------------------------------
 
@@ -153,73 +175,108 @@ class HashServer:
         BufferServerError
             When the server can't be reached, refuses, or holds something else.
         """
-        found = sha256(content).hexdigest()
+        found = calculate_checksum(content)
         if found != checksum.hex():
             raise ChecksumMismatchError(checksum, found)
-        if len(content) >= LARGE and self._has(checksum) and self._holds(checksum):
+        deadline, size = Deadline(self._timeout), len(content)
+        if (
+            size >= LARGE
+            and self._has(deadline, checksum)
+            and self._holds(deadline, checksum, size)
+        ):
             return
         # twice: 202 says that somebody else is sending it, who may break off
-        if not any(self._upload(checksum, content) for _ in range(2)):
+        if not any(self._upload(deadline, checksum, content) for _ in range(2)):
             raise BufferServerError(self.url, f"it keeps something else under {checksum}")
         self._quarantine.release(checksum)
 
-    def _upload(self, checksum: Checksum, content: bytes) -> bool:
+    def _upload(self, deadline: Deadline, checksum: Checksum, content: bytes) -> bool:
         def put() -> int:
-            with self._http.use() as http:
-                response = http.put(f"{self.url}/{checksum}", content=content)
-            self._expect(response, 200, 201, 202)
-            return response.status_code
+            with self._request(deadline, "PUT", f"/{checksum}", content=content) as response:
+                self._expect(response.status, 200, 201, 202)
+                self._small_body(response)
+                return response.status
 
-        return self._retried(put) == 200 or self._holds(checksum)
+        return self._retried(deadline, put) == 200 or self._holds(deadline, checksum, len(content))
 
-    def _holds(self, checksum: Checksum) -> bool:
+    def _holds(self, deadline: Deadline, checksum: Checksum, length: int) -> bool:
         """Read a buffer back: the server says to have what it has never looked at."""
         try:
-            return self._retried(lambda: self._download(checksum)) is not None
-        except (ChecksumMismatchError, CompressedDataError):
+            download = self._retried(deadline, lambda: self._download(deadline, checksum, length))
+        except (ChecksumMismatchError, CompressedDataError, TooLargeError):
             return False
         except BufferServerError as error:
             if error.status is None or error.status in BUSY:
                 raise
             return False  # it has found out itself that its copy is damaged
+        return download is not None
 
     # -- requests ---------------------------------------------------------------------
 
-    def _expect(self, response: httpx.Response, *statuses: int) -> None:
-        if response.status_code not in statuses:
-            raise BufferServerError(
-                self.url, f"HTTP {response.status_code}", status=response.status_code
-            )
+    def _request(
+        self,
+        deadline: Deadline,
+        method: str,
+        path: str,
+        *headers: tuple[str, str],
+        content: bytes | None = None,
+    ) -> AbstractContextManager[httpcore.Response]:
+        return self._http.request(
+            deadline,
+            method,
+            self._address + path,
+            headers=[*self._headers, *headers],
+            content=content,
+        )
 
-    def _retried(self, request: Callable[[], Result]) -> Result:
+    def _expect(self, status: int, *statuses: int) -> None:
+        if status not in statuses:
+            raise BufferServerError(self.url, f"HTTP {status}", status=status)
+
+    def _small_body(self, response: httpcore.Response) -> bytes:
+        """Read the body of an answer that is no buffer; the connection can be used again then."""
+        try:
+            return received(response.iter_stream(), SMALL, None)
+        except TooLargeError:
+            raise BufferServerError(self.url, "garbage") from None
+
+    def _retried(self, deadline: Deadline, request: Callable[[], Result]) -> Result:
         """Make a request; once more, and once more, when a connection broke off under it."""
         for pause in (*PAUSES, None):
             try:
                 return request()
-            except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
-                # what refuses to connect will refuse again
-                if pause is None or isinstance(error, httpx.ConnectError):
-                    raise BufferServerError(self.url, _reason(error)) from error
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise BufferServerError(self.url, _reason(error)) from error
+            except (httpcore.NetworkError, httpcore.RemoteProtocolError) as error:
+                failure = BufferServerError(self.url, _reason(error))
+                failure.__cause__ = error
+                if isinstance(error, httpcore.ConnectError):
+                    raise failure from error  # what refuses to connect will refuse again
+            except (httpcore.TimeoutException, TimeoutError) as error:
+                raise BufferServerError(self.url, TIMEOUT) from error
             except BufferServerError as error:
-                if pause is None or error.status not in BUSY:
+                if error.status not in BUSY:
                     raise
+                failure = error
+            if pause is None or deadline.left() <= pause:
+                raise failure
             time.sleep(pause)
         raise AssertionError("the last round returns or raises")
 
 
+def _timed(response: httpcore.Response, deadline: Deadline, *, extending: bool) -> Iterator[bytes]:
+    """Yield a body; one of announced length may take the longer, the more of it has come."""
+    for chunk in response.iter_stream():
+        if extending:
+            deadline.extend_for(len(chunk))
+        yield chunk
+
+
 #: what went wrong, in a word or two; the first that fits
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
-    (httpx.TimeoutException, "timeout"),
-    (httpx.ConnectError, "can't connect"),
-    (httpx.NetworkError, "connection broken"),
-    (httpx.RemoteProtocolError, "garbage or a broken connection"),
+    (httpcore.ConnectError, "can't connect"),
+    (httpcore.NetworkError, "connection broken"),
+    (httpcore.RemoteProtocolError, "garbage or a broken connection"),
 )
 
 
 def _reason(error: Exception) -> str:
-    for kind, reason in _REASONS:
-        if isinstance(error, kind):
-            return reason
-    return f"{type(error).__name__}: {error}"
+    return next(reason for kind, reason in _REASONS if isinstance(error, kind))

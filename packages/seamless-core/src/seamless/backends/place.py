@@ -8,11 +8,31 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from ..checksum_class import Checksum
 
-__all__ = ["FOUND", "NO", "WRONG", "Answer", "Place"]
+__all__ = [
+    "FOUND",
+    "IRREGULAR",
+    "LOCKED",
+    "NO",
+    "TIMEOUT",
+    "TIMEOUT_SECONDS",
+    "TOO_LARGE",
+    "UNREADABLE",
+    "WRONG",
+    "Answer",
+    "Place",
+]
 
 FOUND = "found"
 NO = "no"
 WRONG = "wrong content"
+TOO_LARGE = "too large"
+TIMEOUT = "timeout"
+LOCKED = "locked by a writer"
+IRREGULAR = "not a regular file"
+UNREADABLE = "unreadable"
+
+#: Seconds that a read or write may take by default, beyond what its bytes take.
+TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -34,8 +54,11 @@ class Place(Protocol):
     #: what it costs to have a buffer from here, by its name in `caching.cost_book`
     cost_profile: str
 
-    def read(self, checksum: Checksum) -> Answer:
-        """Ask for a buffer; whatever goes wrong is told as the outcome, never raised."""
+    def read(self, checksum: Checksum, length: int | None = None) -> Answer:
+        """Ask for a buffer; whatever goes wrong is told as the outcome, never raised.
+
+        `length` is that of the buffer, where it is known: nothing longer is read.
+        """
         ...
 
     def locate(self, checksum: Checksum) -> tuple[str, str]:

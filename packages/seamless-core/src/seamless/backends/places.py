@@ -12,6 +12,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..caching.byte_size import parse_byte_size
+from .place import TIMEOUT_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -24,11 +27,13 @@ __all__ = ["close", "configure", "neighbouring", "readers", "writers"]
 
 DIRECTORY_VARIABLE = "SEAMLESS_BUFFER_DIR"
 SERVER_VARIABLE = "SEAMLESS_BUFFER_SERVER"
+SIZE_VARIABLE = "SEAMLESS_BUFFER_MAX_SIZE"
 
 _directories: tuple[str, ...] | None = None
 _read_servers: tuple[str, ...] | None = None
 _write_servers: tuple[str, ...] | None = None
 _timeout: float | None = None
+_max_size: int | None = None
 
 
 def configure(
@@ -36,22 +41,24 @@ def configure(
     read_servers: OneOrMore | None,
     write_servers: OneOrMore | None,
     timeout: float | None,
+    max_size: int | str | None = None,
 ) -> None:
     """Set what `remote.configure` is given; None for what the environment says."""
-    global _directories, _read_servers, _write_servers, _timeout  # noqa: PLW0603 - one per process
+    global _directories, _read_servers, _write_servers, _timeout, _max_size  # noqa: PLW0603 - one per process
     directories = _absolute(_several(directory))
     servers = _several(read_servers), _several(write_servers)
     for url in (*(servers[0] or ()), *(servers[1] or ())):
         _check_url(url, "configure()")
     if timeout is not None and not timeout > 0:
         raise ValueError(f"timeout is {timeout} seconds; it must be more than 0")
+    size = None if max_size is None else parse_byte_size(max_size)
     close()
     _open.cache_clear()
     _directories_in.cache_clear()
     _made.clear()
     _directories = directories
     _read_servers, _write_servers = servers
-    _timeout = timeout
+    _timeout, _max_size = timeout, size
 
 
 def readers() -> list[Place]:
@@ -115,14 +122,26 @@ def _several(given: OneOrMore | None) -> tuple[str, ...] | None:
 
 
 def _check_url(url: str, source: str) -> None:
-    if not re.match(r"https?://[^/\s]", url):
-        raise ValueError(
-            f"{url!r}, from {source}, is no URL of a buffer server: write http://HOST:PORT"
-        )
+    from .server_url import parse_server_url
+
+    try:
+        parse_server_url(url)
+    except ValueError as error:
+        raise ValueError(f"{error}, from {source}") from None
 
 
 def _opened(where: Iterable[Path | str]) -> list[Place]:
-    return [_open(item, _timeout) for item in where]
+    return [_open(item, _timeout, _size_limit()) for item in where]
+
+
+def _size_limit() -> int | None:
+    if _max_size is not None:
+        return _max_size
+    variable = os.environ.get(SIZE_VARIABLE)
+    try:
+        return parse_byte_size(variable) if variable else None
+    except ValueError as error:
+        raise ValueError(f"{SIZE_VARIABLE}: {error}") from None
 
 
 #: everything that was made and may have connections
@@ -130,20 +149,20 @@ _made: list[Place] = []
 
 
 @functools.lru_cache(maxsize=64)
-def _open(where: Path | str, timeout: float | None) -> Place:
-    place = _make(where, timeout)
+def _open(where: Path | str, timeout: float | None, max_size: int | None) -> Place:
+    place = _make(where, timeout, max_size)
     _made.append(place)
     return place
 
 
-def _make(where: Path | str, timeout: float | None) -> Place:
+def _make(where: Path | str, timeout: float | None, max_size: int | None) -> Place:
     if isinstance(where, Path):
         from .buffer_directory import BufferDirectory
 
-        return BufferDirectory(where)
+        return BufferDirectory(where, timeout=timeout, max_size=max_size)
     from .hashserver import HashServer
 
-    return HashServer(where) if timeout is None else HashServer(where, timeout)
+    return HashServer(where, TIMEOUT_SECONDS if timeout is None else timeout, max_size)
 
 
 def _renew_after_fork() -> None:

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ..locks import new_lock
+from .place import WRONG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -39,21 +40,25 @@ class Quarantine:
         self._clock = clock
         #: guards the dict below, which is in the order of time
         self._lock = new_lock()
-        self._since: dict[Hashable, float] = {}
+        self._since: dict[Hashable, tuple[float, str]] = {}
 
-    def add(self, key: Hashable) -> bool:
+    def add(self, key: Hashable, reason: str = WRONG) -> bool:
         """Hold a key from now on; tell whether it is new, so that somebody should be told."""
         with self._lock:
             new = self._since.pop(key, None) is None
-            self._since[key] = self._clock()
+            self._since[key] = self._clock(), reason
             if len(self._since) > ENTRIES:
                 del self._since[next(iter(self._since))]
         return new
 
-    def __contains__(self, key: Hashable) -> bool:
+    def reason(self, key: Hashable) -> str | None:
+        """Return why a key is held, or None if it is not held, or no longer."""
         with self._lock:
-            since = self._since.get(key)
-        return since is not None and self._clock() - since < self._seconds
+            since, reason = self._since.get(key, (None, ""))
+        return reason if since is not None and self._clock() - since < self._seconds else None
+
+    def __contains__(self, key: Hashable) -> bool:
+        return self.reason(key) is not None
 
     def release(self, key: Hashable) -> None:
         """Forget a key: what it stands for has been put right."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from seamless import worker_role
+from seamless import resolution, worker_role
 from seamless.buffer_class import Buffer
 from seamless.caching import buffer_cache
 from seamless.checksum_class import Checksum
@@ -61,7 +61,9 @@ def convert(
     if _stays(content, source, target, info):
         return content
     if isinstance(content, Checksum):
-        return _checksum_of_result(content, content.resolve(), source, target)
+        with resolution.expecting(None if info is None else info.length):
+            buffer = content.resolve()
+        return _checksum_of_result(content, buffer, source, target)
     return _result(content, source, target)
 
 
@@ -74,7 +76,8 @@ async def convert_async(
     if _stays(content, source, target, info):
         return content
     if isinstance(content, Checksum):
-        buffer = await content.resolution()
+        with resolution.expecting(None if info is None else info.length):
+            buffer = await content.resolution()
         return await asyncio.to_thread(_checksum_of_result, content, buffer, source, target)
     return await asyncio.to_thread(_result, content, source, target)
 

@@ -1,0 +1,34 @@
+"""The URL of a buffer server, as people write it and as it goes into a request. Pure."""
+
+from __future__ import annotations
+
+import base64
+from urllib.parse import quote, unquote, urlsplit
+
+__all__ = ["parse_server_url"]
+
+
+def parse_server_url(url: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return the URL in ASCII, without user and password, and the headers that stand for those.
+
+    Raises
+    ------
+    ValueError
+        When there is no `http` or `https`, no host, or no port where one should be.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        host = (parts.hostname or "").encode("idna").decode()
+    except ValueError as error:
+        raise ValueError(f"{url!r} is no URL of a buffer server: {error}") from error
+    if parts.scheme not in {"http", "https"} or not host or any(map(str.isspace, url)):
+        raise ValueError(f"{url!r} is no URL of a buffer server: write http://HOST:PORT")
+    address = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}"
+    if port is not None:
+        address += f":{port}"
+    address += quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
+    if parts.username is None:
+        return address, []
+    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return address, [("Authorization", f"Basic {base64.b64encode(login.encode()).decode()}")]
