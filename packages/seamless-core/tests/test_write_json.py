@@ -14,6 +14,7 @@ import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from python_runs import run_python
 
 from seamless import Buffer
 
@@ -220,3 +221,28 @@ def test_an_array_at_the_end_of_a_long_list_makes_it_a_container() -> None:
 def test_a_long_dict_with_other_keys_is_written_as_python_does() -> None:
     value = dict.fromkeys(range(5000), "x")
     assert written(value) == by_python(value)
+
+
+# -- another orjson ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "dumps",
+    [
+        "lambda *words: dumps(*words).replace(b'e+', b'e')",
+        "lambda value, *words: dumps([] if 1e16 in value else value, *words)",
+        "lambda *_: json_error()",
+    ],
+    ids=["other numbers", "other values", "refusals"],
+)
+def test_an_orjson_that_writes_otherwise_is_not_used(dumps: str) -> None:
+    run_python(
+        "import json, orjson\n"
+        "def json_error(): raise orjson.JSONEncodeError('not today')\n"
+        "dumps = orjson.dumps\n"
+        f"orjson.dumps = {dumps}\n"
+        "from seamless import Buffer\n"
+        "value = [1e16, {'b': 1.5e300, 'a': None}]\n"
+        "expected = json.dumps(value, indent=2, sort_keys=True).encode() + b'\\n'\n"
+        "assert Buffer(value, 'mixed').content == expected\n"
+    )
