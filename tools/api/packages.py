@@ -93,7 +93,7 @@ _CORE = {
     "checksum.buffer_info": "*",
     "checksum.calculate_checksum": "calculate_checksum calculate_dict_checksum "
     "calculate_file_checksum",
-    "checksum.celltypes": "celltypes",
+    "checksum.celltypes": "BufferType CellType TextType celltypes",
     "checksum.conversion": "*",
     "checksum.json_": "json_dumps json_dumps_bytes",
     "checksum.parse_buffer": "parse_buffer parse_buffer_sync",

@@ -6,7 +6,7 @@ import itertools
 import json
 import threading
 import warnings
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import pytest
@@ -16,7 +16,15 @@ from mixed_values import json_values, text
 from threads_at_once import run_at_once
 
 from seamless import Buffer, Checksum, LossyValueWarning
-from seamless.checksum.celltypes import PLAIN_ALIASES, celltypes, codec_of, storage_celltype
+from seamless.checksum.celltypes import (
+    PLAIN_ALIASES,
+    BufferType,
+    CellType,
+    TextType,
+    celltypes,
+    codec_of,
+    storage_celltype,
+)
 from seamless.checksum.json_ import json_dumps_bytes
 
 DIGEST = "ab" * 32
@@ -336,6 +344,13 @@ def test_a_masked_array_as_bytes_has_the_fill_value_where_it_is_masked(axes: Any
     array: Any = np.ma.array([[1, 2], [3, 4]], mask=mask, dtype="<i8", order=axes)
     with pytest.warns(LossyValueWarning, match="the mask of a value of type MaskedArray"):
         assert content(array, "bytes") == array.tobytes() != array.data.tobytes()
+
+
+def test_the_types_for_type_checkers_name_every_cell_type() -> None:
+    assert set(get_args(CellType)) == set(celltypes)
+    assert set(get_args(BufferType)) == {*celltypes, *PLAIN_ALIASES}
+    for celltype in get_args(TextType):
+        assert type(Buffer("1", celltype).get_value(celltype)) is str
 
 
 def test_pointers_are_never_stored_as_bytes() -> None:

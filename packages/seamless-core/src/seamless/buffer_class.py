@@ -7,7 +7,7 @@ run time, so the cache is looked up through the module global at each call.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .caching.buffer_cache import get_buffer_cache
 from .checksum_class import Checksum, checksum_of_digest
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from hashlib import _Hash as Hash
 
+    from numpy.typing import NDArray
+
     from .caching.references import TempRef
+    from .checksum.celltypes import BufferType, CellType, TextType
 
 
 class Buffer:
@@ -67,7 +70,7 @@ class Buffer:
     def __init__(
         self,
         value: Any,
-        celltype: str | None = None,
+        celltype: BufferType | str | None = None,
         *,
         checksum: Checksum | None = None,
         verify: bool = False,
@@ -82,8 +85,10 @@ class Buffer:
             self._content = value if type(value) is bytes else _content_of(value)
         if checksum is not None:
             checksum = Checksum(checksum)
-            if verify:
-                _verify(self._content, checksum)
+            if verify and (found := _sha256()(self._content).hexdigest()) != checksum.hex():
+                from .errors import ChecksumMismatchError
+
+                raise ChecksumMismatchError(checksum.hex(), found)
             self._checksum = checksum
             self.get_checksum()
 
@@ -91,19 +96,14 @@ class Buffer:
     async def from_async(
         cls,
         value: Any,
-        celltype: str,
+        celltype: BufferType | str,
         *,
         use_cache: bool = True,
         checksum: Checksum | None = None,
     ) -> Buffer:
         """Do what the constructor does, in a thread, so that a running loop goes on.
 
-        Parameters
-        ----------
-        value, celltype, checksum
-            As for the constructor.
-        use_cache
-            Accepted for the sake of callers; serialization never answers from a cache.
+        `use_cache` is accepted for the sake of callers; serialization never answers from a cache.
         """
         import asyncio
 
@@ -171,10 +171,7 @@ class Buffer:
         return self._checksum
 
     def get_checksum(self) -> Checksum:
-        """Return the SHA-256 of the content, and register the buffer in the cache.
-
-        Both are done once.
-        """
+        """Return the SHA-256 of the content, and register the buffer in the cache; once."""
         checksum = self._checksum
         if checksum is None:
             checksum = self._checksum = checksum_of_digest(_sha256()(self._content).digest())
@@ -186,10 +183,7 @@ class Buffer:
     def share_content(self, elder: Buffer) -> bool:
         """Give up the own bytes for the equal ones of a buffer that the cache knows already.
 
-        Returns
-        -------
-        bool
-            Whether they are equal; if so, `elder` now lives as long as this buffer.
+        True if they are equal; `elder` then lives as long as this buffer.
         """
         if elder is self or elder._content != self._content:
             return False
@@ -207,11 +201,26 @@ class Buffer:
 
     # -- value ------------------------------------------------------------------------
 
-    def get_value(self, celltype: str) -> Any:
+    @overload
+    def get_value(self, celltype: TextType) -> str: ...
+    @overload
+    def get_value(self, celltype: Literal["int"]) -> int: ...
+    @overload
+    def get_value(self, celltype: Literal["float"]) -> float: ...
+    @overload
+    def get_value(self, celltype: Literal["bool"]) -> bool: ...
+    @overload
+    def get_value(self, celltype: Literal["binary"]) -> NDArray[Any]: ...
+    @overload
+    def get_value(self, celltype: Literal["bytes"]) -> Buffer: ...
+    @overload
+    def get_value(self, celltype: BufferType | str) -> Any: ...
+    def get_value(self, celltype: BufferType | str) -> Any:
         """Read the content as a value of `celltype`.
 
         The value is the caller's own, who may change it; an array read as `binary` is a
-        read-only view of the content. `bytes` gives this very buffer. Bytes inside a `mixed`
+        read-only view of the content, and a NumPy scalar if it has no dimensions. `bytes` gives
+        this very buffer. Bytes inside a `mixed`
         value come back as arrays without dimensions, whose `tobytes()` gives the bytes;
         `item()` would drop NULs at their end, and empty bytes come back as one NUL.
 
@@ -225,15 +234,26 @@ class Buffer:
         self.get_checksum()
         return self if celltype == "bytes" else _reader(celltype)(self._content)
 
-    async def get_value_async(self, celltype: str, *, copy: bool = True) -> Any:
+    @overload
+    async def get_value_async(self, celltype: TextType, *, copy: bool = ...) -> str: ...
+    @overload
+    async def get_value_async(self, celltype: Literal["int"], *, copy: bool = ...) -> int: ...
+    @overload
+    async def get_value_async(self, celltype: Literal["float"], *, copy: bool = ...) -> float: ...
+    @overload
+    async def get_value_async(self, celltype: Literal["bool"], *, copy: bool = ...) -> bool: ...
+    @overload
+    async def get_value_async(
+        self, celltype: Literal["binary"], *, copy: bool = ...
+    ) -> NDArray[Any]: ...
+    @overload
+    async def get_value_async(self, celltype: Literal["bytes"], *, copy: bool = ...) -> Buffer: ...
+    @overload
+    async def get_value_async(self, celltype: BufferType | str, *, copy: bool = ...) -> Any: ...
+    async def get_value_async(self, celltype: BufferType | str, *, copy: bool = True) -> Any:
         """Do what `get_value` does, in a thread, so that a running loop goes on.
 
-        Parameters
-        ----------
-        celltype
-            As for `get_value`.
-        copy
-            Accepted for the sake of callers; parsed values are never shared.
+        `copy` is accepted for the sake of callers; parsed values are never shared.
         """
         import asyncio
 
@@ -242,7 +262,7 @@ class Buffer:
 
     # -- conversion -------------------------------------------------------------------
 
-    def convert(self, source: str, target: str) -> Buffer:
+    def convert(self, source: CellType | str, target: CellType | str) -> Buffer:
         """Return what the buffer, read as one cell type, is as another.
 
         Where the bytes stay, it is this very buffer. `seamless.checksum.conversion` has the
@@ -259,7 +279,7 @@ class Buffer:
 
         return convert(self, source, target)
 
-    async def convert_async(self, source: str, target: str) -> Buffer:
+    async def convert_async(self, source: CellType | str, target: CellType | str) -> Buffer:
         """Do what `convert` does, in a thread, so that a running loop goes on."""
         from .checksum.conversion import convert_async
 
@@ -353,15 +373,6 @@ def _content_of(value: Any) -> bytes:
         f"without a cell type a Buffer is made from bytes or a Buffer, not {type(value).__name__}; "
         "for other values say which cell type, as in Buffer(value, 'mixed')"
     )
-
-
-def _verify(content: bytes, checksum: Checksum) -> None:
-    from .checksum.calculate_checksum import calculate_checksum
-    from .errors import ChecksumMismatchError
-
-    found = calculate_checksum(content)
-    if found != checksum.hex():
-        raise ChecksumMismatchError(checksum.hex(), found)
 
 
 @functools.cache

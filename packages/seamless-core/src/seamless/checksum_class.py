@@ -6,7 +6,7 @@ methods goes through `self`, and the buffer cache is looked up at each call, nev
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 # Here, not where it is used: finalizers call decref when nothing can be imported any more.
 from .caching import buffer_cache
@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from .buffer_class import Buffer
     from .caching.references import TempRef
     from .checksum.buffer_info import BufferInfo
+    from .checksum.celltypes import BufferType, CellType, TextType
 
 DIGEST_SIZE = 32
 SUFFIX = ".CHECKSUM"
@@ -162,8 +165,24 @@ class Checksum:
 
     # -- the buffer it names ----------------------------------------------------------
 
-    def resolve(self, celltype: str | None = None) -> Any:
-        """Return the buffer of this name, or its value as `celltype`.
+    @overload
+    def resolve(self, celltype: None = None) -> Buffer: ...
+    @overload
+    def resolve(self, celltype: TextType) -> str: ...
+    @overload
+    def resolve(self, celltype: Literal["int"]) -> int: ...
+    @overload
+    def resolve(self, celltype: Literal["float"]) -> float: ...
+    @overload
+    def resolve(self, celltype: Literal["bool"]) -> bool: ...
+    @overload
+    def resolve(self, celltype: Literal["binary"]) -> NDArray[Any]: ...
+    @overload
+    def resolve(self, celltype: Literal["bytes"]) -> Buffer: ...
+    @overload
+    def resolve(self, celltype: BufferType | str) -> Any: ...
+    def resolve(self, celltype: BufferType | str | None = None) -> Any:
+        """Return the buffer of this name, or its value as `celltype`, as `Buffer.get_value` does.
 
         Looks in the buffer cache of this process, then at the remote backends. May be
         called from any thread, also inside a running event loop, which it then blocks.
@@ -179,13 +198,45 @@ class Checksum:
 
         return _as_celltype(resolution.find_buffer_sync(self), celltype)
 
-    async def resolution(self, celltype: str | None = None) -> Any:
+    @overload
+    async def resolution(self, celltype: None = None) -> Buffer: ...
+    @overload
+    async def resolution(self, celltype: TextType) -> str: ...
+    @overload
+    async def resolution(self, celltype: Literal["int"]) -> int: ...
+    @overload
+    async def resolution(self, celltype: Literal["float"]) -> float: ...
+    @overload
+    async def resolution(self, celltype: Literal["bool"]) -> bool: ...
+    @overload
+    async def resolution(self, celltype: Literal["binary"]) -> NDArray[Any]: ...
+    @overload
+    async def resolution(self, celltype: Literal["bytes"]) -> Buffer: ...
+    @overload
+    async def resolution(self, celltype: BufferType | str) -> Any: ...
+    async def resolution(self, celltype: BufferType | str | None = None) -> Any:
         """Do what `resolve` does, as a coroutine."""
         from . import resolution
 
         return _as_celltype(await resolution.find_buffer(self), celltype)
 
-    async def fingertip(self, celltype: str | None = None) -> Any:
+    @overload
+    async def fingertip(self, celltype: None = None) -> Buffer: ...
+    @overload
+    async def fingertip(self, celltype: TextType) -> str: ...
+    @overload
+    async def fingertip(self, celltype: Literal["int"]) -> int: ...
+    @overload
+    async def fingertip(self, celltype: Literal["float"]) -> float: ...
+    @overload
+    async def fingertip(self, celltype: Literal["bool"]) -> bool: ...
+    @overload
+    async def fingertip(self, celltype: Literal["binary"]) -> NDArray[Any]: ...
+    @overload
+    async def fingertip(self, celltype: Literal["bytes"]) -> Buffer: ...
+    @overload
+    async def fingertip(self, celltype: BufferType | str) -> Any: ...
+    async def fingertip(self, celltype: BufferType | str | None = None) -> Any:
         """Resolve, or else recompute the buffer from a transformation that produced it.
 
         Raises
@@ -197,7 +248,23 @@ class Checksum:
 
         return await resolution.fingertip(self, celltype)
 
-    def fingertip_sync(self, celltype: str | None = None) -> Any:
+    @overload
+    def fingertip_sync(self, celltype: None = None) -> Buffer: ...
+    @overload
+    def fingertip_sync(self, celltype: TextType) -> str: ...
+    @overload
+    def fingertip_sync(self, celltype: Literal["int"]) -> int: ...
+    @overload
+    def fingertip_sync(self, celltype: Literal["float"]) -> float: ...
+    @overload
+    def fingertip_sync(self, celltype: Literal["bool"]) -> bool: ...
+    @overload
+    def fingertip_sync(self, celltype: Literal["binary"]) -> NDArray[Any]: ...
+    @overload
+    def fingertip_sync(self, celltype: Literal["bytes"]) -> Buffer: ...
+    @overload
+    def fingertip_sync(self, celltype: BufferType | str) -> Any: ...
+    def fingertip_sync(self, celltype: BufferType | str | None = None) -> Any:
         """Do what `fingertip` does, blocking; with or without a running event loop."""
         from . import resolution
 
@@ -217,7 +284,9 @@ class Checksum:
 
     # -- conversion -------------------------------------------------------------------
 
-    def convert(self, source: str, target: str, *, info: BufferInfo | None = None) -> Checksum:
+    def convert(
+        self, source: CellType | str, target: CellType | str, *, info: BufferInfo | None = None
+    ) -> Checksum:
         """Name what the buffer, read as one cell type, is as another.
 
         The buffer is fetched only if it has to be looked at, and its new form, if there is
@@ -244,7 +313,7 @@ class Checksum:
         return convert(self, source, target, info=info)
 
     async def conversion(
-        self, source: str, target: str, *, info: BufferInfo | None = None
+        self, source: CellType | str, target: CellType | str, *, info: BufferInfo | None = None
     ) -> Checksum:
         """Do what `convert` does, as a coroutine."""
         from .checksum.conversion import convert_async

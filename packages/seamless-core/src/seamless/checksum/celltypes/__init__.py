@@ -1,4 +1,4 @@
-"""The 13 cell types, and the table that says which codec writes and reads each.
+"""The 13 cell types, as names and as types, and the table that says which codec writes each.
 
 A codec lives in a module of its own here, loaded at its first use, so that naming a cell
 type costs no NumPy and no YAML. A new cell type is one entry below and one file.
@@ -8,10 +8,19 @@ from __future__ import annotations
 
 import functools
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from .codec import Codec
+
+#: cell types whose values are text
+TextType: TypeAlias = Literal["text", "python", "ipython", "yaml", "str"]
+#: every cell type
+CellType: TypeAlias = Literal[
+    TextType, "binary", "mixed", "plain", "bytes", "int", "float", "bool", "checksum"
+]
+#: every name that a buffer takes as its cell type
+BufferType: TypeAlias = Literal[CellType, "deepcell", "deepfolder", "folder", "module"]
 
 #: cell type -> module here, and the name of the codec in it
 _TABLE = {
