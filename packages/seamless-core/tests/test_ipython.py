@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from python_runs import run_python
 
+from seamless import Buffer, Checksum
 from seamless.util.ipython import execute
 
 needs_ipython = pytest.mark.skipif(
@@ -66,3 +68,15 @@ def test_main_stays_what_it_is() -> None:
     before = sys.modules["__main__"]
     execute("x = 1", {})
     assert sys.modules["__main__"] is before
+
+
+@needs_ipython
+def test_a_checksum_shows_itself_as_one_and_not_as_a_text() -> None:
+    from IPython.lib import pretty
+
+    show: Callable[[object], str] = pretty.pretty  # which has no annotations
+    checksum = Checksum("ab" * 32)
+    shown = f"Checksum({'ab' * 32!r})"
+    assert show(checksum) == shown
+    assert show({"result": [checksum]}) == f"{{'result': [{shown}]}}"
+    assert Buffer([checksum], "text").content == f"['{'ab' * 32}']\n".encode()

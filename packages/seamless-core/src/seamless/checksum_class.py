@@ -64,7 +64,8 @@ class Checksum:
     """The SHA-256 of a buffer's bytes, which is the name of that buffer.
 
     Equal to another `Checksum` of the same digest, and to its hexadecimal text in either
-    case. Always true, hashable, ordered by its digits, picklable and immutable.
+    case. Always true, hashable, ordered by its digits, picklable and immutable. Its repr is
+    that of its text, since text cells store the repr of what is inside a container.
 
     Parameters
     ----------
@@ -102,6 +103,10 @@ class Checksum:
     def __repr__(self) -> str:
         # The quoted digits: text cells store str() of containers, so this is a byte format.
         return repr(self._value.hex())
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Show itself in IPython and notebooks, where a bare repr would pass for a text."""
+        printer.text(f"Checksum({self._value.hex()!r})")
 
     def __hash__(self) -> int:
         return hash(self._value)
