@@ -131,7 +131,7 @@ class Server:
                 self.host = match[2] or match[3]
                 self.port = int(match[4])
                 return
-        raise AssertionError(f"the server did not start: {self.process.communicate()}")
+        raise AssertionError(f"the server did not start: {self.end()}")
 
     @property
     def url(self) -> str:
