@@ -50,7 +50,8 @@ SECTIONS: dict[str, Section] = {
     ),
     "yaml": Section(
         "One YAML 1.2 document of plain data; the value is its text. Checked when it is read. Any "
-        "JSON text is one.",
+        "JSON text is one. Of equal keys the last counts; keys are scalars, no value contains "
+        "itself, and all of it can be said in JSON.",
         "As `text`.",
         '"a: 1\\nb: [x, y]"',
     ),

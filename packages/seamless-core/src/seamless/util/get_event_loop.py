@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-import warnings
+
+from .ignored_warnings import ignored_warnings
 
 __all__ = ["get_event_loop"]
 
@@ -23,12 +23,8 @@ def get_event_loop() -> asyncio.AbstractEventLoop:
 
 def _current_loop() -> asyncio.AbstractEventLoop | None:
     try:
-        if threading.current_thread() is not threading.main_thread():
-            return asyncio.get_event_loop()
-        # Only in the main thread do some versions make a loop here, and warn that they do.
-        # The filters are those of all threads, so they are touched nowhere else.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
+        # some versions make a loop in the main thread, and warn that they do
+        with ignored_warnings(DeprecationWarning, message="There is no current event loop"):
             return asyncio.get_event_loop()
     except RuntimeError:
         return None

@@ -7,19 +7,17 @@ whether it is right, and reading a buffer must not depend on what is installed.
 from __future__ import annotations
 
 import ast
-import contextlib
-import re
 import warnings
 
 from seamless.util.deep_call import NestingError, deep_call
+from seamless.util.ignored_warnings import ignored_warnings
 
 from . import text
 from .checked_texts import CheckedTexts
 from .codec import Codec
 
+#: where the parser's warnings come from, and no other warning of this process
 _FILENAME = "<python cell>"
-#: ignores what the parser warns of in a cell, and no other warning of this process
-_FILTER = ("ignore", None, Warning, re.compile(re.escape(_FILENAME)), 0)
 
 
 def from_bytes(content: bytes) -> str:
@@ -45,24 +43,16 @@ def _check(source: str) -> None:
 
 
 def _parse(source: str) -> None:
-    """Parse Python source; its warnings are neither shown nor, where they are errors, raised.
-
-    Other threads may replace the list of filters at any time, as `warnings.catch_warnings`
-    does. So the filter is added to the list that is in force and taken out of the same list:
-    whichever list they put back, it is as it was.
-    """
+    """Parse Python source; its warnings are neither shown nor, where they are errors, raised."""
     while True:
-        filters: list[object] = warnings.filters  # type: ignore[assignment]
-        filters.insert(0, _FILTER)
-        try:
-            ast.parse(source, _FILENAME)
-            return
-        except SyntaxError:
-            if warnings.filters is filters:
-                raise
-        finally:
-            with contextlib.suppress(ValueError):  # where another thread has emptied the list
-                filters.remove(_FILTER)
+        with ignored_warnings(Warning, module=_FILENAME) as filters:
+            try:
+                ast.parse(source, _FILENAME)
+                return
+            except SyntaxError:
+                if warnings.filters is filters:
+                    raise
+                # else another thread has set the filters aside, and this may be a warning
 
 
 _check_once = CheckedTexts(_check)

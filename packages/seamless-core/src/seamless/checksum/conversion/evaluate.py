@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seamless.checksum.celltypes import celltypes, codec_of
+from seamless.checksum.celltypes.yaml_json import yaml_to_json
 from seamless.errors import ConversionError
 from seamless.util.deep_call import deep_call
 
@@ -17,7 +18,6 @@ from .ipython_to_python import ipython_to_python
 from .matrix import Conversion, classify
 from .published import conversion_reinterpret, conversion_trivial
 from .routes import route
-from .yaml_to_plain import yaml_to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -202,7 +202,7 @@ STEPS: Mapping[Pair, Step] = {
     ("text", "str"): _by_value("text", to_scalar.to_str),
     ("str", "text"): _by_value("str", _to_text),
     ("ipython", "python"): ipython_to_python,
-    ("yaml", "plain"): yaml_to_plain,
+    ("yaml", "plain"): yaml_to_json,
     **{
         # a str buffer is JSON, and may hold a number or truth value without quotes
         (source, target): _by_value("plain" if source == "str" else source, write)

@@ -1,0 +1,228 @@
+"""YAML → JSON: the data of a document. A text is a `yaml` cell where this succeeds.
+
+ruamel.yaml parses the text and converts its scalars; the containers are made here. JSON lacks
+some of what YAML has. Where one way to write it is plain, it is taken:
+
+- a key that is a number, truth value or null becomes its JSON text; of equal keys the last counts,
+- dates become their ISO text, `!!binary` its base64 text,
+- a set becomes a dict with null values, as YAML itself defines it,
+- integers beyond 64 bits become floats, NaN and the infinities null: as JSON is
+  read and written everywhere here.
+
+Refused are keys that are no scalars, a value that contains itself, and documents that blow up
+when their aliases and merge keys are written out.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import functools
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from seamless.checksum.json_ import json_dumps_bytes
+from seamless.util.deep_call import deep_call
+
+from . import plain
+
+if TYPE_CHECKING:
+    from ruamel.yaml.constructor import SafeConstructor
+
+#: a scalar, sequence or mapping of ruamel.yaml, whose classes tell type checkers too little
+Node: TypeAlias = Any
+
+#: Values a document may have when its aliases are written out; more only if it is longer.
+MAX_VALUES = 1_000_000
+
+_TAG = "tag:yaml.org,2002:"
+
+
+def yaml_to_json(content: bytes) -> bytes:
+    """Convert a YAML document to canonical JSON.
+
+    Raises
+    ------
+    ValueError
+        When the text is no YAML, several documents, asks for objects of a program, or has no JSON.
+    """
+    try:
+        value = plain.from_bytes(content)  # JSON is YAML, and most YAML of machines is JSON
+    except ValueError:
+        return _to_json(content.decode())
+    try:
+        return plain.to_bytes(value)
+    except TypeError:  # nested more deeply than JSON is written, but not than it is read
+        return content
+
+
+def _to_json(source: str) -> bytes:
+    try:
+        return plain.to_bytes(deep_call(_read, source))
+    except MemoryError:
+        raise
+    # hostile documents make the parser and the converters raise nearly anything
+    except Exception as error:  # noqa: BLE001
+        raise ValueError(f"no valid YAML: {error}") from None
+
+
+def _read(source: str) -> Any:
+    from ruamel.yaml import YAML
+
+    loader = YAML(typ="safe", pure=True)
+    loader.Constructor = _constructor()
+    loader.composer.warn_double_anchors = False  # YAML allows them: the last one counts
+    return loader.load(source)
+
+
+@functools.cache
+def _constructor() -> type[SafeConstructor]:
+    """Make the class on first use, as importing ruamel.yaml takes long."""
+    from ruamel.yaml.constructor import SafeConstructor
+
+    class Constructor(SafeConstructor):
+        """Makes JSON values."""
+
+        def construct_document(self, node: Node) -> Any:
+            return _Reader(self, node.end_mark.index).value(node)
+
+    return Constructor
+
+
+class _Reader:
+    """Turns the nodes of one document into values of JSON.
+
+    Parameters
+    ----------
+    constructor
+        Converts scalars.
+    length
+        Characters of the document.
+    """
+
+    def __init__(self, constructor: SafeConstructor, length: int) -> None:
+        self._constructor = constructor
+        #: how many values and merged entries may still come
+        self._room = max(MAX_VALUES, length)
+        #: the containers around a value
+        self._open: set[Node] = set()
+        #: values that aliases can stand for, each with the room it takes
+        self._known: dict[Node, tuple[Any, int]] = {}
+        #: the entries of mappings that others merge
+        self._merged: dict[Node, dict[str, Node]] = {}
+
+    def value(self, node: Node) -> Any:
+        """Return the value of a node.
+
+        Raises
+        ------
+        ValueError
+            For a value that JSON can't say.
+        """
+        if node in self._known:
+            result, size = self._known[node]
+            self._take_room(size)
+            return result
+        room = self._room
+        self._take_room(1)
+        if node.id == "scalar":
+            return _json_scalar(self._scalar(node))
+        self._enter(node)
+        result = self._sequence(node) if node.id == "sequence" else self._mapping(node)
+        self._open.remove(node)
+        if node.anchor:
+            self._known[node] = result, room - self._room
+        return result
+
+    def _take_room(self, count: int) -> None:
+        self._room -= count
+        if self._room < 0:
+            raise ValueError("the document is too large with its aliases written out")
+
+    def _enter(self, node: Node) -> None:
+        if node in self._open:
+            raise ValueError("a value of the document contains itself")
+        self._open.add(node)
+
+    def _sequence(self, node: Node) -> Any:
+        tag = node.tag.removeprefix(_TAG)
+        if tag == "seq":
+            return [self.value(item) for item in node.value]
+        if tag not in ("omap", "pairs"):
+            raise ValueError(f"a sequence has the unknown tag {node.tag}")
+        pairs = [_single_pair(item) for item in node.value]
+        entries = [(self._key(key), self.value(value)) for key, value in pairs]
+        return dict(entries) if tag == "omap" else [list(entry) for entry in entries]
+
+    def _mapping(self, node: Node) -> Any:
+        tag = node.tag.removeprefix(_TAG)
+        if tag not in ("map", "set"):
+            raise ValueError(f"a mapping has the unknown tag {node.tag}")
+        values = {key: self.value(value) for key, value in self._entries(node).items()}
+        return values if tag == "map" else dict.fromkeys(values)
+
+    def _entries(self, node: Node) -> dict[str, Node]:
+        """Return the entries of a mapping, with those that it merges and does not have itself."""
+        merged: dict[str, Node] = {}
+        own: dict[str, Node] = {}
+        for key, value in node.value:
+            if key.tag == f"{_TAG}merge":
+                for source in reversed(value.value if value.id == "sequence" else [value]):
+                    merged.update(self._entries_to_merge(source))
+            else:
+                own[self._key(key)] = value
+        return {**merged, **own}
+
+    def _entries_to_merge(self, node: Node) -> dict[str, Node]:
+        if node.id != "mapping":
+            raise ValueError(f"a merge key needs mappings, not a {node.id}")
+        entries = self._merged.get(node)
+        if entries is None:
+            if node in self._open:
+                raise ValueError("a mapping of the document merges itself")
+            self._enter(node)
+            entries = self._merged[node] = self._entries(node)
+            self._open.remove(node)
+        self._take_room(len(entries))
+        return entries
+
+    def _key(self, node: Node) -> str:
+        if node.id != "scalar":
+            raise ValueError("a key of the document is no scalar")
+        key = node.value if node.tag == f"{_TAG}value" else _json_scalar(self._scalar(node))
+        return key if isinstance(key, str) else json_dumps_bytes(key).decode()
+
+    def _scalar(self, node: Node) -> Any:
+        if node.tag == f"{_TAG}float" and "." not in node.value:
+            # which the constructor would warn of in documents of YAML 1.1
+            node.value = node.value.lower().replace("e", ".e")
+        return self._constructor.construct_object(node, deep=True)
+
+
+def _single_pair(node: Node) -> tuple[Node, Node]:
+    if node.id != "mapping" or len(node.value) != 1:
+        raise ValueError("an ordered mapping has an item that is no single entry")
+    pair: tuple[Node, Node] = node.value[0]
+    return pair
+
+
+def _json_scalar(value: Any) -> Any:
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**64 else _as_float(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, str):  # escapes may give the two halves of one character
+        return value.encode("utf-16", "surrogatepass").decode("utf-16")
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, (datetime.date, datetime.datetime)):
+        return value.isoformat()
+    raise ValueError(f"JSON has nothing for {type(value).__name__}")
+
+
+def _as_float(value: int) -> float | None:
+    try:
+        return float(value)
+    except OverflowError:
+        return None
