@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from seamless.checksum.celltypes import yaml_json as yaml_module
 from seamless.checksum.conversion import ConversionError, convert_bytes
-from seamless.checksum.conversion import yaml_to_plain as yaml_module
 from seamless.checksum.serialize import serialize_sync
 
 LEAST, MOST = -(2**63), 2**64 - 1
