@@ -38,6 +38,12 @@ def files_below(folder: Path) -> dict[str, bytes]:
     }
 
 
+def frame_with_window(log: int, content: bytes) -> bytes:
+    """Return a zstd frame of one raw block that asks for a window of 2**log bytes."""
+    header = b"\x28\xb5\x2f\xfd\x00" + bytes([(log - 10) << 3])
+    return header + (1 | len(content) << 3).to_bytes(3, "little") + content
+
+
 def assert_one_error_line(result: subprocess.CompletedProcess[bytes]) -> str:
     """Check for exit status 1 and exactly one `Error:` line; returns its text."""
     text = result.stderr.decode()

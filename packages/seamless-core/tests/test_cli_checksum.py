@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
-from command_runs import assert_one_error_line, command, run_command, sha256
+from command_runs import (
+    assert_one_error_line,
+    command,
+    files_below,
+    frame_with_window,
+    run_command,
+    sha256,
+)
 from python_runs import run_python
 
 import seamless
@@ -65,6 +72,27 @@ def test_truncated_data_are_one_line_of_error(name: str, tmp_path: Path) -> None
     assert name in text
     assert "cut short" in text
     assert result.stdout == b""
+
+
+@pytest.mark.parametrize("many", [1, 600], ids=["one file", "many files"])
+@pytest.mark.parametrize(
+    "name", ["seamless-checksum", "seamless-checksum-file", "seamless-checksum-index"]
+)
+def test_memory_for_decompressing_is_an_option(name: str, many: int, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    for number in range(many):
+        (tmp_path / "d" / f"f{number}.zst").write_bytes(frame_with_window(29, b"content"))
+    path = "d" if name.endswith("index") else "d/f0.zst"
+    assert run_command(name, path, cwd=tmp_path).returncode == 0
+    assert run_command(name, path, "--memory", "512MiB", cwd=tmp_path).returncode == 0
+    before = files_below(tmp_path)
+    text = assert_one_error_line(run_command(name, "--memory=511MiB", path, cwd=tmp_path))
+    assert "f0.zst" in text
+    assert "--memory" in text
+    assert files_below(tmp_path) == before
+    refused = run_command(name, path, "--memory", "much", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert b"512MB" in refused.stderr
 
 
 @pytest.mark.parametrize("name", ["missing", "line\nbreak", "fo\udcfflder", ""])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from command_runs import assert_one_error_line, files_below, run_command, sha256
 from python_runs import run_python
 
 from seamless.cli.hash_files import FEW, SMALL
-from seamless.cli.index_cache import SETTLED
+from seamless.cli.index_cache import SETTLED, _facts
 
 NAME = "seamless-checksum-index"
 #: Hashes the files whose paths are given, so many seconds from now, and tells which it opened.
@@ -139,11 +140,22 @@ def test_a_damaged_cache_is_not_believed(at: float, file: Path, cache: Path) -> 
         )
 
 
-@pytest.mark.parametrize("rest", [b"", b"seamless-checksum-index cache 2\nwhat comes later"])
+@pytest.mark.parametrize("rest", [b"", b"seamless-checksum-index cache 3\nwhat comes later"])
 def test_an_empty_or_later_cache_is_begun_anew(rest: bytes, file: Path, cache: Path) -> None:
     cache.write_bytes(rest)
     assert run(cache, file).read == [str(file)]
     assert run(cache, file).read == []
+
+
+@pytest.mark.parametrize("number", [stat.ST_DEV, stat.ST_INO, stat.ST_SIZE])
+def test_every_fact_counts(number: int, file: Path) -> None:
+    """Where another file system is mounted in the place of one, only the device may differ."""
+    status = file.stat()
+    times = {"st_mtime_ns": status.st_mtime_ns, "st_ctime_ns": status.st_ctime_ns}
+    other = list(status)
+    other[number] += 1
+    same = os.stat_result(list(status), times)
+    assert _facts(same) == _facts(status) != _facts(os.stat_result(other, times))
 
 
 def test_the_command_writes_the_same_with_a_cache_and_without(file: Path, cache: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
-from command_runs import sha256
+from command_runs import frame_with_window, sha256
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +17,7 @@ from seamless.checksum.calculate_checksum import calculate_chunks_checksum
 from seamless.compression_utils import (
     COMPRESSION_SUFFIXES,
     CompressedDataError,
+    WindowTooLargeError,
     decompress_bytes,
     open_chunks,
     strip_compression_suffix,
@@ -205,3 +206,24 @@ def test_damage_is_a_seamless_error_and_an_os_error() -> None:
 )
 def test_one_suffix_is_taken_off(name: str, expected: tuple[str, str | None]) -> None:
     assert strip_compression_suffix(name) == expected
+
+
+@pytest.mark.parametrize("log", [10, 27, 28, 29, 30, 31])
+def test_every_window_that_zstd_can_have_is_read(log: int) -> None:
+    assert decompress_bytes(frame_with_window(log, b"content"), ".zst") == b"content"
+
+
+def test_a_larger_window_is_refused() -> None:
+    with pytest.raises(CompressedDataError, match="too much memory"):
+        decompress_bytes(frame_with_window(32, b"content"), ".zst")
+
+
+@pytest.mark.parametrize(("memory", "allowed"), [(1 << 29, True), ((1 << 29) - 1, False)])
+def test_memory_can_be_limited(memory: int, allowed: bool) -> None:
+    data = io.BytesIO(zstd(b"first") + frame_with_window(29, b"content"))
+    chunks = open_chunks(data, ".zst", memory)  # type: ignore[arg-type]  # as good as a raw file
+    if allowed:
+        assert b"".join(chunks) == b"firstcontent"
+        return
+    with pytest.raises(WindowTooLargeError, match=f"needs {1 << 29} bytes .* than {memory} "):
+        b"".join(chunks)

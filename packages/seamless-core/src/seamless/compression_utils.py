@@ -18,17 +18,31 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMPRESSION_SUFFIXES",
+    "MEMORY",
     "CompressedDataError",
+    "WindowTooLargeError",
     "decompress_bytes",
     "open_chunks",
     "strip_compression_suffix",
 ]
 
 COMPRESSION_SUFFIXES = (".zst", ".gz")
+#: Bytes that a zstd frame may ask to look back (`zstd --long=31`): no decompressor takes more.
+MEMORY = 1 << 31
 
 _FRAME_MAGIC = b"\x28\xb5\x2f\xfd"
 _SKIPPABLE_MAGIC = b"\x2a\x4d\x18"  # after one byte 0x50 to 0x5f
 _RLE_BLOCK = 1  # its size field counts the output; the block itself is one byte
+
+
+class WindowTooLargeError(CompressedDataError):
+    """A zstd frame needs more memory than allowed."""
+
+    def __init__(self, window: int, memory: int) -> None:
+        super().__init__(
+            f"a zstd frame needs {window} bytes of memory to be decompressed, "
+            f"and no more than {memory} are allowed"
+        )
 
 
 def strip_compression_suffix(name: str) -> tuple[str, str | None]:
@@ -54,17 +68,22 @@ def decompress_bytes(data: bytes, suffix: str) -> bytes:
     """
     if suffix not in _READERS:
         raise ValueError(f"unknown compression suffix {suffix!r}: it must be '.gz' or '.zst'")
-    return b"".join(_READERS[suffix](io.BytesIO(data)))
+    return b"".join(_READERS[suffix](io.BytesIO(data), MEMORY))
 
 
-def open_chunks(stream: io.RawIOBase, suffix: str | None) -> Iterator[bytes | memoryview]:
-    """Plain content of an unbuffered file, chunk by chunk; each holds until the next."""
+def open_chunks(
+    stream: io.RawIOBase, suffix: str | None, memory: int = MEMORY
+) -> Iterator[bytes | memoryview]:
+    """Plain content of an unbuffered file, chunk by chunk; each holds until the next.
+
+    A zstd frame may take so many bytes of `memory`.
+    """
     if suffix is None:
         return read_chunks(stream)
-    return _READERS[suffix](io.BufferedReader(stream, CHUNK_SIZE))
+    return _READERS[suffix](io.BufferedReader(stream, CHUNK_SIZE), memory)
 
 
-def _gzip_chunks(stream: io.BufferedIOBase) -> Iterator[bytes]:
+def _gzip_chunks(stream: io.BufferedIOBase, _memory: int) -> Iterator[bytes]:
     """All members, one after the other; only zero padding may follow them."""
     import gzip
     import zlib
@@ -79,16 +98,16 @@ def _gzip_chunks(stream: io.BufferedIOBase) -> Iterator[bytes]:
         raise CompressedDataError(f"gzip data are damaged, or no gzip data: {error}") from error
 
 
-def _zstd_chunks(stream: io.BufferedIOBase) -> Iterator[bytes]:
+def _zstd_chunks(stream: io.BufferedIOBase, memory: int) -> Iterator[bytes]:
     """All frames, one after the other; as ever, bytes that begin no frame end the data."""
     import zstandard
 
-    decompressor = zstandard.ZstdDecompressor()
+    decompressor = zstandard.ZstdDecompressor(max_window_size=MEMORY)
     first = True
     try:
         while magic := stream.read(4):
             if magic == _FRAME_MAGIC:
-                yield from _frame_chunks(stream, decompressor.decompressobj())
+                yield from _frame_chunks(stream, decompressor.decompressobj(), memory)
             elif magic[1:] == _SKIPPABLE_MAGIC and 0x50 <= magic[0] <= 0x5F:
                 _skip(stream, int.from_bytes(_exactly(stream, 4), "little"))
             elif _FRAME_MAGIC.startswith(magic):
@@ -102,13 +121,16 @@ def _zstd_chunks(stream: io.BufferedIOBase) -> Iterator[bytes]:
         raise CompressedDataError(f"zstd data are damaged: {error}") from error
 
 
-def _frame_chunks(stream: io.BufferedIOBase, frame: _Decompressor) -> Iterator[bytes]:
+def _frame_chunks(stream: io.BufferedIOBase, frame: _Decompressor, memory: int) -> Iterator[bytes]:
     """One frame after its magic number (RFC 8878, section 3.1.1): header, blocks, checksum."""
     import zstandard
 
     start = _FRAME_MAGIC + _exactly(stream, 1)
     has_checksum = start[4] & 0b100
     start += _exactly(stream, zstandard.frame_header_size(start) - len(start))
+    window = zstandard.get_frame_parameters(start).window_size
+    if window > memory:
+        raise WindowTooLargeError(window, memory)
     last = 0
     while not last:
         header = _exactly(stream, 3)
@@ -145,8 +167,8 @@ if TYPE_CHECKING:
         def decompress(self, data: bytes, /) -> bytes: ...
 
 
-#: suffix -> reader of a buffered file
-_READERS: dict[str, Callable[[io.BufferedIOBase], Iterator[bytes]]] = {
+#: suffix -> reader of a buffered file, in so much memory
+_READERS: dict[str, Callable[[io.BufferedIOBase, int], Iterator[bytes]]] = {
     ".gz": _gzip_chunks,
     ".zst": _zstd_chunks,
 }

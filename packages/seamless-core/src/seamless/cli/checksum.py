@@ -19,7 +19,7 @@ has the same checksum compressed and plain."""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    path = parse_path(
+    path, memory = parse_path(
         argv,
         prog="seamless-checksum",
         description=_DESCRIPTION,
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def body() -> None:
         with file_progress(path) as advance:
-            checksum = plain_checksum(path, advance)
+            checksum = plain_checksum(path, advance, memory=memory)
         write_line(checksum)
 
     return run(body)

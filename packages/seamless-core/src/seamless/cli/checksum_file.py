@@ -21,7 +21,7 @@ data.txt.gz and data.txt share data.txt.CHECKSUM. An older one is replaced."""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    path = parse_path(
+    path, memory = parse_path(
         argv,
         prog="seamless-checksum-file",
         description=_DESCRIPTION,
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def body() -> None:
         with file_progress(path) as advance:
-            checksum = plain_checksum(path, advance)
+            checksum = plain_checksum(path, advance, memory=memory)
         write_sidecar(checksum_sidecar(path), f"{checksum}\n")
 
     return run(body)

@@ -8,6 +8,7 @@ from seamless.checksum.calculate_checksum import calculate_checksum
 from seamless.cli.command import CommandError, lone_path, make_parser, run
 from seamless.cli.files import checksum_sidecar, list_tree, write_sidecar
 from seamless.cli.hash_files import hash_files
+from seamless.compression_utils import MEMORY
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ The checksum of the index is what Seamless knows the folder by.
 Of the folder "." the two files come to lie inside it, as ..INDEX and ..CHECKSUM;
 the index never contains the two files that the command itself writes.
 
-With --cache FILE, a file is not read again while its inode, its size and its times
+With --cache FILE, a file is not read again while its device, inode, size and times
 are as they were in an earlier run with that FILE. What changed in the minute before
 a run is not remembered by it."""
 _CACHE = "remember checksums in this file, outside of the directory"
@@ -35,7 +36,7 @@ _CACHE = "remember checksums in this file, outside of the directory"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    folder, cache = lone_path(argv), None
+    folder, cache, memory = lone_path(argv), None, MEMORY
     if folder is None:
         parser = make_parser(
             prog="seamless-checksum-index",
@@ -45,11 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         parser.add_argument("--cache", metavar="FILE", help=_CACHE)
         options = parser.parse_args(argv)
-        folder, cache = str(options.directory), options.cache
-    return run(lambda: write_index(folder, cache))
+        folder, cache, memory = str(options.directory), options.cache, options.memory
+    return run(lambda: write_index(folder, cache, memory))
 
 
-def write_index(folder: str, cache: str | None = None) -> None:
+def write_index(folder: str, cache: str | None = None, memory: int = MEMORY) -> None:
     """Write the index of a folder and the checksum of the index.
 
     Parameters
@@ -58,6 +59,8 @@ def write_index(folder: str, cache: str | None = None) -> None:
         The folder; the two files come to lie beside it.
     cache
         A file in which checksums are remembered from run to run, or None.
+    memory
+        Bytes that decompressing a file may take.
     """
     if not os.path.isdir(folder):  # noqa: PTH112 - pathlib would slow every start
         raise CommandError(f"{folder!r} is not a directory")
@@ -70,7 +73,10 @@ def write_index(folder: str, cache: str | None = None) -> None:
     leave_out = {_relative(target, folder) for target in targets}
     remembered = None if cache is None else _open_cache(cache, folder, targets)
     tree = list_tree(folder, leave_out)
-    digests = hash_files(list(tree.values())) if remembered is None else remembered.hash_tree(tree)
+    if remembered is None:
+        digests = hash_files(list(tree.values()), memory=memory)
+    else:
+        digests = remembered.hash_tree(tree, memory)
     content = _index(dict(zip(tree, digests, strict=True)))
     write_sidecar(index_path, content)
     write_sidecar(checksum_path, f"{calculate_checksum(content)}\n")

@@ -6,6 +6,7 @@ import os
 import sys
 
 from seamless import __version__
+from seamless.compression_utils import MEMORY
 from seamless.errors import SeamlessError
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
@@ -17,6 +18,7 @@ FAILED = 1
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 OUTPUT_CLOSED = 141  # 128 + SIGPIPE
 
+_MEMORY = "for decompressing one .zst file, at most; e.g. 128MiB (default: 2GiB, any file)"
 _EPILOG = "Exit status: 0 success, 1 failure (one line on stderr), 2 wrong usage, 130 interrupted."
 
 
@@ -46,19 +48,33 @@ def make_parser(*, name: str, meaning: str, description: str, prog: str) -> argp
         prog=prog, description=description, epilog=_EPILOG, formatter_class=formatter
     )
     parser.add_argument(name, help=meaning)
+    parser.add_argument("--memory", metavar="SIZE", type=_size, default=MEMORY, help=_MEMORY)
     parser.add_argument("--version", action="version", version=f"seamless-core {__version__}")
     return parser
 
 
+def _size(text: str) -> int:
+    """Read the value of an option that is a number of bytes."""
+    from argparse import ArgumentTypeError
+
+    from seamless.caching.byte_size import parse_byte_size
+
+    try:
+        return parse_byte_size(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
 def parse_path(
     argv: Sequence[str] | None, *, name: str, meaning: str, description: str, prog: str
-) -> str:
-    """Parse the command line of a command that takes one path and no options."""
-    path = lone_path(argv)
+) -> tuple[str, int]:
+    """Parse the command line of a command that takes one path; returns it and the memory."""
+    path, memory = lone_path(argv), MEMORY
     if path is None:
         parser = make_parser(name=name, meaning=meaning, description=description, prog=prog)
-        path = str(getattr(parser.parse_args(argv), name))
-    return path
+        options = parser.parse_args(argv)
+        path, memory = str(getattr(options, name)), options.memory
+    return path, memory
 
 
 def run(body: Callable[[], None]) -> int:
@@ -71,6 +87,9 @@ def run(body: Callable[[], None]) -> int:
         return OUTPUT_CLOSED
     except (OSError, SeamlessError) as error:
         write_error(describe(error))
+        return FAILED
+    except MemoryError:
+        write_error("there is not enough memory")
         return FAILED
     return 0
 

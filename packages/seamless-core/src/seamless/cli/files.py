@@ -10,7 +10,9 @@ from seamless.checksum.calculate_checksum import calculate_chunks_checksum
 from seamless.cli.command import CommandError
 from seamless.compression_utils import (
     COMPRESSION_SUFFIXES,
+    MEMORY,
     CompressedDataError,
+    WindowTooLargeError,
     open_chunks,
     strip_compression_suffix,
 )
@@ -41,18 +43,22 @@ def plain_checksum(
     path: str,
     advance: Callable[[int], None] | None = None,
     opened: Callable[[int], None] | None = None,
+    memory: int = MEMORY,
 ) -> str:
     """Hex digest of the content of a file, decompressed if its last suffix says so.
 
     `advance` is called with the number of bytes read: compressed bytes, where they are.
-    `opened` is called with the descriptor before the first is read.
+    `opened` is called with the descriptor before the first is read. Decompressing may take
+    so many bytes of `memory`.
     """
     suffix = strip_compression_suffix(path)[1]
     with io.FileIO(path) if advance is None else _WatchedFile(path, advance) as stream:
         if opened is not None:
             opened(stream.fileno())
         try:
-            return calculate_chunks_checksum(open_chunks(stream, suffix))
+            return calculate_chunks_checksum(open_chunks(stream, suffix, memory))
+        except WindowTooLargeError as error:
+            raise CommandError(f"{path!r}: {error}: give --memory SIZE") from error
         except CompressedDataError as error:
             raise CommandError(f"{path!r}: {error}") from error
 

@@ -16,7 +16,7 @@ from hashlib import sha256
 from seamless.cli.command import CommandError
 from seamless.cli.files import plain_checksum
 from seamless.cli.progress import Progress
-from seamless.compression_utils import COMPRESSION_SUFFIXES
+from seamless.compression_utils import COMPRESSION_SUFFIXES, MEMORY
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:
@@ -51,12 +51,18 @@ class Mark:
         self.no_entry = bytes(self.entry_size)
 
 
+if TYPE_CHECKING:
+    #: what is noted of each file, and the memory that decompressing one may take
+    How = tuple[Mark, int]
+
 #: Nothing is noted.
 NO_MARK = Mark(0, lambda _: b"")
 
 
-def hash_files(paths: Sequence[str], mark: Mark = NO_MARK) -> list[str]:
+def hash_files(paths: Sequence[str], mark: Mark = NO_MARK, memory: int = MEMORY) -> list[str]:
     """Hex digests of the plain content of files, in their order; behind each its mark, in hex.
+
+    Decompressing a file may take so many bytes of `memory`.
 
     Raises
     ------
@@ -65,10 +71,11 @@ def hash_files(paths: Sequence[str], mark: Mark = NO_MARK) -> list[str]:
     CommandError
         Of the first file whose compressed content is damaged.
     """
-    entries = _hash_small_files(paths, mark)
+    how = mark, memory
+    entries = _hash_small_files(paths, how)
     missing = mark.no_entry.hex()
     left = [number for number, entry in enumerate(entries) if entry == missing]
-    large = _hash_large_files([paths[number] for number in left], mark)
+    large = _hash_large_files([paths[number] for number in left], how)
     for number, entry in zip(left, large, strict=True):
         entries[number] = entry
     return entries
@@ -81,7 +88,7 @@ def core_count() -> int:
     return os.cpu_count() or 1
 
 
-def _hash_small_files(paths: Sequence[str], mark: Mark) -> list[str]:
+def _hash_small_files(paths: Sequence[str], how: How) -> list[str]:
     """Entries of the small files; none for what is large, or failed and has to fail again.
 
     Each process takes share after share, and writes into the slots of one shared memory. So
@@ -91,21 +98,22 @@ def _hash_small_files(paths: Sequence[str], mark: Mark) -> list[str]:
     """
     if not paths:
         return []
+    entry_size = how[0].entry_size
     processes = core_count() if len(paths) >= FEW else 1
-    with mmap.mmap(-1, len(paths) * mark.entry_size) as slots, _shares(len(paths)) as take:
+    with mmap.mmap(-1, len(paths) * entry_size) as slots, _shares(len(paths)) as take:
         children: list[int] = []
         try:
             for _ in range(1, processes):
-                _add_child(children, lambda: _fill_slots(paths, slots, mark, take))
+                _add_child(children, lambda: _fill_slots(paths, slots, how, take))
             with Progress(len(paths), " files") as advance:
-                _fill_slots(paths, slots, mark, take, advance)
+                _fill_slots(paths, slots, how, take, advance)
                 while children:
                     os.waitpid(children[-1], 0)
                     children.pop()
         finally:
             _stop(children)
         text = slots.read().hex()
-    width = 2 * mark.entry_size
+    width = 2 * entry_size
     return [text[start : start + width] for start in range(0, len(text), width)]
 
 
@@ -171,26 +179,27 @@ def _stop(children: Sequence[int]) -> None:
 def _fill_slots(
     paths: Sequence[str],
     slots: mmap.mmap,
-    mark: Mark,
+    how: How,
     take: Callable[[], range],
     advance: Callable[[int], None] | None = None,
 ) -> None:
     """Hash the small files of share after share, until there is none left."""
+    mark, memory = how
     while share := take():
         first, end = share.start, share.stop
-        entries = b"".join([_small_entry(path, mark) for path in paths[first:end]])
+        entries = b"".join([_small_entry(path, mark, memory) for path in paths[first:end]])
         slots[first * mark.entry_size : end * mark.entry_size] = entries
         if advance is not None:
             advance(len(share))
 
 
-def _small_entry(path: str, mark: Mark) -> bytes:
+def _small_entry(path: str, mark: Mark, memory: int) -> bytes:
     """Digest and mark of a small file; no entry if it is large or can't be read."""
     try:
         if path.endswith(COMPRESSION_SUFFIXES):
             if os.path.getsize(path) > SMALL:  # noqa: PTH202 - pathlib would slow every start
                 return mark.no_entry
-            return bytes.fromhex(_entry(path, mark))
+            return bytes.fromhex(_entry(path, (mark, memory)))
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             noted = mark.of(descriptor)
@@ -205,25 +214,28 @@ def _small_entry(path: str, mark: Mark) -> bytes:
         return mark.no_entry  # the second pass meets the same failure, where it can be reported
 
 
-def _entry(path: str, mark: Mark, advance: Callable[[int], None] | None = None) -> str:
+def _entry(path: str, how: How, advance: Callable[[int], None] | None = None) -> str:
     """Digest and mark of any file, in hex."""
+    mark, memory = how
     noted: list[bytes] = []
-    digest = plain_checksum(path, advance, lambda descriptor: noted.append(mark.of(descriptor)))
+    digest = plain_checksum(
+        path, advance, lambda descriptor: noted.append(mark.of(descriptor)), memory
+    )
     return digest + noted[0].hex()
 
 
-def _hash_large_files(paths: Sequence[str], mark: Mark) -> list[str]:
+def _hash_large_files(paths: Sequence[str], how: How) -> list[str]:
     sizes = [os.path.getsize(path) for path in paths]  # noqa: PTH202 - as above
     with Progress(sum(sizes), "B") as advance:
         if len(paths) < 2 or core_count() < 2 or sum(sizes) < LITTLE:
-            return [_entry(path, mark, advance) for path in paths]
-        return _hash_in_threads(paths, sizes, mark, advance)
+            return [_entry(path, how, advance) for path in paths]
+        return _hash_in_threads(paths, sizes, how, advance)
 
 
 def _hash_in_threads(
     paths: Sequence[str],
     sizes: Sequence[int],
-    mark: Mark,
+    how: How,
     advance: Callable[[int], None] | None,
 ) -> list[str]:
     """Entries in the order of the files; the largest are begun first, so that none is late."""
@@ -240,7 +252,7 @@ def _hash_in_threads(
     order = sorted(range(len(paths)), key=lambda number: -sizes[number])
     pool = ThreadPoolExecutor(core_count())
     try:
-        futures = {n: pool.submit(_entry, paths[n], mark, advance_or_stop) for n in order}
+        futures = {n: pool.submit(_entry, paths[n], how, advance_or_stop) for n in order}
         return [futures[number].result() for number in range(len(paths))]
     finally:
         # after a failure or Ctrl-C, even one among the submissions, nobody reads to the end

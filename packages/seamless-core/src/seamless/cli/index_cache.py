@@ -1,11 +1,11 @@
 """What an earlier run of `seamless-checksum-index` has learnt, for files that are still the same.
 
-A file is taken for the same while its inode, size, time of modification and time of change of
-the inode are. The last of them nobody can set back, so it tells a file that was overwritten and
-given its old date. But a clock has ticks, and a file that is written twice within one of them,
-before and after it was hashed, would look the same: what has changed shortly before a run is
-therefore not remembered by it. That minute is also longer than the kernel lets a program write
-into a file that it has mapped to memory before the times tell of it (half a minute). What is
+A file is taken for the same while its device, inode, size, time of modification and time of
+change of the inode are. The last of them nobody can set back, so it tells a file that was
+overwritten and given its old date. But a clock has ticks, and a file that is written twice within
+one of them, before and after it was hashed, would look the same: what has changed shortly before a
+run is therefore not remembered by it. That minute is also longer than the kernel lets a program
+write into a file that it has mapped to memory before the times tell of it (half a minute). What is
 remembered was asked of the open file before it was read: whatever comes to lie under its name
 meanwhile, or is written into it, shows in other facts the next time.
 """
@@ -20,7 +20,7 @@ from hashlib import sha256
 
 from seamless.cli.command import CommandError
 from seamless.cli.hash_files import Mark, hash_files
-from seamless.compression_utils import strip_compression_suffix
+from seamless.compression_utils import MEMORY, strip_compression_suffix
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ __all__ = ["SETTLED", "IndexCache"]
 SETTLED = 60 * 10**9
 
 _FAMILY = b"seamless-checksum-index cache "
-_HEAD = _FAMILY + b"1\n"
+_HEAD = _FAMILY + b"2\n"
 _COUNT = struct.Struct("<Q")
-_FACTS = struct.Struct("<Qqqq")
+_FACTS = struct.Struct("<QQqqq")
 _ENTRY = struct.Struct(f"<{_FACTS.size}s32s")
 _DIGEST_SIZE = 32
 
@@ -65,7 +65,7 @@ class IndexCache:
         self._known = _read(path)
         self._found = self._known
 
-    def hash_tree(self, tree: Mapping[str, str]) -> list[str]:
+    def hash_tree(self, tree: Mapping[str, str], memory: int = MEMORY) -> list[str]:
         """Hex digests of the files of a tree of name → path, as `hash_files` gives them."""
         latest = self._clock() - SETTLED
         keys = [_key(name, path) for name, path in tree.items()]
@@ -78,7 +78,8 @@ class IndexCache:
         unknown = {
             key: path for key, path in zip(keys, tree.values(), strict=True) if key not in entries
         }
-        for key, text in zip(unknown, hash_files(list(unknown.values()), MARK), strict=True):
+        texts = hash_files(list(unknown.values()), MARK, memory)
+        for key, text in zip(unknown, texts, strict=True):
             content = bytes.fromhex(text)
             entries[key] = content[_DIGEST_SIZE:], content[:_DIGEST_SIZE]
         self._found = {key: entry for key, entry in entries.items() if _changed(entry[0]) < latest}
@@ -104,12 +105,13 @@ def _key(name: str, path: str) -> str:
 def _facts(status: os.stat_result) -> bytes:
     """Pack what tells a file from its other states."""
     times = status.st_mtime_ns, status.st_ctime_ns
-    return _FACTS.pack(status.st_ino, status.st_size, *times)
+    # another file system may be mounted in the place of one, and numbers its inodes alike
+    return _FACTS.pack(status.st_dev, status.st_ino, status.st_size, *times)
 
 
 def _changed(facts: bytes) -> int:
     """When the file was changed last, as far as it says."""
-    _inode, _size, written, changed = _FACTS.unpack(facts)
+    *_, written, changed = _FACTS.unpack(facts)
     return max(int(written), int(changed))
 
 
