@@ -22,6 +22,7 @@ from seamless_database.errors import (
     FileError,
     ReadOnlyError,
     RequestError,
+    UnavailableError,
 )
 from seamless_database.later import Later
 from seamless_database.protocol import from_python
@@ -212,6 +213,28 @@ def test_a_locked_read_is_a_locked_error(filled: Path) -> None:
             with pytest.raises(DatabaseLockedError):
                 database.get(GET)
         assert database.get(GET) == checksum(2)
+
+
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_damaged_table_is_no_miss(filled: Path, writable: bool) -> None:
+    with closing(sqlite3.connect(filled)) as raw:
+        ((page,),) = raw.execute("SELECT rootpage FROM sqlite_master WHERE name='transformation'")
+        ((size,),) = raw.execute("PRAGMA page_size")
+    with open(filled, "r+b") as opened:
+        opened.seek((page - 1) * size)
+        opened.write(b"\xff" * size)
+    with (
+        Database(filled, writable=writable) as database,
+        pytest.raises(UnavailableError, match="could not be read"),
+    ):
+        database.get(GET)
+
+
+def test_without_its_table_a_row_is_a_miss_until_somebody_writes(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as raw:
+        raw.execute("CREATE TABLE something_else (x)")
+    with Database(file) as database:
+        assert database.get(GET) is None
 
 
 def test_a_writer_that_died_leaves_nothing_half(file: Path) -> None:
