@@ -214,6 +214,30 @@ def test_a_damaged_copy_is_not_acknowledged(served: Serve) -> None:
         client.write(NAME, CONTENT)
 
 
+@pytest.mark.parametrize("page", [b"<html>Welcome!</html>", b"", b'{"status": "ok"}'])
+def test_a_page_of_another_web_server_acknowledges_nothing(served: Serve, page: bytes) -> None:
+    client, script = served(*[answering(page)] * 4)
+    with pytest.raises(BufferServerError, match="or is no hashserver"):
+        client.write(NAME, CONTENT)
+    assert methods(script) == ["PUT", "GET"] * 2
+
+
+def test_no_message_shows_the_password_of_the_url(served: Serve) -> None:
+    _, script = served(*[answering(b"no", "403 Forbidden")] * 2)
+    client = HashServer(script.url.replace("://", "://user:s3cret@"))
+    assert client.name == client.url == script.url
+    with pytest.raises(BufferServerError) as failure:
+        client.write(NAME, CONTENT)
+    client.close()
+    assert b"Authorization: Basic" in script.requests[0]
+    assert "s3cret" not in f"{failure.value} {failure.value!r} {client.locate(NAME)}"
+    for wrong in ("http://user:s3cret/x@host", "user:s3cret@host", "ftp://user:s3cret@host"):
+        with pytest.raises(ValueError, match="is no URL of a buffer server") as refused:
+            HashServer(wrong)
+        assert "s3cret" not in str(refused.value)
+        assert refused.value.__suppress_context__ or refused.value.__context__ is None
+
+
 def test_an_upload_of_somebody_else_is_waited_for_and_then_made_good(served: Serve) -> None:
     client, script = served(UNDER_WAY, NOT_FOUND, STORED)
     client.write(NAME, CONTENT)

@@ -23,7 +23,7 @@ from .deadline import Deadline
 from .place import FOUND, NO, TIMEOUT, TIMEOUT_SECONDS, TOO_LARGE, WRONG, Answer
 from .quarantine import Quarantine
 from .receiving import TooLargeError, default_max_size, expanded, received
-from .server_url import parse_server_url
+from .server_url import parse_server_url, without_password
 from .shared_client import SharedClient
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ class HashServer:
     def __init__(
         self, url: str, timeout: float = TIMEOUT_SECONDS, max_size: int | None = None
     ) -> None:
-        self.name = self.url = url.rstrip("/")
+        self.name = self.url = without_password(url)
         self.cost_profile = "local_hashserver"
-        self._address, self._headers = parse_server_url(self.url)
+        self._address, self._headers = parse_server_url(url.rstrip("/"))
         self._timeout = timeout
         self._max_size = default_max_size() if max_size is None else max_size
         self._quarantine = Quarantine()
@@ -187,17 +187,18 @@ class HashServer:
             return
         # twice: 202 says that somebody else is sending it, who may break off
         if not any(self._upload(deadline, checksum, content) for _ in range(2)):
-            raise BufferServerError(self.url, f"it keeps something else under {checksum}")
+            raise BufferServerError(
+                self.url, f"it keeps something else under {checksum}, or is no hashserver"
+            )
         self._quarantine.release(checksum)
 
     def _upload(self, deadline: Deadline, checksum: Checksum, content: bytes) -> bool:
-        def put() -> int:
+        def put() -> bool:
             with self._request(deadline, "PUT", f"/{checksum}", content=content) as response:
                 self._expect(response.status, 200, 201, 202)
-                self._small_body(response)
-                return response.status
+                return (response.status, self._small_body(response)) == (200, b"OK")
 
-        return self._retried(deadline, put) == 200 or self._holds(deadline, checksum, len(content))
+        return self._retried(deadline, put) or self._holds(deadline, checksum, len(content))
 
     def _holds(self, deadline: Deadline, checksum: Checksum, length: int) -> bool:
         """Read a buffer back: the server says to have what it has never looked at."""

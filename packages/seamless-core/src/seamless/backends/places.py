@@ -74,8 +74,10 @@ def writers() -> list[Place]:
 
 def neighbouring(urls: Iterable[str]) -> list[Place]:
     """Return the servers with these URLs, without those that are read here anyway."""
+    from .server_url import without_password
+
     own = {place.name for place in readers()}
-    return _opened(url for url in dict.fromkeys(urls) if url.rstrip("/") not in own)
+    return _opened(url for url in dict.fromkeys(urls) if without_password(url) not in own)
 
 
 def close() -> None:

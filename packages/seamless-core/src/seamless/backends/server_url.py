@@ -5,7 +5,14 @@ from __future__ import annotations
 import base64
 from urllib.parse import quote, unquote, urlsplit
 
-__all__ = ["parse_server_url"]
+__all__ = ["parse_server_url", "without_password"]
+
+
+def without_password(url: str) -> str:
+    """Return the URL as messages show it: without user, password and final slash."""
+    scheme, separator, rest = url.rstrip("/").partition("://")
+    authority, slash, path = rest.partition("/")
+    return scheme + separator + authority.rpartition("@")[2] + slash + path
 
 
 def parse_server_url(url: str) -> tuple[str, list[tuple[str, str]]]:
@@ -14,16 +21,19 @@ def parse_server_url(url: str) -> tuple[str, list[tuple[str, str]]]:
     Raises
     ------
     ValueError
-        When there is no `http` or `https`, no host, or no port where one should be.
+        When there is no `http` or `https`, no host, or no port where one should be. The message
+        does not show what may be a password.
     """
+    shown = url if "@" not in url else f"...@{url.rpartition('@')[2]}"
     try:
         parts = urlsplit(url)
         port = parts.port
         host = (parts.hostname or "").encode("idna").decode()
     except ValueError as error:
-        raise ValueError(f"{url!r} is no URL of a buffer server: {error}") from error
+        reason = f": {error}" if shown == url else ""  # which may cite a part of the password
+        raise ValueError(f"{shown!r} is no URL of a buffer server{reason}") from None
     if parts.scheme not in {"http", "https"} or not host or any(map(str.isspace, url)):
-        raise ValueError(f"{url!r} is no URL of a buffer server: write http://HOST:PORT")
+        raise ValueError(f"{shown!r} is no URL of a buffer server: write http://HOST:PORT")
     address = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}"
     if port is not None:
         address += f":{port}"
