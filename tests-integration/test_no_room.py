@@ -83,7 +83,9 @@ def test_a_full_disk_loses_nothing_and_stops_no_reads(
             time.sleep(0.01)
         acknowledged = before.stop()
         disk.fill(server)
-        large = record(checksum(1), checksum(2), x="x" * 500_000)
+        # neither the WAL nor the file has room for it, even if the WAL begins anew
+        largest = max(entry.stat().st_size for entry in disk.folder.glob("seamless.db*"))
+        large = record(checksum(1), checksum(2), x="x" * largest)
         refused = server.put("metadata", checksum=checksum(1), result=checksum(2), value=large)
         assert refused.status == 503
         assert refused.text.startswith("ERROR: the database could not be written")
@@ -120,6 +122,29 @@ def test_a_server_can_be_ended_while_the_disk_is_full(disk: SmallDisk) -> None:
     with Server(file) as server:
         assert server.stop() == (0, "")
     assert missing(file, acknowledged) == []
+
+
+@pytest.mark.crash
+def test_a_full_disk_takes_what_needs_no_more_room(disk: SmallDisk) -> None:
+    file = disk.folder / "seamless.db"
+    keys = [checksum(number) for number in range(20)]
+
+    def put(length: int) -> list[int]:
+        return [
+            server.put("buffer_info", checksum=key, value={"length": length}).status for key in keys
+        ]
+
+    with Server(file) as server:
+        assert set(put(100)) == {200}
+        server.stop()
+    with Server(file) as server:
+        assert set(put(200)) == {200}
+        disk.fill(server)
+        # the WAL cannot grow, but what is in it has room in the file
+        for length in range(300, 305):
+            assert set(put(length)) == {200}
+        assert server.get("buffer_info", checksum=keys[0]).json() == {"length": 304}
+        assert server.stop() == (0, "")
 
 
 @pytest.mark.crash

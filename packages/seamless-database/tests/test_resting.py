@@ -13,6 +13,7 @@ from database_samples import checksum
 from database_server import Server
 
 from seamless_database import Database
+from seamless_database.identity import Identity
 from seamless_database.readers import Readers
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def test_what_changes_while_it_is_read_is_read_again(
     # as if nothing could be written here, until something is
     monkeypatch.setattr("seamless_database.readers.Readers._open", resting_reader)
     asked: list[int] = []
-    readers = Readers(copied, may_rest=True)
+    readers = Readers(copied, Identity(copied), may_rest=True)
 
     def work(connection: Connection) -> object:
         asked.append(1)

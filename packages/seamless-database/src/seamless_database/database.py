@@ -29,6 +29,7 @@ from seamless_database.errors import (
     UnavailableError,
 )
 from seamless_database.filesystem import is_network
+from seamless_database.identity import Identity, IdentityWatch
 from seamless_database.later import Later
 from seamless_database.ownership import Ownership
 from seamless_database.protocol import from_python
@@ -108,9 +109,14 @@ class Database:
         self._closed = False
         #: what is to be undone in the end, last things first
         self._ending = ExitStack()
-        self._readers = Readers(self._file, may_rest=not writable)
-        self._quick_readers = Readers(self._file, may_rest=not writable, longest=LONG_ROW)
+        self._identity = Identity(self._file)
+        may_rest = not writable
+        self._readers = Readers(self._file, self._identity, may_rest=may_rest)
+        self._quick_readers = Readers(
+            self._file, self._identity, may_rest=may_rest, longest=LONG_ROW
+        )
         self._writer: Writer | None = None
+        self._watch: IdentityWatch | None = None
         self._comparisons = Comparisons(self._decide)
         with ExitStack() as started:
             started.callback(self._close_readers)
@@ -210,8 +216,8 @@ class Database:
 
     @property
     def trouble(self) -> str | None:
-        """A file that others lock, or a disk that is full, keeps nobody from asking again."""
-        return None
+        """Why nothing can be answered; a lock of others or a full disk may be over soon."""
+        return self._identity.trouble
 
     def sizes(self) -> dict[str, int]:
         """Bytes of the file, and of the journal of WAL mode while there is one."""
@@ -228,7 +234,11 @@ class Database:
         if self._closed:
             return
         self._closed = True
+        if self._watch is not None:
+            self._watch.close()
         if self._writer is not None:
+            if self._identity.trouble is not None:
+                self._let_writer_check()
             self._writer.close()
         self._pool.shutdown()
         # a connection that reads would keep the file in WAL mode
@@ -283,6 +293,7 @@ class Database:
             if not self.writable:
                 self._readers.read(lambda c: schema.inspect(c, self.path), self._lock_wait)
                 self.journal_mode = str(self._readers.read(_journal_mode, self._lock_wait))
+                self._note_identity()
                 return
             if self.on_network:
                 if self._turns is not None:
@@ -294,13 +305,29 @@ class Database:
             patiently(lambda: schema.inspect(connection, self.path), self._lock_wait)
             self._make_ready(connection)
             self.journal_mode = _journal_mode(connection)
+            self._note_identity()
         except (sqlite3.Error, UnavailableError, OSError) as error:
             if isinstance(error, StartError):
                 raise
             raise FileError(self.path, str(error)) from error
         if self.journal_mode == "wal" and self._turns is None:
             started.callback(self._leave_wal_mode, connection)
-        self._writer = Writer(SQLiteTransactions(connection, self._lock_wait, self._turns))
+        transactions = SQLiteTransactions(connection, self._lock_wait, self._turns, self._identity)
+        self._writer = Writer(transactions)
+        self._watch = IdentityWatch(self._identity, self._let_writer_check)
+
+    def _note_identity(self) -> None:
+        """Take the file that is open for the one that is served from now on."""
+        with_journal = self.writable and self.journal_mode == "wal"
+        mark = self._identity.note(with_journal=with_journal)
+        if self._turns is not None and not self._turns.agree(mark):
+            reason = "it was replaced while other processes of this server have it open"
+            raise FileError(self.path, f"{reason}; restart the server")
+
+    def _let_writer_check(self) -> None:
+        """Let the writer come upon a file that was replaced, though it has nothing to write."""
+        with suppress(UnavailableError):
+            self.submit(lambda _connection: None)
 
     def _check_path(self) -> None:
         """Say what is wrong with a path in clearer words than SQLite's."""
@@ -326,8 +353,10 @@ class Database:
         level = _SYNCHRONOUS[self._durability, row == ("wal",)]
         connection.command(f"PRAGMA synchronous={level}")
 
-    @staticmethod
-    def _leave_wal_mode(connection: Connection) -> None:
+    def _leave_wal_mode(self, connection: Connection) -> None:
+        if self._identity.trouble is not None:
+            # the WAL may be in use by now, for another file of that name
+            return
         try:
             # so that the file is complete even if it has to stay in WAL mode
             connection.command("PRAGMA wal_checkpoint(TRUNCATE)")

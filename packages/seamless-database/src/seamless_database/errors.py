@@ -12,6 +12,7 @@
     ├── ConflictError (ValueError)           409  the write contradicts what is stored
     ├── UnavailableError (OSError)           503  it could not be done now; asking again may help
     │   ├── DatabaseLockedError (TimeoutError)    another process holds the file's lock
+    │   ├── FileReplacedError                     the database file was replaced while it was open
     │   └── DatabaseClosedError                   the database is being closed
     ├── StartError (OSError)                      the server cannot start
     │   ├── FileError                             the database file cannot be used
@@ -121,6 +122,17 @@ class DatabaseClosedError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__("the database is shutting down; try again later")
+
+
+class FileReplacedError(UnavailableError):
+    """A file of the database was replaced or removed while it was open; `path` is the file."""
+
+    def __init__(self, path: object) -> None:
+        super().__init__(
+            f"the file {path} was replaced or removed while the database was open, so that is "
+            "neither read nor written any more; put the file back, or restart the server"
+        )
+        self.path = path
 
 
 class StartError(DatabaseError, OSError):

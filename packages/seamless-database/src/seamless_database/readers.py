@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from seamless_database.connection import Way
+    from seamless_database.identity import Identity
 
 T = TypeVar("T")
 
@@ -54,12 +55,17 @@ class Readers:
         the file, in absolute terms
     may_rest
         whether the file may turn out to be at rest on a medium that can not be written
+    identity
+        tells whether the file is still the one that was opened first
     longest
         bytes of a row, above which reading it is an `sqlite3.DataError`
     """
 
-    def __init__(self, path: Path, *, may_rest: bool, longest: int | None = None) -> None:
+    def __init__(
+        self, path: Path, identity: Identity, *, may_rest: bool, longest: int | None = None
+    ) -> None:
         self._path = path
+        self._identity = identity
         self._longest = longest
         self._may_rest = may_rest
         # both ends of a deque are safe from any thread
@@ -68,6 +74,7 @@ class Readers:
 
     def read(self, work: Callable[[Connection], T], wait: float) -> T:
         """Call `work` with a connection, again while the file is locked, for `wait` seconds."""
+        self._identity.check_lately()
         for _ in range(ATTEMPTS):
             reader = self._take()
             try:
@@ -117,7 +124,14 @@ class Readers:
         return _Reader(connection)
 
     def _connect(self, way: Way) -> Connection:
-        return Connection.open(self._path, way, longest=self._longest)
+        connection = Connection.open(self._path, way, longest=self._longest)
+        try:
+            # this may be another file of that name
+            self._identity.check()
+        except UnavailableError:
+            connection.close()
+            raise
+        return connection
 
     def _holds(self, reader: _Reader) -> bool:
         return reader.rest is None or resting.still(self._path, reader.rest)

@@ -13,11 +13,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from seamless_database.connection import Connection, patiently
-from seamless_database.errors import DatabaseLockedError, UnavailableError
+from seamless_database.errors import (
+    DatabaseLockedError,
+    FileReplacedError,
+    UnavailableError,
+)
 
 if TYPE_CHECKING:
+    from seamless_database.identity import Identity
     from seamless_database.turns import Turns
 
+#: attempts to empty the WAL while others read from it, and seconds between two
+CHECKPOINTS, CHECKPOINT_PAUSE = 20, 0.05
 #: what is to be done inside a transaction
 Work = Callable[[Connection], None]
 
@@ -45,6 +52,10 @@ class Transactions(Protocol):
         """Undo it, if there is one; never raises."""
         ...
 
+    def made_room(self, error: Exception) -> bool:
+        """Free room on a full disk; tells whether a lost transaction is worth another attempt."""
+        ...
+
 
 class SQLiteTransactions:
     """Transactions on one SQLite connection.
@@ -57,17 +68,27 @@ class SQLiteTransactions:
         how many seconds to wait while another process holds the lock of the file
     turns
         what the processes of one server queue up with, if it has several
+    identity
+        tells whether the file is still the one that the connection has open
     """
 
     def __init__(
-        self, connection: Connection, lock_wait: float, turns: Turns | None = None
+        self,
+        connection: Connection,
+        lock_wait: float,
+        turns: Turns | None = None,
+        identity: Identity | None = None,
     ) -> None:
         self._connection = connection
         self._lock_wait = lock_wait
         self._turns = turns
+        self._identity = identity
+        self._is_emptied = False
 
     def begin(self) -> None:
         """Get the lock of the file."""
+        if self._identity is not None:
+            self._check_file(self._identity)
         if self._turns is None:
             self._command("BEGIN IMMEDIATE", self._lock_wait)
             return
@@ -102,6 +123,9 @@ class SQLiteTransactions:
         """Write it down, synced if the connection is told to."""
         self._command("COMMIT", self._lock_wait)
         self._end_turn()
+        if self._identity is not None:
+            # it may have been replaced meanwhile, and what is in the former file is lost to others
+            self._check_file(self._identity)
 
     def rollback(self) -> None:
         """Undo what is open."""
@@ -112,6 +136,40 @@ class SQLiteTransactions:
             return
         finally:
             self._end_turn()
+
+    def _check_file(self, identity: Identity) -> None:
+        try:
+            identity.check_file()
+        except FileReplacedError:
+            if not self._is_emptied:
+                # A file that was moved away is complete then, and SQLite cannot take the WAL for
+                # that of another file. Later, another server may have it in use for that one.
+                self._is_emptied = True
+                self._checkpoint("TRUNCATE")
+            raise
+        self._is_emptied = False
+
+    def made_room(self, error: Exception) -> bool:
+        """Move what is in the WAL into the file, after which the WAL begins anew in its room."""
+        cause = error.__cause__ if isinstance(error, UnavailableError) else error
+        # a limit on the space of one user is an input/output error to SQLite
+        is_full = isinstance(cause, sqlite3.OperationalError) and any(
+            words in str(cause) for words in ("disk is full", "disk I/O error")
+        )
+        return is_full and self._checkpoint("RESTART")
+
+    def _checkpoint(self, mode: str) -> bool:
+        """Move what is in the WAL into the file that we have open; tells whether all of it is."""
+        for _ in range(CHECKPOINTS):
+            try:
+                row = self._connection.command(f"PRAGMA wal_checkpoint({mode})")
+            except sqlite3.Error:
+                return False
+            if row is not None and row[0] == 0:
+                return True
+            # a read is going on
+            time.sleep(CHECKPOINT_PAUSE)
+        return False
 
     def _end_turn(self) -> None:
         if self._turns is not None:

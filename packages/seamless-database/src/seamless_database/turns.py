@@ -21,8 +21,9 @@ import tempfile
 import threading
 from typing import IO
 
-#: the bytes of the file that stand for being the next, and for being the one who writes
-_NEXT, _WRITES = 0, 1
+#: the bytes of the file that stand for being the next, for being the one who writes, and for
+#: writing into the file itself
+_NEXT, _WRITES, _AGREES = 0, 1, 2
 
 
 class Turns:
@@ -62,6 +63,17 @@ class Turns:
         if self._has_turn:
             self._has_turn = False
             self._unlock(_WRITES)
+
+    def agree(self, mark: bytes) -> bool:
+        """Tell whether a mark is the one that the first of the processes has brought."""
+        fcntl.lockf(self._file, fcntl.LOCK_EX, 1, _AGREES)
+        try:
+            agreed = os.pread(self._file.fileno(), len(mark), 0)
+            if not agreed:
+                os.pwrite(self._file.fileno(), mark, 0)
+            return agreed in (b"", mark)
+        finally:
+            self._unlock(_AGREES)
 
     def close(self) -> None:
         """Let go of the file, once nobody takes turns any more."""

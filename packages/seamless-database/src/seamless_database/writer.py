@@ -96,10 +96,10 @@ class Writer:
             if job is None:
                 return
             batch = [job]
-            try:
-                self._transact(batch)
-            except Exception as error:  # noqa: BLE001  # the thread must live, and clients be told
-                self._transactions.rollback()
+            error = self._attempt(batch)
+            if error is not None and self._transactions.made_room(error):
+                error = self._attempt(batch)
+            if error is not None:
                 self._fail(batch, error)
             _announce(batch)
 
@@ -110,6 +110,15 @@ class Writer:
             if self._queue.qsize() >= MAX_WAITING:
                 raise UnavailableError(f"{MAX_WAITING} writes are waiting already; try again later")
             self._queue.put(job)
+
+    def _attempt(self, batch: list[_Job]) -> Exception | None:
+        """Write a batch; gives the error for which all of it is lost."""
+        try:
+            self._transact(batch)
+        except Exception as error:  # noqa: BLE001  # the thread must live, and clients be told
+            self._transactions.rollback()
+            return error
+        return None
 
     def _transact(self, batch: list[_Job]) -> None:
         """Write a batch, which grows by what is waiting; raises why all of it is lost."""

@@ -1,0 +1,240 @@
+"""A file that is replaced or removed while it is open is neither read nor written any more."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from database_samples import checksum
+from database_server import PATIENCE, Server
+
+from seamless_database import Database
+from seamless_database.errors import FileError, FileReplacedError
+from seamless_database.identity import INTERVAL, Identity
+from seamless_database.turns import Turns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+OLD, NEW, LATE = checksum("former result"), checksum("present result"), checksum("late result")
+KEY = {"type": "transformation", "checksum": checksum(1)}
+REFUSED = "was replaced or removed while the database was open"
+
+
+def replace(file: Path) -> Path:
+    """Put a backup with another result in the place of a file; gives where the file is now."""
+    backup, moved = file.with_name("backup.db"), file.with_name("moved.db")
+    with Database(backup, writable=True) as database:
+        database.put({**KEY, "value": NEW})
+    file.rename(moved)
+    backup.rename(file)
+    return moved
+
+
+def remove(file: Path) -> Path:
+    moved = file.with_name("moved.db")
+    os.link(file, moved)
+    file.unlink()
+    return moved
+
+
+CHANGES = pytest.mark.parametrize("change", [replace, remove])
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "seamless.db"
+
+
+@pytest.fixture
+def database(file: Path) -> Iterator[Database]:
+    with Database(file, writable=True) as database:
+        database.put({**KEY, "value": OLD})
+        yield database
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@CHANGES
+def test_nothing_is_acknowledged_from_then_on(
+    database: Database, file: Path, change: Callable[[Path], Path]
+) -> None:
+    change(file)
+    assert REFUSED in (database.trouble or "")
+    for _ in range(3):
+        with pytest.raises(FileReplacedError, match=REFUSED):
+            database.put({**KEY, "value": LATE})
+
+
+def test_a_journal_that_is_removed_is_noticed_and_nothing_of_it_lost(
+    database: Database, file: Path
+) -> None:
+    file.with_name(f"{file.name}-wal").unlink()
+    database.put({**KEY, "checksum": checksum(2), "value": LATE})
+
+    def is_refused() -> bool:
+        try:
+            database.put({**KEY, "checksum": checksum(2), "value": LATE})
+        except FileReplacedError:
+            return True
+        return False
+
+    _wait_until(is_refused)
+    # in the file itself, as the journal is gone
+    with Database(file) as other:
+        assert other.get({**KEY, "checksum": checksum(2)}) == LATE
+
+
+@CHANGES
+def test_what_was_acknowledged_is_in_the_file_that_was_open(
+    database: Database, file: Path, change: Callable[[Path], Path]
+) -> None:
+    moved = change(file)
+    with pytest.raises(FileReplacedError):
+        database.put({**KEY, "checksum": checksum(2), "value": LATE})
+    database.close()
+    with Database(moved, writable=True) as former:
+        assert former.get(KEY) == OLD
+
+
+def test_the_journal_is_not_taken_for_that_of_the_new_file(database: Database, file: Path) -> None:
+    replace(file)
+    # without any request: the file is watched
+    journal = file.with_name(f"{file.name}-wal")
+    _wait_until(lambda: journal.stat().st_size == 0)
+    with Database(file, writable=True) as present:
+        assert present.get(KEY) == NEW
+        present.put({**KEY, "checksum": checksum(2), "value": LATE})
+        # the end of the former one does not touch what the present one has written
+        database.close()
+        assert present.get({**KEY, "checksum": checksum(2)}) == LATE
+    with Database(file) as present:
+        assert present.get(KEY) == NEW
+        assert present.get({**KEY, "checksum": checksum(2)}) == LATE
+
+
+def test_a_file_that_is_replaced_just_before_the_end_is_kept_apart(file: Path) -> None:
+    with Database(file, writable=True) as database:
+        database.put({**KEY, "value": OLD})
+        moved = replace(file)
+    for path, result in ((file, NEW), (moved, OLD)):
+        with Database(path, writable=True) as other:
+            assert other.get(KEY) == result
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_no_stale_answer_is_given(file: Path, writable: bool) -> None:
+    with Database(file, writable=True) as database:
+        database.put({**KEY, "value": OLD})
+    with Database(file, writable=writable) as database:
+        assert database.get(KEY) == OLD
+        replace(file)
+        time.sleep(1.1 * INTERVAL)
+        with pytest.raises(FileReplacedError, match=REFUSED):
+            database.get(KEY)
+        assert REFUSED in (database.trouble or "")
+
+
+def test_a_new_connection_does_not_read_the_new_file(file: Path) -> None:
+    with Database(file, writable=True) as database:
+        replace(file)
+        # no time has passed, but there is no connection yet that has the former file open
+        with pytest.raises(FileReplacedError):
+            database.get(KEY)
+
+
+def test_a_file_that_is_put_back_is_served_again(database: Database, file: Path) -> None:
+    moved = replace(file)
+    with pytest.raises(FileReplacedError):
+        database.put({**KEY, "value": LATE})
+    moved.rename(file)
+    database.put({**KEY, "value": LATE})
+    assert database.trouble is None
+    _wait_until(lambda: database.get(KEY) == LATE)
+    # and is looked after as before
+    moved = replace(file)
+    with pytest.raises(FileReplacedError):
+        database.put({**KEY, "value": NEW})
+    database.close()
+    for path, result in ((file, NEW), (moved, LATE)):
+        with Database(path, writable=True) as other:
+            assert other.get(KEY) == result
+
+
+def test_a_link_that_is_turned_is_no_matter(file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    link.symlink_to(file)
+    with Database(link, writable=True) as database:
+        database.put({**KEY, "value": OLD})
+        link.unlink()
+        database.put({**KEY, "value": NEW})
+        assert database.get(KEY) == NEW
+
+
+def test_a_folder_that_cannot_be_looked_into_is_no_replaced_file(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.touch()
+    identity = Identity(file)
+    identity.note()
+
+    def fail(_path: object) -> os.stat_result:
+        raise PermissionError
+
+    monkeypatch.setattr("seamless_database.identity.os.stat", fail)
+    identity.check()
+
+
+def test_files_are_looked_at_again_after_a_while(file: Path) -> None:
+    now = 100.0
+    identity = Identity(file, lambda: now)
+    file.touch()
+    identity.note()
+    identity.check_lately()
+    file.unlink()
+    now += INTERVAL * 0.99
+    identity.check_lately()
+    now += INTERVAL * 0.01
+    for _ in range(2):
+        with pytest.raises(FileReplacedError):
+            identity.check_lately()
+
+
+def test_a_process_that_is_started_later_does_not_serve_another_file(file: Path) -> None:
+    turns = Turns()
+    with Database(file, writable=True, turns=turns), Database(file, writable=True, turns=turns):
+        pass
+    replace(file)
+    for writable in (True, False):
+        with pytest.raises(FileError, match="it was replaced while other processes"):
+            Database(file, writable=writable, turns=turns)
+    turns.close()
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")])
+def test_a_server_is_degraded_and_refuses(file: Path, options: tuple[str, ...]) -> None:
+    with Server(file, *options) as server:
+        assert server.put("transformation", checksum=checksum(1), value=OLD).status == 200
+        moved = replace(file)
+        for _ in range(4):
+            answer = server.put("transformation", checksum=checksum(1), value=LATE)
+            assert (answer.status, REFUSED in answer.text) == (503, True)
+            health = server.ask("GET", path="/healthcheck")
+            assert health.status == 503
+            assert health.text.startswith("ERROR: degraded: ")
+            assert REFUSED in health.text
+        _wait_until(lambda: server.get("transformation", checksum=checksum(1)).status == 503)
+        code, err = server.stop()
+        assert code == 0
+        assert "Traceback" not in err
+    for path, result in ((file, NEW), (moved, OLD)):
+        with Database(path, writable=True) as database:
+            assert database.get(KEY) == result
