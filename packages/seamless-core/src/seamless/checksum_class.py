@@ -42,11 +42,14 @@ def parse_checksum(value: Any) -> bytes:
         For anything else.
     """
     if isinstance(value, str):
-        # Python's own message for a bad digit names fromhex(), which callers look for.
-        digest = bytes.fromhex(value)
+        try:
+            digest = bytes.fromhex(value)
+        except ValueError as error:
+            # Python's own message names fromhex(), which callers look for
+            raise ValueError(f"a checksum is 64 hexadecimal digits: {error}") from None
         if len(digest) != DIGEST_SIZE:
             raise ValueError(
-                f"a checksum has 64 hexadecimal digits for fromhex(), not {2 * len(digest)}"
+                f"a checksum is 64 hexadecimal digits: fromhex() found {2 * len(digest)}"
             )
         return digest
     if isinstance(value, Checksum):

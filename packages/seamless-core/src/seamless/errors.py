@@ -8,6 +8,8 @@ Python's own exceptions catches the right ones::
     ├── CacheMissError
     ├── ChecksumMismatchError (ValueError)
     ├── CompressedDataError (OSError)
+    ├── RefusedTypeError (TypeError)
+    ├── RefusedValueError (ValueError)
     ├── BufferFormatError (ValueError)
     │   └── BufferTypeError (TypeError)
     └── ConversionError (ValueError)      = SeamlessConversionError
@@ -33,6 +35,8 @@ __all__ = [
     "CompressedDataError",
     "ConversionError",
     "LossyValueWarning",
+    "RefusedTypeError",
+    "RefusedValueError",
     "SeamlessConversionError",
     "SeamlessError",
 ]
@@ -124,6 +128,37 @@ class ChecksumMismatchError(SeamlessError, ValueError):
 
 class CompressedDataError(SeamlessError, OSError):
     """Compressed data are damaged, cut short, or not of the kind that their suffix says."""
+
+
+class _RefusedError(SeamlessError):
+    """A cell type can't hold a part of a nested value.
+
+    Parameters
+    ----------
+    celltype
+        The cell type.
+    path
+        Where the part stands: `value['runs'][3]`.
+    reason
+        What is wrong with it.
+    """
+
+    def __init__(self, celltype: str, path: str, reason: str) -> None:
+        super().__init__(celltype, path, reason)
+        self.celltype = celltype
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class RefusedTypeError(_RefusedError, TypeError):
+    """A part of a nested value is of a type that its cell type can't hold."""
+
+
+class RefusedValueError(_RefusedError, ValueError):
+    """A part of a nested value is one that its cell type can't hold."""
 
 
 class BufferFormatError(SeamlessError, ValueError):

@@ -6,13 +6,16 @@ gives its new bytes.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seamless.buffer_class import Buffer
 from seamless.checksum_class import Checksum
-from seamless.util.deep_call import NestingError, call_in_thread
+from seamless.util.deep_call import NestingError, call_in_thread, deep_call
 
 from .celltypes import codec_of
+
+if TYPE_CHECKING:
+    from .celltypes.codec import Codec
 
 #: what is no value, but stands for one; looked for at once, since most values are neither
 _OURS = (Buffer, Checksum)
@@ -35,17 +38,33 @@ def serialize_sync(value: Any, celltype: str) -> bytes:
     ValueError
         For a value the cell type can't hold.
     """
-    to_bytes = codec_of(celltype).to_bytes
+    codec = codec_of(celltype)
     if isinstance(value, _OURS):
         value = _content_of(value, celltype)
     try:
-        return to_bytes(value)
+        return codec.to_bytes(value)
     except RecursionError:
         pass
+    except (TypeError, ValueError) as error:
+        found = _refusal(value, celltype, codec, error)
+        if found is error:
+            raise
+        raise found from error
     try:
-        return call_in_thread(to_bytes, value)
+        return call_in_thread(codec.to_bytes, value)
     except NestingError:
         raise ValueError("the value is nested too deeply, or in itself, to be stored") from None
+    except (TypeError, ValueError) as error:
+        raise _refusal(value, celltype, codec, error) from None
+
+
+def _refusal(value: Any, celltype: str, codec: Codec, error: Exception) -> Exception:
+    from .refusals import refusal
+
+    try:
+        return deep_call(refusal, value, celltype, codec, error)
+    except NestingError:
+        return error
 
 
 def _content_of(value: Buffer | Checksum, celltype: str) -> bytes:

@@ -6,10 +6,12 @@ import re
 from typing import Any
 
 from seamless.checksum.json_ import json_line, json_loads
+from seamless.checksum.refusals import value_path
 
 from .codec import Codec
 
 _DIGITS = re.compile("[0-9a-fA-F]{64}")
+_NO_CHECKSUM = "the buffer holds no checksum (64 hexadecimal digits), nor dicts and lists of them"
 
 
 def to_bytes(value: Any) -> bytes:
@@ -28,29 +30,32 @@ def from_bytes(content: bytes) -> Any:
         When the content is anything else.
     """
     try:
-        text = content.decode()
-        bare = text.rstrip("\n")
+        bare = content.decode().rstrip("\n")
         value = bare if _DIGITS.fullmatch(bare) else json_loads(content)
-    except ValueError:
-        value = None
-    if not _holds_checksums(value):
-        raise TypeError(
-            "the buffer holds no checksum (64 hexadecimal digits), nor dicts and lists of them"
-        )
+    except ValueError as error:
+        raise TypeError(f"{_NO_CHECKSUM}: {error}") from None
+    path = _path_of_other(value)
+    if path is not None:
+        raise TypeError(f"{_NO_CHECKSUM}: {value_path(path)} is none")
     return value
 
 
-def _holds_checksums(value: Any) -> bool:
-    values = [value]
-    while values:
-        item = values.pop()
+def _path_of_other(value: Any) -> list[Any] | None:
+    """Return the way to something that is no checksum; None if there is nothing."""
+    ways: list[tuple[Any, Any]] = [((), value)]  # each way is a step and the way before it
+    while ways:
+        way, item = ways.pop()
         if isinstance(item, dict):
-            values += item.values()
+            ways += [((key, way), entry) for key, entry in item.items()]
         elif isinstance(item, list):
-            values += item
+            ways += [((index, way), entry) for index, entry in enumerate(item)]
         elif not isinstance(item, str) or _DIGITS.fullmatch(item) is None:
-            return False
-    return True
+            steps = []
+            while way:
+                step, way = way
+                steps.append(step)
+            return steps[::-1]
+    return None
 
 
-CHECKSUM = Codec(to_bytes, from_bytes, from_bytes)
+CHECKSUM = Codec(to_bytes, from_bytes, from_bytes, to_bytes)

@@ -22,8 +22,12 @@ class Codec:
         for bytes that hold a value of another kind.
     check
         Raises what `from_bytes` would, possibly for less work.
+    probe
+        Raises what `to_bytes` would for a part of a nested value; None where values have no
+        parts.
     """
 
     to_bytes: Callable[[Any], bytes]
     from_bytes: Callable[[bytes], Any]
     check: Callable[[bytes], object]
+    probe: Callable[[Any], object] | None = None

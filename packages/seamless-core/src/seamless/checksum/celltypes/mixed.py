@@ -21,4 +21,10 @@ def from_bytes(content: bytes) -> Any:
     return deserialize(content)
 
 
-MIXED = Codec(to_bytes, from_bytes, from_bytes)
+def _probe(value: Any) -> None:
+    from seamless.util.mixed.write_container import check_container
+
+    check_container(value)
+
+
+MIXED = Codec(to_bytes, from_bytes, from_bytes, _probe)

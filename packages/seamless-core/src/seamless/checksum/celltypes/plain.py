@@ -28,4 +28,4 @@ def from_bytes(content: bytes) -> Any:
         raise
 
 
-PLAIN = Codec(to_bytes, from_bytes, from_bytes)
+PLAIN = Codec(to_bytes, from_bytes, from_bytes, to_bytes)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import itertools
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 
+from seamless.checksum.refusals import value_path
 from seamless.errors import BufferFormatError, BufferTypeError
 
 from .container import DATA_SIZES, FORM_SIZE, MAGIC_SEAMLESS, MAGIC_SEAMLESS_MIXED
@@ -20,6 +21,9 @@ from .form_dtype import shape_of
 from .get_form import MIXED_PLAIN, PURE_BINARY, PURE_PLAIN
 from .npy import read_npy
 from .read_form import Leaf, read_form, read_leaf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 _MANY = 8  # arrays; fewer are made one by one
 
@@ -38,6 +42,8 @@ class _Reader:
     next: int = 0
     #: the same by the identity of a form, which lives as long as it is read
     known: dict[int, Leaf] = field(default_factory=dict)
+    #: the keys and indices that an error has passed on its way out
+    trail: list[Any] = field(default_factory=list)
 
     def leaf(self, form: Any) -> Leaf | None:
         """Return what a form says of an array; None if it is none of an array."""
@@ -91,7 +97,12 @@ def read_container(content: bytes | memoryview) -> Any:
         raise BufferFormatError(f"a mixed buffer has the unknown storage {storage!r}")
     data, offsets, holes = _read_data(view[start:])
     reader = _Reader(data, offsets, leaves)
-    value = _fill(form, holes, reader)
+    try:
+        value = _fill(form, holes, reader)
+    except BufferFormatError as error:
+        if reader.trail:
+            raise type(error)(f"{value_path(reader.trail[::-1])}: {error}") from None
+        raise
     if reader.next + 1 != len(reader.offsets):
         raise BufferFormatError("a mixed buffer has more arrays in its data than in its form")
     return value
@@ -165,7 +176,8 @@ def _fill_dict(properties: Any, holes: dict[str, Any], reader: _Reader) -> dict[
     if len(keys) >= _MANY:
         leaf = _common_leaf([properties[key] for key in keys], reader)
     if leaf is None:
-        filled = {key: _fill_item(properties[key], holes[key], reader) for key in keys}
+        forms, parts = map(properties.get, keys), map(holes.get, keys)
+        filled = dict(zip(keys, _fill_items(keys, forms, parts, reader), strict=True))
     else:
         filled = dict(zip(keys, reader.take_all(leaf, len(keys)), strict=True))
     if properties.keys() != holes.keys():
@@ -186,7 +198,21 @@ def _fill_list(form: dict[str, Any], holes: list[Any], reader: _Reader) -> list[
     leaf = _common_leaf(forms, reader) if len(forms) >= _MANY else None
     if leaf is not None:
         return reader.take_all(leaf, len(forms))
-    return [_fill_item(item, hole, reader) for item, hole in zip(forms, holes, strict=True)]
+    return _fill_items(range(len(forms)), forms, holes, reader)
+
+
+def _fill_items(
+    steps: Sequence[Any], forms: Iterable[Any], holes: Iterable[Any], reader: _Reader
+) -> list[Any]:
+    """Fill the holes of entries with these keys or indices."""
+    filled: list[Any] = []
+    try:
+        for form, hole in zip(forms, holes, strict=True):
+            filled.append(_fill_item(form, hole, reader))
+    except BufferFormatError:
+        reader.trail.append(steps[len(filled)])
+        raise
+    return filled
 
 
 def _common_leaf(forms: list[Any], reader: _Reader) -> Leaf | None:

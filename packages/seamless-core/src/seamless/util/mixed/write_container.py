@@ -55,6 +55,17 @@ def write_container(value: Any) -> bytes:
     return content
 
 
+def check_container(value: Any) -> None:
+    """Raise what `write_container` would, without writing the data.
+
+    Raises
+    ------
+    TypeError
+        For a value that a mixed buffer can't hold.
+    """
+    _walk(value, _Writer(ArrayForms()))
+
+
 def _attempt(value: Any, attempt: int) -> bytes | None:
     """Write a value; None if it has keys that look like marks of this attempt."""
     writer = _Writer(ArrayForms(attempt))
@@ -116,7 +127,7 @@ def _walk_dict(value: dict[Any, Any], writer: _Writer) -> tuple[str, Any, Any]:
     holes: dict[str, Any] = {}
     with_arrays: list[str] = []
     storage = PURE_PLAIN
-    for key in sorted(value):
+    for key in _sorted_keys(value):
         storage_, form, hole = _walk(value[key], writer)
         text = key if type(key) is str else _other_key(key, writer)
         if storage_ != PURE_PLAIN:
@@ -132,6 +143,16 @@ def _walk_dict(value: dict[Any, Any], writer: _Writer) -> tuple[str, Any, Any]:
         forms = {key: forms[key] for key in value}
         holes = {texts[key]: holes[texts[key]] for key in value}
     return storage, {"type": "object", "properties": forms}, holes
+
+
+def _sorted_keys(value: dict[Any, Any]) -> list[Any]:
+    try:
+        return sorted(value)
+    except TypeError:
+        names = sorted({type(key).__name__ for key in value})
+        raise TypeError(
+            f"keys of the types {', '.join(names)} can't be sorted; use text as keys"
+        ) from None
 
 
 def _other_key(key: Any, writer: _Writer) -> str:

@@ -1,0 +1,90 @@
+"""Finds the part of a nested value that a cell type refuses, to name it in the error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from seamless.errors import RefusedTypeError, RefusedValueError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .celltypes.codec import Codec
+
+_CONTAINERS = (dict, list, tuple)
+#: steps into a value; a value that is refused deeper down is refused for its depth
+_DEEPEST = 100
+_LONGEST_KEY = 80  # characters that are shown
+
+
+def value_path(steps: list[Any]) -> str:
+    """Write the way into a nested value as Python has it: `value['runs'][3]`."""
+    return "value" + "".join(f"[{_shown(step)}]" for step in steps)
+
+
+def refusal(value: Any, celltype: str, codec: Codec, error: Exception) -> Exception:
+    """Return the error for a value that `codec.to_bytes` has refused with an error.
+
+    It names the first part that is refused, or is the error itself where that is all.
+    """
+    if codec.probe is None or not isinstance(value, _CONTAINERS):
+        return error
+    steps: list[Any] = []
+    containers: list[Any] = []
+    reason = ""
+    while isinstance(value, _CONTAINERS) and not reason:
+        if any(value is container for container in containers):
+            reason = "the value contains itself"
+            break
+        if len(steps) == _DEEPEST:
+            return error
+        found = _error(codec.probe, value)
+        if found is None:  # it is refused where it stands only
+            break
+        error = found
+        containers.append(value)
+        entry = _refused_entry(value, codec.probe)
+        if entry is None:  # its entries are fine, but not together
+            break
+        key, part = entry
+        if isinstance(value, dict) and (found := _error(codec.probe, {key: None})):
+            error, reason = found, _key_reason(key, celltype, found)
+        else:
+            steps.append(key)
+            value = part
+    refused = RefusedTypeError if isinstance(error, TypeError) else RefusedValueError
+    return refused(celltype, value_path(steps), reason or str(error))
+
+
+def _refused_entry(container: Any, probe: Callable[[Any], object]) -> tuple[Any, Any] | None:
+    """Return key or index and value of an entry that is refused by itself."""
+    is_dict = isinstance(container, dict)
+    entries = list(container.items() if is_dict else enumerate(container))
+    while len(entries) > 1:
+        half = len(entries) // 2
+        for part in (entries[:half], entries[half:]):
+            if _error(probe, dict(part) if is_dict else [item for _, item in part]):
+                entries = part
+                break
+        else:
+            return None
+    return entries[0] if entries else None
+
+
+def _error(probe: Callable[[Any], object], value: Any) -> Exception | None:
+    try:
+        probe(value)
+    except (TypeError, ValueError) as error:
+        return error
+    return None
+
+
+def _key_reason(key: Any, celltype: str, error: Exception) -> str:
+    if celltype != "mixed" and not isinstance(key, str):
+        return f"the key {_shown(key)} is no string"
+    return f"the key {_shown(key)} is refused: {error}"
+
+
+def _shown(key: Any) -> str:
+    text = ascii(key)
+    return text if len(text) <= _LONGEST_KEY else f"{text[:_LONGEST_KEY]}…"
