@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -93,6 +94,50 @@ def test_tables_of_somebody_else_are_refused_and_left_alone(place: Place, writab
     with pytest.raises(SchemaError, match=r"somebody else \(transformation\)"):
         place.open(writable=writable)
     assert names(place) == {"transformation"}
+
+
+def test_the_first_version_is_read_as_it_is_and_upgraded_by_a_writer(place: Place) -> None:
+    probe = {"type": "bucket_probe", "bucket_kind": "node", "label": "n"}
+    captured = {"bucket_checksum": checksum(1), "captured_at": "t", "freshness_tokens": {}}
+    with place.open() as database:
+        database.put({**probe, **captured})
+        created = keys(place)
+    for table, columns in (
+        ("bucket_probe", "bucket_kind, hashtextextended(label, 0)"),
+        (
+            "syntactic_to_semantic",
+            "syntactic, semantic, hashtextextended(celltype, 0), hashtextextended(subcelltype, 0)",
+        ),
+    ):
+        place.change(
+            f"DROP INDEX {table}_key", f"CREATE UNIQUE INDEX {table}_key ON {table} ({columns})"
+        )
+    place.change(f"UPDATE {VERSION_TABLE} SET version = 1")
+    with place.open(writable=False) as reader:
+        assert reader.get(probe) is not None
+    assert keys(place) != created
+    with place.open() as database:
+        assert database.get(probe) is not None
+    assert keys(place) == created
+    assert place.rows(f"SELECT version FROM {VERSION_TABLE}") == [(VERSION,)]
+
+
+def test_unique_keys_are_made_of_sha_256(place: Place) -> None:
+    place.open().close()
+    texts = ["", "a", "\\", "\\x41", "\\\\", "\\101", "é€😀", "x" * 20_000, "\x01\x02"]
+    for text in texts:
+        place.insert("bucket_probe", "node", text, checksum(1), "t", "{}")
+    ((_, definition),) = [row for row in keys(place) if row[0] == "bucket_probe_key"]
+    expression = definition[definition.index("sha256(") : definition.rindex(")")]
+    rows = place.rows(
+        f"SELECT label, encode({expression}, 'hex') FROM bucket_probe".replace("%", "%%")
+    )
+    assert dict(rows) == {text: sha256(text.encode()).hexdigest() for text in texts}
+
+
+def keys(place: Place) -> list[tuple[str, str]]:
+    sql = "SELECT indexname, indexdef FROM pg_indexes WHERE indexname ~ '_key$' ORDER BY 1"
+    return [(name, definition) for name, definition in place.rows(sql)]
 
 
 def test_tables_of_somebody_else_beside_ours_are_no_matter(place: Place) -> None:

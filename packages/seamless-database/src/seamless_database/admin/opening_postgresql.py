@@ -121,7 +121,7 @@ def create(address: Address) -> None:
 
 def has_tables(address: Address) -> bool:
     """Whether a database has tables of ours; raises `SchemaError` for others."""
-    return _ask(address, lambda session: schema.inspect(session, address))
+    return _ask(address, lambda session: bool(schema.inspect(session, address)))
 
 
 def check_no_rows(address: Address) -> None:

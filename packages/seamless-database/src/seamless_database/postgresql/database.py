@@ -288,7 +288,7 @@ class PostgresDatabase:
             raise UnavailableError(str(wrong)) from error
 
     def _has_tables(self, session: Session) -> bool:
-        return schema.inspect(session, self._address)
+        return bool(schema.inspect(session, self._address))
 
     def _cut(self, now: float) -> None:
         for each in (self._session, self._sessions, self._long_sessions):

@@ -6,7 +6,7 @@ Everything else of this back end, and all of the record families, go by what is 
   size included, and what a file of a published server holds need not be JSON to PostgreSQL.
 - Texts compare by their bytes (collation C), as in SQLite, and as checksums compare fastest.
 - An index holds short texts only. So texts of any length have hash indexes, and are unique by
-  a hash of theirs.
+  their SHA-256: no client can find two texts that exclude each other.
 - There is no upsert: who writes holds the locks of what is written (see `writing`).
 """
 
@@ -17,7 +17,19 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, MetaData, Table, Text, func
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    func,
+    literal_column,
+)
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -116,6 +128,15 @@ def creation() -> Iterator[str]:
             yield str(CreateIndex(index).compile(dialect=_DIALECT))
 
 
+def new_long_keys() -> Iterator[str]:
+    """Give the commands that make the long keys of version 1 of the schema those of version 2."""
+    for table in tables():
+        for index in table.indexes:
+            if index.name == _long_key(table):
+                yield f"DROP INDEX {index.name}"
+                yield str(CreateIndex(index).compile(dialect=_DIALECT))
+
+
 def tables() -> list[Table]:
     """The tables of the models, as they are here."""
     metadata = MetaData()
@@ -142,14 +163,25 @@ def _column(model: Column[Any], *, key: bool) -> Column[Any]:
 
 
 def _add_long_key(table: Table, key: Iterable[str]) -> None:
-    """Make a key unique by the hashes of its long columns; by its hash, a label can be found."""
+    """Make a key unique by the digests of its long columns; by its hash, a label can be found."""
     parts = [
-        func.hashtextextended(table.c[name], 0) if name in _LONG else table.c[name]
+        _digest(table.c[name]) if name in _LONG else table.c[name]
         for name in sorted(key, key=lambda name: name in _LONG)
     ]
-    Index(f"{table.name}_key", *parts, unique=True)
+    Index(_long_key(table), *parts, unique=True)
     if "label" in table.c:
         Index(f"{table.name}_label", table.c["label"], postgresql_using="hash")
+
+
+def _long_key(table: Table) -> str:
+    return f"{table.name}_key"
+
+
+def _digest(column: Column[Any]) -> ColumnElement[Any]:
+    """Give the SHA-256 of a text by functions that an index may be made of."""
+    # with each backslash doubled, the form "escape" stands for the bytes of the text
+    doubled = func.replace(column, literal_column(r"E'\\'"), literal_column(r"E'\\\\'"))
+    return func.sha256(func.decode(doubled, literal_column("'escape'")))
 
 
 # errors

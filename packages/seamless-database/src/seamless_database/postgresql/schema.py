@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 #: the table that holds the version, in its only row
 VERSION_TABLE = "seamless_database_schema"
-#: the version that this code reads and writes
-VERSION = 1
+#: the version that this code writes; it reads version 1 too, which has other unique keys
+VERSION = 2
 
 # one snapshot tells of all of them: to ask for each by its name would see others' half-done work
 _PRESENT = """
@@ -29,16 +29,20 @@ WHERE relname = ANY (%(names)s) AND relkind IN ('r', 'p', 'v', 'f') AND pg_table
 _VERSION = f"SELECT version FROM {VERSION_TABLE}"  # noqa: S608  # a name of ours
 _CREATE_VERSION = f"CREATE TABLE {VERSION_TABLE} (version integer NOT NULL)"
 _INSERT_VERSION = f"INSERT INTO {VERSION_TABLE} VALUES (%(version)s)"  # noqa: S608  # as above
+_UPDATE_VERSION = f"UPDATE {VERSION_TABLE} SET version = %(version)s"  # noqa: S608  # as above
 _LOCK = "SELECT pg_advisory_xact_lock(%(everything)s)"
 _LIMIT = "SELECT set_config('lock_timeout', %(wait)s, true)"
 
 
-def inspect(session: Session, address: Address) -> bool:
-    """Tell whether the tables are there; raises `SchemaError` for those that we must not touch."""
+def inspect(session: Session, address: Address) -> int:
+    """Give the version of the tables, 0 if there are none.
+
+    Raises `SchemaError` for those that we must not touch.
+    """
     names = [VERSION_TABLE, *TABLES]
     present = {name for (name,) in session.command(_PRESENT, {"names": names})}
     if not present:
-        return False
+        return 0
     if VERSION_TABLE not in present:
         raise _refusal(
             address,
@@ -46,28 +50,33 @@ def inspect(session: Session, address: Address) -> bool:
             f"{VERSION_TABLE}; give the service a database of its own",
         )
     versions = [version for (version,) in session.command(_VERSION)]
-    if versions != [VERSION]:
+    if versions not in ([1], [VERSION]):
         known = f"this seamless-database knows version {VERSION}"
         if len(versions) == 1 and versions[0] > VERSION:
             raise _refusal(address, f"its schema has version {versions[0]}, {known}; upgrade it")
         raise _refusal(address, f"{VERSION_TABLE} holds {versions or 'no row'}, {known}")
     if missing := set(TABLES) - present:
         raise _refusal(address, f"its tables {', '.join(sorted(missing))} are missing")
-    return True
+    return int(versions[0])
 
 
 def create(session: Session, address: Address, wait: float) -> None:
-    """Create the tables unless they are there; several servers may do so at once."""
-    if inspect(session, address):
+    """Create the tables, or upgrade them, if need be; several servers may do so at once."""
+    if inspect(session, address) == VERSION:
         return
     session.command("BEGIN")
     session.command(_LIMIT, {"wait": str(int(1000 * wait))})
     session.command(_LOCK, {"everything": EVERYTHING})
-    # looked at again: another server may have created them before we got the lock
-    if not inspect(session, address):
+    # looked at again: another server may have done it before we got the lock
+    found = inspect(session, address)
+    if not found:
         for text in (*dialect.creation(), _CREATE_VERSION):
             session.command(text)
         session.command(_INSERT_VERSION, {"version": VERSION})
+    elif found < VERSION:
+        for text in dialect.new_long_keys():
+            session.command(text)
+        session.command(_UPDATE_VERSION, {"version": VERSION})
     session.command("COMMIT")
 
 
