@@ -84,6 +84,9 @@ class Selection:
         found = self._reaching(mutant.path, lambda name: name == wanted)
         if not found:  # a module's own statements, or a function that is new
             found = self._reaching(mutant.path, lambda name: name.startswith(f"{mutant.path}::"))
+        if not found:  # a module without functions
+            package = mutant.path.partition("src/")[0]
+            found = self._reaching(mutant.path, lambda name: name.startswith(package))
         found.sort()
         seen: Counter[str] = Counter()
         turns = []
