@@ -99,16 +99,17 @@ class Selection:
     def _reaching(
         self, path: str, wanted: Callable[[str], bool]
     ) -> list[tuple[bool, bool, float, str]]:
-        stem = Path(path).stem.strip("_")
+        words = f"_{Path(path).stem.strip('_')}_"
         found = []
         for file, entry in self._files.items():
             reached: dict[str, list[str]] = entry["reached"]  # type: ignore[assignment]
             seconds: dict[str, float] = entry["seconds"]  # type: ignore[assignment]
             by_subprocess = any(map(wanted, reached.get(file, ())))
+            # a subprocess that is killed does not tell what it has reached
+            named = words in f"{Path(file).stem}_"
             for test, duration in seconds.items():
                 directly = any(map(wanted, reached.get(test, ())))
-                if directly or by_subprocess:
-                    named = stem in Path(file).stem
+                if directly or by_subprocess or named:
                     found.append((not named, not directly, duration, test))
         return found
 
