@@ -68,7 +68,7 @@ def trial(mutant: Mutant, tests: list[tuple[str, float]], budget: float) -> tupl
     """Run the tests with the fault in place; returns the verdict, and which test failed."""
     chosen, seconds = [], 0.0
     for test, duration in tests:
-        if seconds <= budget:
+        if seconds + duration <= budget:
             chosen.append(test)
             seconds += duration
     if not chosen:

@@ -30,10 +30,12 @@ LEFT_OUT = (
     "tests-integration/neighbours/*",
     "tests-integration/test_bench*.py",
     "tests-integration/test_cache_simulation.py",
+    "tests-integration/test_demo.py",
     "tests-integration/test_distributions.py",
     "tests-integration/test_matrix.py",
     "tests-integration/test_mutate.py",
     "tests-integration/test_release.py",
+    "tests-integration/test_static_types.py",
 )
 FOLDERS = ("packages/seamless-core/tests", "packages/seamless-database/tests", "tests-integration")
 _STORE = HOME / "reached.json"
