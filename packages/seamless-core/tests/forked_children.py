@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import traceback
@@ -43,6 +44,7 @@ def _answer(work: Callable[[], object], writer: int, seconds: float) -> None:
     status = 1
     try:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        faulthandler.register(signal.SIGALRM, file=2, chain=True)
         signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
             answer = repr(work())

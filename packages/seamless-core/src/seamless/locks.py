@@ -8,6 +8,9 @@ taken. Wrappers written in Python (a method that calls `acquire`, the `with` of 
 
 A forked child has only the thread that called `fork`, so a lock that another thread held in
 the parent is never released in the child. The child makes every such lock free again.
+
+Python's own import system has neither property: an interrupt may leave its lock taken, and a
+child hangs when it imports what another thread of its parent was importing for the first time.
 """
 
 from __future__ import annotations

@@ -204,11 +204,10 @@ class BufferCache(CappedStore):
                     self._weak.clear_away(2 * PUT_ASIDE)
                 before = strong.size
                 found = self._weak.get(digest) if buffer is None else buffer
-                entry = strong.refer(digest, asked, found)
+                entry = strong.refer(digest, asked, found, scratch=scratch)
                 if entry.buffer is None and (late_comer := self._weak.get(digest)) is not None:
                     # registered after we looked, by one who looked before there was an entry
                     strong.fill(digest, entry, late_comer, len(late_comer))
-                entry.scratch = scratch
                 if self._trace is not None and asked is None:
                     self._trace.note(digest)
                 late = None if scratch or is_sent or entry.stored else entry.buffer

@@ -6,9 +6,10 @@ backend is configured; without one nothing is queued, and everything here return
 
 from __future__ import annotations
 
-import functools
 import sys
 from typing import TYPE_CHECKING
+
+from ..locks import new_lock
 
 if TYPE_CHECKING:
     from ..buffer_class import Buffer
@@ -151,15 +152,24 @@ def describe(uploads: list[Upload]) -> str:
 
 
 def _is_used() -> bool:
-    return _queue.cache_info().currsize > 0
+    return _instance is not None
 
 
-@functools.cache
+#: guards the making of the one queue of this process
+_instance_lock = new_lock()
+_instance: UploadQueue | None = None
+
+
 def _queue() -> UploadQueue:
     """Make the one queue of this process with the first buffer that is queued."""
-    from .upload_queue import UploadQueue
+    global _instance  # noqa: PLW0603 - the one queue of this process
+    if _instance is None:
+        from .upload_queue import UploadQueue
 
-    return UploadQueue(_send, _leave)
+        with _instance_lock:
+            if _instance is None:
+                _instance = UploadQueue(_send, _leave)
+    return _instance
 
 
 async def _send(buffer: Buffer) -> bool:

@@ -66,11 +66,15 @@ class StrongTable:
         entry = self.entries.get(digest)
         return digest in self.scratch_marks if entry is None else entry.scratch
 
-    def refer(self, digest: bytes, asked: TempRef | None, found: Buffer | None) -> StrongEntry:
+    def refer(
+        self, digest: bytes, asked: TempRef | None, found: Buffer | None, *, scratch: bool = False
+    ) -> StrongEntry:
         """Add a reference, a counted one if `asked` is None, to a buffer if it is there."""
         entry = self.entries.get(digest)
         if entry is None:
             entry = self.entries[digest] = StrongEntry()
+        # before it counts: what an interrupt leaves must not be uploaded if it is scratch
+        entry.scratch = scratch
         if asked is None:
             entry.normal_refs += 1
         elif entry.tempref is None:

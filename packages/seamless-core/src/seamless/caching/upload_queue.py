@@ -113,8 +113,8 @@ class UploadQueue:
         with self._lock:
             if checksum in self._pending:
                 return
-            self._failed.pop(checksum, None)
             self._enqueue(Upload(checksum, buffer))
+            self._failed.pop(checksum, None)
         self._call_thread()
 
     def start(self) -> None:
@@ -127,14 +127,11 @@ class UploadQueue:
     def purge(self) -> None:
         """Forget what has not begun and what has failed; who waits for it learns False."""
         with self._lock:
-            forgotten = list(self._waiting)
-            self._waiting.clear()
             self._failed.clear()
-            for upload in forgotten:
-                del self._pending[upload.checksum]
-            self._changed.notify_all()
-        for upload in forgotten:
-            upload.outcome.set_result(False)
+            # ended first: what an interrupt leaves waiting is sent, and nobody waits for it
+            for upload in list(self._waiting):
+                self._end(upload, stored=False)
+            self._waiting.clear()
 
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until everything is sent or has failed; failed uploads are tried once more.
@@ -151,11 +148,10 @@ class UploadQueue:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._lock:
-            retries = list(self._failed.values())
-            self._failed.clear()
-            for failed in retries:
+            for failed in list(self._failed.values()):
                 if failed.checksum not in self._pending:
                     self._enqueue(Upload(failed.checksum, failed.buffer, told=failed.told))
+                self._failed.pop(failed.checksum, None)
             if self._thread is threading.current_thread():
                 return False  # it can't wait for itself
         self.start()
@@ -178,8 +174,9 @@ class UploadQueue:
             thread.join(timeout)
 
     def _enqueue(self, upload: Upload) -> None:
-        self._pending[upload.checksum] = upload
+        # in this order: an interrupt between the two leaves nothing pending that is never sent
         self._waiting.append(upload)
+        self._pending[upload.checksum] = upload
 
     # -- sending ----------------------------------------------------------------------
 
@@ -191,16 +188,20 @@ class UploadQueue:
                     self._wake()
                 return
             thread = threading.Thread(target=self._work, name="seamless-writer", daemon=True)
-            self._thread = thread
             try:
                 thread.start()
             except RuntimeError:  # the interpreter is going down
-                self._thread = threading.current_thread()
+                pass
             else:
                 return
         self._work(idle_seconds=0.0)
 
     def _work(self, idle_seconds: float = IDLE_SECONDS) -> None:
+        with self._lock:
+            # Entered here, since an interrupted `start` does not tell whether the thread runs.
+            if self._thread is not None:
+                return
+            self._thread = threading.current_thread()
         loop = _Loop()
         sending = loop.create_task(self._send_until_idle(loop, idle_seconds))
         try:
@@ -282,11 +283,12 @@ class UploadQueue:
 
     def _end(self, upload: Upload, stored: bool) -> None:
         with self._lock:
-            if self._pending.get(upload.checksum) is not upload:
+            if upload.outcome.done():
                 return  # its thread was stopped, and it has failed already
-            del self._pending[upload.checksum]
             if upload.error is not None:
                 self._failed[upload.checksum] = upload
+            if self._pending.get(upload.checksum) is upload:
+                del self._pending[upload.checksum]
             self._changed.notify_all()
         if upload.error is None:
             upload.outcome.set_result(stored)
