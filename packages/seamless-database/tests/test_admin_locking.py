@@ -9,8 +9,6 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timezone
@@ -44,32 +42,9 @@ def file(tmp_path: Path) -> Path:
     return put(tmp_path / "seamless.db", transformation(1, 2))
 
 
-@contextmanager
-def busy_writer(file: Path) -> Iterator[None]:
-    """Commit to a file all the time, on another connection."""
-    ended = threading.Event()
-
-    def write() -> None:
-        with closing(sqlite3.connect(file, timeout=30, isolation_level=None)) as connection:
-            connection.execute("PRAGMA synchronous=OFF")
-            while not ended.is_set():
-                connection.execute(
-                    "UPDATE buffer_info SET buffer_info = random() WHERE checksum = 'small'"
-                )
-                time.sleep(0.001)
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-
-
 def enlarge(file: Path) -> None:
     """Make a file so large that its backup takes several steps."""
-    sql(file, "INSERT INTO buffer_info VALUES ('large', hex(zeroblob(5000000)))")
+    sql(file, "INSERT INTO buffer_info VALUES ('large', hex(zeroblob(500000)))")
     sql(file, "INSERT INTO buffer_info VALUES ('small', '')")
 
 
@@ -162,22 +137,48 @@ def test_a_server_starts_beside_a_reader_that_it_cannot_change(file: Path) -> No
     assert len(rows(file, "transformation")) == 2
 
 
-@pytest.mark.parametrize("mode", ["WAL", "DELETE"])
-def test_a_file_that_is_written_all_the_time_can_be_copied_or_says_that_it_cannot(
+@pytest.mark.parametrize("mode", ["WAL", "DELETE", "DELETE, then WAL"])
+def test_a_file_that_is_written_all_the_time_is_copied_or_refused(
     file: Path, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "STEP", 100)
+    monkeypatch.setattr(opening, "STEP", 50)
     enlarge(file)
-    sql(file, f"PRAGMA journal_mode={mode}")
-    with closing(sqlite3.connect(file)) as holder:
-        # the last one to close it would end WAL mode
-        holder.execute("SELECT * FROM transformation").fetchall()
-        with busy_writer(file):
-            done = admin("prune", "--irreproducible", "--dry-run", file)
+    before, copy = contents(file), file.with_name("copy.db")
+    with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as writer:
+        writer.execute(f"PRAGMA journal_mode={mode.partition(',')[0]}").fetchall()
+
+        def write(_done: int, _total: int) -> None:
+            if mode == "DELETE, then WAL":
+                writer.execute("PRAGMA journal_mode=WAL").fetchall()
+            writer.execute("UPDATE buffer_info SET buffer_info = random() WHERE checksum = 'small'")
+
+        with opening.connected(file, "ro") as source:
+            if mode == "DELETE":
+                with pytest.raises(FileError, match="written to faster than it can be copied"):
+                    opening.back_up(source, file, copy, write)
+                return
+            opening.back_up(source, file, copy, write)
+    copied = contents(copy)
     if mode == "WAL":
-        assert (done.status, done.err) == (0, "")
-    elif done.status:
-        assert "written to faster than it can be copied" in done.err
+        assert copied == before
+    del before["buffer_info"], copied["buffer_info"]
+    assert copied == before
+
+
+def test_a_file_that_is_locked_while_it_is_copied_is_refused(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "STEP", 50)
+    monkeypatch.setattr(opening, "LOCK_WAIT", 0.1)
+    enlarge(file)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+
+        def lock(_done: int, _total: int) -> None:
+            if not other.in_transaction:
+                other.execute("BEGIN EXCLUSIVE")
+
+        with opening.connected(file, "ro") as source, pytest.raises(FileError, match="its lock"):
+            opening.back_up(source, file, file.with_name("copy.db"), lock)
 
 
 @pytest.fixture

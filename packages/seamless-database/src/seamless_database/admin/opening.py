@@ -40,6 +40,9 @@ LOCK_WAIT = 5.0
 STEP, PAUSE = 2000, 0.005
 #: kilobytes of a file that SQLite may keep in memory
 CACHE = 65536
+#: what a step of a backup answers if it had to wait for that long: SQLITE_BUSY, SQLITE_LOCKED
+_LOCKED = (5, 6)
+_LOCK_HELD = f"another process holds its lock (waited {LOCK_WAIT:g} s); try again later"
 #: how often a backup may begin again because another process has written to the file
 RESTARTS = 20
 
@@ -199,9 +202,11 @@ def back_up(
     """
     restarts, least = 0, sys.maxsize
 
-    def report(_status: int, remaining: int, total: int) -> None:
+    def report(status: int, remaining: int, total: int) -> None:
         nonlocal restarts, least
-        restarts += remaining > least
+        if status in _LOCKED:
+            raise FileError(path, _LOCK_HELD)
+        restarts += remaining >= least
         least = remaining
         if restarts > RESTARTS:
             raise FileError(path, "it is written to faster than it can be copied; try again later")
@@ -295,7 +300,7 @@ def _has_space(folder: Path, file: Path, path: Path) -> bool:
 
 def _reason(error: sqlite3.Error) -> str:
     if is_lock(error):
-        return f"another process holds its lock (waited {LOCK_WAIT:g} s); try again later"
+        return _LOCK_HELD
     return str(error)
 
 
