@@ -6,16 +6,14 @@ gives its new bytes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+from typing import Any
 
 from seamless.buffer_class import Buffer
 from seamless.checksum_class import Checksum
 from seamless.util.deep_call import NestingError, call_in_thread, deep_call
 
 from .celltypes import codec_of
-
-if TYPE_CHECKING:
-    from .celltypes.codec import Codec
 
 #: what is no value, but stands for one; looked for at once, since most values are neither
 _OURS = (Buffer, Checksum)
@@ -38,33 +36,30 @@ def serialize_sync(value: Any, celltype: str) -> bytes:
     ValueError
         For a value the cell type can't hold.
     """
-    codec = codec_of(celltype)
+    to_bytes = codec_of(celltype).to_bytes
     if isinstance(value, _OURS):
         value = _content_of(value, celltype)
     try:
-        return codec.to_bytes(value)
-    except RecursionError:
-        pass
-    except (TypeError, ValueError) as error:
-        found = _refusal(value, celltype, codec, error)
-        if found is error:
-            raise
-        raise found from error
-    try:
-        return call_in_thread(codec.to_bytes, value)
-    except NestingError:
-        raise ValueError("the value is nested too deeply, or in itself, to be stored") from None
-    except (TypeError, ValueError) as error:
-        raise _refusal(value, celltype, codec, error) from None
+        return to_bytes(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        return _write_again(value, celltype, error)
 
 
-def _refusal(value: Any, celltype: str, codec: Codec, error: Exception) -> Exception:
+def _write_again(value: Any, celltype: str, error: Exception) -> bytes:
+    """Write a value that has been refused with more stack, or say which part of it is refused."""
     from .refusals import refusal
 
+    codec = codec_of(celltype)
     try:
-        return deep_call(refusal, value, celltype, codec, error)
+        if isinstance(error, RecursionError):
+            return call_in_thread(codec.to_bytes, value)
     except NestingError:
-        return error
+        raise ValueError("the value is nested too deeply, or in itself, to be stored") from None
+    except (TypeError, ValueError) as other:
+        error = other
+    with contextlib.suppress(NestingError):
+        raise deep_call(refusal, value, celltype, codec, error) from None
+    raise error
 
 
 def _content_of(value: Buffer | Checksum, celltype: str) -> bytes:

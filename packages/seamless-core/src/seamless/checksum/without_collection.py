@@ -27,8 +27,8 @@ def read_without_collection(loads: Callable[[Text], Any], text: Text) -> Any:
     """
     if not _SEARCHES_MEANWHILE or len(text) < _LARGE or not gc.isenabled():
         return loads(text)
-    gc.disable()
     try:
+        gc.disable()
         return loads(text)
     finally:
         gc.enable()
