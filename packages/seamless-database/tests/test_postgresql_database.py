@@ -26,6 +26,8 @@ from seamless_database.errors import (
 from seamless_database.later import Later
 from seamless_database.postgresql.address import Address
 from seamless_database.postgresql.database import PostgresDatabase
+from seamless_database.postgresql.health import INTERVAL
+from seamless_database.postgresql.writing import _number
 from seamless_database.protocol import from_python
 from seamless_database.row_counts import RowCounts
 from seamless_database.schema import TABLES
@@ -151,6 +153,29 @@ def test_it_is_safe_from_many_threads(database: Backend) -> None:
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(talk, range(100, 700, 100)))
+
+
+def test_a_long_wait_for_a_lock_is_not_taken_for_a_server_that_is_gone(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # seconds that a write may take, next to its waits for locks
+    monkeypatch.setattr("seamless_database.postgresql.database.PATIENCE", 0.2)
+    address = Address.of(place.target)
+    request = records.writing(from_python(PUT))
+    with (
+        PostgresDatabase(address, writable=True, lock_wait=30.0) as database,
+        psycopg.connect(place.target.replace("+psycopg", "")) as holder,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        holder.execute("SELECT pg_advisory_xact_lock(%s)", [_number(request.keys()[0])])
+        written = pool.submit(database.put, PUT)
+        # the watch has looked at it more than once by then
+        time.sleep(2.5 * INTERVAL)
+        assert not written.done()
+        holder.rollback()
+        written.result(PATIENCE)
+        assert database.trouble is None
+        assert database.get(GET) == checksum(2)
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
