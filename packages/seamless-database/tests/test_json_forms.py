@@ -55,6 +55,21 @@ def test_records_are_the_same_if_their_values_are(one: object, other: object) ->
     assert json_forms.same_record(*texts) == (texts[0] == texts[1])
 
 
+@given(st.dictionaries(st.text(max_size=5), VALUES, max_size=4), VALUES)
+def test_no_records_that_are_the_same_are_told_apart_quickly(
+    one: dict[str, object], other: object
+) -> None:
+    turned = dict(reversed(one.items()))
+    assert json_forms.may_be_same_record(json_forms.minified(one), json_forms.minified(turned))
+    texts = json_forms.minified(one), json_forms.minified(other)
+    assert json_forms.may_be_same_record(*texts) or not json_forms.same_record(*texts)
+
+
+@pytest.mark.parametrize("other", ['{"x":12}', '{"x":1}', '{"x":30}', '{"y":10}', '{"x":[]}'])
+def test_other_characters_tell_records_apart(other: str) -> None:
+    assert not json_forms.may_be_same_record('{"x":10}', other)
+
+
 def test_a_repeated_key_is_compared_by_its_last_value() -> None:
     assert json_forms.same_record('{"k": 1, "k": 2}', '{"k": 2}')
     assert not json_forms.same_record('{"k": 1, "k": 2}', '{"k": 1}')
@@ -135,6 +150,37 @@ def test_stored_nan_is_answered_as_null() -> None:
 def test_other_stored_text_is_answered_as_it_is() -> None:
     text = '{"x":1180591620717411303424,  "y":3.0}'
     assert json_forms.stored_object(text) is text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r'{"a":"NaN"}',
+        r'{"a":"\"NaN"}',
+        r'{"a":"\\\"NaN","\"Infinity":0}',
+        r'{"NaN":"-Infinity"}',
+        r'["","NaN","\\","Infinity","\\\\"]',
+    ],
+)
+def test_nan_in_a_string_is_answered_as_it_is(text: str) -> None:
+    assert json.loads(text)
+    assert json_forms.stored_json(text) == text
+    with_nan = f"[{text},NaN,{text},-Infinity]"
+    assert json_forms.stored_json(with_nan) == f"[{text},null,{text},null]"
+
+
+@given(VALUES, st.text(st.sampled_from('NaN"\\ Infinity-')))
+def test_nan_is_replaced_outside_of_strings_alone(value: object, string: str) -> None:
+    text = json.dumps({string: [float("nan"), value, float("-inf"), string]})
+    wanted = json.dumps({string: [None, value, None, string]})
+    assert json_forms.stored_object(text) == wanted
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": NaN, "b', '"NaN', 'NaN"', '{"a": "NaN\\', "Infinity NaN", '"' * 99 + "NaN"]
+)
+def test_damaged_text_with_nan_is_damaged(text: str) -> None:
+    assert json_forms.stored_json(text) is None
 
 
 @pytest.mark.parametrize("place", [0, 1, 1024 * 1024 - 2, 1024 * 1024 + 1, 3 * 1024 * 1024 - 1])

@@ -79,6 +79,13 @@ def same_record(stored: str, offered: str) -> bool:
         return False
 
 
+def may_be_same_record(stored: str, offered: str) -> bool:
+    """Tell quickly of most records that they differ; both texts are in the form of `minified`."""
+    return len(stored) == len(offered) and all(
+        stored.count(character) == offered.count(character) for character in _CHARACTERS
+    )
+
+
 def stored_value(text: str) -> Any:
     """Read JSON from the file; NaN and numbers that are no doubles become null."""
     return json.loads(text, parse_constant=_null, parse_float=_double_or_null)
@@ -117,14 +124,27 @@ def _without_constants(text: str) -> str:
     """Replace NaN and infinities by null, outside of strings; all else stays as it is."""
     if not any(_mentions(text, constant) for constant in ("NaN", "Infinity")):
         return text
-    parts, done, in_string = [], 0, False
-    for found in _QUOTE_OR_CONSTANT.finditer(text):
-        if found[0] == '"':
-            in_string = not in_string
-        elif not in_string and found.lastindex:
+    parts: list[str] = []
+    done = outside = 0
+    while outside < len(text):
+        string = text.find('"', outside)
+        for found in _CONSTANT.finditer(text, outside, len(text) if string < 0 else string):
             parts += [text[done : found.start()], "null"]
             done = found.end()
+        outside = len(text) if string < 0 else _string_end(text, string)
     return "".join([*parts, text[done:]])
+
+
+def _string_end(text: str, start: int) -> int:
+    """Find the end of the string that begins at `start`; the end of the text if it has none."""
+    end = start
+    while (end := text.find('"', end + 1)) >= 0:
+        before = end - 1
+        while text[before] == "\\":
+            before -= 1
+        if (end - 1 - before) % 2 == 0:
+            return end + 1
+    return len(text)
 
 
 def _mentions(text: str, word: str) -> bool:
@@ -214,4 +234,6 @@ _NORMAL_FORM = _NormalForm()
 #: the reader in C, without what `decode` adds to it; refuses NaN and infinities
 _SCAN = json.JSONDecoder(parse_constant=_refuse_constant).scan_once  # type: ignore[attr-defined]
 _LENIENT = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_integer)
-_QUOTE_OR_CONSTANT = re.compile(r'\\.|"|(-?Infinity|NaN)', re.DOTALL)
+_CONSTANT = re.compile("-?Infinity|NaN")
+#: what a text consists of that is written without other characters, as records are
+_CHARACTERS = [chr(number) for number in range(32, 127)]

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from seamless_database.errors import ConflictError, RequestError
 from seamless_database.field_kinds import CHECKSUM, MAPPING_OR_TEXT, Needs, taken
-from seamless_database.json_forms import minified, same_record
+from seamless_database.json_forms import may_be_same_record, minified, same_record
 from seamless_database.models import IrreproducibleTransformation, MetaData, Transformation
 from seamless_database.records.damage import valid_object
 from seamless_database.records.transformation import (
@@ -174,8 +174,8 @@ class PutMetadata:
     def _decided(self, connection: Connection) -> PutMetadata:
         """Compare with a large record, and give the write that is then decided at once.
 
-        Servers store a record in one form. So equal records have equal lengths, and only those
-        are compared any further.
+        Servers store a record in one form, so equal records consist of the same characters, and
+        only those that do are compared any further.
         """
         row = connection.one(_STORED, checksum=self.checksum)
         if row is None or row[0] != self.result:
@@ -183,7 +183,7 @@ class PutMetadata:
         stored = row[1]
         if valid_object(stored, MetaData.record, self.checksum) is None:
             return replace(self, damaged=row)
-        if len(stored) == len(self.record) and same_record(stored, self.record):
+        if may_be_same_record(stored, self.record) and same_record(stored, self.record):
             return replace(self, record=stored)
         raise _different()
 
