@@ -24,7 +24,7 @@ def order_of_leaving(unranked: int, monkeypatch: pytest.MonkeyPatch) -> list[byt
         clock.now += 0.5
         size, interest = number * 7 % 11 + 1, float(number * 5 % 13 + 1)
         asked = None if number % 5 == 0 else TempRef(interest, 2.0, 2.0, clock.now, clock.now)
-        entry = table.refer(digest(number), asked, Buffer(b"x" * size))
+        entry = table.refer(digest(number), asked, Buffer(b"x" * size), False)
         for _ in range(number % 4):
             table.use(entry)
     for number in range(0, 40, 10):  # counted references are given back
@@ -57,14 +57,14 @@ def test_the_order_does_not_depend_on_when_it_is_made(
 def test_few_entries_wait_for_their_rank() -> None:
     table = StrongTable(Clock())
     for number in range(1000):
-        table.refer(digest(number), None, Buffer(b"x"))
+        table.refer(digest(number), None, Buffer(b"x"), False)
         assert len(table._unranked) <= strong_table.UNRANKED
 
 
 def test_what_is_given_back_before_it_is_ranked_leaves_nothing() -> None:
     table = StrongTable(Clock())
     for number in range(1000):
-        entry = table.refer(digest(number), None, Buffer(b"x"))
+        entry = table.refer(digest(number), None, Buffer(b"x"), False)
         table.remove(digest(number), entry)
     assert (table.size, len(table.entries), len(table._unranked)) == (0, 0, 0)
     assert (len(table._held), len(table._loose)) == (0, 0)

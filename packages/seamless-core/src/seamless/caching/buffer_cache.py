@@ -10,6 +10,7 @@ lock is held: buffers that leave are let go after it.
 from __future__ import annotations
 
 import time
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,8 @@ class BufferCache(CappedStore):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(read_caps(soft_cap, hard_cap), clock)
+        #: digests of counted references that were put off, each as often as it was
+        self._promised: deque[bytes] = deque()
 
     # -- looking up -------------------------------------------------------------------
 
@@ -183,9 +186,10 @@ class BufferCache(CappedStore):
         scratch: bool,
         asked: TempRef | None,
         *,
-        is_sent: bool = False,
+        is_put_off: bool = False,
     ) -> TempRef | None:
         """Take a reference, a counted one if `asked` is None. Sending may fail, so it is first."""
+        is_sent = is_put_off
         if not (scratch or is_sent) and (to_send := self._unsent(digest, buffer)) is not None:
             _send(to_send)
             is_sent = True
@@ -195,16 +199,21 @@ class BufferCache(CappedStore):
         with section.lock:
             # `section.change`, spelled out because its call takes too long here
             if section.state and not section.may_change():
-                again = partial(self._reference, digest, buffer, scratch, asked, is_sent=True)
+                if asked is None:
+                    self._promised.append(digest)
+                again = partial(self._reference, digest, buffer, scratch, asked, is_put_off=True)
                 section.pending.append(again)
                 return None
             section.state = CHANGING
             try:
+                if is_put_off and asked is None and not self._take_promise(digest):
+                    section.state = CLEAN  # `decref` has come before
+                    return None
                 if buffer is not None and len(self._weak.put_aside) > PUT_ASIDE:
                     self._weak.clear_away(2 * PUT_ASIDE)
                 before = strong.size
                 found = self._weak.get(digest) if buffer is None else buffer
-                entry = strong.refer(digest, asked, found, scratch=scratch)
+                entry = strong.refer(digest, asked, found, scratch)
                 if entry.buffer is None and (late_comer := self._weak.get(digest)) is not None:
                     # registered after we looked, by one who looked before there was an entry
                     strong.fill(digest, entry, late_comer, len(late_comer))
@@ -246,6 +255,8 @@ class BufferCache(CappedStore):
                             self._strong.change(digest, entry)
                         if self._trace is not None:
                             self._trace.forget(digest)
+                elif self._promised:
+                    self._take_promise(digest)
             except BaseException:
                 section.state = BROKEN
                 raise
@@ -289,6 +300,14 @@ class BufferCache(CappedStore):
             if buffer is None and entry is not None:
                 buffer = entry.buffer
             return self._weak.get(digest) if buffer is None else buffer
+
+    def _take_promise(self, digest: bytes) -> bool:
+        """Tell whether a counted reference was put off and not given back; forget that."""
+        try:
+            self._promised.remove(digest)
+        except ValueError:
+            return False
+        return True
 
     def _fill_waiting(self, digest: bytes, buffer: Buffer, size: int | None) -> list[Buffer]:
         """Let those who wait for a buffer have it, and what it is stored for."""

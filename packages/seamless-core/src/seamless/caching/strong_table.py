@@ -67,7 +67,7 @@ class StrongTable:
         return digest in self.scratch_marks if entry is None else entry.scratch
 
     def refer(
-        self, digest: bytes, asked: TempRef | None, found: Buffer | None, *, scratch: bool = False
+        self, digest: bytes, asked: TempRef | None, found: Buffer | None, scratch: bool
     ) -> StrongEntry:
         """Add a reference, a counted one if `asked` is None, to a buffer if it is there."""
         entry = self.entries.get(digest)

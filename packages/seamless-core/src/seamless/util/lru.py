@@ -75,6 +75,28 @@ class LRU(MutableMapping[Key, Value]):
         with self._lock:
             del self._items[key]
 
+    def pop(self, key: Key, *default: Any) -> Any:
+        """Remove an item and return its value, or the default if it is not there.
+
+        Raises
+        ------
+        KeyError
+            When it is not there and no default is given.
+        """
+        with self._lock:
+            return self._items.pop(key, *default)
+
+    def popitem(self) -> tuple[Key, Value]:
+        """Remove and return the item that was not used for longest.
+
+        Raises
+        ------
+        KeyError
+            When there is none.
+        """
+        with self._lock:
+            return self._items.popitem(last=False)
+
     def __contains__(self, key: object) -> bool:
         return key in self._items
 

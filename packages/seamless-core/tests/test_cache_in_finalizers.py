@@ -1,0 +1,207 @@
+"""The cache is used by finalizers, callbacks and signal handlers, whatever they interrupt."""
+
+from __future__ import annotations
+
+import gc
+import random
+import signal
+import sys
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import pytest
+from cache_activity import CONTENTS, Activity, assert_tables_add_up, small_cache
+
+from seamless import Buffer, Checksum
+from seamless.caching.buffer_cache import BufferCache, TempRef
+from seamless.util.lru import LRU
+
+TURNS = 300
+
+
+class Inner:
+    """What runs inside other calls: operations whose counted references are written down."""
+
+    def __init__(self, cache: BufferCache, seed: int) -> None:
+        self.activity = Activity(cache, ("inner", seed))
+        self.cache = cache
+        self.random = random.Random(seed)
+        self.references: Counter[bytes] = Counter()
+        self.calls = 0
+        self.busy = False
+
+    def __call__(self, *_: object) -> None:
+        if self.busy:  # a finalizer inside the finalizer
+            return
+        self.busy = True
+        try:
+            self.calls += 1
+            self.act()
+        finally:
+            self.busy = False
+
+    def act(self) -> None:
+        made = Buffer(self.random.choice(CONTENTS))
+        name = made.get_checksum()
+        kind = self.random.randrange(4)
+        if kind == 0:
+            self.cache.incref(name, buffer=made, scratch=True)
+            self.references[name.bytes()] += 1
+        elif kind == 1 and self.references[name.bytes()]:
+            self.cache.decref(name)
+            self.references[name.bytes()] -= 1
+        elif kind == 2:
+            asked = self.cache.tempref(name, buffer=made, interest=2.0, scratch=True)
+            assert isinstance(asked, TempRef)
+        else:
+            self.activity.act()
+
+
+@pytest.fixture
+def small() -> BufferCache:
+    return small_cache()
+
+
+@pytest.fixture
+def inner(small: BufferCache) -> Iterator[Inner]:
+    """Operations for calling from inside; in the end no reference is lost or taken twice."""
+    found = Inner(small, seed=7)
+    yield found
+    assert found.calls > TURNS / 10
+    assert_tables_add_up(small)
+    counted = {name.bytes(): entry.normal_refs for name, entry in small.strong_cache.items()}
+    assert +Counter(counted) == +found.references
+
+
+def act_often(cache: BufferCache) -> None:
+    activity = Activity(cache, "outer")
+    for _ in range(TURNS):
+        activity.act()
+
+
+def test_calls_at_any_line_of_the_package(small: BufferCache, inner: Inner) -> None:
+    chosen = random.Random(1)
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        if not frame.f_globals.get("__name__", "").startswith("seamless."):
+            return None
+        if event == "line" and chosen.random() < 0.05:
+            inner()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        act_often(small)
+    finally:
+        sys.settrace(before)
+
+
+def test_finalizers_of_cyclic_garbage(small: BufferCache, inner: Inner) -> None:
+    class Garbage:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            inner()
+
+    before = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        activity = Activity(small, "outer")
+        for _ in range(TURNS):
+            Garbage()
+            activity.act()
+    finally:
+        gc.set_threshold(*before)
+    gc.collect()
+
+
+def test_callbacks_of_the_garbage_collector(small: BufferCache, inner: Inner) -> None:
+    before = gc.get_threshold()
+    gc.callbacks.append(inner)
+    gc.set_threshold(20)
+    try:
+        act_often(small)
+    finally:
+        gc.callbacks.remove(inner)
+        gc.set_threshold(*before)
+
+
+def test_callbacks_of_weak_references_to_buffers(
+    small: BufferCache, inner: Inner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Buffers die wherever the last reference to one goes, also inside the cache."""
+    kept: set[weakref.ref[Buffer]] = set()
+
+    def watched(known: Callable[..., object], digest: bytes, buffer: Buffer) -> object:
+        kept.add(weakref.ref(buffer, inner))
+        return known(digest, buffer)
+
+    add = small._weak.add
+    monkeypatch.setattr(
+        type(small._weak), "add", lambda _, digest, buffer: watched(add, digest, buffer)
+    )
+    act_often(small)
+
+
+def test_signal_handlers(small: BufferCache, inner: Inner) -> None:
+    before = signal.signal(signal.SIGALRM, inner)
+    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+    try:
+        while inner.calls < TURNS:
+            act_often(small)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_finalizer_that_uses_an_lru_in_the_middle_of_its_methods() -> None:
+    lru: LRU[int, int] = LRU(3)
+    chosen = random.Random(2)
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        if frame.f_globals.get("__name__") != "seamless.util.lru":
+            return None
+        if event == "line" and chosen.random() < 0.3:
+            key = chosen.randrange(6)
+            if chosen.randrange(2):
+                lru[key] = key
+            else:
+                lru.pop(key, None)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        for number in range(2000):
+            lru[number % 6] = number % 6
+            lru.get(number * 7 % 6)
+            lru.pop(number * 5 % 6, None)
+    finally:
+        sys.settrace(before)
+    assert len(lru) <= 3
+    assert all(lru[key] == key for key in list(lru))
+
+
+def test_what_is_put_off_is_done_when_the_change_has_ended(small: BufferCache) -> None:
+    held, loose = Buffer(b"held"), Buffer(b"loose")
+    absent = Checksum(b"a" * 32)
+
+    def change() -> None:
+        small.incref(held.get_checksum(), buffer=held, scratch=True)
+        small.tempref(loose.get_checksum(), buffer=loose, scratch=True)
+        small.register(absent, Buffer(b"waited for"))
+        small.set_caps(hard=2000)
+        assert small.run_eviction_once() == (0, 0)
+        assert small.purge_scratch(loose.get_checksum()) == 0
+        assert len(small.strong_cache) == 1
+
+    small.incref(absent, scratch=True)
+    small._section.change(change)
+    assert {held.get_checksum(), absent} == set(small.strong_cache)
+    assert small.hard_cap == 2000
+    assert_tables_add_up(small)
