@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import pydoc
+import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -240,7 +241,8 @@ def test_methods_keep_their_signature_and_description(client: DatabaseClient) ->
 
 @pytest.mark.parametrize("face", [DatabaseClient, AsyncDatabaseClient])
 def test_help_tells_what_each_method_takes_and_returns(face: type) -> None:
-    told = pydoc.plain(pydoc.render_doc(face))
+    # newer versions of Python break long lines
+    told = re.sub(r"[\s|]+", "", pydoc.plain(pydoc.render_doc(face)))
     for line in (
         "get_protocol(self) -> list[str]",
         "get_transformation(self, checksum: str | bytes | ",
@@ -248,7 +250,7 @@ def test_help_tells_what_each_method_takes_and_returns(face: type) -> None:
         "label: str) -> dict[str, typing.Any] | None",
         "Return the checksum of a transformation's result, or None if none is stored.",
     ):
-        assert line in told
+        assert re.sub(r"[\s|]+", "", line) in told
     methods = [name for name in vars(face) if not name.startswith("_")]
     for name in methods:
         signature = inspect.signature(getattr(face, name))
