@@ -81,6 +81,28 @@ def silent_clients(
         yield clients
 
 
+@contextmanager
+def stalled_readers(server: Server, request: bytes, count: int) -> Iterator[list[socket.socket]]:
+    """Connections that send a request and read none of its answer, of which little fits between."""
+    with ExitStack() as stack:
+        clients = []
+        for _ in range(count):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.settimeout(PATIENCE)
+            client.connect((server.host, server.port))
+            client.sendall(request)
+            clients.append(client)
+        yield clients
+
+
+def http_request(kind: str, **fields: object) -> bytes:
+    """A request as it is sent: a PUT if it has a value."""
+    body = json.dumps({"type": kind, **fields}).encode()
+    method = b"PUT" if "value" in fields else b"GET"
+    return b"%b / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (method, len(body), body)
+
+
 class Server:
     """`python -m seamless_database`; a context manager that ends it."""
 
@@ -167,6 +189,13 @@ class Server:
 
     def put(self, kind: str, **fields: object) -> Answer:
         return self.ask("PUT", {"type": kind, **fields})
+
+    def memory(self) -> int:
+        """Bytes of memory that the process has used at most so far."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
+        assert found is not None
+        return 1024 * int(found[1])
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """Send a signal; returns the exit code and what was on stderr."""

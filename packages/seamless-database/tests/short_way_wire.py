@@ -36,8 +36,15 @@ class Echo:
         self.asked.append(body)
         return None if body == b"no!" else (200, body)
 
-    def get_soon(self, body: bytes, client: object, tell: Callable[[int, bytes], None]) -> bool:
+    def get_soon(
+        self,
+        body: bytes,
+        client: object,
+        tell: Callable[[int, bytes], None],
+        again: Callable[[], None],
+    ) -> bool:
         assert not self.at_once
+        self.again = again
         return self.put(body, client, tell)
 
     def put(self, body: bytes, client: object, tell: Callable[[int, bytes], None]) -> bool:

@@ -18,8 +18,9 @@ def test_what_is_no_utf8_is_shown_by_its_number() -> None:
 @pytest.mark.parametrize("character", ["x", "\u00e9", "\ud800", "\U0001f600"])
 def test_the_pieces_are_the_body(character: str) -> None:
     answer = Answer(200, character * (2 * PIECE + 3))
-    pieces = answer.pieces()
+    pieces = list(answer.pieces())
     assert len(pieces) == 3
+    assert answer.size() == len(answer.body())
     assert b"".join(pieces) == answer.body()
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from database_samples import checksum, record
 from database_server import PATIENCE, Server, wait_until
+from database_server import http_request as request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,12 +61,6 @@ def is_closed(client: socket.socket) -> bool:
     except ConnectionResetError:
         return True
     return True
-
-
-def request(kind: str, **fields: object) -> bytes:
-    body = json.dumps({"type": kind, **fields}).encode()
-    method = b"PUT" if "value" in fields else b"GET"
-    return b"%b / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (method, len(body), body)
 
 
 # slowness

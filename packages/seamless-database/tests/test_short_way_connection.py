@@ -62,7 +62,8 @@ def test_what_follows_a_write_waits_for_its_answer() -> None:
             await until(lambda: echo.asked)
             wire.send(HEAD + b"six")
             (connection,) = wire.state.connections
-            await until(lambda: isinstance(connection, GuardedConnection) and connection.pipeline)
+            assert isinstance(connection, GuardedConnection)
+            await until(lambda: connection.held_bytes)
             echo.tell(200, b"two")
             assert [(await wire.answer())[-3:] for _ in range(2)] == [b"two", b"app"]
 
@@ -85,7 +86,7 @@ def test_a_server_that_ends_waits_for_a_write_and_hangs_up() -> None:
     asyncio.run(run())
 
 
-def test_nonsense_behind_a_write_is_dropped_and_the_write_is_answered() -> None:
+def test_nonsense_behind_a_write_is_refused_after_its_answer() -> None:
     async def run() -> None:
         echo = Echo()
         async with Wire(echo) as wire:
@@ -96,7 +97,7 @@ def test_nonsense_behind_a_write_is_dropped_and_the_write_is_answered() -> None:
             await asyncio.sleep(0.05)
             echo.tell(200, b"two")
             assert (await wire.answer())[-3:] == b"two"
-            assert await wire.end() == b""
+            assert (await wire.end()).startswith(b"HTTP/1.1 400 ")
 
     asyncio.run(run())
 
@@ -123,7 +124,8 @@ def test_a_client_that_goes_with_more_behind_its_write_is_no_failure() -> None:
             await until(lambda: echo.asked)
             wire.send(HEAD + b"six")
             (connection,) = wire.state.connections
-            await until(lambda: isinstance(connection, GuardedConnection) and connection.pipeline)
+            assert isinstance(connection, GuardedConnection)
+            await until(lambda: connection.held_bytes)
             connection.transport.abort()
             await until(lambda: not wire.state.connections)
             echo.tell(200, b"two")
@@ -164,5 +166,23 @@ def test_after_an_upgrade_nothing_goes_the_short_way() -> None:
             wire.send(HEAD + b"six")
             await wire.answer()
             assert echo.asked == [b"two"]
+
+    asyncio.run(run())
+
+
+def test_an_answer_that_is_too_large_goes_the_ordinary_way_and_before_what_follows() -> None:
+    async def run() -> None:
+        echo = Echo(at_once=False)
+        async with Wire(echo) as wire:
+            await wire.talk(HEAD + b"one")
+            wire.send(HEAD + b"two")
+            await until(lambda: echo.asked)
+            wire.send(PUT + b"six")
+            (connection,) = wire.state.connections
+            assert isinstance(connection, GuardedConnection)
+            await until(lambda: connection.held_bytes)
+            echo.again()
+            assert [(await wire.answer())[-3:] for _ in range(2)] == [b"app", b"app"]
+            assert (wire.called, connection.held_bytes) == (3, 0)
 
     asyncio.run(run())

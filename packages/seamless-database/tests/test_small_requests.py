@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -10,6 +11,7 @@ from database_samples import checksum, record
 
 from seamless_database import Database
 from seamless_database.activity import Activity
+from seamless_database.answers import PIECE
 from seamless_database.auth import Tokens
 from seamless_database.backend import open_database
 from seamless_database.bodies import MAX_BODY
@@ -175,9 +177,23 @@ def test_a_database_that_is_closed_takes_nothing(database: Database, small: Smal
 async def found(small: SmallRequests, body: bytes) -> tuple[int, bytes] | None:
     """Get something that takes time; what is told of it, or None if it is left."""
     told: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
-    if not small.get_soon(body, CLIENT, lambda status, text: told.set_result((status, text))):
+    again = partial(told.set_result, (0, b"again"))
+    if not small.get_soon(
+        body, CLIENT, lambda status, text: told.set_result((status, text)), again
+    ):
         return None
     return await asyncio.wait_for(told, 30)
+
+
+def test_an_answer_that_is_large_is_left_and_not_counted(
+    database: Database, small: SmallRequests, tally: Tally
+) -> None:
+    info = {"x": "x" * PIECE}
+    database.put({"type": "buffer_info", "checksum": checksum(1), "value": info})
+    body = asking("buffer_info", checksum=checksum(1))
+    assert asyncio.run(found(small, body)) == (0, b"again")
+    assert tally.requests.items() == []
+    assert tally.activity.idle() > 0
 
 
 def test_a_look_up_that_takes_time_is_taken_and_told_of(where: Path | str, tally: Tally) -> None:

@@ -48,7 +48,7 @@ class Activity:
 
     @contextmanager
     def receiving(self) -> Iterator[None]:
-        """Mark the time in which a request waits for its client."""
+        """Mark the time in which a request waits for its client, or for other clients."""
         task = asyncio.current_task()
         assert task is not None  # requests run in tasks
         self._receiving.add(task)

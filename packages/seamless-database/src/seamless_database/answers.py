@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from seamless_database.errors import DatabaseError, UnknownKeyError
 
-#: characters that are written down at once, and bytes, more or less, that are sent at once
-PIECE = 256 * 1024
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: characters that are encoded at once, and bytes, more or less, that are sent at once
+PIECE = 64 * 1024
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
 JSON = (b"content-type", b"application/json")
 _LOG = logging.getLogger(__name__)
@@ -25,13 +28,16 @@ class Answer(NamedTuple):
         """Write the text down; what is no UTF-8 is shown by its number."""
         return self.text.encode(errors="backslashreplace")
 
-    def pieces(self) -> list[bytes]:
-        """Write a text of any size down; from a thread, it does so without stopping the others."""
+    def size(self) -> int:
+        """Count the bytes of the body; for text that is not ASCII that takes as long as sending."""
         text = self.text
-        return [
-            text[start : start + PIECE].encode(errors="backslashreplace")
-            for start in range(0, len(text), PIECE)
-        ]
+        return len(text) if text.isascii() else sum(len(piece) for piece in self.pieces())
+
+    def pieces(self) -> Iterator[bytes]:
+        """Encode a text of any size piece by piece, so that it is in memory once."""
+        text = self.text
+        for start in range(0, len(text), PIECE):
+            yield text[start : start + PIECE].encode(errors="backslashreplace")
 
 
 DONE = Answer(200, "OK")

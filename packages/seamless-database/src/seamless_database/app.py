@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
@@ -25,6 +26,7 @@ from seamless_database.errors import (
     UnauthorizedError,
     UnavailableError,
 )
+from seamless_database.memory_budget import MemoryBudget
 from seamless_database.protocol import Fields, decode
 from seamless_database.records import reading, writing
 from seamless_database.small_requests import SmallRequests
@@ -45,6 +47,12 @@ T = TypeVar("T")
 HEALTHCHECK = "/healthcheck"
 #: what a request is counted as whose client went away before it was answered
 GONE = 499
+#: characters of an answer above which it counts as large
+LARGE_ANSWER = 256 * 1024
+#: bytes of memory that all large answers may take together, from their reading to their last byte
+LARGE_ANSWERS = 256 * 1024 * 1024
+#: seconds that a large answer waits for others
+MEMORY_WAIT = 30.0
 
 _CLOSE = (b"connection", b"close")
 _SCHEMES = (b'Bearer realm="seamless-database"', b'Basic realm="seamless-database"')
@@ -105,6 +113,7 @@ class _Endpoint:
         self._parser = ThreadPoolExecutor(1, thread_name_prefix="seamless-database-parser")
         self._tally = tally
         self._metrics = metrics
+        self._memory = MemoryBudget(LARGE_ANSWERS)
         self._description = openapi.document(writable=database.writable, secured=tokens is not None)
         self._allowed = METHODS if database.writable else METHODS[:-1]
 
@@ -114,18 +123,22 @@ class _Endpoint:
             return
         if metrics.is_asked(scope):
             # who only watches keeps no server from stopping, and is not counted
-            await self._respond(send, await self._answer(self._page(scope)))
+            await self._respond(scope, send, await self._answer(self._page(scope)))
             return
         exchange = Exchange(scope["method"], scope["path"], scope["client"])
         self._activity.begin()
         try:
             answer = await self._answer(self._dispatch(scope, receive, exchange))
         except ClientDisconnect:
+            self._memory.give_back(exchange.memory)
             self._tally.add(exchange, GONE, 0)
             return
         finally:
             self._activity.end()
-        size = await self._respond(send, answer)
+        try:
+            size = await self._respond(scope, send, answer)
+        finally:
+            self._memory.give_back(exchange.memory)
         self._tally.add(exchange, answer.status, size)
 
     def close(self) -> None:
@@ -169,13 +182,12 @@ class _Endpoint:
             return _health(self._database.trouble)
         return await self._read(receive, exchange, describe=scope["path"] == openapi.PATH)
 
-    async def _respond(self, send: Send, answer: Answer) -> int:
+    async def _respond(self, scope: Scope, send: Send, answer: Answer) -> int:
         """Send an answer; returns the size of its body."""
         status = answer.status
-        # to write a large answer down takes as long as to read it
         large = len(answer.text) > PIECE
-        pieces = await asyncio.to_thread(answer.pieces) if large else [answer.body()]
-        size = sum(map(len, pieces))
+        last = b"" if large else answer.body()
+        size = await asyncio.to_thread(answer.size) if large else len(last)
         headers = [answer.content_type, (b"content-length", b"%d" % size)]
         if status == RequestTooLargeError.status:
             # the rest of the body may be still on its way
@@ -185,10 +197,12 @@ class _Endpoint:
         elif status == UnauthorizedError.status:
             headers += _AUTHENTICATE
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        *others, last = pieces
-        for piece in others:
-            # other requests have their turn until the client has taken what there is
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        if large and scope["method"] != "HEAD":
+            for piece in answer.pieces():
+                # waits until the client has taken most of what there was before
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                # other requests have their turn, also if the client takes everything at once
+                await asyncio.sleep(0)
         await send({"type": "http.response.body", "body": last})
         return size
 
@@ -197,10 +211,28 @@ class _Endpoint:
         try:
             if describe and not body:
                 return Answer(200, self._description, JSON)
-            answer = await self._database.answer(await self._checked(body, reading, exchange))
+            request = await self._checked(body, reading, exchange)
+            answer = await self._database.answer(request)
+            if answer is not None and len(answer) > LARGE_ANSWER:
+                size = sys.getsizeof(answer)
+                if not self._memory.try_take(size):
+                    # so many of them might wait that none may stay in memory meanwhile
+                    answer = None
+                    await self._wait_for_memory(size)
+                exchange.memory = size
+                answer = answer or await self._database.answer(request)
         finally:
             self._bodies.release(body)
         return MISS if answer is None else Answer(200, answer)
+
+    async def _wait_for_memory(self, size: int) -> None:
+        try:
+            with self._activity.receiving():
+                await self._memory.take(size, MEMORY_WAIT)
+        except asyncio.TimeoutError:
+            raise UnavailableError(
+                "other large answers are still being sent; try again later"
+            ) from None
 
     async def _write(self, receive: Receive, exchange: Exchange) -> Answer:
         body = await self._bodies.receive(receive)

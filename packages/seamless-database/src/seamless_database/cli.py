@@ -109,7 +109,8 @@ def parser() -> argparse.ArgumentParser:
         default=60.0,
         type=float,
         metavar="SECONDS",
-        help="give a client so long to send a request, a large one more (default: %(default)g)",
+        help="give a client so long to send a request or to take an answer, large ones more "
+        "(default: %(default)g)",
     )
     top.add_argument(
         "--durability",

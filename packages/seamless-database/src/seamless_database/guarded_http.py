@@ -8,26 +8,25 @@ bounded, and answers keep their order.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from seamless_database.pipelining import PipelinedConnection
+from seamless_database.sending import Progress
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
-
     from seamless_database.short_way import ShortWay
+    from seamless_database.small_requests import Tell
     from seamless_database.tally import Client
 
-#: takes the body of a small request, and tells status and text later; False if it refuses
-Take = Callable[[bytes, "Client", Callable[[int, bytes], None]], bool]
-#: seconds in which a client that was refused may read why; what it still sends is dropped
+#: takes the body of a small request, and tells its answer later; False if it refuses
+Take = Callable[[bytes, "Client", "Tell"], bool]
+#: seconds in which a client that was refused may read why; what it still sends is dropped. When
+#: the server ends, also the seconds in which a client may take nothing of an answer.
 LINGER = 2.0
 
 
@@ -46,13 +45,29 @@ class Limits:
     pace: int = 16 * 1024
     #: seconds that a connection may be idle
     idle: float = 300.0
+    #: bytes that all connections together may hold of what is not read, not parsed or not sent yet
+    memory: int = 256 * 1024 * 1024
+
+
+def shed(connections: Iterable[GuardedConnection], memory: int) -> None:
+    """Abort connections that have stood still for longest, until the others hold so many bytes."""
+    held = {each: each.held_bytes for each in connections if not each.is_closing}
+    excess = sum(held.values()) - memory
+    if excess <= 0:
+        return
+    for each in sorted(held, key=lambda each: each.active_at):
+        if held[each]:
+            each.transport.abort()
+            excess -= held[each]
+        if excess <= 0:
+            return
 
 
 class _HeadTooLargeError(Exception):
     """Ends the reading of a request; uvicorn takes it for malformed HTTP."""
 
 
-class GuardedConnection(HttpToolsProtocol):
+class GuardedConnection(PipelinedConnection):
     """One connection; `look` is to be called about every second."""
 
     def __init__(
@@ -61,8 +76,6 @@ class GuardedConnection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._limits = limits
         self._short_way = short_way
-        #: the request that is being answered; uvicorn keeps only the last of several
-        self._running: RequestResponseCycle | None = None
         #: complete requests among what was received last
         self._arrived = 0
         self._heard = self._looked = self.loop.time()
@@ -71,9 +84,8 @@ class GuardedConnection(HttpToolsProtocol):
         self._since, self._size = 0.0, 0
         #: bytes that belong neither to a complete head nor to a body
         self._loose = 0
-        self._deaf = False
         self._hang_up_at: float | None = None
-        self._unsent, self._sent_at = 0, self._heard
+        self._progress = Progress(self._heard, limits.patience, limits.pace)
         #: the TLS handshake, before which there is no transport
         self._handshake: asyncio.Task[None] | None = None
 
@@ -102,31 +114,27 @@ class GuardedConnection(HttpToolsProtocol):
         if len(self.connections) > self._limits.connections and not self._make_room():
             self._refuse(503, "too many connections; try again later")
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell every request of the connection that its client has gone."""
-        super().connection_lost(exc)
-        for cycle in (self._running, *(waiting for waiting, _ in self.pipeline)):
-            if cycle is not None and not cycle.response_complete:
-                cycle.disconnected = True
-                cycle.message_event.set()
-        # the app counts and logs them, but does nothing that they ask for
-        while self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
-
     def data_received(self, data: bytes) -> None:
-        """Read on, unless the connection is only waiting to be closed."""
+        """Parse what was received, unless the connection is only waiting to be closed."""
         if self._deaf:
             return
         self._heard = self.loop.time()
+        if self._taken or self.pipeline or self._unparsed:
+            # spelt out, because every small request comes by here
+            self._parse(data)
+            return
         at_rest = not (self._arriving or self._busy or self.transport.is_closing())
         if at_rest and self._answered_at_once(data):
             return
-        self._size += len(data)
-        self._loose += len(data)
         self._arrived = 0
-        super().data_received(data)
+        self._parse(data)
         if at_rest and self._arrived == 1 and not (self._arriving or self._deaf):
             self._learn(data)
+
+    def _parse_piece(self, piece: bytes) -> None:
+        self._size += len(piece)
+        self._loose += len(piece)
+        super()._parse_piece(piece)
         if self._loose > self._limits.head:
             self._refuse(431, f"the headers are larger than {self._limits.head} bytes")
 
@@ -180,10 +188,6 @@ class GuardedConnection(HttpToolsProtocol):
         if self._deaf and last:
             self.transport.close()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._running = cycle
-        super()._start_asgi_task(cycle, app)
-
     def look(self) -> None:
         """Give up on a client that has used up our patience."""
         if self._handshake is not None:
@@ -194,7 +198,8 @@ class GuardedConnection(HttpToolsProtocol):
             # it is us who keep the request from arriving
             self._since += now - self._looked
         self._looked = now
-        if self._is_stuck(now):
+        self._progress.note(now, self.unsent, self._running)
+        if self._progress.is_too_slow(now):
             self.transport.abort()
         elif self.transport.is_closing():
             return
@@ -212,7 +217,21 @@ class GuardedConnection(HttpToolsProtocol):
         """When something was last received or sent, if no request or answer is under way."""
         if self._arriving or self._busy:
             return None
-        return max(self._heard, self._sent_at) if self._unsent else self._heard
+        return self.active_at
+
+    @property
+    def unsent(self) -> int:
+        """Bytes of answers that the client has not taken yet."""
+        return 0 if self._handshake is not None else self.transport.get_write_buffer_size()
+
+    def is_stalled(self, now: float) -> bool:
+        """Tell whether the client has taken nothing for `LINGER` seconds, as of the last look."""
+        return now - self._progress.moved_at > LINGER
+
+    @property
+    def active_at(self) -> float:
+        """When something was last received, or taken of an answer."""
+        return max(self._heard, self._progress.moved_at) if self._progress.unsent else self._heard
 
     @property
     def _busy(self) -> RequestResponseCycle | None:
@@ -232,7 +251,8 @@ class GuardedConnection(HttpToolsProtocol):
         if data.startswith(b"PUT"):
             return self._took(way, way.requests.put, body)
         if not way.requests.at_once:
-            return self._took(way, way.requests.get_soon, body)
+            again = partial(self._parse_again, data)
+            return self._took(way, partial(way.requests.get_soon, again=again), body)
         answer = way.requests.get(body, self.client)
         if answer is None:
             return False
@@ -263,11 +283,19 @@ class GuardedConnection(HttpToolsProtocol):
             return False
         self._unset_keepalive_if_required()
         self.cycle = self._running = cycle
+        self._taken = True
         return True
+
+    def _parse_again(self, data: bytes) -> None:
+        """Let uvicorn have a request that was taken, but whose answer is too large for that."""
+        self._taken, self.cycle.response_complete = False, True
+        self._unparsed = data + self._unparsed
+        self._parse_rest()
 
     def _tell(self, way: ShortWay, cycle: RequestResponseCycle, status: int, text: bytes) -> None:
         """Answer what was taken; an answer to the last request closes the connection."""
         cycle.response_complete = True
+        self._taken = False
         if cycle.disconnected or self.transport.is_closing():
             return
         own, last = self.server_state.default_headers, not cycle.keep_alive
@@ -280,13 +308,6 @@ class GuardedConnection(HttpToolsProtocol):
         """Remember the head of the one request that has just arrived at once."""
         if self._short_way is not None and self.scope["http_version"] == "1.1":
             self._short_way.learn(data, self.scope["method"], self.url, self.headers)
-
-    def _is_stuck(self, now: float) -> bool:
-        """Tell whether the client has long taken nothing of an answer."""
-        unsent = self.transport.get_write_buffer_size()
-        if not unsent or unsent != self._unsent:
-            self._unsent, self._sent_at = unsent, now
-        return now - self._sent_at > self._limits.patience
 
     def _make_room(self) -> bool:
         """Close the connection that has been idle for longest; False if none is idle."""

@@ -19,7 +19,7 @@ from seamless_database import stop_signals
 from seamless_database.activity import Activity
 from seamless_database.app import Application, create_app
 from seamless_database.bodies import MAX_BODY
-from seamless_database.guarded_http import GuardedConnection, Limits
+from seamless_database.guarded_http import GuardedConnection, Limits, shed
 from seamless_database.short_way import ShortWay
 from seamless_database.stop_signals import STOP_SIGNALS
 
@@ -41,6 +41,8 @@ RECEIVE_GRACE = 1.5
 STOP_GRACE = 8
 #: seconds without accepting connections, when the system refuses one
 ACCEPT_PAUSE = 0.05
+#: seconds for a client to take its answers
+SEND_GRACE = 6.0
 #: seconds for a client to say goodbye, once it has got all it is to get
 GOODBYE_GRACE = 0.3
 
@@ -134,7 +136,7 @@ class _Server(uvicorn.Server):
         self._metrics = metrics
         self._timeout = settings.timeout
         self._seat = settings.seat
-        self._receive_timeout = settings.limits.patience
+        self._limits = settings.limits
         self._look_every = min(1.0, settings.limits.patience / 4)
         self._on_ready = on_ready
         self._watch: asyncio.Task[None] | None = None
@@ -189,23 +191,29 @@ class _Server(uvicorn.Server):
             asyncio.get_running_loop().call_later(RECEIVE_GRACE, self._activity.dismiss)
 
     async def _hang_up(self) -> None:
-        """Let go of TLS clients that do not say goodbye: those with an idle connection never do."""
+        """Let go of clients that hold up the end: that say no goodbye, or take no answer."""
+        loop = asyncio.get_running_loop()
+        last = loop.time() + SEND_GRACE
         while True:
             await asyncio.sleep(GOODBYE_GRACE)
-            for connection in list(self.server_state.connections):
-                # None during a TLS handshake, whatever uvicorn's annotation says
-                transport: asyncio.Transport | None = connection.transport
-                if transport is None:
-                    continue
-                if transport.is_closing() and not transport.get_write_buffer_size():
-                    transport.abort()
+            now = loop.time()
+            for connection in self._connections():
+                # TLS clients with an idle connection never say goodbye
+                silent = connection.is_closing and not connection.unsent
+                if silent or (connection.unsent and (now > last or connection.is_stalled(now))):
+                    connection.transport.abort()
+
+    def _connections(self) -> list[GuardedConnection]:
+        found = self.server_state.connections
+        return [each for each in found if isinstance(each, GuardedConnection)]
 
     async def _look_after_connections(self) -> None:
         while True:
             await asyncio.sleep(self._look_every)
-            for connection in list(self.server_state.connections):
-                if isinstance(connection, GuardedConnection):
-                    connection.look()
+            connections = self._connections()
+            for connection in connections:
+                connection.look()
+            shed(connections, self._limits.memory)
 
     def _leave(self, seat: Seat) -> None:
         loop = asyncio.get_running_loop()
@@ -264,7 +272,7 @@ class _Server(uvicorn.Server):
                 lambda: protocol,
                 connection,
                 ssl=tls,
-                ssl_handshake_timeout=None if tls is None else self._receive_timeout,
+                ssl_handshake_timeout=None if tls is None else self._limits.patience,
             )
         except OSError:
             # the client has gone, speaks no TLS, or was too slow

@@ -47,8 +47,17 @@ class SmallRequests(Protocol):
         """Whether `get` can answer; if not, `get_soon` can."""
         ...
 
-    def get_soon(self, body: bytes, client: Client, tell: Callable[[int, bytes], None]) -> bool:
-        """Take a request whose status and text are told later, on the event loop, exactly once."""
+    def get_soon(
+        self,
+        body: bytes,
+        client: Client,
+        tell: Callable[[int, bytes], None],
+        again: Callable[[], None],
+    ) -> bool:
+        """Take a request whose status and text are told later, on the event loop, exactly once.
+
+        In place of `tell`, `again` may be called, after which the request goes the ordinary way.
+        """
         ...
 
     def put(self, body: bytes, client: Client, tell: Callable[[int, bytes], None]) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from seamless_database.answers import DONE, MISS, Answer, refusal
+from seamless_database.answers import DONE, MISS, PIECE, Answer, refusal
 from seamless_database.errors import DatabaseError
 from seamless_database.later import Later
 from seamless_database.protocol import decode
@@ -80,8 +80,12 @@ class SmallRequests:
         """Whether `get` can answer; if not, `get_soon` can."""
         return self._database.is_near
 
-    def get_soon(self, body: bytes, client: Client, tell: Tell) -> bool:
-        """Take a read request, as `put` takes a write; False if it has to go the other way."""
+    def get_soon(self, body: bytes, client: Client, tell: Tell, again: Callable[[], None]) -> bool:
+        """Take a read request, as `put` takes a write; False if it has to go the other way.
+
+        In place of `tell`, `again` is called if the answer is so large that it has to go the other
+        way after all.
+        """
         exchange = Exchange("GET", PATH, client)
         try:
             fields = decode(body)
@@ -89,7 +93,7 @@ class SmallRequests:
             request = reading(fields)
             if not request.point:
                 return False
-            self._database.answer_soon(request, partial(self._found, exchange, tell))
+            self._database.answer_soon(request, partial(self._found, exchange, tell, again))
         except Exception:  # noqa: BLE001  # whatever it is, the ordinary way comes upon it again
             return False
         self._tally.activity.begin()
@@ -113,8 +117,17 @@ class SmallRequests:
         return True
 
     def _found(
-        self, exchange: Exchange, tell: Tell, found: str | None, error: BaseException | None
+        self,
+        exchange: Exchange,
+        tell: Tell,
+        again: Callable[[], None],
+        found: str | None,
+        error: BaseException | None,
     ) -> None:
+        if found is not None and len(found) > PIECE:
+            self._tally.activity.end()
+            again()
+            return
         answer = MISS if found is None else Answer(200, found)
         self._end(exchange, tell, answer if error is None else refusal(error))
 

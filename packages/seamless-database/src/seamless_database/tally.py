@@ -32,6 +32,8 @@ class Exchange:
     path: str
     client: Client
     type: str = UNKNOWN
+    #: bytes of memory that are taken for a large answer
+    memory: int = 0
     begun: float = field(default_factory=time.perf_counter)
 
 

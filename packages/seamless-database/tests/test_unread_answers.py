@@ -1,0 +1,127 @@
+"""Clients that ask and do not read: what they can take of a server, and for how long."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from database_samples import checksum, record
+from database_server import Server, http_request, stalled_readers, wait_until
+
+from seamless_database.app import LARGE_ANSWERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+#: characters of a record, of which a body may have a few more
+LONG = 8 * 1000 * 1000
+KEY = {"checksum": checksum(1)}
+ASK = http_request("metadata", **KEY)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server with little patience and one long record."""
+    with Server(tmp_path / "seamless.db", "--receive-timeout", "4") as server:
+        store(server)
+        yield server
+
+
+def store(server: Server, length: int = LONG) -> None:
+    value = record(checksum(1), checksum(2), x="x" * length)
+    assert server.put("metadata", **KEY, result=checksum(2), value=value).status == 200
+
+
+def send_until_blocked(client: socket.socket, message: bytes) -> None:
+    """Send a message again and again, until the server has taken nothing for a while."""
+    client.settimeout(0.2)
+    with suppress(TimeoutError):
+        while True:
+            client.sendall(message)
+
+
+@needs_proc
+def test_large_answers_that_are_not_read_take_a_bounded_memory(server: Server) -> None:
+    before = server.memory()
+    count = 3 * LARGE_ANSWERS // LONG
+    with stalled_readers(server, ASK, count):
+        # whoever comes has its turn once the others were closed
+        assert server.get("transformation", **KEY).text == checksum(2)
+        assert len(server.get("metadata", **KEY).text) > LONG
+    assert server.memory() - before < 2 * LARGE_ANSWERS
+
+
+@needs_proc
+def test_pipelined_requests_whose_answers_are_not_read_take_a_bounded_memory(
+    server: Server,
+) -> None:
+    before = server.memory()
+    many = b"GET /healthcheck HTTP/1.1\r\n\r\n" * 20_000
+    with stalled_readers(server, b"", 20) as clients:
+        for client in clients:
+            send_until_blocked(client, many)
+        assert server.ask("GET", path="/healthcheck").text == "OK"
+    assert server.memory() - before < 50_000_000
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_answers_that_are_not_read_do_not_hold_up_the_end(tmp_path: Path, workers: str) -> None:
+    with Server(tmp_path / "seamless.db", "--workers", workers) as server:
+        store(server)
+        pipelined = http_request("transformation", **KEY) * 1_000
+        with stalled_readers(server, ASK, 10), stalled_readers(server, b"", 1) as (client,):
+            send_until_blocked(client, pipelined)
+            assert server.get("transformation", **KEY).text == checksum(2)
+            assert server.stop() == (0, "")
+
+
+def test_a_slow_reader_that_reads_enough_gets_everything(server: Server) -> None:
+    with stalled_readers(server, ASK, 1) as (client,):
+        received = bytearray()
+        while not received.endswith(b'"}'):
+            received += client.recv(200_000)
+    assert len(received) > LONG
+
+
+def test_a_reader_that_goes_away_gives_its_memory_back(server: Server) -> None:
+    for _ in range(3):
+        with stalled_readers(server, ASK, LARGE_ANSWERS // LONG) as clients:
+            # all are being answered
+            assert [client.recv(1) for client in clients] == [b"H"] * len(clients)
+    assert len(server.get("metadata", **KEY).text) > LONG
+
+
+#: the command, with a limit of 1 MB for what all connections together may hold
+LIMITED = """
+import sys
+from seamless_database import cli
+from seamless_database.guarded_http import Limits
+
+cli._limits = lambda arguments: Limits(memory=1_000_000)
+sys.exit(cli.main())
+"""
+
+
+class LimitedServer(Server):
+    command = (sys.executable, "-c", LIMITED)
+
+
+@needs_proc
+def test_what_all_connections_hold_together_is_bounded(tmp_path: Path) -> None:
+    with LimitedServer(tmp_path / "seamless.db") as server:
+        store(server, 200_000)
+        files = Path(f"/proc/{server.process.pid}/fd")
+        before = len(list(files.iterdir()))
+        with stalled_readers(server, ASK * 50, 40) as clients:
+            for client in clients:
+                with suppress(ConnectionResetError):
+                    client.recv(1, socket.MSG_PEEK)
+            # the system takes some megabytes of each, and then flow control allows for 64 KiB
+            wait_until(lambda: len(list(files.iterdir())) < before + 16)
+            assert server.get("transformation", **KEY).text == checksum(2)
+        assert server.stop() == (0, "")
