@@ -41,13 +41,15 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
         except FileNotFoundError:
             status = None
         else:
-            with open(descriptor, "wb") as handle:
+            try:
                 status = os.fstat(descriptor)
                 if not stat.S_ISREG(status.st_mode) or _is_open_elsewhere(path):
                     if stat.S_ISREG(status.st_mode):
-                        handle.truncate()
-                    handle.write(content)
+                        os.ftruncate(descriptor, 0)
+                    _write_all(descriptor, content)
                     return
+            finally:
+                os.close(descriptor)
         target = os.path.realpath(path)
         if status is None:
             _replace(target, content, 0o666, lambda _: None)
@@ -85,12 +87,14 @@ def _replace(
     temporary = os.path.join(folder, f".{shown}.{os.urandom(6).hex()}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        with open(temporary, "wb", opener=lambda file, _: os.open(file, flags, mode)) as handle:
-            prepare(handle.fileno())
-            handle.write(content)
-            handle.flush()
+        descriptor = os.open(temporary, flags, mode)
+        try:
+            prepare(descriptor)
+            _write_all(descriptor, content)
             if durable:
-                os.fsync(handle.fileno())
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         os.replace(temporary, target)  # noqa: PTH105 - as above
     except BaseException:
         with contextlib.suppress(OSError):  # the first failure is the one to be reported
@@ -98,10 +102,16 @@ def _replace(
         raise
 
 
+def _write_all(descriptor: int, content: bytes) -> None:
+    written = os.write(descriptor, content)
+    while written < len(content):  # one call writes 2 GiB at most
+        written += os.write(descriptor, memoryview(content)[written:])
+
+
 def _is_open_elsewhere(path: str | os.PathLike[str]) -> bool:
     """Tell whether `path` stands for an open file, as `/dev/stdout` does for what it is sent to."""
-    folder = os.path.realpath(os.path.dirname(path) or ".")
-    return folder == "/dev" or folder.startswith("/proc/")
+    folder = os.path.dirname(os.fspath(path))
+    return folder in {"/dev", "/dev/fd"} or folder.startswith("/proc/")
 
 
 def _copy_permissions(status: os.stat_result, new: int) -> None:
