@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import logging
+import os
 import socket
 from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
+from python_runs import run_python
 from stand_in_hashserver import Script, answering, garbage, hang_up, running
 
 from seamless import Checksum
@@ -288,3 +290,35 @@ def test_a_closed_client_opens_again(served: Serve) -> None:
     for _ in range(2):
         client.close()
         assert client.read(NAME).content == CONTENT
+
+
+# -- Ctrl-C ---------------------------------------------------------------------------
+
+
+def test_ctrl_c_at_any_moment_leaves_the_connections_usable(served: Serve) -> None:
+    _, script = served(answering(CONTENT, keep=True))
+    code = """
+        import os, random, signal, sys, time
+        from seamless import Checksum, remote
+
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        name, url, seconds = Checksum(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+        remote.configure(read_servers=url, timeout=60)
+        remote.fetch_sync(name)  # an import that is interrupted is another matter
+        random.seed(0)
+        interrupts, end = 0, time.monotonic() + seconds
+        while time.monotonic() < end or not interrupts:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 3e-3))
+                tried = []
+                content = remote.fetch_sync(name, tried)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                assert content == b"what is wanted", tried
+            except KeyboardInterrupt:
+                interrupts += 1
+        print(interrupts)
+        sys.stdout.flush()
+        os._exit(0)
+    """
+    seconds = os.environ.get("SEAMLESS_INTERRUPT_SECONDS", "2")
+    assert int(run_python(code, NAME.hex(), script.url, seconds).stdout) > 0

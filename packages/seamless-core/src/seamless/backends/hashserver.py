@@ -19,6 +19,7 @@ import httpcore
 
 from ..checksum.calculate_checksum import calculate_checksum
 from ..errors import BufferServerError, ChecksumMismatchError, CompressedDataError
+from ..util.run_sync import outside_main_thread
 from .deadline import Deadline
 from .place import FOUND, NO, TIMEOUT, TIMEOUT_SECONDS, TOO_LARGE, WRONG, Answer
 from .quarantine import Quarantine
@@ -52,6 +53,9 @@ Result = TypeVar("Result")
 
 class HashServer:
     """The buffers of one hashserver. Safe from any thread; in a forked child as well.
+
+    The main thread leaves its requests to helper threads: a Ctrl-C in the midst of the HTTP
+    library would leave its locks taken, and its connections in a state that fails later.
 
     Parameters
     ----------
@@ -90,6 +94,9 @@ class HashServer:
         known = self._quarantine.reason(checksum)
         if known is not None:
             return Answer(None, known)
+        return outside_main_thread(lambda: self._read(checksum, length))
+
+    def _read(self, checksum: Checksum, length: int | None) -> Answer:
         deadline = Deadline(self._timeout)
         try:
             content = self._retried(deadline, lambda: self._download(deadline, checksum, length))
@@ -143,7 +150,8 @@ class HashServer:
         if known is not None:
             return known, where
         try:
-            return (FOUND if self._has(Deadline(self._timeout), checksum) else NO), where
+            found = outside_main_thread(lambda: self._has(Deadline(self._timeout), checksum))
+            return (FOUND if found else NO), where
         except BufferServerError as error:
             return error.reason, where
 
@@ -178,6 +186,9 @@ class HashServer:
         found = calculate_checksum(content)
         if found != checksum.hex():
             raise ChecksumMismatchError(checksum, found)
+        outside_main_thread(lambda: self._write(checksum, content))
+
+    def _write(self, checksum: Checksum, content: bytes) -> None:
         deadline, size = Deadline(self._timeout), len(content)
         if (
             size >= LARGE

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["in_daemon_thread", "run_sync", "settle_tasks"]
+__all__ = ["in_daemon_thread", "outside_main_thread", "run_sync", "settle_tasks"]
 
 #: What the tasks that a coroutine leaves behind get, mostly for closing connections.
 SETTLE_SECONDS = 1.0
@@ -90,22 +90,44 @@ async def in_daemon_thread(function: Callable[[], Result]) -> Result:
     return await asyncio.wrap_future(outcome)
 
 
+def outside_main_thread(function: Callable[[], Result]) -> Result:
+    """Run a blocking function where Ctrl-C never raises: in a helper thread, if need be.
+
+    Ctrl-C ends the waiting for it at once; the helper thread goes on, and nobody waits for it.
+    """
+    if threading.current_thread() is threading.main_thread():
+        return _run_in_thread(function)
+    return function()
+
+
 def _run_in_thread(function: Callable[[], Result]) -> Result:
     outcome: Future[Result] = Future()
-    thread = threading.Thread(
-        target=_fulfilling(outcome, function), name="seamless-run-sync", daemon=True
-    )
-    thread.start()
-    thread.join()
+    work = _fulfilling(outcome, function)
+    thread = threading.Thread(target=work, name="seamless-run-sync", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:  # the interpreter is going down
+        work()
+    else:
+        thread.join()
     return outcome.result()
 
 
 def _fulfilling(outcome: Future[Result], function: Callable[[], Result]) -> Callable[[], None]:
-    """Return what runs `function` in the context of here, and tells `outcome` how it ended."""
+    """Return what runs `function` in the context of here, and tells `outcome` how it ended.
+
+    Called again, it does nothing: a Ctrl-C while a thread starts can look like the failure to
+    start one.
+    """
     outcome.set_running_or_notify_cancel()  # a waiter that gives up does not undo the work
     context = contextvars.copy_context()
+    calls = [function]
 
     def run() -> None:
+        try:
+            function = calls.pop()
+        except IndexError:
+            return
         try:
             outcome.set_result(context.run(function))
         except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
