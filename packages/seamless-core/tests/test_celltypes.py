@@ -166,6 +166,69 @@ def test_what_is_too_deep_to_be_shown_is_refused(celltype: str) -> None:
         Buffer(deep(), celltype)
 
 
+# -- classes of their own -----------------------------------------------------------------
+
+
+class Shown(dict[str, Any]):
+    """A dict that shows other entries than it stores."""
+
+    def items(self) -> Any:
+        return [("shown", 1)]
+
+    def __iter__(self) -> Any:
+        return iter(["iterated"])
+
+
+class Rows(list[Any]):
+    """A list that shows other items than it stores."""
+
+    def __iter__(self) -> Any:
+        return iter([7, 8])
+
+
+class Word(str):
+    """A text that shows itself as another one."""
+
+    def __str__(self) -> str:
+        return "other"
+
+
+class Count(int):
+    """A number that shows itself as another one."""
+
+    def __repr__(self) -> str:
+        return "99"
+
+    def __int__(self) -> int:
+        return 98
+
+
+@pytest.mark.parametrize("celltype", ["plain", "mixed", "deepcell"])
+@pytest.mark.parametrize(
+    ("value", "same"),
+    [
+        (Shown(stored=0), {"shown": 1}),
+        (Rows([1, 2]), [7, 8]),
+        ([Shown(stored=Rows()), (Rows([1]),)], [{"shown": 1}, [[7, 8]]]),
+        ([Word("stored"), Count(5)], ["stored", 5]),
+        ({"a": [Shown(stored=0)] * 3000}, {"a": [{"shown": 1}] * 3000}),
+    ],
+)
+def test_containers_of_a_class_of_their_own_are_written_as_they_show_themselves(
+    value: Any, same: Any, celltype: str
+) -> None:
+    assert Buffer(value, celltype) == Buffer(same, celltype)
+
+
+def test_a_dict_of_a_class_of_its_own_beside_arrays_is_written_as_it_shows_itself() -> None:
+    array = np.arange(3)
+    assert Buffer([Shown(stored=0), array], "mixed") == Buffer([{"shown": 1}, array], "mixed")
+
+
+def test_the_masked_constant_is_stored_as_its_text() -> None:
+    assert Buffer(np.ma.masked, "bytes").content == b"--"
+
+
 # -- text, code and yaml ------------------------------------------------------------------
 
 

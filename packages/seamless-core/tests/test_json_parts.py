@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from seamless import Buffer
 from seamless.checksum.json_ import json_dumps_bytes
+from seamless.checksum.json_parts import json_in_parts
 
 
 @pytest.mark.parametrize("length", [1999, 2000, 2001, 4000, 4001])
@@ -36,6 +38,30 @@ class Rows(list[Any]):
 
 def test_a_long_list_of_a_subclass_is_written_as_a_list() -> None:
     assert Buffer(Rows(range(3000)), "plain") == Buffer(list(range(3000)), "plain")
+
+
+@pytest.mark.parametrize(
+    ("value", "change"),
+    [
+        (list(range(5000)), lambda value: value.pop(0)),
+        (list(range(5000)), lambda value: value.append(0)),
+        ({str(i): i for i in range(5000)}, lambda value: value.pop("999")),
+        ({str(i): i for i in range(5000)}, lambda value: value.update(x=1)),
+    ],
+    ids=["list shrinks", "list grows", "dict shrinks", "dict grows"],
+)
+def test_a_long_value_that_changes_between_its_parts_is_written_as_it_is_then(
+    value: Any, change: Callable[[Any], object]
+) -> None:
+    changes = [change]
+
+    def dumps(part: Any) -> bytes:
+        written = json_dumps_bytes(part)
+        if changes:
+            changes.pop()(value)  # as another thread may do now
+        return written
+
+    assert json_in_parts(value, dumps) == json_dumps_bytes(value) + b"\n"
 
 
 NUMBERS = [i * 0.25 for i in range(100_000)]

@@ -88,3 +88,12 @@ def _writer() -> tuple[Callable[..., bytes], int]:
                 "install orjson 3.11.7 or newer"
             )
     return orjson.dumps, options
+
+
+@functools.cache
+def exact_writer() -> tuple[Callable[..., bytes], int]:
+    """Return orjson's writer and options with which it asks a default for each subclass."""
+    import orjson
+
+    dumps, options = _writer()
+    return dumps, options | orjson.OPT_PASSTHROUGH_SUBCLASS

@@ -28,7 +28,8 @@ def json_in_parts(value: list[Any] | dict[Any, Any], dumps: Callable[[Any], byte
     Parameters
     ----------
     value
-        Not empty; must not change meanwhile, as other threads may run between the parts.
+        Not empty. If another thread adds or removes entries between the parts, it is written by
+        one call after all.
     dumps
         Writes JSON with sorted keys, each entry of a list or dict on lines of its own:
         `[\n`, the entries, `\n]`.
@@ -36,10 +37,16 @@ def json_in_parts(value: list[Any] | dict[Any, Any], dumps: Callable[[Any], byte
     text = io.BytesIO()
     opening, closing = (b"[", b"\n]\n") if isinstance(value, list) else (b"{", b"\n}\n")
     separator = opening
-    for part in _parts(value):
-        text.write(separator)
-        text.write(memoryview(dumps(part))[1:-2])
-        separator = b","
+    length = len(value)
+    try:
+        for part in _parts(value):
+            text.write(separator)
+            text.write(memoryview(dumps(part))[1:-2])
+            separator = b","
+    except KeyError:
+        return dumps(value) + b"\n"
+    if len(value) != length:
+        return dumps(value) + b"\n"
     text.write(closing)
     return text.getvalue()
 

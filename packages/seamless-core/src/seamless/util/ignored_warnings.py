@@ -18,16 +18,12 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def ignored_warnings(
     category: type[Warning], *, message: str = "", module: str = ""
-) -> Iterator[list[object]]:
+) -> Iterator[None]:
     """Ignore the warnings of a category whose message and module begin with these texts.
 
     A filter is added to the list that is in force, and taken out of the same list: whichever
-    list another thread puts back, it is as it was. Other threads must not need such warnings.
-
-    Yields
-    ------
-        The list in force. Where it is `warnings.filters` no longer, another thread has replaced
-        it, and the filter may have been missing.
+    list another thread puts back, it is as it was. Other threads must not need such warnings,
+    and where one of them replaces the list meanwhile, the filter is missing.
     """
     entry = (
         "ignore",
@@ -39,7 +35,7 @@ def ignored_warnings(
     filters: list[object] = warnings.filters  # type: ignore[assignment]
     filters.insert(0, entry)
     try:
-        yield filters
+        yield
     finally:
         with contextlib.suppress(ValueError):  # where another thread has emptied the list
             filters.remove(entry)

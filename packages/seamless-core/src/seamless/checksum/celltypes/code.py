@@ -7,7 +7,6 @@ whether it is right, and reading a buffer must not depend on what is installed.
 from __future__ import annotations
 
 import ast
-import warnings
 
 from seamless.util.deep_call import NestingError, deep_call
 from seamless.util.ignored_warnings import ignored_warnings
@@ -18,6 +17,8 @@ from .codec import Codec
 
 #: where the parser's warnings come from, and no other warning of this process
 _FILENAME = "<python cell>"
+#: an error may be a warning in truth, where another thread has just replaced the filters
+_ATTEMPTS = 3
 
 
 def from_bytes(content: bytes) -> str:
@@ -44,15 +45,14 @@ def _check(source: str) -> None:
 
 def _parse(source: str) -> None:
     """Parse Python source; its warnings are neither shown nor, where they are errors, raised."""
-    while True:
-        with ignored_warnings(Warning, module=_FILENAME) as filters:
+    for attempt in range(_ATTEMPTS):
+        with ignored_warnings(Warning, module=_FILENAME):
             try:
                 ast.parse(source, _FILENAME)
                 return
             except SyntaxError:
-                if warnings.filters is filters:
+                if attempt == _ATTEMPTS - 1:
                     raise
-                # else another thread has set the filters aside, and this may be a warning
 
 
 _check_once = CheckedTexts(_check)

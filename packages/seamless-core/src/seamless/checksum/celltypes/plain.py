@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
-from seamless.checksum.json_ import json_line, json_loads
+from seamless.checksum.json_ import exact_writer, json_line, json_loads
+from seamless.checksum.json_parts import MAY_BE_LONG, PART, json_in_parts
 from seamless.util._unchecksum import unchecksum
 
 from .codec import Codec
 
+#: the methods with which dicts and lists show what they store
+_ITEMS = (dict.items, OrderedDict.items)
+_ITERATORS = (list.__iter__, tuple.__iter__)
+
 
 def to_bytes(value: Any) -> bytes:
-    """Write a JSON value; tuples become lists and checksums their text, at any depth."""
+    """Write a JSON value; tuples become lists and checksums their text, at any depth.
+
+    A dict or list of a class of its own is written as it shows itself, not as it is stored.
+    """
+    dumps, options = exact_writer()
     try:
-        return json_line(value)
+        if type(value) in MAY_BE_LONG and len(value) > PART:
+            return json_in_parts(value, lambda part: dumps(part, _stored, options))
+        return dumps(value, _stored, options) + b"\n"
     except TypeError:
-        # perhaps it holds checksums or named tuples, which are rare enough to look twice
+        # perhaps it holds checksums, or shows itself otherwise: rare enough to look twice
         return json_line(unchecksum(value))
+
+
+def _stored(value: Any) -> Any:
+    """Return what an instance of a subclass stores, if it shows the same.
+
+    Raises
+    ------
+    TypeError
+        For other values.
+    """
+    kind = type(value)
+    if isinstance(value, dict) and kind.items in _ITEMS:
+        return dict(kind.items(value))
+    if isinstance(value, (list, tuple)) and kind.__iter__ in _ITERATORS:
+        return list(value)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__add__(value, 0)
+    raise TypeError
 
 
 def from_bytes(content: bytes) -> Any:

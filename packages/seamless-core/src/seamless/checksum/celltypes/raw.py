@@ -26,6 +26,8 @@ def _memory(value: Any) -> bytes:
 
     from seamless.util.mixed.padding import data_bytes
 
+    if value is np.ma.masked:  # has no data, and has always been stored by its text
+        return str(value).encode()
     warn_of_array(value)
     # what is masked counts as the fill value, as in NumPy's own tobytes()
     array = value.filled() if isinstance(value, np.ma.MaskedArray) else np.asarray(value)

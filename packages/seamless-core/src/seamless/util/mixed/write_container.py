@@ -121,6 +121,8 @@ def _walk_array(array: np.ndarray[Any, Any], writer: _Writer) -> str:
 
 
 def _walk_dict(value: dict[Any, Any], writer: _Writer) -> tuple[str, Any, Any]:
+    if type(value) is not dict:
+        value = dict(value.items())  # which a subclass may show otherwise than it is stored
     if not value:
         return PURE_PLAIN, {"type": "object"}, {}
     forms: dict[Any, Any] = {}
