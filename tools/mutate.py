@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mutating import tree
+from mutating.chosen_tests import LIST
 from mutating.mutants import Mutant, mutants
 from mutating.selection import Selection
 
@@ -41,6 +42,8 @@ MARKED = Path(__file__).parent / "mutating" / "marked.toml"
 BUDGET = 40
 #: so many run on their own before the others: most faults fail one of them, and few files load
 FIRST = 40
+#: exit statuses of pytest: all have passed, or there were none
+PASSED = (0, 5)
 #: pytest starts within this, in seconds; a test may take this many times its measured duration
 START, SLACK = 20, 4
 
@@ -77,33 +80,28 @@ def trial(mutant: Mutant, tests: list[tuple[str, float]], budget: float) -> tupl
     path.write_text(mutant.mutated)
     try:
         status, failed = run_tests(chosen[:FIRST], seconds, "-x")
-        if status == 0 and chosen[FIRST:]:
+        if status in PASSED and chosen[FIRST:]:
             status, failed = run_tests(chosen[FIRST:], seconds, "-x")
-        if status == 4:  # a fault in what tests are parametrized with changes their names
-            files = sorted({test.partition("::")[0] for test in chosen})
-            status, failed = run_tests(files, seconds, "-x")
     finally:
         path.write_text(mutant.source)
     if status is None:
         return "timeout", ""
-    return ("killed", next(iter(failed), "")) if status else ("survived", "")
+    return ("survived", "") if status in PASSED else ("killed", next(iter(failed), ""))
 
 
 def run_tests(tests: list[str], seconds: float, *words: str) -> tuple[int | None, list[str]]:
     """Run tests in the copy; returns the status, None after a timeout, and those that failed."""
     listed = tree.HOME / "tests"
     listed.write_text("\n".join(tests))
+    files = dict.fromkeys(test.partition("::")[0] for test in tests)
     status, output = tree.run_pytest(
-        [*words, f"@{listed}"],
+        ["-p", "mutating.chosen_tests", *words, *files],
         timeout=START + SLACK * seconds,
-        # no test needs one, and to load them takes longer than most tests
-        variables={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        # no test needs an installed plugin, and to load them takes longer than most tests
+        variables={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", LIST: str(listed)},
     )
-    lines = re.findall(r"^(?:FAILED|ERROR) (.*)$", output, re.MULTILINE)
-    # the name of a test may hold blanks; a file stands for its tests
-    failed = [
-        test for test in tests if any(re.match(re.escape(test) + r"( - |::|$)", x) for x in lines)
-    ]
+    # the name of a test may hold blanks
+    failed = re.findall(r"^(?:FAILED|ERROR) (.*?)(?: - .*)?$", output, re.MULTILINE)
     return status, failed
 
 

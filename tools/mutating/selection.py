@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -138,13 +137,7 @@ def _measured(files: list[str], processes: int) -> dict[str, dict[str, object]]:
     data = folder / "data"
     settings.write_text(_SETTINGS.format(data=data, context=CONTEXT, include=include))
     outcomes = folder / "outcomes"
-    variables = {
-        "COVERAGE_PROCESS_START": str(settings),
-        OUTCOMES: str(outcomes),
-        "PYTHONPATH": os.pathsep.join(
-            map(str, (start, *(TREE / at for at in SOURCES), TREE / "tools"))
-        ),
-    }
+    variables = {"COVERAGE_PROCESS_START": str(settings), OUTCOMES: str(outcomes)}
     parallel = ["-n", str(processes), "--dist", "loadfile"] if processes > 1 else []
     words = ["-p", "mutating.tests_reached", *parallel, *files]
     _, output = run_pytest(words, timeout=7200, variables=variables)

@@ -37,8 +37,9 @@ def run_pytest(
 ) -> tuple[int | None, str]:
     """Run pytest in the copy; returns its exit status, None after a timeout, and its output."""
     mark = uuid.uuid4().hex
+    paths = [HOME / "start", *(TREE / at for at in SOURCES), TREE / "tools"]
     env = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(HOME / "start"), *(str(TREE / at) for at in SOURCES)]),
+        "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "PYTHONDONTWRITEBYTECODE": "1",  # a module may change twice within a second
         "SEAMLESS_SHARED": os.environ.get("SEAMLESS_SHARED") or str(ROOT.parent / "shared"),
         _MARK: mark,
