@@ -30,6 +30,8 @@ COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }
 #: comparisons whose replacement is the inverted condition
 _EXACT = (ast.Eq, ast.NotEq, ast.In, ast.NotIn, ast.Is, ast.IsNot)
+#: results for which None is no other answer, or hardly
+_FALSE = ("None", "False")
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ def _expression_faults(node: ast.expr) -> Iterator[_Fault]:
 
 def _statement_faults(node: ast.stmt) -> Iterator[_Fault]:
     match node:
-        case ast.Return(value=ast.expr() as value) if ast.unparse(value) != "None":
+        case ast.Return(value=ast.expr() as value) if ast.unparse(value) not in _FALSE:
             yield "return value", node, node, "return None"
         case ast.Expr(value=ast.Constant()):
             pass  # a docstring

@@ -20,7 +20,7 @@ from mutating.tests_reached import CONTEXT, OUTCOMES
 from mutating.tree import HOME, SOURCES, TREE, run_pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     from mutating.mutants import Mutant
 
@@ -81,13 +81,11 @@ class Selection:
         named like the module come first, then tests that reach it in their own process, then
         quick ones.
         """
-        wanted = f"{mutant.path}::{mutant.function}"
-        found = self._reaching(mutant.path, lambda name: name == wanted)
-        if not found:  # a module's own statements, or a function that is new
-            found = self._reaching(mutant.path, lambda name: name.startswith(f"{mutant.path}::"))
-        if not found:  # a module without functions
-            package = mutant.path.partition("src/")[0]
-            found = self._reaching(mutant.path, lambda name: name.startswith(package))
+        found = []
+        if mutant.function:
+            found = self._reaching(mutant.path, f"{mutant.path}::{mutant.function}")
+        if not found:  # a module's own statements count anywhere, and a function may be new
+            found = self._reaching(mutant.path, f"{mutant.path}::", others=True)
         found.sort()
         seen: Counter[str] = Counter()
         turns = []
@@ -98,20 +96,30 @@ class Selection:
         return [(test, duration) for *_, test, duration in sorted(turns) if test not in left_out]
 
     def _reaching(
-        self, path: str, wanted: Callable[[str], bool]
-    ) -> list[tuple[bool, bool, float, str]]:
-        words = f"_{Path(path).stem.strip('_')}_"
+        self, path: str, wanted: str, *, others: bool = False
+    ) -> list[tuple[bool, bool, bool, float, str]]:
+        """List the tests that reach a function, or a name that begins so, with their ranks."""
+        module, folder = (
+            f"_{part.strip('_')}_" for part in (Path(path).stem, Path(path).parts[-2])
+        )
+        exact = not wanted.endswith("::")
+
+        def reaches(names: list[str]) -> bool:
+            return wanted in names if exact else any(name.startswith(wanted) for name in names)
+
         found = []
         for file, entry in self._files.items():
             reached: dict[str, list[str]] = entry["reached"]  # type: ignore[assignment]
             seconds: dict[str, float] = entry["seconds"]  # type: ignore[assignment]
-            by_subprocess = any(map(wanted, reached.get(file, ())))
+            by_subprocess = reaches(reached.get(file, []))
             # a subprocess that is killed does not tell what it has reached
-            named = words in f"{Path(file).stem}_"
+            named = module in f"{Path(file).stem}_"
+            near = named or folder in f"{Path(file).stem}_"
+            others_here = others and (near or file.startswith(path.partition("src/")[0]))
             for test, duration in seconds.items():
-                directly = any(map(wanted, reached.get(test, ())))
-                if directly or by_subprocess or named:
-                    found.append((not named, not directly, duration, test))
+                directly = reaches(reached.get(test, []))
+                if directly or by_subprocess or named or others_here:
+                    found.append((not named, not near, not directly, duration, test))
         return found
 
 
