@@ -67,6 +67,13 @@ def test_a_failure_leaves_nothing_behind_and_names_the_file_asked_for(tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
+def test_an_entry_that_is_a_folder_stays_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder"):
+        replace_entry(tmp_path / "folder", b"x", 0o444)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
 def test_a_name_of_the_longest_length_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 255)
     write_atomically(path, b"x")

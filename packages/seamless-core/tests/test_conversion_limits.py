@@ -122,6 +122,15 @@ def test_only_one_byte_string_is_unwrapped(array: Any, source: str) -> None:
     assert converted(content, source, "bytes") == content
 
 
+@pytest.mark.parametrize("target", ["binary", "mixed"])
+@pytest.mark.parametrize("magic", [b"\x93NUMPY", b"\x94SEAMLESS-MIXED"])
+def test_bytes_that_only_begin_like_an_array_are_wrapped(magic: bytes, target: str) -> None:
+    content = magic + b"but nothing that can be read"
+    wrapped = converted(content, "bytes", target)
+    assert wrapped == serialize_sync(np.array(content), target)
+    assert converted(wrapped, target, "bytes") == content
+
+
 @pytest.mark.parametrize(
     ("text", "truth"),
     [(" True ", b"true\n"), ("FALSE", b"false\n"), ("0.0", b"false\n"), ("-1e3", b"true\n")],

@@ -1,0 +1,47 @@
+"""The time that one transfer may take, by a clock of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from seamless.backends.deadline import SLOWEST, Deadline
+
+
+class Clock:
+    """A clock that goes when told to."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_time_is_left_until_it_is_up_and_never_less_than_none() -> None:
+    clock = Clock()
+    deadline = Deadline(2.0, clock)
+    assert deadline.left() == 2.0
+    deadline.check()
+    clock.now += 1.5
+    assert deadline.left() == 0.5
+    deadline.check()
+    for _ in range(2):
+        clock.now += 0.5
+        assert deadline.left() == 0.0
+        with pytest.raises(TimeoutError, match="in time"):
+            deadline.check()
+
+
+def test_bytes_extend_it_by_what_they_may_take() -> None:
+    clock = Clock()
+    deadline = Deadline(2.0, clock)
+    clock.now += 1.0
+    deadline.extend_for(SLOWEST // 2)
+    assert deadline.left() == 1.5
+
+
+def test_many_bytes_leave_no_more_than_at_the_beginning() -> None:
+    clock = Clock()
+    deadline = Deadline(2.0, clock)
+    clock.now += 1.0
+    deadline.extend_for(100 * SLOWEST)
+    assert deadline.left() == 2.0
