@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import pydoc
 import re
+import socket
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -210,6 +211,24 @@ def test_an_unreachable_server_is_a_client_error() -> None:
         pytest.raises(ClientError, match=r"http://127\.0\.0\.1:1"),
     ):
         client.get_transformation(TF)
+
+
+def test_a_silent_server_is_a_client_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        wanted = rf"^{url} did not answer in time \(ReadTimeout\)$"
+        with (
+            DatabaseClient(url, timeout=0.2) as client,
+            pytest.raises(ClientError, match=wanted),
+        ):
+            client.get_transformation(TF)
+
+        async def talk() -> None:
+            async with AsyncDatabaseClient(url, timeout=0.2) as client:
+                await client.get_transformation(TF)
+
+        with pytest.raises(ClientError, match=wanted):
+            asyncio.run(talk())
 
 
 def test_the_async_face_gives_the_same_answers(server: Server) -> None:
