@@ -87,6 +87,10 @@ HOSTILE: dict[str, bytes] = {
     "a negative npy shape": npy(described("'<i4'", "(-1,)")),
     "a huge npy shape": npy(described("'<i4'", f"({HUGE}, 4)")),
     "zero bytes times many": npy(described("'|S0'", f"({HUGE},)")),
+    "text beyond Unicode": npy(described("'<U1'", "(16,)"), b"\xff" * 64),
+    "text beyond Unicode in a field": npy(
+        described("[('a', '>U2'), ('b', '|i1')]", "(1,)"), b"\0\x11\0\0" * 3
+    ),
     "a header that is no dict": npy("[1, 2]"),
     "a header of brackets": MAGIC_NUMPY + b"\x02\x00" + struct.pack("<I", 500_000) + b"[" * 500_000,
     "a header longer than the buffer": MAGIC_NUMPY + b"\x02\x00\xff\xff\xff\xff{}",

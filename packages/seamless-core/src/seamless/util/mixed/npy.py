@@ -12,6 +12,7 @@ import ast
 import functools
 import math
 import struct
+import sys
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,8 @@ def read_npy(content: bytes | memoryview) -> np.ndarray[Any, Any]:
         if dtype.itemsize == 0:
             return _without_bytes(dtype, shape)
         return _laid_out(_flat(view, dtype, count, start), shape, fortran)
+    except BufferFormatError:
+        raise
     except (ValueError, TypeError) as error:
         raise BufferFormatError(f"a .npy buffer describes an impossible array: {error}") from None
 
@@ -118,11 +121,22 @@ def _flat(view: memoryview, dtype: np.dtype[Any], count: int, start: int) -> np.
 def _laid_out(
     flat: np.ndarray[Any, Any], shape: tuple[int, ...], fortran: bool
 ) -> np.ndarray[Any, Any]:
+    _check_texts(flat)
     if flat.dtype.names is not None:
         flat = _aligned(flat)
     else:
         flat.flags.writeable = False
     return flat.reshape(shape[::-1]).transpose() if fortran else flat.reshape(shape)
+
+
+def _check_texts(array: np.ndarray[Any, Any]) -> None:
+    """Refuse text with numbers that are no characters; Python fails when such an item is shown."""
+    for name in array.dtype.names or ():
+        _check_texts(array[name])
+    if array.dtype.kind == "U" and array.itemsize:
+        codes = np.ascontiguousarray(array).view(f"{array.dtype.str[0]}u4")
+        if (codes > sys.maxunicode).any():
+            raise BufferFormatError("a .npy buffer has text with numbers that are no characters")
 
 
 def _aligned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
