@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import base64
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 from database_samples import checksum
-from database_server import Answer, Server
+from database_server import PATIENCE, Answer, Server
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -159,6 +160,13 @@ def test_without_a_known_token_the_answer_is_401(
     assert answer.text.startswith("ERROR: ")
     assert answer.headers["www-authenticate"].startswith(("Bearer", "Basic"))
     assert ask(server, "GET", bearer(READ)).status in (200, 404)
+
+
+def test_a_token_behind_the_body_is_not_looked_at(server: Server) -> None:
+    request = b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+    with socket.create_connection((server.host, server.port), timeout=PATIENCE) as client:
+        client.sendall(request + f"Authorization: {bearer(READ)}\r\n\r\n".encode())
+        assert client.recv(1000).startswith(b"HTTP/1.1 401 ")
 
 
 @pytest.mark.parametrize("method", ["DELETE", "POST", "OPTIONS"])

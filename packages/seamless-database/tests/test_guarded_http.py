@@ -184,6 +184,25 @@ def test_too_many_or_too_large_headers_are_refused(server: Server, head: bytes) 
         assert is_closed(client)
 
 
+def test_a_body_behind_the_wish_for_an_upgrade_is_no_request(server: Server) -> None:
+    put = request("transformation", checksum=checksum(9), value=checksum(10))
+    head = b"PUT / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: x\r\nContent-Length: %d\r\n\r\n"
+    with connect(server) as client:
+        client.sendall(head % len(put))
+        time.sleep(0.2)
+        client.sendall(put)
+        status, text = receive(client)
+        assert (status, text[:6]) == (400, "ERROR:")
+        client.sendall(request("transformation", checksum=checksum(9)))
+        assert receive(client) == (404, "ERROR: Unknown key")
+
+
+def test_a_tunnel_is_refused(server: Server) -> None:
+    with connect(server) as client:
+        client.sendall(b"CONNECT / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert receive(client) == (400, "ERROR: this is not HTTP")
+
+
 # the order of answers
 
 

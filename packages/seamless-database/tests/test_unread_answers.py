@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from database_samples import checksum, record
-from database_server import Server, http_request, stalled_readers, wait_until
+from database_server import Server, http_request, silent_clients, stalled_readers, wait_until
 
 from seamless_database.app import LARGE_ANSWERS
 
@@ -122,6 +122,20 @@ def test_what_all_connections_hold_together_is_bounded(tmp_path: Path) -> None:
                 with suppress(ConnectionResetError):
                     client.recv(1, socket.MSG_PEEK)
             # the system takes some megabytes of each, and then flow control allows for 64 KiB
-            wait_until(lambda: len(list(files.iterdir())) < before + 16)
+            wait_until(lambda: len(list(files.iterdir())) < before + 20)
+            assert server.get("transformation", **KEY).text == checksum(2)
+        assert server.stop() == (0, "")
+
+
+@needs_proc
+def test_bodies_that_never_arrive_in_full_are_bounded_together(tmp_path: Path) -> None:
+    with LimitedServer(tmp_path / "seamless.db") as server:
+        store(server, 1)
+        files = Path(f"/proc/{server.process.pid}/fd")
+        before = len(list(files.iterdir()))
+        half = b"PUT / HTTP/1.1\r\nContent-Length: 200000\r\n\r\n" + b"x" * 100_000
+        with silent_clients(server, 40, first=half):
+            assert server.get("transformation", **KEY).text == checksum(2)
+            wait_until(lambda: len(list(files.iterdir())) < before + 20)
             assert server.get("transformation", **KEY).text == checksum(2)
         assert server.stop() == (0, "")

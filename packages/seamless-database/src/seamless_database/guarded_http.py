@@ -163,9 +163,6 @@ class GuardedConnection(PipelinedConnection):
         if size > self._limits.head or len(self.headers) > self._limits.headers:
             self._refuse(431, f"more than {self._limits.headers} headers, or too large ones")
             raise _HeadTooLargeError
-        if self.parser.should_upgrade():
-            # what comes after it need not be HTTP
-            self._short_way = None
         super().on_headers_complete()
         self._loose = 0
 
@@ -218,6 +215,11 @@ class GuardedConnection(PipelinedConnection):
         if self._arriving or self._busy:
             return None
         return self.active_at
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that were received but not used yet, or that are to be sent."""
+        return super().held_bytes + (self._size if self._arriving else 0)
 
     @property
     def unsent(self) -> int:
@@ -307,7 +309,7 @@ class GuardedConnection(PipelinedConnection):
     def _learn(self, data: bytes) -> None:
         """Remember the head of the one request that has just arrived at once."""
         if self._short_way is not None and self.scope["http_version"] == "1.1":
-            self._short_way.learn(data, self.scope["method"], self.url, self.headers)
+            self._short_way.learn(data, self.scope["method"], self.url, self.scope["headers"])
 
     def _make_room(self) -> bool:
         """Close the connection that has been idle for longest; False if none is idle."""

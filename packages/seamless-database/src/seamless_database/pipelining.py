@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -31,6 +32,10 @@ class _Flow(FlowControl):
             super().resume_reading()
 
 
+class _NoRequestError(Exception):
+    """Ends the parsing of what is no request to a server like this; uvicorn answers 400."""
+
+
 class PipelinedConnection(HttpToolsProtocol):
     """One connection, whose requests wait unparsed while earlier ones are answered."""
 
@@ -45,6 +50,8 @@ class PipelinedConnection(HttpToolsProtocol):
         self._unparsed = b""
         #: whether nothing is parsed any more
         self._deaf = False
+        #: the head, without the upgrade, of a request that asks for another protocol
+        self._plain_head = b""
 
     def connection_made(
         self,
@@ -67,6 +74,20 @@ class PipelinedConnection(HttpToolsProtocol):
         # the app counts and logs them, but does nothing that they ask for
         while self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
+
+    def on_headers_complete(self) -> None:
+        """Begin a request, unless the parser would take its body for another protocol."""
+        if self.parser.should_upgrade():
+            self._plain_head = self._head_without_upgrade()
+            return
+        super().on_headers_complete()
+        # trailers come by the same callback as headers, and must not become some
+        self.headers = []
+
+    def on_message_complete(self) -> None:
+        """Note that a request has arrived."""
+        if not self._plain_head:
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Go on with the next request, if there is one."""
@@ -106,7 +127,33 @@ class PipelinedConnection(HttpToolsProtocol):
             self._parse_piece(data[start : start + PARSED_AT_ONCE])
 
     def _parse_piece(self, piece: bytes) -> None:
-        super().data_received(piece)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as upgrade:
+            # a server may ignore the wish, but then the body is a body and no new request
+            (end,) = upgrade.args
+            head, self._plain_head = self._plain_head, b""
+            self.parser = httptools.HttpRequestParser(self)
+            # as uvicorn sets it
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            PipelinedConnection._parse_piece(self, head + piece[end:])
+        except httptools.HttpParserError:
+            self.send_400_response("")
+
+    def _head_without_upgrade(self) -> bytes:
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        if method == b"CONNECT":
+            raise _NoRequestError
+        lines = [b"%b %b HTTP/%b" % (method, self.url, version)]
+        for name, value in self.headers:
+            if name == b"connection":
+                words = [word.strip() for word in value.split(b",")]
+                kept = b", ".join(word for word in words if word.lower() != b"upgrade")
+                lines.append(b"connection: %b" % kept)
+            elif name != b"upgrade":
+                lines.append(b"%b: %b" % (name, value))
+        return b"\r\n".join([*lines, b"\r\n"])
 
     def _parse_rest(self) -> None:
         """Go on where parsing had to wait."""

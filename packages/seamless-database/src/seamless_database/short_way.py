@@ -83,7 +83,7 @@ class ShortWay:
         length = self._known.get(sha256(data[:end]).digest())
         return data[end:] if length == len(data) - end else None
 
-    def learn(self, data: bytes, method: str, url: bytes, headers: Sequence[Header]) -> None:
+    def learn(self, data: bytes, method: str, url: bytes, headers: Iterable[Header]) -> None:
         """Keep the head of a request of HTTP/1.1 that `data` began with, if it is a plain one."""
         end = data.find(_HEAD_END) + len(_HEAD_END)
         length = _length(headers)
@@ -109,7 +109,7 @@ class ShortWay:
         return b"%bcontent-length: %d\r\n%b\r\n%b" % (begin, len(text), close, text)
 
 
-def _length(headers: Sequence[Header]) -> int | None:
+def _length(headers: Iterable[Header]) -> int | None:
     """Give the length of a body, if that is all that there is to say about a request."""
     lengths = []
     for name, value in headers:
