@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from python_runs import run_python
 
 from seamless import Buffer
-from seamless.atomic_file import replace_entry, write_atomically
-from seamless.cli.files import write_sidecar
+from seamless.atomic_file import replace_entry, write_atomically, write_together
+from seamless.cli.files import write_sidecars
 from seamless.util.mount_directory import write_to_directory
 
 
@@ -106,7 +107,7 @@ HEX_LINE = BUFFER.get_checksum().hex().encode() + b"\n"
         (BUFFER.save, b"content"),
         (BUFFER.get_checksum().save, HEX_LINE),
         (lambda path: write_to_directory(path.parent, {path.name: b"content"}), b"content"),
-        (lambda path: write_sidecar(str(path), HEX_LINE), HEX_LINE),
+        (lambda path: write_sidecars((str(path), HEX_LINE)), HEX_LINE),
     ],
     ids=["buffer", "checksum", "folder", "sidecar"],
 )
@@ -247,3 +248,55 @@ def test_every_name_that_the_file_system_allows_can_be_written(tmp_path: Path, n
     Buffer(b"content").save(tmp_path / name)
     assert os.listdir(tmp_path) == [name]
     assert (tmp_path / name).read_bytes() == b"content"
+
+
+# -- several files --------------------------------------------------------------------
+
+
+def test_a_failure_changes_none_of_several_files(tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(b"old")
+    (tmp_path / "two").mkdir()
+    with pytest.raises(IsADirectoryError, match="two"):
+        write_together([(tmp_path / "one", b"new"), (tmp_path / "two", b"new")])
+    assert (tmp_path / "one").read_bytes() == b"old"
+    assert sorted(os.listdir(tmp_path)) == ["one", "two"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_a_rename_that_fails_changes_nothing_and_names_the_file(shared_folder: Path) -> None:
+    shared_folder.chmod(0o1777)  # where nobody may replace what belongs to others
+    for name in ("first", "second"):
+        (shared_folder / name).write_bytes(b"old")
+        (shared_folder / name).chmod(0o666)
+    os.seteuid(12345)
+    with pytest.raises(PermissionError) as caught:
+        write_together([(shared_folder / name, b"new") for name in ("first", "second")])
+    assert caught.value.filename == str(shared_folder / "first")
+    assert sorted(os.listdir(shared_folder)) == ["first", "second"]
+    assert (shared_folder / "first").read_bytes() == b"old"
+
+
+def test_ctrl_c_changes_all_of_several_files_or_none(tmp_path: Path) -> None:
+    code = """
+        import random, signal, sys
+        from pathlib import Path
+        from seamless.atomic_file import write_together
+
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        folder = Path(sys.argv[1])
+        random.seed(0)
+        interrupts = 0
+        for number in range(int(sys.argv[2])):
+            content = b"%d" % number
+            try:
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 4e-4))
+                write_together([(folder / "one", content), (folder / "two", content)])
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except KeyboardInterrupt:
+                interrupts += 1
+            if (folder / "one").exists():
+                assert (folder / "one").read_bytes() == (folder / "two").read_bytes()
+            assert {path.name for path in folder.iterdir()} in ({"one", "two"}, set())
+        assert interrupts
+    """
+    run_python(code, str(tmp_path), os.environ.get("SEAMLESS_INTERRUPTS", "2000"))

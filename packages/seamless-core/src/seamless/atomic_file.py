@@ -14,13 +14,14 @@ import stat
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 # pathlib would cost the commands more than all the writing they do
 # ruff: noqa: PTH108, PTH118, PTH120
 
 #: Bytes of a file name that its temporary file repeats: some file systems allow 143 in all.
 _NAME_BYTES = 100
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
@@ -34,27 +35,28 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     OSError
         When the file may not be written, or the folder not be changed.
     """
-    with _named_after(path):
+    write_together([(path, content)])
+
+
+def write_together(files: Sequence[tuple[str | os.PathLike[str], bytes]]) -> None:
+    """Do what `write_atomically` does for several files: a failure or Ctrl-C changes none.
+
+    Raises
+    ------
+    OSError
+        When a file may not be written, or a folder not be changed.
+    """
+    renamed: dict[str, str] = {}
+    with _removed_on_failure(renamed):
+        for path, content in files:
+            with _named_after(path):
+                _write_beside(path, content, renamed)
         try:
-            # not "wb", which would create or truncate; the system checks the permissions
-            descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            status = None
-        else:
-            try:
-                status = os.fstat(descriptor)
-                if not stat.S_ISREG(status.st_mode) or _is_open_elsewhere(path):
-                    if stat.S_ISREG(status.st_mode):
-                        os.ftruncate(descriptor, 0)
-                    _write_all(descriptor, content)
-                    return
-            finally:
-                os.close(descriptor)
-        target = os.path.realpath(path)
-        if status is None:
-            _replace(target, content, 0o666, lambda _: None)
-        else:
-            _replace(target, content, 0o600, lambda new: _copy_permissions(status, new))
+            # within one call of C code no Ctrl-C is raised, so none comes between the names
+            list(map(os.replace, renamed, renamed.values()))
+        except OSError as error:
+            error.filename, error.filename2 = error.filename2, None
+            raise
 
 
 def replace_entry(path: str | os.PathLike[str], content: bytes, mode: int) -> None:
@@ -68,37 +70,60 @@ def replace_entry(path: str | os.PathLike[str], content: bytes, mode: int) -> No
     OSError
         When the folder can't be changed, or `path` is itself a folder.
     """
-    with _named_after(path):
-        _replace(os.fspath(path), content, 0o600, lambda new: os.fchmod(new, mode), durable=True)
+    temporary = _temporary_name(os.fspath(path))
+    with _named_after(path), _removed_on_failure([temporary]):
+        descriptor = os.open(temporary, _NEW_FILE, 0o600)
+        try:
+            os.fchmod(descriptor, mode)
+            _write_all(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)  # noqa: PTH105 - as above
         sync_folder(os.path.dirname(path) or ".")
 
 
-def _replace(
-    target: str,
-    content: bytes,
-    mode: int,
-    prepare: Callable[[int], None],
-    *,
-    durable: bool = False,
-) -> None:
-    """Write a new file, created with `mode` and given to `prepare`, and rename it to `target`."""
-    folder, name = os.path.split(target)
-    shown = os.fsencode(name)[:_NAME_BYTES].decode(errors="ignore")
-    temporary = os.path.join(folder, f".{shown}.{os.urandom(6).hex()}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    try:
-        descriptor = os.open(temporary, flags, mode)
+def _write_beside(path: str | os.PathLike[str], content: bytes, renamed: dict[str, str]) -> None:
+    """Write a temporary file, and note the name that it is to have; or write through a pipe."""
+    status = None
+    with contextlib.suppress(FileNotFoundError):
+        # not "wb", which would create or truncate; the system checks the permissions
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         try:
-            prepare(descriptor)
-            _write_all(descriptor, content)
-            if durable:
-                os.fsync(descriptor)
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or _is_open_elsewhere(path):
+                if stat.S_ISREG(status.st_mode):
+                    os.ftruncate(descriptor, 0)
+                _write_all(descriptor, content)
+                return
         finally:
             os.close(descriptor)
-        os.replace(temporary, target)  # noqa: PTH105 - as above
+    target = os.path.realpath(path)
+    temporary = _temporary_name(target)
+    renamed[temporary] = target
+    descriptor = os.open(temporary, _NEW_FILE, 0o666 if status is None else 0o600)
+    try:
+        if status is not None:
+            _copy_permissions(status, descriptor)
+        _write_all(descriptor, content)
+    finally:
+        os.close(descriptor)
+
+
+def _temporary_name(target: str) -> str:
+    folder, name = os.path.split(target)
+    shown = os.fsencode(name)[:_NAME_BYTES].decode(errors="ignore")
+    return os.path.join(folder, f".{shown}.{os.urandom(6).hex()}.tmp")
+
+
+@contextlib.contextmanager
+def _removed_on_failure(temporaries: Iterable[str]) -> Iterator[None]:
+    try:
+        yield
     except BaseException:
-        with contextlib.suppress(OSError):  # the first failure is the one to be reported
-            os.unlink(temporary)
+        for temporary in temporaries:
+            with contextlib.suppress(OSError):  # the first failure is the one to be reported
+                os.unlink(temporary)
         raise
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seamless.cli.command import parse_path, run
-from seamless.cli.files import checksum_sidecar, plain_checksum, write_sidecar
+from seamless.cli.files import checksum_sidecar, plain_checksum, write_sidecars
 from seamless.cli.progress import file_progress
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
@@ -32,6 +32,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     def body() -> None:
         with file_progress(path) as advance:
             checksum = plain_checksum(path, advance, memory=memory)
-        write_sidecar(checksum_sidecar(path), f"{checksum}\n")
+        write_sidecars((checksum_sidecar(path), f"{checksum}\n".encode()))
 
     return run(body)

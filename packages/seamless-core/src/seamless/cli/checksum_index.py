@@ -6,7 +6,7 @@ import os
 
 from seamless.checksum.calculate_checksum import calculate_checksum
 from seamless.cli.command import CommandError, lone_path, make_parser, run
-from seamless.cli.files import checksum_sidecar, list_tree, write_sidecar
+from seamless.cli.files import checksum_sidecar, list_tree, write_sidecars
 from seamless.cli.hash_files import hash_files
 from seamless.compression_utils import MEMORY
 
@@ -78,8 +78,8 @@ def write_index(folder: str, cache: str | None = None, memory: int = MEMORY) -> 
     else:
         digests = remembered.hash_tree(tree, memory)
     content = _index(dict(zip(tree, digests, strict=True)))
-    write_sidecar(index_path, content)
-    write_sidecar(checksum_path, f"{calculate_checksum(content)}\n")
+    checksum = calculate_checksum(content)
+    write_sidecars((index_path, content), (checksum_path, f"{checksum}\n".encode()))
     if remembered is not None:
         remembered.save()
 

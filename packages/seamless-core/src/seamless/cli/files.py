@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-__all__ = ["checksum_sidecar", "list_tree", "plain_checksum", "write_sidecar"]
+__all__ = ["checksum_sidecar", "list_tree", "plain_checksum", "write_sidecars"]
 
 
 class _WatchedFile(io.FileIO):
@@ -70,11 +70,11 @@ def checksum_sidecar(path: str) -> str:
     return (base if extension == ".INDEX" else stem) + ".CHECKSUM"
 
 
-def write_sidecar(path: str, content: str | bytes) -> None:
-    """Replace a sidecar as a whole."""
-    from seamless.atomic_file import write_atomically
+def write_sidecars(*files: tuple[str, bytes]) -> None:
+    """Replace sidecars as a whole: path and content of each. A failure changes none of them."""
+    from seamless.atomic_file import write_together
 
-    write_atomically(path, content.encode() if isinstance(content, str) else content)
+    write_together(files)
 
 
 def list_tree(folder: str, leave_out: Set[str] = frozenset()) -> dict[str, str]:
