@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import threading
 
@@ -91,6 +92,30 @@ def test_tasks_that_do_not_end_are_cancelled(monkeypatch: pytest.MonkeyPatch) ->
 
     run_sync(leave_one_behind)
     assert tasks[0].cancelled()
+
+
+def test_a_task_that_ignores_its_cancellation_does_not_hold_up_the_caller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from seamless.util import run_sync as module
+
+    monkeypatch.setattr(module.settle_tasks, "__defaults__", (0.01,))
+    over: list[asyncio.Event] = []
+
+    async def ignore_cancellation() -> None:
+        over.append(asyncio.Event())
+        while not over[0].is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await over[0].wait()
+
+    async def leave_one_behind() -> str:
+        tasks.append(asyncio.create_task(ignore_cancellation()))
+        await asyncio.sleep(0)
+        return "result"
+
+    tasks: list[asyncio.Task[None]] = []
+    assert run_sync(leave_one_behind) == "result"
+    tasks[0].get_coro().close()  # what the interpreter does at its end
 
 
 # -- in a thread of its own -----------------------------------------------------------

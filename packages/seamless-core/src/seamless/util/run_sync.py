@@ -73,7 +73,8 @@ async def settle_tasks(seconds: float = SETTLE_SECONDS) -> None:
     _, late = await asyncio.wait(tasks, timeout=seconds)
     for task in late:
         task.cancel()
-    await asyncio.gather(*late, return_exceptions=True)
+    if late:  # a task may ignore that
+        await asyncio.wait(late, timeout=seconds)
 
 
 async def in_daemon_thread(function: Callable[[], Result]) -> Result:
