@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+import traceback
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,14 @@ import pytest
 from hostile_buffers import container, leaf
 
 from seamless import Buffer, Checksum
-from seamless.errors import BufferFormatError, RefusedTypeError, RefusedValueError, SeamlessError
+from seamless.checksum.json_ import json_dumps_bytes
+from seamless.errors import (
+    BufferFormatError,
+    NotTextError,
+    RefusedTypeError,
+    RefusedValueError,
+    SeamlessError,
+)
 
 DIGEST = "ab" * 32
 UNSIGNED = np.zeros(2, np.dtype([("a", "<u2", (2,))], align=True))
@@ -29,7 +38,8 @@ ENDLESS.append({"a": ENDLESS})
         ("plain", ([Checksum(DIGEST), {Checksum(DIGEST): 1}],), "value[0][1]: the key 'abab"),
         ("plain", {"a": "\ud800"}, "value['a']: str is not valid UTF-8"),
         ("plain", {"\ud800": 1}, r"value: the key '\ud800' is refused: str is not valid UTF-8"),
-        ("plain", {"a": np.float64(1)}, "value['a']: Type is not JSON serializable"),
+        ("plain", {"a": np.float64(1)}, "value['a']: Type is not JSON serializable: numpy.fl"),
+        ("plain", {"a": [np.zeros(2)]}, "value['a'][0]: Type is not JSON serializable: numpy.nd"),
         ("checksum", ENDLESS, "value[1]['a']: the value contains itself"),
         ("deepcell", {"a": {None: DIGEST}}, "value['a']: the key None is no string"),
         ("checksum", {"a": [Checksum(DIGEST)]}, "value['a'][0]: Type is not JSON"),
@@ -40,7 +50,7 @@ ENDLESS.append({"a": ENDLESS})
         ("mixed", [np.zeros(2), {"b": UNSIGNED}], "value[1]['b']: an array of dtype"),
         ("mixed", [[np.array(["ab"])]], "value[0][0]: an array of dtype <U2 can't stand inside"),
         ("mixed", {"a": {"x": {1, 2}}}, "value['a']['x']: a mixed value can't hold set"),
-        ("mixed", [0] * 5000 + [np.zeros(2, complex)], "value[5000]: a mixed value can't hold"),
+        ("mixed", [0] * 5000 + [np.zeros(2, complex)], "value[5000]: an array of dtype"),
         ("mixed", [0, [{1: np.zeros(2), True + 1: 1, 10: UNSIGNED}]], "value[1][0][10]: an arr"),
         ("mixed", [0, {9: np.zeros(2), 10: np.zeros(2)}], "value[1]: the keys 9, 10 sort"),
     ],
@@ -69,6 +79,32 @@ def test_the_error_keeps_its_kind_and_names_cell_type_path_and_reason() -> None:
 def test_a_value_without_parts_is_refused_with_the_reason_alone() -> None:
     with pytest.raises(TypeError, match=r"^Type is not JSON serializable: set$"):
         Buffer({1}, "plain")
+
+
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [
+        (np.float64(1), "store its item(), or store the whole value as mixed"),
+        (np.int64(1), "store its item(), or store the whole value as mixed"),
+        (np.bool_(True), "store its item()"),
+        (np.complex128(1), "store its real and its imag"),
+        (np.zeros(2), "store its tolist(), or store the whole value as mixed"),
+    ],
+)
+def test_a_numpy_value_in_plain_is_one_error_that_says_what_to_store(
+    value: Any, advice: str
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        Buffer(value, "plain")
+
+    assert str(caught.value).endswith(f"; {advice}")
+    assert "".join(traceback.format_exception(caught.value)).count("Traceback") == 1
+
+
+def test_canonical_json_refuses_a_value_with_one_error() -> None:
+    with pytest.raises(TypeError, match="float64") as caught:
+        json_dumps_bytes([np.float64(1)])
+    assert "".join(traceback.format_exception(caught.value)).count("Traceback") == 1
 
 
 def test_a_long_key_is_shown_in_part() -> None:
@@ -103,6 +139,75 @@ def test_what_is_no_checksum_in_a_buffer_is_named(content: bytes, place: str) ->
         Buffer(content).get_value("checksum")
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_was_stored_as_null_is_told_so(number: float) -> None:
+    buffer = Buffer(number, "float")
+
+    with pytest.raises(TypeError, match=r"holds null.* NaN or infinite.* as mixed"):
+        buffer.get_value("float")
+    assert repr(Buffer(number, "mixed").get_value("mixed")) == repr(number)
+
+
+@pytest.mark.parametrize(
+    ("content", "celltype", "message"),
+    [
+        (b"null\n", "int", "the buffer holds null, which is no int"),
+        (b"[1]\n", "int", "the buffer holds a list, no int; read it as plain"),
+        (b"{}\n", "float", "the buffer holds a dict, no float; read it as plain"),
+        (b'"ab"\n', "int", "the buffer holds a text that is no int .*; read it as str"),
+    ],
+)
+def test_what_is_no_number_in_a_buffer_is_named(
+    content: bytes, celltype: str, message: str
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"^{message}$"):
+        Buffer(content).get_value(celltype)
+
+
+MIXED = Buffer({"b": 1, "a": [{"x": 2}, {"y": np.zeros(2)}]}, "mixed")
+ARRAY = Buffer(np.zeros(2), "binary")
+
+
+@pytest.mark.parametrize("target", ["plain", "text", "yaml", "python", "ipython"])
+def test_arrays_are_no_text_and_the_first_is_named(target: str) -> None:
+    where = "an array at value['a'][1]['y'], which is no text; read it as mixed"
+    for attempt in (
+        lambda: MIXED.get_value(target),
+        lambda: MIXED.convert("mixed", target),
+        lambda: MIXED.get_checksum().convert("mixed", target),
+    ):
+        with pytest.raises(ValueError, match=re.escape(where)) as caught:
+            attempt()
+        assert "".join(traceback.format_exception(caught.value)).count("Traceback") == 1
+
+
+@pytest.mark.parametrize("celltype", ["plain", "text", "str", "int", "deepcell", "yaml"])
+def test_a_lone_array_is_no_text(celltype: str) -> None:
+    with pytest.raises(UnicodeDecodeError, match=r"^the buffer holds a NumPy array.*as binary"):
+        ARRAY.get_value(celltype)
+
+
+@pytest.mark.parametrize("celltype", ["plain", "text", "mixed", "binary"])
+@pytest.mark.parametrize("length", [10, 200_000])
+def test_bytes_that_are_no_text_are_named(celltype: str, length: int) -> None:
+    content = b"a" * length + b"\xff"
+    with pytest.raises(NotTextError) as caught:
+        Buffer(content).get_value(celltype)
+
+    error = caught.value
+    assert str(error) == (
+        f"the buffer is no UTF-8 text: byte 0xff at position {length} can't be decoded; "
+        "read it as bytes"
+    )
+    assert (error.start, error.object) == (length, content)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_a_damaged_container_is_no_text_either() -> None:
+    with pytest.raises(NotTextError, match="array somewhere"):
+        Buffer(MIXED.content[:20]).get_value("plain")
+
+
 def test_a_damaged_array_in_a_container_is_named() -> None:
     inner = {
         "type": "array", "items": [leaf(), leaf(shape=[9])], "identical": False, "shape": [2],
@@ -119,3 +224,13 @@ def test_a_damaged_array_in_a_container_is_named() -> None:
 def test_a_text_that_is_no_checksum_is_told_what_one_is(text: str) -> None:
     with pytest.raises(ValueError, match=r"^a checksum is 64 hexadecimal digits: .*fromhex"):
         Checksum(text)
+
+
+def test_a_short_text_is_shown_and_its_digits_are_counted() -> None:
+    with pytest.raises(ValueError, match=r"fromhex\(\) found 3 in 'abc'$"):
+        Checksum("abc")
+    with pytest.raises(ValueError, match=r"fromhex\(\) arg at position 2 in 'data.csv'$"):
+        Checksum("data.csv")
+    with pytest.raises(ValueError, match=r"zzz\.\.\.'$") as caught:
+        Checksum("z" * 1_000_000)
+    assert len(str(caught.value)) < 250

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .checksum.celltypes import BufferType, CellType, TextType
 
 DIGEST_SIZE = 32
+_DIGITS = frozenset("0123456789abcdefABCDEF")
+_LONGEST_TEXT = 80  # characters of a text that an error shows
 SUFFIX = ".CHECKSUM"
 
 
@@ -45,12 +47,9 @@ def parse_checksum(value: Any) -> bytes:
         try:
             digest = bytes.fromhex(value)
         except ValueError as error:
-            # Python's own message names fromhex(), which callers look for
-            raise ValueError(f"a checksum is 64 hexadecimal digits: {error}") from None
+            raise _digits_error(value, str(error)) from None
         if len(digest) != DIGEST_SIZE:
-            raise ValueError(
-                f"a checksum is 64 hexadecimal digits: fromhex() found {2 * len(digest)}"
-            )
+            raise _digits_error(value, "")
         return digest
     if isinstance(value, Checksum):
         return value._value
@@ -61,6 +60,17 @@ def parse_checksum(value: Any) -> bytes:
     raise TypeError(
         f"a checksum is made from a Checksum, hexadecimal text or bytes, not {type(value).__name__}"
     )
+
+
+def _digits_error(text: str, error: str) -> ValueError:
+    """Return the error for a text that is no checksum; it names fromhex(), as callers expect."""
+    digits = "".join(text.split())
+    if all(digit in _DIGITS for digit in digits):
+        error = (
+            f"fromhex() found {len(digits)}"  # Python's own message says nothing of their number
+        )
+    shown = ascii(text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}...")
+    return ValueError(f"a checksum is 64 hexadecimal digits: {error} in {shown}")
 
 
 class Checksum:

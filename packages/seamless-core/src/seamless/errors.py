@@ -11,7 +11,8 @@ Python's own exceptions catches the right ones::
     ├── RefusedTypeError (TypeError)
     ├── RefusedValueError (ValueError)
     ├── BufferFormatError (ValueError)
-    │   └── BufferTypeError (TypeError)
+    │   ├── BufferTypeError (TypeError)
+    │   └── NotTextError (UnicodeDecodeError)
     └── ConversionError (ValueError)      = SeamlessConversionError
 
 `LossyValueWarning` (UserWarning) is the one warning: a value is stored, but not all of it.
@@ -35,6 +36,7 @@ __all__ = [
     "CompressedDataError",
     "ConversionError",
     "LossyValueWarning",
+    "NotTextError",
     "RefusedTypeError",
     "RefusedValueError",
     "SeamlessConversionError",
@@ -167,6 +169,16 @@ class BufferFormatError(SeamlessError, ValueError):
 
 class BufferTypeError(BufferFormatError, TypeError):
     """A buffer announces a kind of data that its format doesn't have."""
+
+
+class NotTextError(BufferFormatError, UnicodeDecodeError):
+    """A buffer that is read as text is no UTF-8: it holds an array, or other bytes.
+
+    Made and pickled as `UnicodeDecodeError`, whose `reason` is the whole message here.
+    """
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class ConversionError(SeamlessError, ValueError):

@@ -36,7 +36,10 @@ def json_dumps_bytes(obj: Any) -> bytes:
         For any other value.
     """
     dumps, options = _writer()
-    return dumps(obj, None, options)
+    try:
+        return dumps(obj, None, options)
+    except TypeError as error:
+        raise error from None  # orjson's cause is that it has no function to ask
 
 
 def json_line(obj: Any) -> bytes:

@@ -28,7 +28,8 @@ def refusal(value: Any, celltype: str, codec: Codec, error: Exception) -> Except
     It names the first part that is refused, or is the error itself where that is all.
     """
     if codec.probe is None or not isinstance(value, _CONTAINERS):
-        return error
+        advice = _advice(value, celltype)
+        return type(error)(f"{error}{advice}") if advice else error
     steps: list[Any] = []
     containers: list[Any] = []
     reason = ""
@@ -53,7 +54,7 @@ def refusal(value: Any, celltype: str, codec: Codec, error: Exception) -> Except
             steps.append(key)
             value = part
     refused = RefusedTypeError if isinstance(error, TypeError) else RefusedValueError
-    return refused(celltype, value_path(steps), reason or str(error))
+    return refused(celltype, value_path(steps), reason or f"{error}{_advice(value, celltype)}")
 
 
 def _refused_entry(container: Any, probe: Callable[[Any], object]) -> tuple[Any, Any] | None:
@@ -83,6 +84,18 @@ def _key_reason(key: Any, celltype: str, error: Exception) -> str:
     if celltype != "mixed" and not isinstance(key, str):
         return f"the key {_shown(key)} is no string"
     return f"the key {_shown(key)} is refused: {error}"
+
+
+def _advice(value: Any, celltype: str) -> str:
+    """Say how to store what JSON can't hold; nothing where the cell type is no JSON."""
+    if celltype == "mixed" or not hasattr(value, "dtype"):
+        return ""
+    if getattr(value, "shape", ()):
+        return "; store its tolist(), or store the whole value as mixed"
+    kind = getattr(value.dtype, "kind", "")
+    if kind == "c":
+        return "; store its real and its imag"
+    return "; store its item()" + (", or store the whole value as mixed" if kind in "iuf" else "")
 
 
 def _shown(key: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from seamless.checksum.json_ import json_line, json_loads
 from seamless.checksum.refusals import value_path
+from seamless.checksum.utf8_text import decode_text
 
 from .codec import Codec
 
@@ -30,7 +31,7 @@ def from_bytes(content: bytes) -> Any:
         When the content is anything else.
     """
     try:
-        bare = content.decode().rstrip("\n")
+        bare = decode_text(content).rstrip("\n")
         value = bare if _DIGITS.fullmatch(bare) else json_loads(content)
     except ValueError as error:
         raise TypeError(f"{_NO_CHECKSUM}: {error}") from None

@@ -7,6 +7,7 @@ from typing import Any
 
 from seamless.checksum.json_ import exact_writer, json_line, json_loads
 from seamless.checksum.json_parts import MAY_BE_LONG, PART, json_in_parts
+from seamless.checksum.utf8_text import decode_text
 from seamless.util._unchecksum import unchecksum
 
 from .codec import Codec
@@ -56,7 +57,7 @@ def from_bytes(content: bytes) -> Any:
     try:
         return json_loads(content)
     except ValueError:
-        content.decode()  # which says more of what is no UTF-8
+        decode_text(content)  # which says more of what is no UTF-8
         raise
 
 

@@ -22,9 +22,32 @@ def _scalar(kind: type) -> Codec:
         return json_line(kind(source))
 
     def from_bytes(content: bytes) -> Any:
-        return kind(plain.from_bytes(content))
+        return _converted(kind, plain.from_bytes(content))
 
     return Codec(to_bytes, from_bytes, from_bytes)
+
+
+def _converted(kind: type, value: Any) -> Any:
+    """Convert what a buffer holds to the type of its cell.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what has no value of that type.
+    """
+    try:
+        return kind(value)
+    except (TypeError, ValueError) as error:
+        name = kind.__name__
+        if value is None:
+            message = f"the buffer holds null, which is no {name}"
+            if kind is float:
+                message += ": a NaN or infinite float is stored so; store it as mixed to keep it"
+        elif isinstance(value, str):
+            message = f"the buffer holds a text that is no {name} ({error}); read it as str"
+        else:
+            message = f"the buffer holds a {type(value).__name__}, no {name}; read it as plain"
+        raise type(error)(message) from None
 
 
 def _str_to_bytes(value: Any) -> bytes:
@@ -38,7 +61,8 @@ def _str_from_bytes(content: bytes) -> str:
 
 def _int_from_bytes(content: bytes) -> int:
     value = plain.from_bytes(content)
-    return value if isinstance(value, bool) else int(value)  # `true` has always stayed a bool
+    # `true` has always stayed a bool
+    return value if isinstance(value, bool) else _converted(int, value)
 
 
 INT = Codec(_scalar(int).to_bytes, _int_from_bytes, _int_from_bytes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seamless.checksum.lossy_values import text_of
+from seamless.checksum.utf8_text import decode_text
 
 from .codec import Codec
 
@@ -35,10 +36,19 @@ _LARGE = 100_000
 
 
 def from_bytes(content: bytes) -> str:
-    """Read text, without the newlines at its end."""
-    if len(content) > _LARGE and not content.endswith(b"\n\n"):
-        return _without_one_newline(content)
-    return content.decode().rstrip("\n")
+    """Read text, without the newlines at its end.
+
+    Raises
+    ------
+    NotTextError
+        When the content is no UTF-8.
+    """
+    try:
+        if len(content) > _LARGE and not content.endswith(b"\n\n"):
+            return _without_one_newline(content)
+    except UnicodeDecodeError:
+        pass  # and fails again below, with an error about all of the content
+    return decode_text(content).rstrip("\n")
 
 
 def _without_one_newline(content: bytes) -> str:

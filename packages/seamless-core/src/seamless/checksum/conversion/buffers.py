@@ -130,7 +130,7 @@ def _checksum_of_result(checksum: Checksum, buffer: Buffer, source: str, target:
     try:
         result = _result(buffer, source, target)
     except ConversionError as error:
-        raise ConversionError(f"{checksum}: {error}", source=source, target=target) from error
+        raise ConversionError(f"{checksum}: {error}", source=source, target=target) from None
     if result is buffer:
         return checksum
     # a tempref marks: it must neither send out a scratch value's data nor hide other data

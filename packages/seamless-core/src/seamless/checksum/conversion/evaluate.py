@@ -68,7 +68,7 @@ def convert_bytes(content: bytes, source: str, target: str) -> bytes:
     except (ValueError, TypeError, OverflowError) as error:
         raise ConversionError(
             f"this {source} buffer has no {target}: {error}", source=source, target=target
-        ) from error
+        ) from None
     return content
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from .refused_dtypes import dtype_error, packed_error, scalar_advice, subarray_error
+
 Form = Any  # a str or a dict of JSON values
 
 PURE_PLAIN = "pure-plain"
@@ -151,9 +153,12 @@ def binary_form(value: Any) -> Form:
 
 
 def _described(value: Any) -> str:
-    dtype = getattr(value, "dtype", None)
     name = type(value).__name__
-    return name if dtype is None else f"{name} of dtype {dtype}"
+    if type(value) is complex:
+        return f"{name}; {scalar_advice('c')}"
+    if not isinstance(value, np.generic):
+        return name
+    return f"a NumPy scalar of dtype {value.dtype}; {scalar_advice(value.dtype.kind)}"
 
 
 def _array_form(array: np.ndarray[Any, Any]) -> Form:
@@ -184,8 +189,25 @@ def _noted_strides(array: np.ndarray[Any, Any]) -> list[int] | None:
     return None
 
 
-def dtype_form(dtype: np.dtype[Any], *, inside_subarray: bool = False) -> Form:
+def dtype_form(
+    dtype: np.dtype[Any],
+    *,
+    inside_subarray: bool = False,
+    array: str = "array",
+    whole: np.dtype[Any] | None = None,
+) -> Form:
     """Return the form of one item of a NumPy type.
+
+    Parameters
+    ----------
+    dtype
+        The type.
+    inside_subarray
+        Whether it is the type of the items of a subarray.
+    array
+        What an array of it is called in errors: `array['field']` for a field of a structure.
+    whole
+        The structure around all, if the type is that of a field.
 
     Raises
     ------
@@ -193,10 +215,10 @@ def dtype_form(dtype: np.dtype[Any], *, inside_subarray: bool = False) -> Form:
         For a type without a form.
     """
     if dtype.names is not None:
-        return _struct_form(dtype)
+        return _struct_form(dtype, array, whole or dtype)
     kind = _KINDS.get(dtype.kind)
     if kind is None or not dtype.isnative:
-        raise TypeError(f"a mixed value can't hold arrays of dtype {dtype}")
+        raise dtype_error(dtype, array)
     form = {"type": kind, "bytesize": dtype.itemsize}
     if kind == "integer":
         # forms have always called the unsigned items of a subarray signed
@@ -204,30 +226,28 @@ def dtype_form(dtype: np.dtype[Any], *, inside_subarray: bool = False) -> Form:
     return form
 
 
-def _struct_form(dtype: np.dtype[Any]) -> Form:
+def _struct_form(dtype: np.dtype[Any], array: str, whole: np.dtype[Any]) -> Form:
     if not dtype.isalignedstruct:
-        raise TypeError(
-            f"a structured array must be aligned, which {dtype} is not; "
-            "make its dtype with align=True"
-        )
+        raise packed_error(whole)
     names = dtype.names or ()
+    fields = {name: _field_form(dtype[name], f"{array}[{name!r}]", whole) for name in names}
     return {
         "type": "object",
-        "properties": {name: _field_form(dtype[name]) for name in names},
+        "properties": fields,
         "bytesize": dtype.itemsize,
         "order": list(names),
     }
 
 
-def _field_form(dtype: np.dtype[Any]) -> Form:
+def _field_form(dtype: np.dtype[Any], array: str, whole: np.dtype[Any]) -> Form:
     if dtype.subdtype is None:
-        return dtype_form(dtype)
+        return dtype_form(dtype, array=array, whole=whole)
     base, shape = dtype.subdtype
     if base.kind not in _SUBARRAY_KINDS:
-        raise TypeError(f"a field of a structured array can't be a subarray of {base}")
+        raise subarray_error(base, array)
     return {
         "type": "tuple",
-        "items": dtype_form(base, inside_subarray=True),
+        "items": dtype_form(base, inside_subarray=True, array=array),
         "identical": True,
         "shape": list(shape),
     }

@@ -8,6 +8,7 @@ import numpy as np
 
 from seamless.checksum.lossy_values import warn_of_array, warn_of_bytes, warn_of_loss
 from seamless.checksum.python_json import read_json
+from seamless.checksum.utf8_text import decode_text
 from seamless.errors import BufferFormatError
 from seamless.util.deep_call import NestingError, deep_call
 
@@ -59,7 +60,10 @@ def _first_of_unicode(array: np.ndarray[Any, Any]) -> bytes:
     The bytes are kept because checksums of them exist; whoever writes it is told.
     """
     if not array.dtype.isnative or array.size == 0:
-        raise TypeError(f"an array of dtype {array.dtype} and shape {array.shape} can't be stored")
+        raise TypeError(
+            f"an array of dtype {array.dtype} and shape {array.shape} can't be stored; "
+            "store array.tolist() as plain or mixed"
+        )
     warn_of_loss(
         f"only the first item of a unicode array of shape {array.shape} is stored; "
         "store array.tolist() as plain or mixed, or encode it to a bytes array"
@@ -78,7 +82,7 @@ def deserialize(content: bytes) -> Any:
     ------
     BufferFormatError
         When an array or a container is damaged.
-    UnicodeDecodeError
+    NotTextError
         When the content is none of the three formats and no UTF-8.
     """
     if content.startswith(MAGIC_NUMPY):
@@ -87,7 +91,7 @@ def deserialize(content: bytes) -> Any:
         return array[()] if array.ndim == 0 and array.dtype.kind != "S" else array
     if content.startswith(MAGIC_SEAMLESS_MIXED):
         return _read_container(content)
-    text = content.decode()
+    text = decode_text(content)
     try:
         return read_json(text)
     except ValueError:  # any text is a valid array of bytes

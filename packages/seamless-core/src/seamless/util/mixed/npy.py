@@ -142,7 +142,7 @@ def _check_texts(array: np.ndarray[Any, Any]) -> None:
 def _aligned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Copy a structured array to an aligned type; whole items where its fields lie so already."""
     dtype = aligned_dtype(array.dtype)
-    if dtype.itemsize == array.dtype.itemsize and _offsets(dtype) == _offsets(array.dtype):
+    if has_layout_of(array.dtype, dtype):
         relaid: np.ndarray[Any, Any] = array.copy().view(dtype)
         return relaid
     return array.astype(dtype)
@@ -156,6 +156,11 @@ def aligned_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtype.names is None:
         return dtype
     return np.dtype([(name, aligned_dtype(dtype[name])) for name in dtype.names], align=True)
+
+
+def has_layout_of(dtype: np.dtype[Any], other: np.dtype[Any]) -> bool:
+    """Return whether the items of two types have the same size and the same places of fields."""
+    return dtype.itemsize == other.itemsize and _offsets(dtype) == _offsets(other)
 
 
 def _offsets(dtype: np.dtype[Any]) -> Any:

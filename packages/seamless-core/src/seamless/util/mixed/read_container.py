@@ -87,7 +87,7 @@ def read_container(content: bytes | memoryview) -> Any:
         When the content is damaged.
     """
     view = memoryview(content)
-    storage, form_text, start = _read_head(view)
+    storage, form_text, start = read_head(view)
     form, leaves = read_form(form_text)
     if storage == PURE_BINARY:
         return read_npy(view[start:])
@@ -108,7 +108,7 @@ def read_container(content: bytes | memoryview) -> Any:
     return value
 
 
-def _read_head(view: memoryview) -> tuple[str, bytes, int]:
+def read_head(view: memoryview) -> tuple[str, bytes, int]:
     """Return storage, the text of the form, and where the data part begins."""
     position = len(MAGIC_SEAMLESS_MIXED)
     size = _cut(view, position, 1)[0]

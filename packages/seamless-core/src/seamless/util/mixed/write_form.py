@@ -124,7 +124,10 @@ def check_leaf(array: np.ndarray[Any, Any], form: Any) -> None:
     except BufferFormatError:
         comes_back = False
     if not comes_back:
-        raise TypeError(f"an array of dtype {array.dtype} can't stand inside a mixed container")
+        way = "array.tolist()" if array.dtype.names is None else "it apart, as binary"
+        raise TypeError(
+            f"an array of dtype {array.dtype} can't stand inside a mixed container; store {way}"
+        )
     if array.itemsize == 0 and array.size > 0:
         raise TypeError(
             f"an array of dtype {array.dtype}, whose items have no bytes, can't stand inside a "

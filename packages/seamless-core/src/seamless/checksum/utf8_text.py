@@ -1,0 +1,44 @@
+"""Bytes → text; the error for bytes that are none says what they are, and how to read them."""
+
+from __future__ import annotations
+
+from seamless.errors import NotTextError
+
+from .refusals import value_path
+
+_ARRAY = "the buffer holds a NumPy array, which is no text; read it as binary or mixed"
+
+
+def decode_text(content: bytes) -> str:
+    """Decode UTF-8.
+
+    Raises
+    ------
+    NotTextError
+        For an array, a mixed container, and bytes that are no UTF-8.
+    """
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        start, end = error.start, error.end
+    raise NotTextError("utf-8", content, start, end, _reason(content, start)) from None
+
+
+def _reason(content: bytes, start: int) -> str:
+    from seamless.util.mixed import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
+
+    if content.startswith(MAGIC_NUMPY):
+        return _ARRAY
+    if not content.startswith(MAGIC_SEAMLESS_MIXED):
+        return (
+            f"the buffer is no UTF-8 text: byte 0x{content[start]:02x} at position {start} "
+            "can't be decoded; read it as bytes"
+        )
+    from seamless.util.mixed.array_path import first_array_path
+
+    path = first_array_path(content)
+    where = "somewhere" if path is None else f"at {value_path(path)}"
+    return (
+        f"the buffer holds a mixed value with an array {where}, which is no text; read it as "
+        "mixed, and store array.tolist() in place of arrays if it has to be plain"
+    )
