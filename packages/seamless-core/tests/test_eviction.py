@@ -79,3 +79,45 @@ def test_many_that_become_level_at_once_all_leave_in_the_end(
     assert set(taken) == set(names)
     assert queue.take_cheapest(1000.0) is None
     assert len(queue) == 0
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_cleaning_stale_items_away_keeps_the_valid_ones_in_order(rate: float) -> None:
+    queue = EvictionQueue()
+    names = [number.to_bytes(32, "big") for number in range(200)]
+    for turn in range(3):  # of 600 items 400 are stale, twice as many as before a cleaning
+        for number, name in enumerate(names):
+            queue.put(name, Worth(float(turn * 7 + number * 37 % 200), rate), 0.0)
+    assert sum(map(len, queue._heaps.values())) < 600
+    expected = sorted(names, key=lambda name: int.from_bytes(name, "big") * 37 % 200)
+    assert [queue.take_cheapest(0.0) for _ in names] == expected
+    assert queue.take_cheapest(0.0) is None
+
+
+def test_a_rate_of_which_all_items_are_stale_is_forgotten() -> None:
+    queue = EvictionQueue()
+    names = [number.to_bytes(32, "big") for number in range(100)]
+    for rate in (1.0, 2.0, 2.0):
+        for name in names:
+            queue.put(name, Worth(1.0, rate), 0.0)
+    assert list(queue._heaps) == [2.0]
+
+
+@pytest.mark.parametrize("rates", [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)])
+def test_of_two_that_are_worth_the_same_one_leaves_and_then_the_other(
+    rates: tuple[float, float],
+) -> None:
+    queue = EvictionQueue()
+    for name, rate in zip(NAMES, rates, strict=False):
+        queue.put(name, Worth(5.0, rate), 0.0)
+    assert {queue.take_cheapest(0.0), queue.take_cheapest(0.0)} == set(NAMES[:2])
+    assert len(queue) == 0
+    assert NAMES[0] not in queue
+
+
+def test_what_becomes_level_at_this_very_moment_is_worth_what_its_line_says() -> None:
+    queue = EvictionQueue()
+    queue.put(NAMES[0], Worth(10.0, 1.0, 4.0), 0.0)
+    queue.put(NAMES[1], Worth(6.5), 0.0)
+    queue.put(NAMES[2], Worth(5.5), 0.0)
+    assert [queue.take_cheapest(4.0) for _ in range(3)] == [NAMES[2], NAMES[0], NAMES[1]]

@@ -38,8 +38,11 @@ def test_clearing_away_spares_what_has_replaced_the_dead() -> None:
     table.add(DIGEST, elder)
     del elder
     table.replace(DIGEST, younger)
-    assert table.count() == 1
+    assert len(table.put_aside) == 1
+    table.clear_away()
+    assert len(table.put_aside) == 0
     assert table.get(DIGEST) is younger
+    assert table.count() == 1
 
 
 def test_a_living_buffer_can_be_forgotten() -> None:
