@@ -94,13 +94,14 @@ def test_cleaning_stale_items_away_keeps_the_valid_ones_in_order(rate: float) ->
     assert queue.take_cheapest(0.0) is None
 
 
-def test_a_rate_of_which_all_items_are_stale_is_forgotten() -> None:
+def test_a_rate_of_which_all_items_are_stale_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eviction, "_SLACK", 64)
     queue = EvictionQueue()
-    names = [number.to_bytes(32, "big") for number in range(100)]
-    for rate in (1.0, 2.0, 2.0):
-        for name in names:
-            queue.put(name, Worth(1.0, rate), 0.0)
-    assert list(queue._heaps) == [2.0]
+    for rate in (1.0, 2.0, 3.0):  # in the end 130 are stale, 1 more than may be
+        for number in range(65):
+            queue.put(number.to_bytes(32, "big"), Worth(1.0, rate), 0.0)
+    assert list(queue._heaps) == [3.0]
+    assert len(queue) == 65
 
 
 @pytest.mark.parametrize("rates", [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)])
