@@ -1,0 +1,30 @@
+"""Rows in batches, and stored text that may be anything."""
+
+from __future__ import annotations
+
+import pytest
+
+from seamless_database.admin.rows import as_json, as_object, in_batches
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(0, []), (1, [1]), (3, [3]), (4, [3, 1]), (6, [3, 3]), (7, [3, 3, 1])]
+)
+def test_items_are_grouped_in_their_order(count: int, sizes: list[int]) -> None:
+    batches = list(in_batches(range(count), 3))
+    assert [len(batch) for batch in batches] == sizes
+    assert [item for batch in batches for item in batch] == list(range(count))
+
+
+@pytest.mark.parametrize("stored", [None, 5, 1.5, b"{}", "", "{", "nul", "[" * 100_000])
+def test_what_is_no_json_is_told_from_null(stored: object) -> None:
+    assert as_json(stored) is ...
+    assert as_object(stored) is None
+
+
+@pytest.mark.parametrize(
+    ("stored", "value"), [("null", None), ("5", 5), ('"x"', "x"), ("[{}]", [{}]), ("{}", {})]
+)
+def test_json_is_read(stored: str, value: object) -> None:
+    assert as_json(stored) == value
+    assert as_object(stored) == (value if isinstance(value, dict) else None)
