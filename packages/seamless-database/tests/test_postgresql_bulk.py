@@ -111,3 +111,10 @@ def test_where_the_order_matters_every_look_up_is_its_own(session: Session) -> N
         session.exchange(list(changing([[reverse(number)] for number in numbers])))
     wanted = [(checksum(number),) for number in (0, 1, 2, 3, 4, 9, 8, 7, 6)]
     assert fetched(session, [(IN_ORDER, {"result": checksum(0)})] * 2) == [wanted] * 2
+
+
+def test_parts_are_as_long_as_they_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "MOST", 10)
+    sets = [{"a": "x" * length} for length in (5, 5, 5, 5, 1, 11, 10)]
+    parts = [[len(values["a"]) for values in part] for part in bulk._parts(sets)]
+    assert parts == [[5, 5], [5, 5], [1], [11], [10]]
