@@ -70,6 +70,13 @@ def test_the_command():
         ("def f(a: Literal[3]) -> Literal[4]: '''It.'''", []),
         ("x = f'{3}'", []),
         ("if TYPE_CHECKING: a.b()", []),
+        ("TYPE_CHECKING = False", []),
+        (
+            "def f(): return None\ndef g(): return False",
+            [
+                "def f(): return None\ndef g(): return True",
+            ],
+        ),
     ],
 )
 def test_each_fault_changes_one_span(source: str, faults: list[str]) -> None:

@@ -38,7 +38,7 @@ def test_text_is_written_in_order(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as file, LineWriter(file.fileno()) as writer:
         stream = LineStream(writer)
         for number in range(100):
-            print(number, "\ud800", file=stream)
+            assert stream.write(f"{number} \ud800\n") == len(f"{number} \ud800\n")
     written = (tmp_path / "log").read_text()
     assert written == "".join(f"{number} \\ud800\n" for number in range(100))
 
