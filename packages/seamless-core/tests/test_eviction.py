@@ -97,11 +97,11 @@ def test_cleaning_stale_items_away_keeps_the_valid_ones_in_order(rate: float) ->
 def test_a_rate_of_which_all_items_are_stale_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eviction, "_SLACK", 64)
     queue = EvictionQueue()
-    for rate in (1.0, 2.0, 3.0):  # in the end 130 are stale, 1 more than may be
-        for number in range(65):
+    for rate in (1.0, 2.0, 3.0):  # the last one makes 128 of them stale, 1 too many
+        for number in range(64):
             queue.put(number.to_bytes(32, "big"), Worth(1.0, rate), 0.0)
     assert list(queue._heaps) == [3.0]
-    assert len(queue) == 65
+    assert len(queue) == 64
 
 
 @pytest.mark.parametrize("rates", [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)])
