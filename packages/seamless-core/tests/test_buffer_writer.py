@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 from python_runs import run_python
+from stand_in_hashserver import Script, running
 from stand_in_neighbours import Server
 
 import seamless
@@ -272,3 +275,46 @@ def test_a_server_that_stops_the_upload_is_told_of_and_tried_again(
     server.error = None
     buffer_writer.flush(60)
     assert server.buffers == {buffer.checksum.hex(): buffer.content}
+
+
+# -- what is told of ------------------------------------------------------------------
+
+
+def test_what_was_under_way_at_a_flush_is_told_of_when_it_fails_later() -> None:
+    script = Script()
+    script.behaviours = [script.silent]
+    with running(script):
+        code = """
+            import sys
+            from seamless import Buffer, remote
+            from seamless.caching import buffer_writer
+
+            remote.configure(write_servers=sys.argv[1], timeout=1)
+            Buffer(b"under way").tempref()
+            buffer_writer.flush(0.1)
+            print("flushed", file=sys.stderr, flush=True)
+        """
+        told = run_python(code, script.url).stderr
+    before, _, after = told.partition("flushed\n")
+    assert before == ""
+    assert after.count(named(b"under way").hex()) == 1
+
+
+@pytest.mark.parametrize("ending", ["buffer_writer.flush()", "seamless.close()", "pass"])
+@pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
+def test_a_standard_error_that_takes_nothing_is_no_failure(
+    stderr: str, ending: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    code = f"""
+import seamless.remote, sys
+from seamless.caching import buffer_writer
+seamless.remote.configure(directory=sys.argv[1])
+seamless.Buffer(b"can't be stored").tempref()
+{ending}
+print("done")
+"""
+    command = f'"$0" -c "$1" "$2" {stderr}'
+    arguments = [sys.executable, code, str(tmp_path / "file" / "folder")]
+    outcome = subprocess.run(["sh", "-c", command, *arguments], capture_output=True, check=False)
+    assert outcome.stdout == b"done\n"

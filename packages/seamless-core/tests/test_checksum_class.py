@@ -227,3 +227,9 @@ PUBLISHED_CHECKSUM = (
 
 def test_a_pickle_of_the_published_package_can_be_read() -> None:
     assert pickle.loads(bytes.fromhex(PUBLISHED_CHECKSUM)) == Checksum("ab" * 32)
+
+
+def test_an_endless_file_holds_no_checksum(tmp_path: Path) -> None:
+    (tmp_path / "x.CHECKSUM").symlink_to("/dev/zero")
+    with pytest.raises(ValueError, match="holds no checksum"):
+        Checksum.load(tmp_path / "x")

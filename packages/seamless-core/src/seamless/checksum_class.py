@@ -26,6 +26,8 @@ DIGEST_SIZE = 32
 _DIGITS = frozenset("0123456789abcdefABCDEF")
 _LONGEST_TEXT = 80  # characters of a text that an error shows
 SUFFIX = ".CHECKSUM"
+#: Bytes of a file that may hold a checksum: its digits, and white space.
+_FILE_BYTES = 1024
 
 
 def parse_checksum(value: Any) -> bytes:
@@ -161,7 +163,8 @@ class Checksum:
             When it holds no checksum.
         """
         path = _with_suffix(filename)
-        text = path.read_bytes()
+        with path.open("rb") as file:
+            text = file.read(_FILE_BYTES)  # it may be any file, of any size
         try:
             return cls(text.decode("ascii").strip())
         except ValueError:

@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from .shutdown import debug, exempt_from_closing
+from .shutdown import debug, exempt_from_closing, write_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -52,8 +52,7 @@ def run(hooks: tuple[Callable[[], object], ...]) -> None:
 
 def tell(message: str) -> None:
     """Write one line on stderr, where there is one."""
-    if sys.stderr is not None:
-        sys.stderr.write(f"[seamless.close] {message}\n")
+    write_stderr(f"[seamless.close] {message}")
 
 
 def _attempt(name: str, step: Callable[[], object], failures: list[str]) -> None:

@@ -154,4 +154,11 @@ def _package() -> Any:
 def debug(message: str) -> None:
     """Tell of a step of closing on stderr, if `SEAMLESS_DEBUG_SHUTDOWN` is set."""
     if os.environ.get("SEAMLESS_DEBUG_SHUTDOWN"):
-        sys.stderr.write(f"[seamless.close] {message}\n")
+        write_stderr(f"[seamless.close] {message}")
+
+
+def write_stderr(line: str) -> None:
+    """Write a line on stderr, if there is one that takes it: closing must go on without."""
+    with contextlib.suppress(OSError, ValueError):
+        if sys.stderr is not None:
+            sys.stderr.write(f"{line}\n")

@@ -6,7 +6,6 @@ backend is configured; without one nothing is queued, and everything here return
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from ..locks import new_lock
@@ -94,9 +93,7 @@ def flush(timeout: float | None = None) -> None:
         In seconds; None for as long as it takes.
     """
     if _is_used() and not _queue().drain(timeout):
-        lost = [upload for upload in untold_failures() if upload.error is not None]
-        if lost:
-            sys.stderr.write(f"[seamless] {describe(lost)}\n")
+        _report(untold_failures(under_way=False))
 
 
 def init() -> None:
@@ -127,18 +124,28 @@ def finish_at_exit() -> None:
     try:
         finish()
     finally:  # also after Ctrl-C
-        if lost := untold_failures():
-            sys.stderr.write(f"[seamless] {describe(lost)}\n")
+        _report(untold_failures())
 
 
-def untold_failures() -> list[Upload]:
-    """Return the uploads that are not done and have not been told of; from now on they are."""
+def untold_failures(*, under_way: bool = True) -> list[Upload]:
+    """Return the uploads that are not done and have not been told of; from now on they are.
+
+    Those that have not failed, but take long, are `under_way`.
+    """
     if not _is_used():
         return []
-    uploads = [upload for upload in _queue().unsent() if not upload.told]
+    unsent = [upload for upload in _queue().unsent() if not upload.told]
+    uploads = [upload for upload in unsent if under_way or upload.error is not None]
     for upload in uploads:
         upload.told = True
     return uploads
+
+
+def _report(uploads: list[Upload]) -> None:
+    from .. import shutdown
+
+    if uploads:
+        shutdown.write_stderr(f"[seamless] {describe(uploads)}")
 
 
 def describe(uploads: list[Upload]) -> str:
