@@ -28,6 +28,7 @@ from seamless_database.later import Later
 from seamless_database.protocol import from_python
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 PUT = {"type": "transformation", "checksum": checksum(1), "value": checksum(2)}
@@ -235,6 +236,40 @@ def test_without_its_table_a_row_is_a_miss_until_somebody_writes(file: Path) -> 
         raw.execute("CREATE TABLE something_else (x)")
     with Database(file) as database:
         assert database.get(GET) is None
+
+
+def test_reads_of_a_locked_file_wait_for_it_at_the_same_time(filled: Path) -> None:
+    reverse = {"type": "rev_transformations", "checksum": checksum(2)}
+    requests = [records.reading(from_python(reverse)) for _ in range(200)]
+
+    async def ask(database: Database) -> list[object]:
+        answers = [database.answer(request) for request in requests]
+        both = asyncio.gather(*answers, *map(_soon(database), requests), return_exceptions=True)
+        return list(await asyncio.wait_for(both, 40))
+
+    with (
+        Database(filled, lock_wait=2.0) as database,
+        closing(sqlite3.connect(filled, isolation_level=None)) as holder,
+    ):
+        holder.execute("BEGIN EXCLUSIVE")
+        # one after the other, in four threads, they would wait for 200 seconds
+        errors = asyncio.run(ask(database))
+        assert {str(error) for error in errors} == {str(DatabaseLockedError(2.0))}
+        holder.execute("ROLLBACK")
+        assert asyncio.run(database.answer(requests[0])) == f'["{checksum(1)}"]'
+
+
+def _soon(database: Database) -> Callable[[records.Read], asyncio.Future[str | None]]:
+    def ask(request: records.Read) -> asyncio.Future[str | None]:
+        told = asyncio.get_running_loop().create_future()
+
+        def tell(found: str | None, error: BaseException | None) -> None:
+            told.set_result(found) if error is None else told.set_exception(error)
+
+        database.answer_soon(request, tell)
+        return told
+
+    return ask
 
 
 def test_a_writer_that_died_leaves_nothing_half(file: Path) -> None:

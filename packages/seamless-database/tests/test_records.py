@@ -350,6 +350,17 @@ def test_one_bad_item_stores_nothing(database: Backend, place: Place) -> None:
     assert place.count("syntactic_to_semantic") == 0
 
 
+def test_buffers_are_added_to_those_that_have_the_meaning_already(
+    database: Backend, place: Place
+) -> None:
+    key = {"checksum": ONE, "celltype": "python", "subcelltype": ""}
+    for value in ([TF, TWO], [TWO, ONE, ONE], [], [TF]):
+        put(database, "semantic_to_syntactic", **key, value=value)
+    put(database, "semantic_to_syntactic", **{**key, "celltype": "text"}, value=[TF])
+    assert sorted(get(database, "semantic_to_syntactic", **key)) == sorted([TF, TWO, ONE])
+    assert place.count("syntactic_to_semantic") == 4
+
+
 def test_a_cell_type_is_part_of_the_meaning(database: Backend) -> None:
     key = {"checksum": ONE, "celltype": "python", "subcelltype": ""}
     put(database, "semantic_to_syntactic", **key, value=[TF, TF])

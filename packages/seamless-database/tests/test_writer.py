@@ -155,6 +155,19 @@ def test_a_lock_is_waited_for_and_then_reported(writer: Writer, file: Path) -> N
     assert rows(file) == [2]
 
 
+def test_all_that_wait_for_a_lock_wait_for_it_once(file: Path) -> None:
+    connection = Connection.open(file, "rw")
+    writer = Writer(SQLiteTransactions(connection, 2.0))
+    with closing(sqlite3.connect(file, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        # twenty batches, each of which would wait for two seconds
+        futures = [writer.submit(partial(insert, i)) for i in range(20 * MAX_BATCH)]
+        for future in futures:
+            assert isinstance(future.exception(30), DatabaseLockedError)
+    writer.close()
+    connection.close()
+
+
 def test_closing_finishes_what_is_queued(writer: Writer, file: Path) -> None:
     gate = Gate(writer)
     futures = [writer.submit(partial(insert, i)) for i in range(2 * MAX_BATCH + 3)]

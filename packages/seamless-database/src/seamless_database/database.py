@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -163,7 +164,8 @@ class Database:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(tell, None if error else future.result(), error)
 
-        self._pool.submit(self.read, request.run).add_done_callback(done)
+        work = self._by_deadline(request)
+        self._pool.submit(work).add_done_callback(done)
 
     async def store(self, request: records.Write) -> None:
         """Do a checked write request; returns when it is safe."""
@@ -180,8 +182,11 @@ class Database:
 
     def read(self, work: Callable[[Connection], T]) -> T | None:
         """Call `work` with a reading connection."""
+        return self._read(work, self._lock_wait)
+
+    def _read(self, work: Callable[[Connection], T], wait: float) -> T | None:
         try:
-            return self._readers.read(work, self._lock_wait)
+            return self._readers.read(work, wait)
         except sqlite3.Error as error:
             if not self.writable and self._lacks_tables():
                 # nobody has upgraded the file yet; what has no table has no rows
@@ -271,11 +276,26 @@ class Database:
     async def _in_thread(self, request: records.Read) -> str | None:
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._pool, self.read, request.run)
+            return await loop.run_in_executor(self._pool, self._by_deadline(request))
         except RuntimeError as error:
             if self._closed:
                 raise DatabaseClosedError from error
             raise
+
+    def _by_deadline(self, request: records.Read) -> Callable[[], str | None]:
+        """Give what a thread does to answer: it waits for a lock as if it had begun just now.
+
+        If the file is locked for long, those that wait for a thread do not wait once more.
+        """
+        deadline = time.monotonic() + self._lock_wait
+
+        def answer() -> str | None:
+            try:
+                return self._read(request.run, max(0.0, deadline - time.monotonic()))
+            except DatabaseLockedError as error:
+                raise DatabaseLockedError(self._lock_wait) from error
+
+        return answer
 
     def _close_readers(self) -> None:
         self._readers.close()

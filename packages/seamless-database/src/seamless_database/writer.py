@@ -124,9 +124,11 @@ class Writer:
         """Write a batch, which grows by what is waiting; raises why all of it is lost."""
         try:
             self._transactions.begin()
-        finally:
-            # those that queued up meanwhile would only wait for the same lock once more
-            self._gather(batch)
+        except Exception:
+            # all that queued up meanwhile would only wait for the same lock once more
+            self._gather(batch, MAX_WAITING)
+            raise
+        self._gather(batch, MAX_BATCH)
         alone = len(batch) == 1
         for job in batch:
             job.error = self._transactions.attempt(job.work, alone=alone)
@@ -137,9 +139,9 @@ class Writer:
         self._transactions.commit()
         self.commits.add(len(batch), time.perf_counter() - begun)
 
-    def _gather(self, batch: list[_Job]) -> None:
-        """Add what is waiting to the batch, up to its limit or the end."""
-        while len(batch) < MAX_BATCH:
+    def _gather(self, batch: list[_Job], most: int) -> None:
+        """Add what is waiting to the batch, up to a limit or the end."""
+        while len(batch) < most:
             try:
                 job = self._queue.get_nowait()
             except queue.Empty:

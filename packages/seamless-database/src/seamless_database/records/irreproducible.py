@@ -35,6 +35,11 @@ _ROWS = Statement(
     .where(Contested.checksum == bindparam("checksum"))
     .order_by(Contested.id)
 )
+_ROWS_OF_PAIR = Statement(
+    select(Contested.result, Contested.record)
+    .where(Contested.checksum == bindparam("checksum"), Contested.result == bindparam("of"))
+    .order_by(Contested.id)
+)
 _INSERT = inserting(Contested, "result", "checksum", "metadata")
 _UPDATE = Statement(
     update(Contested)
@@ -59,9 +64,7 @@ class GetIrreproducible:
 
     def run(self, connection: Connection) -> str | None:
         """Answer a list of objects, each result once."""
-        records = _records(connection, self.checksum)
-        if self.result is not None:
-            records = {key: text for key, text in records.items() if key == self.result}
+        records = _records(connection, self.checksum, self.result)
         if not records:
             return None
         # the records are put in as the texts they are, whatever numbers they hold
@@ -96,7 +99,7 @@ class PutIrreproducible:
         if stored.result not in (None, self.result):
             raise UnknownKeyError("Transformation does not have the irreproducible result")
         record = record_of(connection, self.checksum, self.result) if stored.is_stored else None
-        noted = _records(connection, self.checksum)
+        noted = _records(connection, self.checksum, self.result)
         if stored.is_stored:
             remove_result(connection, self.checksum, self.result)
         if self.result not in noted:
@@ -110,10 +113,14 @@ class PutIrreproducible:
             connection.run(_UPDATE, key=self.checksum, of=self.result, new=record)
 
 
-def _records(connection: Connection, checksum: str) -> dict[str, str]:
-    """Look up the contested results, each once, with its record or `NO_RECORD`."""
+def _records(connection: Connection, checksum: str, of: str | None) -> dict[str, str]:
+    """Look up all contested results or that one, each once, with its record or `NO_RECORD`."""
     records: dict[str, str] = {}
-    for stored, record in connection.all(_ROWS, checksum=checksum):
+    if of is None:
+        rows = connection.all(_ROWS, checksum=checksum)
+    else:
+        rows = connection.all(_ROWS_OF_PAIR, checksum=checksum, of=of)
+    for stored, record in rows:
         result = valid_checksum(stored, Contested.result, checksum)
         # of equal rows that a published server has left, the first one with a record counts
         if result is not None and records.get(result, NO_RECORD) == NO_RECORD:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sqlalchemy import bindparam, select
 
+from seamless_database.asked import is_asked, packed
 from seamless_database.field_kinds import CHECKSUM, CHECKSUMS, TEXT, Needs, taken
 from seamless_database.json_forms import spaced
 from seamless_database.models import SyntacticToSemantic
@@ -33,6 +34,14 @@ _KEY: Needs = {"checksum": CHECKSUM, "celltype": TEXT, "subcelltype": TEXT}
 
 _SYNTACTIC = _selecting(SyntacticToSemantic.syntactic, SyntacticToSemantic.semantic)
 _SEMANTIC = _selecting(SyntacticToSemantic.semantic, SyntacticToSemantic.syntactic)
+_PRESENT = Statement(
+    select(SyntacticToSemantic.syntactic).where(
+        SyntacticToSemantic.semantic == bindparam("checksum"),
+        SyntacticToSemantic.celltype == bindparam("celltype"),
+        SyntacticToSemantic.subcelltype == bindparam("subcelltype"),
+        is_asked(SyntacticToSemantic.syntactic),
+    )
+)
 _INSERT = inserting(SyntacticToSemantic, "syntactic", "celltype", "subcelltype", "semantic")
 
 
@@ -50,15 +59,17 @@ class _Key:
     def semantic(self, connection: Connection) -> list[str]:
         return self._find(connection, _SEMANTIC, SyntacticToSemantic.semantic)
 
+    def parameters(self) -> dict[str, str]:
+        return {
+            "checksum": self.checksum,
+            "celltype": self.celltype,
+            "subcelltype": self.subcelltype,
+        }
+
     def _find(
         self, connection: Connection, statement: Statement, wanted: InstrumentedAttribute[str]
     ) -> list[str]:
-        rows = connection.all(
-            statement,
-            checksum=self.checksum,
-            celltype=self.celltype,
-            subcelltype=self.subcelltype,
-        )
+        rows = connection.all(statement, **self.parameters())
         return valid_checksums([checksum for (checksum,) in rows], wanted, self.checksum)
 
 
@@ -118,7 +129,9 @@ class PutSemanticToSyntactic:
 
     def run(self, connection: Connection) -> None:
         """Add those that are not there yet."""
-        present = set(self.semantic.syntactic(connection))
+        # those that are offered alone: a meaning may have any number of others
+        rows = connection.all(_PRESENT, **self.semantic.parameters(), asked=packed(self.syntactic))
+        present = {syntactic for (syntactic,) in rows}
         # a dict keeps the order, and each checksum once
         for syntactic in dict.fromkeys(self.syntactic):
             if syntactic not in present:
