@@ -76,7 +76,8 @@ def test_a_merge_key_gives_the_entries_that_a_mapping_lacks(source: str, value: 
         "!!binary é", "!!omap [a: 1, b]", "!!omap {a: 1}", "!!pairs [[1]]",
         "!!set [a]", "!!seq {a: 1}", "!!map [1]", "!!str [1]", "!thing {a: 1}", "!thing 1", "a: =",
         "[1, 2]: x", "? {a: 1}", "!!set {? [1]}", "&a [*a]", "&a {b: *a}", "<<: 1", "<<: [1]",
-        "&a {<<: *a}", '"\\ud800"', '["\\udc00"]', "!!python/name:os.system x", "a: 1\n---\nb: 2",
+        "&a {<<: *a}", "<<: ''", "<<: [[]]",
+        '"\\ud800"', '["\\udc00"]', "!!python/name:os.system x", "a: 1\n---\nb: 2",
         "- " * 3000 + "1", "!!int '" + "1" * 5000 + "'", "2001-13-45",
     ],
 )  # fmt: skip

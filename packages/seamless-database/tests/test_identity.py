@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -238,3 +239,10 @@ def test_a_server_is_degraded_and_refuses(file: Path, options: tuple[str, ...]) 
     for path, result in ((file, NEW), (moved, OLD)):
         with Database(path, writable=True) as database:
             assert database.get(KEY) == result
+
+
+def test_a_closed_database_watches_no_more(file: Path) -> None:
+    watches = "seamless-database-file-watch"
+    with Database(file, writable=True):
+        assert watches in [thread.name for thread in threading.enumerate()]
+    assert watches not in [thread.name for thread in threading.enumerate()]
