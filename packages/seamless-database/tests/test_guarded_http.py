@@ -203,6 +203,17 @@ def test_a_tunnel_is_refused(server: Server) -> None:
         assert receive(client) == (400, "ERROR: this is not HTTP")
 
 
+def test_a_body_in_the_smallest_chunks_is_taken(server: Server) -> None:
+    put = request("transformation", checksum=checksum(11), value=checksum(12), x=" " * 60_000)
+    body = put.partition(b"\r\n\r\n")[2]
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
+    with connect(server) as client:
+        head = b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        get = request("transformation", checksum=checksum(11))
+        client.sendall(head + chunks + b"0\r\n\r\n" + get)
+        assert [receive(client), receive(client)] == [(200, "OK"), (200, checksum(12))]
+
+
 # the order of answers
 
 

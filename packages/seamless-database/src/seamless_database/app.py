@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
@@ -247,13 +248,22 @@ class _Endpoint:
         if len(body) <= LARGE_BODY:
             return _parse(body, check, exchange)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._parser, _parse, body, check, exchange)
+        return await loop.run_in_executor(self._parser, _parse_large, body, check, exchange)
 
 
 def _parse(body: bytes, check: Callable[[Fields], T], exchange: Exchange) -> T:
     fields = decode(body)
     exchange.type = fields.kind
     return check(fields)
+
+
+def _parse_large(body: bytes, check: Callable[[Fields], T], exchange: Exchange) -> T:
+    # every pass of the collector over millions of new values would stop all threads
+    gc.disable()
+    try:
+        return _parse(body, check, exchange)
+    finally:
+        gc.enable()
 
 
 def _health(trouble: str | None) -> Answer:

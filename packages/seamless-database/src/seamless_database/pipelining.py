@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: bytes that are parsed at once
 PARSED_AT_ONCE = 2048
+#: seconds after which other connections have their turn; chunks of one byte each take so long
+PARSING_SECONDS = 0.005
 
 
 class _Flow(FlowControl):
@@ -116,15 +118,23 @@ class PipelinedConnection(HttpToolsProtocol):
 
     def _parse(self, data: bytes) -> None:
         """Parse as much as may be parsed now; keep the rest, and read no more meanwhile."""
+        begun = self.loop.time()
         for start in range(0, len(data), PARSED_AT_ONCE):
             if self._deaf:
                 return
             if self._must_wait:
-                self._unparsed += data[start:]
-                self.flow.held = True
-                self.flow.pause_reading()
+                self._keep(data[start:])
+                return
+            if start and self.loop.time() - begun > PARSING_SECONDS:
+                self._keep(data[start:])
+                self.loop.call_soon(self._parse_rest)
                 return
             self._parse_piece(data[start : start + PARSED_AT_ONCE])
+
+    def _keep(self, data: bytes) -> None:
+        self._unparsed += data
+        self.flow.held = True
+        self.flow.pause_reading()
 
     def _parse_piece(self, piece: bytes) -> None:
         self._unset_keepalive_if_required()
