@@ -310,6 +310,22 @@ def test_legacy_records_are_a_problem_and_migration_is_advised(tmp_path: Path) -
     assert findings["advice"].startswith("seamless-database-admin migrate ")
 
 
+def test_an_index_without_its_entries_is_told_and_never_repaired(tmp_path: Path) -> None:
+    file = tmp_path / "seamless.db"
+    put(file, transformation(1, 2))
+    assert told("check", file)["damage"] == []
+    pages = dict(sql(file, "SELECT name, rootpage FROM sqlite_master WHERE type = 'index'"))
+    ((size,),) = sql(file, "PRAGMA page_size")
+    content = bytearray(file.read_bytes())
+    empty, filled = pages["expression_result"], pages["transformation_result"]
+    content[(filled - 1) * size : filled * size] = content[(empty - 1) * size : empty * size]
+    file.write_bytes(content)
+    damage = told("check", file, status=3)["damage"]
+    assert any("missing from index transformation_result" in complaint for complaint in damage)
+    assert admin("check", "--repair", file).status == 1
+    assert file.read_bytes() == content
+
+
 def test_damaged_pages_are_told_and_never_repaired(tmp_path: Path) -> None:
     file = put(tmp_path / "seamless.db", transformation(1, "a"))
     page = sql(file, "SELECT rootpage FROM sqlite_master WHERE name = 'transformation'")[0][0]
