@@ -56,6 +56,8 @@ def test_every_request_type_is_described_with_its_fields(server: Server) -> None
     assert put["properties"]["checksum"]["pattern"] == "^[0-9a-fA-F]{64}$"
     assert schemas["read_irreproducible"]["required"] == ["type", "checksum"]
     assert all(schema["description"] for schema in schemas.values())
+    fields = schemas["write_metadata"]["properties"]["value"]["properties"]["checksum_fields"]
+    assert fields["items"] == {"type": "string", "minLength": 1}
 
 
 def test_a_read_only_server_describes_no_writes(tmp_path: Path) -> None:
