@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from seamless.checksum.calculate_checksum import calculate_checksum
-from seamless.cli.command import CommandError, lone_path, make_parser, run
+from seamless.cli.command import CommandError, given_paths, lone_path, make_parser, run
 from seamless.cli.files import checksum_sidecar, list_tree, write_sidecars
 from seamless.cli.hash_files import hash_files
 from seamless.compression_utils import MEMORY
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seamless.cli.index_cache import IndexCache
+    from seamless.cli.several import Failures
 
 _DESCRIPTION = """\
 Write the index of a folder (suffix .INDEX) and its checksum (suffix .CHECKSUM),
@@ -28,29 +29,74 @@ The checksum of the index is what Seamless knows the folder by.
 Of the folder "." the two files come to lie inside it, as ..INDEX and ..CHECKSUM;
 the index never contains the two files that the command itself writes.
 
+With --keep-going, every file that can't be read is told on stderr, not only the first.
+An index that lacks a file would be that of another folder, so then none is written.
+
+With --check INDEX, the files of the directory (that of data.INDEX is data) are compared
+with an index: each that differs, is missing or was added is printed, and the exit
+status is 1 if there is one.
+
 With --cache FILE, a file is not read again while its device, inode, size and times
 are as they were in an earlier run with that FILE. What changed in the minute before
 a run is not remembered by it."""
 _CACHE = "remember checksums in this file, outside of the directory"
+_KEEP_GOING = "tell of every file that can't be read, not only of the first"
+_CHECK = "compare a directory with this index, and write nothing"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    folder, cache, memory = lone_path(argv), None, MEMORY
-    if folder is None:
-        parser = make_parser(
-            prog="seamless-checksum-index",
-            description=_DESCRIPTION,
-            name="directory",
-            meaning="the folder to index",
-        )
-        parser.add_argument("--cache", metavar="FILE", help=_CACHE)
-        options = parser.parse_args(argv)
-        folder, cache, memory = str(options.directory), options.cache, options.memory
-    return run(lambda: write_index(folder, cache, memory))
+    folder = lone_path(argv)
+    if folder is not None:
+        return run(lambda: write_index(folder))
+    parser = make_parser(
+        prog="seamless-checksum-index",
+        description=_DESCRIPTION,
+        name="directory",
+        meaning="the folder to index",
+    )
+    parser.add_argument("--cache", metavar="FILE", help=_CACHE)
+    parser.add_argument("--keep-going", action="store_true", help=_KEEP_GOING)
+    parser.add_argument("--check", metavar="INDEX", help=_CHECK)
+    options = parser.parse_args(argv)
+    if options.check is not None:
+        if options.each or options.cache or options.keep_going:
+            parser.error("--check goes with a directory and --memory, not with other options")
+        return run(lambda: _check(options.check, options.directory, options.memory))
+    folders = given_paths(parser, options.directory, options.each)
+    if options.cache and options.each:
+        parser.error("--cache remembers the files of one directory: index each with its own")
+    return run(lambda: _write(folders, options.cache, options.memory, options.keep_going))
 
 
-def write_index(folder: str, cache: str | None = None, memory: int = MEMORY) -> None:
+def _check(index: str, folder: str | None, memory: int) -> int:
+    from seamless.cli.check_index import check_index
+
+    return check_index(index, folder, memory)
+
+
+def _write(folders: str | list[str], cache: str | None, memory: int, keep_going: bool) -> int:
+    """Write the index of each folder; returns the exit status."""
+    if isinstance(folders, list):
+        from seamless.cli.several import for_each
+
+        return for_each(folders, lambda folder: _write(folder, cache, memory, keep_going))
+    if not keep_going:
+        write_index(folders, cache, memory)
+        return 0
+    from seamless.cli.several import Failures
+
+    failures = Failures()
+    try:
+        write_index(folders, cache, memory, failures)
+    finally:
+        failures.write()
+    return 0
+
+
+def write_index(
+    folder: str, cache: str | None = None, memory: int = MEMORY, failures: Failures | None = None
+) -> None:
     """Write the index of a folder and the checksum of the index.
 
     Parameters
@@ -61,27 +107,58 @@ def write_index(folder: str, cache: str | None = None, memory: int = MEMORY) -> 
         A file in which checksums are remembered from run to run, or None.
     memory
         Bytes that decompressing a file may take.
+    failures
+        Takes the error of each file that can't be read; None if the first is to be raised.
+
+    Raises
+    ------
+    OSError, CommandError
+        When a file can't be read or written. Then nothing is written but the cache.
+    """
+    targets = index_targets(folder)
+    leave_out = own_files(folder, targets)
+    remembered = None if cache is None else _open_cache(cache, folder, targets)
+    failed = None if failures is None else failures.add
+    tree = list_tree(folder, leave_out, failed)
+    if remembered is None:
+        digests = hash_files(list(tree.values()), memory=memory, failed=failed)
+    else:
+        digests = remembered.hash_tree(tree, memory, failed)
+    if failures:
+        if remembered is not None:
+            remembered.save()
+        raise CommandError(
+            f"{folder!r}: no index is written, as {len(failures)} of its entries can't be read"
+        )
+    content = _index(dict(zip(tree, digests, strict=True)))
+    checksum = calculate_checksum(content)
+    index_path, checksum_path = targets
+    write_sidecars((index_path, content), (checksum_path, f"{checksum}\n".encode()))
+    if remembered is not None:
+        remembered.save()
+
+
+def index_targets(folder: str) -> tuple[str, str]:
+    """Return where the index of a folder and its checksum have to be written.
+
+    Raises
+    ------
+    CommandError
+        When the folder is none, or a folder is in their place.
     """
     if not os.path.isdir(folder):  # noqa: PTH112 - pathlib would slow every start
         raise CommandError(f"{folder!r} is not a directory")
     stem = folder.rstrip("/") or "/"
-    index_path, checksum_path = f"{stem}.INDEX", checksum_sidecar(stem)
-    targets = (index_path, checksum_path)
+    targets = f"{stem}.INDEX", checksum_sidecar(stem)
     for target in targets:
         if os.path.isdir(target):  # noqa: PTH112 - as above
             raise CommandError(f"{target!r} has to be written, but is a directory: rename it")
-    leave_out = {_relative(target, folder) for target in targets}
-    remembered = None if cache is None else _open_cache(cache, folder, targets)
-    tree = list_tree(folder, leave_out)
-    if remembered is None:
-        digests = hash_files(list(tree.values()), memory=memory)
-    else:
-        digests = remembered.hash_tree(tree, memory)
-    content = _index(dict(zip(tree, digests, strict=True)))
-    checksum = calculate_checksum(content)
-    write_sidecars((index_path, content), (checksum_path, f"{checksum}\n".encode()))
-    if remembered is not None:
-        remembered.save()
+    return targets
+
+
+def own_files(folder: str, targets: Sequence[str]) -> set[str]:
+    """Names in a folder that the command writes itself, and that its index leaves out."""
+    return {_relative(target, folder) for target in targets}
 
 
 def _open_cache(cache: str, folder: str, results: Sequence[str]) -> IndexCache:

@@ -37,7 +37,7 @@ def lone_path(argv: Sequence[str] | None) -> str | None:
 
 
 def make_parser(*, name: str, meaning: str, description: str, prog: str) -> argparse.ArgumentParser:
-    """Return the parser of a command that takes one path."""
+    """Return the parser of a command that takes one path, or several after `--each`."""
     import argparse
 
     def formatter(prog: str) -> argparse.HelpFormatter:
@@ -47,7 +47,8 @@ def make_parser(*, name: str, meaning: str, description: str, prog: str) -> argp
     parser = argparse.ArgumentParser(
         prog=prog, description=description, epilog=_EPILOG, formatter_class=formatter
     )
-    parser.add_argument(name, help=meaning)
+    parser.add_argument(name, nargs="?", help=meaning)
+    parser.add_argument("--each", nargs="+", metavar=name.upper(), help=f"several: {meaning}")
     parser.add_argument("--memory", metavar="SIZE", type=_size, default=MEMORY, help=_MEMORY)
     parser.add_argument("--version", action="version", version=f"seamless-core {__version__}")
     return parser
@@ -65,22 +66,31 @@ def _size(text: str) -> int:
         raise ArgumentTypeError(str(error)) from None
 
 
-def parse_path(
+def parse_paths(
     argv: Sequence[str] | None, *, name: str, meaning: str, description: str, prog: str
-) -> tuple[str, int]:
-    """Parse the command line of a command that takes one path; returns it and the memory."""
-    path, memory = lone_path(argv), MEMORY
-    if path is None:
-        parser = make_parser(name=name, meaning=meaning, description=description, prog=prog)
-        options = parser.parse_args(argv)
-        path, memory = str(getattr(options, name)), options.memory
-    return path, memory
+) -> tuple[str | list[str], int]:
+    """Parse the command line of a command; returns one path or a list of them, and the memory."""
+    path = lone_path(argv)
+    if path is not None:
+        return path, MEMORY
+    parser = make_parser(name=name, meaning=meaning, description=description, prog=prog)
+    options = parser.parse_args(argv)
+    return given_paths(parser, getattr(options, name), options.each), options.memory
 
 
-def run(body: Callable[[], None]) -> int:
-    """Run a command's body; returns the exit status."""
+def given_paths(
+    parser: argparse.ArgumentParser, path: str | None, each: list[str] | None
+) -> str | list[str]:
+    """Return the one path, or those after `--each`; anything else is wrong usage."""
+    if (path is None) == (each is None):
+        parser.error("give one path, or several after --each")
+    return path if each is None else each  # type: ignore[return-value]
+
+
+def run(body: Callable[[], int | None]) -> int:
+    """Run a command's body; returns the exit status, which the body may return too."""
     try:
-        body()
+        return body() or 0
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -91,7 +101,6 @@ def run(body: Callable[[], None]) -> int:
     except MemoryError:
         write_error("there is not enough memory")
         return FAILED
-    return 0
 
 
 def write_line(line: str) -> None:
@@ -99,8 +108,9 @@ def write_line(line: str) -> None:
     if sys.stdout is None:
         raise CommandError("standard output is closed")
     try:
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+        # a name of a file may be any bytes, which text for a terminal need not hold
+        sys.stdout.buffer.write(os.fsencode(f"{line}\n"))
+        sys.stdout.buffer.flush()
     except OSError:
         # what is left in the buffer must not be tried again when the interpreter ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
+    #: takes the error of a file that can't be read or listed
+    Failed = Callable[[Exception], None]
+
 __all__ = ["checksum_sidecar", "list_tree", "plain_checksum", "write_sidecars"]
 
 
@@ -77,28 +80,33 @@ def write_sidecars(*files: tuple[str, bytes]) -> None:
     write_together(files)
 
 
-def list_tree(folder: str, leave_out: Set[str] = frozenset()) -> dict[str, str]:
+def list_tree(
+    folder: str, leave_out: Set[str] = frozenset(), failed: Failed | None = None
+) -> dict[str, str]:
     """Index name → path of every file below a folder, in the order of the names.
 
     The index name is relative, has `/` between its parts and no compression suffix. Links to
     files count as files, links to folders are left out; what is neither (a named pipe, a
-    socket, a device) is an error, and so are two files of one index name.
+    socket, a device) is an error, and so are two files of one index name, and names that are
+    not UTF-8. With `failed`, errors go there, and what they are about is left out.
     """
     found: dict[str, str] = {}
-    for prefix, base, files in _walk(folder):
+    refuse = failed or _raise
+    for prefix, base, files in _walk(folder, refuse):
         names = [prefix + file for file in files]
         named = zip(names, [base + file for file in files], strict=True)
         if _any_compressed(files) or not leave_out.isdisjoint(names):
-            _add_one_by_one(found, named, leave_out)
+            _add_one_by_one(found, named, leave_out, refuse)
         else:
             found.update(named)
     try:
         "".join(found).encode()
-    except UnicodeEncodeError as error:
-        raise CommandError(
-            f"{found[_unencodable(found)]!r}: the name is not UTF-8, which an index needs: "
-            "rename it"
-        ) from error
+    except UnicodeEncodeError:
+        for name in _unencodable(found):
+            path = found.pop(name)
+            refuse(
+                CommandError(f"{path!r}: the name is not UTF-8, which an index needs: rename it")
+            )
     return {name: found[name] for name in sorted(found)}
 
 
@@ -109,7 +117,10 @@ def _any_compressed(files: Iterable[str]) -> bool:
 
 
 def _add_one_by_one(
-    found: dict[str, str], named: Iterable[tuple[str, str]], leave_out: Set[str]
+    found: dict[str, str],
+    named: Iterable[tuple[str, str]],
+    leave_out: Set[str],
+    refuse: Failed,
 ) -> None:
     """Add the files of a folder in which some are left out, or stand for what is in them."""
     for relative, path in named:
@@ -117,18 +128,24 @@ def _add_one_by_one(
             continue
         name = strip_compression_suffix(relative)[0]
         if name in found:
-            raise CommandError(
-                f"{found[name]!r} and {path!r} would both be {name!r} in the index: remove one"
+            refuse(
+                CommandError(
+                    f"{found[name]!r} and {path!r} would both be {name!r} in the index: remove one"
+                )
             )
         found[name] = path
 
 
-def _unencodable(names: Iterable[str]) -> str:
-    """First of the names that are not UTF-8: those hold what the system's bytes became."""
-    return min(name for name in names if any("\udc80" <= char <= "\udcff" for char in name))
+def _raise(error: Exception) -> None:
+    raise error
 
 
-def _walk(folder: str) -> Iterator[tuple[str, str, list[str]]]:
+def _unencodable(names: Iterable[str]) -> list[str]:
+    """Names that are not UTF-8, in order: those hold what the system's bytes became."""
+    return sorted(name for name in names if any("\udc80" <= char <= "\udcff" for char in name))
+
+
+def _walk(folder: str, refuse: Failed) -> Iterator[tuple[str, str, list[str]]]:
     """Yield for each folder: what comes before a name in the index and in a path, and the names.
 
     In almost the order of the index, which makes that one quick to sort. An explicit stack, for
@@ -138,18 +155,30 @@ def _walk(folder: str) -> Iterator[tuple[str, str, list[str]]]:
     while pending:
         prefix, base = pending.pop()
         files, folders = [], []
-        with os.scandir(base) as entries:
-            for entry in entries:
-                if entry.is_file(follow_symlinks=False):
-                    files.append(entry.name)
-                elif entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.name)
-                elif _is_file(entry):
-                    files.append(entry.name)
+        try:
+            with os.scandir(base) as entries:
+                for entry in entries:
+                    if entry.is_file(follow_symlinks=False):
+                        files.append(entry.name)
+                    elif entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.name)
+                    elif _counts(entry, refuse):
+                        files.append(entry.name)
+        except OSError as error:
+            refuse(error)
         files.sort()
         folders.sort(reverse=True)
         pending += [(f"{prefix}{name}/", f"{base}{name}/") for name in folders]
         yield prefix, base, files
+
+
+def _counts(entry: os.DirEntry[str], refuse: Failed) -> bool:
+    """Tell of a link or special file whether it counts; of an error, `refuse` decides."""
+    try:
+        return _is_file(entry)
+    except (OSError, CommandError) as error:
+        refuse(error)
+        return False
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

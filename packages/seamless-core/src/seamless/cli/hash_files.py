@@ -22,6 +22,8 @@ TYPE_CHECKING = False  # known to type checkers; importing typing would slow eve
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from seamless.cli.files import Failed
+
 __all__ = ["NO_MARK", "Mark", "hash_files"]
 
 #: Files below this are small: hashed whole, in the first pass.
@@ -59,10 +61,14 @@ if TYPE_CHECKING:
 NO_MARK = Mark(0, lambda _: b"")
 
 
-def hash_files(paths: Sequence[str], mark: Mark = NO_MARK, memory: int = MEMORY) -> list[str]:
+def hash_files(
+    paths: Sequence[str], mark: Mark = NO_MARK, memory: int = MEMORY, failed: Failed | None = None
+) -> list[str]:
     """Hex digests of the plain content of files, in their order; behind each its mark, in hex.
 
-    Decompressing a file may take so many bytes of `memory`.
+    Decompressing a file may take so many bytes of `memory`. With `failed`, which any thread may
+    call, a file that can't be read does not end the work: its error goes there, and an empty text
+    stands in its place.
 
     Raises
     ------
@@ -75,7 +81,7 @@ def hash_files(paths: Sequence[str], mark: Mark = NO_MARK, memory: int = MEMORY)
     entries = _hash_small_files(paths, how)
     missing = mark.no_entry.hex()
     left = [number for number, entry in enumerate(entries) if entry == missing]
-    large = _hash_large_files([paths[number] for number in left], how)
+    large = _hash_large_files([paths[number] for number in left], how, failed)
     for number, entry in zip(left, large, strict=True):
         entries[number] = entry
     return entries
@@ -224,18 +230,37 @@ def _entry(path: str, how: How, advance: Callable[[int], None] | None = None) ->
     return digest + noted[0].hex()
 
 
-def _hash_large_files(paths: Sequence[str], how: How) -> list[str]:
-    sizes = [os.path.getsize(path) for path in paths]  # noqa: PTH202 - as above
+def _hash_large_files(paths: Sequence[str], how: How, failed: Failed | None = None) -> list[str]:
+    sizes = [_size(path, failed) for path in paths]
+
+    def entry(path: str, advance: Callable[[int], None] | None) -> str:
+        try:
+            return _entry(path, how, advance)
+        except (OSError, CommandError) as error:
+            if failed is None:
+                raise
+            failed(error)
+            return ""
+
     with Progress(sum(sizes), "B") as advance:
         if len(paths) < 2 or core_count() < 2 or sum(sizes) < LITTLE:
-            return [_entry(path, how, advance) for path in paths]
-        return _hash_in_threads(paths, sizes, how, advance)
+            return [entry(path, advance) for path in paths]
+        return _hash_in_threads(paths, sizes, entry, advance)
+
+
+def _size(path: str, failed: Failed | None) -> int:
+    try:
+        return os.path.getsize(path)  # noqa: PTH202 - pathlib would slow every start
+    except OSError:
+        if failed is None:
+            raise
+        return 0  # reading it fails too, and that failure is noted
 
 
 def _hash_in_threads(
     paths: Sequence[str],
     sizes: Sequence[int],
-    how: How,
+    entry: Callable[[str, Callable[[int], None] | None], str],
     advance: Callable[[int], None] | None,
 ) -> list[str]:
     """Entries in the order of the files; the largest are begun first, so that none is late."""
@@ -252,7 +277,7 @@ def _hash_in_threads(
     order = sorted(range(len(paths)), key=lambda number: -sizes[number])
     pool = ThreadPoolExecutor(core_count())
     try:
-        futures = {n: pool.submit(_entry, paths[n], how, advance_or_stop) for n in order}
+        futures = {n: pool.submit(entry, paths[n], advance_or_stop) for n in order}
         return [futures[number].result() for number in range(len(paths))]
     finally:
         # after a failure or Ctrl-C, even one among the submissions, nobody reads to the end

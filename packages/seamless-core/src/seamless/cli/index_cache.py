@@ -26,6 +26,8 @@ TYPE_CHECKING = False  # known to type checkers; importing typing would slow eve
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from seamless.cli.files import Failed
+
     #: what tells a file from its other states, and the digest of its plain content
     Entry = tuple[bytes, bytes]
 
@@ -65,25 +67,28 @@ class IndexCache:
         self._known = _read(path)
         self._found = self._known
 
-    def hash_tree(self, tree: Mapping[str, str], memory: int = MEMORY) -> list[str]:
+    def hash_tree(
+        self, tree: Mapping[str, str], memory: int = MEMORY, failed: Failed | None = None
+    ) -> list[str]:
         """Hex digests of the files of a tree of name → path, as `hash_files` gives them."""
         latest = self._clock() - SETTLED
         keys = [_key(name, path) for name, path in tree.items()]
         entries = {}
         for key, path in zip(keys, tree.values(), strict=True):
             entry = self._known.get(key)
-            # pathlib would slow every start
-            if entry is not None and entry[0] == _facts(os.stat(path)):  # noqa: PTH116
+            if entry is not None and entry[0] == _facts_now(path):
                 entries[key] = entry
         unknown = {
             key: path for key, path in zip(keys, tree.values(), strict=True) if key not in entries
         }
-        texts = hash_files(list(unknown.values()), MARK, memory)
+        texts = hash_files(list(unknown.values()), MARK, memory, failed)
         for key, text in zip(unknown, texts, strict=True):
+            if not text:
+                continue  # its failure has been noted
             content = bytes.fromhex(text)
             entries[key] = content[_DIGEST_SIZE:], content[:_DIGEST_SIZE]
         self._found = {key: entry for key, entry in entries.items() if _changed(entry[0]) < latest}
-        return [entries[key][1].hex() for key in keys]
+        return [entries[key][1].hex() if key in entries else "" for key in keys]
 
     def save(self) -> None:
         """Keep what `hash_tree` has found, for the next run."""
@@ -100,6 +105,14 @@ class IndexCache:
 def _key(name: str, path: str) -> str:
     """Name of a file with its suffix, which decides of what the checksum is."""
     return name + (strip_compression_suffix(path)[1] or "")
+
+
+def _facts_now(path: str) -> bytes | None:
+    """Return what tells a file from its other states; None if it can't be asked."""
+    try:
+        return _facts(os.stat(path))  # noqa: PTH116 - pathlib would slow every start
+    except OSError:
+        return None  # and reading it fails, where that can be told
 
 
 def _facts(status: os.stat_result) -> bytes:

@@ -1,0 +1,103 @@
+"""Comparing a folder with its index: what differs, is missing or was added."""
+
+from __future__ import annotations
+
+from seamless.cli.checksum_index import index_targets, own_files
+from seamless.cli.command import CommandError, write_line
+from seamless.cli.files import list_tree
+from seamless.cli.hash_files import hash_files
+from seamless.cli.several import Failures
+
+TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["check_index"]
+
+_SUFFIX = ".INDEX"
+_DIGITS = frozenset("0123456789abcdef")
+_DIGEST_LENGTH = 64
+
+
+def check_index(path: str, folder: str | None, memory: int) -> int:
+    """Print how a folder differs from an index; returns the exit status.
+
+    Parameters
+    ----------
+    path
+        The index.
+    folder
+        The folder; None for the one beside the index: `data` for `data.INDEX`.
+    memory
+        Bytes that decompressing a file may take.
+
+    Raises
+    ------
+    OSError, CommandError
+        When the index can't be read, or the folder can't be told.
+    """
+    index = read_index(path)
+    if folder is None:
+        folder = path.removesuffix(_SUFFIX)
+        if folder == path:
+            raise CommandError(f"{path!r} does not end in {_SUFFIX}: name the directory too")
+    failures = Failures()
+    tree = list_tree(folder, own_files(folder, index_targets(folder)), failures.add)
+    present = [name for name in tree if name in index]
+    digests = hash_files([tree[name] for name in present], memory=memory, failed=failures.add)
+    found = dict(zip(present, digests, strict=True))
+    lines = [
+        f"{name}: {problem}"
+        for name in sorted(index.keys() | tree.keys())
+        if (problem := _problem(name, index.get(name), found.get(name)))
+    ]
+    if lines:
+        write_line("\n".join(map(_on_one_line, lines)))
+    failures.write()
+    if lines or failures:
+        raise CommandError(f"{folder!r} is not as {path!r} says: {len(lines)} files differ")
+    write_line(f"{folder}: OK, {len(index)} files")
+    return 0
+
+
+def _problem(name: str, expected: str | None, found: str | None) -> str | None:
+    if expected is None:
+        return "ADDED"
+    if found is None:
+        return "MISSING"
+    if not found:
+        return "FAILED, can't be read"
+    return None if found == expected else "FAILED"
+
+
+def _on_one_line(line: str) -> str:
+    return line.replace("\\", r"\\").replace("\n", r"\n").replace("\r", r"\r")
+
+
+def read_index(path: str) -> dict[str, str]:
+    """Read an index: file name → checksum.
+
+    Raises
+    ------
+    OSError
+        When the file can't be read.
+    CommandError
+        When it is no index.
+    """
+    from seamless.checksum.json_ import json_loads
+    from seamless.cli.interrupts import uninterrupted
+
+    with open(path, "rb") as stream:
+        content = stream.read()
+    with uninterrupted():  # a Ctrl-C while orjson is being imported crashes the interpreter
+        try:
+            index = json_loads(content)
+        except ValueError as error:
+            raise CommandError(f"{path!r} is no index: {error}") from None
+    if not isinstance(index, dict) or not all(map(_is_checksum, index.values())):
+        raise CommandError(f"{path!r} is no index: not an object of file names and checksums")
+    return index
+
+
+def _is_checksum(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == _DIGEST_LENGTH and _DIGITS.issuperset(value)

@@ -1,0 +1,85 @@
+"""Several paths in one run: the digests of files, with every failure noted and none in the way."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from seamless.checksum.calculate_checksum import calculate_chunks_checksum, read_chunks
+from seamless.cli.command import CommandError, describe, write_error
+from seamless.cli.files import plain_checksum
+from seamless.cli.hash_files import hash_files
+from seamless.errors import SeamlessError
+
+TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["STANDARD_INPUT", "Failures", "digests_of", "for_each", "stdin_checksum"]
+
+#: the path that stands for standard input
+STANDARD_INPUT = "-"
+
+
+class Failures:
+    """What has failed so far; any thread may add to it."""
+
+    def __init__(self) -> None:
+        self._errors: list[Exception] = []
+
+    def __len__(self) -> int:
+        return len(self._errors)
+
+    def add(self, error: Exception) -> None:
+        """Note a failure."""
+        self._errors.append(error)
+
+    def write(self) -> None:
+        """Write a line for each failure to standard error, sorted by their texts."""
+        for line in sorted(map(describe, self._errors)):
+            write_error(line)
+
+
+def for_each(paths: Sequence[str], action: Callable[[str], object]) -> int:
+    """Do something for each path; returns the exit status: 1 if it has failed for one of them."""
+    failures = Failures()
+    for path in paths:
+        try:
+            action(path)
+        except BrokenPipeError:
+            raise
+        except (OSError, SeamlessError) as error:
+            failures.add(error)
+    failures.write()
+    return int(len(failures) > 0)
+
+
+def digests_of(paths: Sequence[str], memory: int, failures: Failures) -> dict[str, str]:
+    """Path → hex digest of the plain content of files and other inputs.
+
+    Files are read on all cores; a pipe can be read only once, and so has its own turn. What can't
+    be read is added to the failures.
+    """
+    files: list[str] = []
+    others: list[str] = []
+    for path in dict.fromkeys(paths):
+        # pathlib would slow every start
+        is_file = path != STANDARD_INPUT and os.path.isfile(path)  # noqa: PTH113
+        (files if is_file else others).append(path)
+    texts = hash_files(files, memory=memory, failed=failures.add)
+    found = {path: text for path, text in zip(files, texts, strict=True) if text}
+    for path in others:
+        try:
+            is_input = path == STANDARD_INPUT
+            found[path] = stdin_checksum() if is_input else plain_checksum(path, memory=memory)
+        except (OSError, SeamlessError) as error:
+            failures.add(error)
+    return found
+
+
+def stdin_checksum() -> str:
+    """Hex digest of standard input, as it comes: it has no name that could tell a compression."""
+    if sys.stdin is None:  # its descriptor may be that of another file by now
+        raise CommandError("standard input is closed")
+    with open(0, "rb", buffering=0, closefd=False) as stream:
+        return calculate_chunks_checksum(read_chunks(stream))
