@@ -64,7 +64,19 @@ def test_every_difference_is_listed(folder: Path) -> None:
     *problems, last = result.stderr.decode().splitlines()
     assert len(problems) == 1
     assert "packed.gz" in problems[0]
-    assert last == "Error: 'data' is not as 'data.INDEX' says: 5 files differ"
+    assert (
+        last
+        == "Error: 'data' is not as 'data.INDEX' says: 5 files differ, and 1 entries can't be read"
+    )
+
+
+def test_an_entry_that_no_index_can_hold_is_a_difference(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    result = check(folder)
+    assert (result.returncode, result.stdout) == (1, b"")
+    problem, last = result.stderr.decode().splitlines()
+    assert "neither a file nor a folder" in problem
+    assert "0 files differ, and 1 entries can't be read" in last
 
 
 def test_a_file_that_was_decompressed_since_is_the_same(folder: Path) -> None:

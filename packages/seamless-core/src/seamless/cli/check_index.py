@@ -55,7 +55,10 @@ def check_index(path: str, folder: str | None, memory: int) -> int:
         write_line("\n".join(map(_on_one_line, lines)))
     failures.write()
     if lines or failures:
-        raise CommandError(f"{folder!r} is not as {path!r} says: {len(lines)} files differ")
+        raise CommandError(
+            f"{folder!r} is not as {path!r} says: {len(lines)} files differ, "
+            f"and {len(failures)} entries can't be read"
+        )
     write_line(f"{folder}: OK, {len(index)} files")
     return 0
 

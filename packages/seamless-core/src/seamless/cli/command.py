@@ -19,7 +19,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 OUTPUT_CLOSED = 141  # 128 + SIGPIPE
 
 _MEMORY = "for decompressing one .zst file, at most; e.g. 128MiB (default: 2GiB, any file)"
-_EPILOG = "Exit status: 0 success, 1 failure (one line on stderr), 2 wrong usage, 130 interrupted."
+_EPILOG = "Exit status: 0 success, 1 failure (told on stderr), 2 wrong usage, 130 interrupted."
 
 
 class CommandError(SeamlessError):
@@ -48,7 +48,7 @@ def make_parser(*, name: str, meaning: str, description: str, prog: str) -> argp
         prog=prog, description=description, epilog=_EPILOG, formatter_class=formatter
     )
     parser.add_argument(name, nargs="?", help=meaning)
-    parser.add_argument("--each", nargs="+", metavar=name.upper(), help=f"several: {meaning}")
+    parser.add_argument("--each", nargs="+", metavar=name.upper(), help="several of them")
     parser.add_argument("--memory", metavar="SIZE", type=_size, default=MEMORY, help=_MEMORY)
     parser.add_argument("--version", action="version", version=f"seamless-core {__version__}")
     return parser
