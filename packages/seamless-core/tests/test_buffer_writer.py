@@ -16,6 +16,7 @@ import seamless
 from seamless import Buffer, Checksum, remote
 from seamless.caching import buffer_writer
 from seamless.caching.buffer_cache import get_buffer_cache
+from seamless.caching.upload_queue import UploadQueue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -219,6 +220,27 @@ def test_nothing_is_lost_at_exit(tmp_path: Path) -> None:
     assert (outcome.stdout, outcome.stderr) == ("", "")
     stored = {path.read_bytes() for path in tmp_path.glob("??/*")}
     assert stored == {b"%d" % number for number in range(200)}
+
+
+def test_many_small_buffers_are_written_at_exit_however_long_that_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stored = []
+
+    async def send(buffer: Buffer) -> bool:
+        await asyncio.sleep(0.03)
+        stored.append(buffer)
+        return True
+
+    queue = UploadQueue(send, lambda: None)
+    monkeypatch.setattr(buffer_writer, "_instance", queue)
+    monkeypatch.setattr(buffer_writer, "FINISH_SECONDS", 0.1)
+    for number in range(400):
+        made = Buffer(b"%d" % number)
+        queue.add(made.get_checksum(), made)
+    buffer_writer.finish()
+    assert len(stored) == 400
+    assert queue.unsent() == []
 
 
 def test_what_is_queued_while_python_exits_is_written_too(tmp_path: Path) -> None:

@@ -187,6 +187,60 @@ def test_a_finalizer_that_uses_an_lru_in_the_middle_of_its_methods() -> None:
     assert all(lru[key] == key for key in list(lru))
 
 
+def test_recursion_that_is_too_deep_inside_the_cache_leaves_tables_that_add_up(
+    small: BufferCache,
+) -> None:
+    activity = Activity(small, "deep")
+
+    def deep(levels: int) -> None:
+        if levels:
+            deep(levels - 1)
+        else:
+            activity.act()
+
+    errors = 0
+    for number in range(600):
+        try:
+            deep(sys.getrecursionlimit() - number % 150 - 30)
+        except RecursionError:
+            errors += 1
+    assert 0 < errors < 600
+    assert_tables_add_up(small)
+
+
+#: what changes while the cache holds its lock; no lock is taken or released in there
+TABLES = {
+    f"seamless.caching.{name}"
+    for name in ("eviction", "references", "scratch_marks", "strong_table", "weak_table", "worth")
+}
+
+
+def test_an_error_at_any_line_of_the_tables_leaves_tables_that_add_up(small: BufferCache) -> None:
+    """Such as MemoryError, which may come from any line."""
+    chosen = random.Random(3)
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        if frame.f_globals.get("__name__") not in TABLES:
+            return None
+        if event == "line" and chosen.random() < 0.01:
+            raise MemoryError
+        return trace
+
+    activity = Activity(small, "short")
+    before = sys.gettrace()
+    errors = 0
+    for _ in range(TURNS):
+        sys.settrace(trace)  # an error ends the tracing
+        try:
+            activity.act()
+        except MemoryError:
+            errors += 1
+        finally:
+            sys.settrace(before)
+    assert errors > TURNS / 10
+    assert_tables_add_up(small)
+
+
 def test_what_is_put_off_is_done_when_the_change_has_ended(small: BufferCache) -> None:
     held, loose = Buffer(b"held"), Buffer(b"loose")
     absent = Checksum(b"a" * 32)

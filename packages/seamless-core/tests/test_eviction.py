@@ -122,3 +122,32 @@ def test_what_becomes_level_at_this_very_moment_is_worth_what_its_line_says() ->
     queue.put(NAMES[1], Worth(6.5), 0.0)
     queue.put(NAMES[2], Worth(5.5), 0.0)
     assert [queue.take_cheapest(4.0) for _ in range(3)] == [NAMES[2], NAMES[0], NAMES[1]]
+
+
+def test_many_rates_share_few_heaps() -> None:
+    queue = EvictionQueue()
+    names = [number.to_bytes(32, "big") for number in range(3000)]
+    for number, name in enumerate(names):
+        queue.put(name, Worth(float(number), (1 + number) * 1e-3, 5.0), 0.0)
+        queue.put(name, Worth(float(number), 10.0 ** -(number % 300), 5.0), 0.0)
+    assert len(queue._heaps) < eviction.MOST_RATES + 60
+    assert {queue.take_cheapest(1.0) for _ in names} == set(names)
+
+
+@given(
+    st.floats(-100, 100),
+    st.floats(1e-320, 1e3),
+    st.floats(0, 1e6),
+    st.one_of(st.just(math.inf), st.floats(0, 1e6)),
+)
+def test_a_line_with_a_rounded_rate_begins_and_ends_at_the_same_height(
+    height: float, rate: float, now: float, seconds: float
+) -> None:
+    line = Worth(height + rate * now, rate, now + seconds)
+    rounded = eviction._with_rounded_rate(line, now)
+    assert rounded.at(now) == pytest.approx(line.at(now), abs=1e-6)
+    if math.isfinite(seconds):
+        later = now + 2 * seconds + 1
+        assert rounded.at(later) == pytest.approx(line.at(later), rel=1e-6, abs=1e-4)
+    falls = rounded.loss_per_second
+    assert falls == 0 or math.log2(falls) == round(math.log2(falls))

@@ -6,6 +6,7 @@ backend is configured; without one nothing is queued, and everything here return
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from ..locks import new_lock
@@ -109,13 +110,16 @@ def purge() -> None:
 
 
 def finish() -> None:
-    """Send what can still be sent, in bounded time; `untold_failures` has what could not."""
+    """Send what can still be sent, as long as the uploads make progress."""
     if not _is_used():
         return
     queue = _queue()
     for patience in (1.0, 2.0):
-        if queue.drain(patience * (FINISH_SECONDS + queue.pending_bytes() / SLOW_UPLOAD)):
-            break
+        left = math.inf
+        # many small buffers take longer than their bytes suggest
+        while (unsent := len(queue.unsent())) and unsent < left:
+            left = unsent
+            queue.drain(patience * (FINISH_SECONDS + queue.pending_bytes() / SLOW_UPLOAD))
     queue.dismiss(DISMISS_SECONDS)
 
 

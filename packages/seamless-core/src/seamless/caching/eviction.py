@@ -2,8 +2,10 @@
 
 One heap for each rate at which worth is lost: within a heap the order never changes, so an
 item is put in once and the cheapest of all is the cheapest of the heads at that moment. In
-practice there are two or three rates. Items that have become stale are recognised when they
-surface, so that adding, changing, withdrawing and taking are all O(log n).
+practice there are two or three rates; beyond `MOST_RATES` a rate is replaced by a power of two,
+so that the number of heaps, which every step looks at, stays bounded. Items that have become
+stale are recognised when they surface, so that adding, changing, withdrawing and taking are all
+O(log n).
 
 An item whose worth has stopped falling is worth more than its place says. It moves to the heap
 of those that are level when it surfaces, one at each step, so that no step is long. When
@@ -14,6 +16,7 @@ until they have moved.
 from __future__ import annotations
 
 import heapq
+import math
 
 from .worth import Worth
 
@@ -23,6 +26,11 @@ __all__ = ["EvictionQueue"]
 MOVES = 1
 #: Stale items that a heap may hold before it is cleaned, however small it is.
 _SLACK = 64
+
+#: Heaps from which on the rates of further ones are powers of two.
+MOST_RATES = 32
+#: Loss in a second that is none: it lowers no score within a human life.
+LOWEST_RATE = 2.0**-40
 
 
 class EvictionQueue:
@@ -44,6 +52,9 @@ class EvictionQueue:
 
     def put(self, digest: bytes, worth: Worth, now: float) -> None:
         """Add a digest, or give it another worth."""
+        rate = worth.loss_per_second
+        if rate and rate not in self._heaps and len(self._heaps) >= MOST_RATES:
+            worth = _with_rounded_rate(worth, now)
         self._level_out(worth.loss_per_second, now)
         self._push(digest, worth)
 
@@ -106,3 +117,13 @@ class EvictionQueue:
             self._heaps[rate] = valid
         self._heaps = {rate: heap for rate, heap in self._heaps.items() if heap}
         self._stale = 0
+
+
+def _with_rounded_rate(worth: Worth, now: float) -> Worth:
+    """Return a line of the same height now and when it is level, which falls at a round rate."""
+    rate = worth.loss_per_second
+    if rate < LOWEST_RATE or worth.until <= now:
+        return Worth(worth.at(now))
+    rounded = 2.0 ** round(math.log2(rate))
+    until = now + (worth.until - now) * rate / rounded
+    return Worth(worth.at(now) + rounded * now, rounded, until)

@@ -40,7 +40,8 @@ class ReferenceTrace:
 
     def places(self, digest: bytes) -> tuple[str, ...]:
         """Return where references were taken, the most frequent place first."""
-        counted = self._places.get(digest, Counter[str]()).most_common()
+        # a copy, which is made in one step: a finalizer may note another place meanwhile
+        counted = Counter(dict(self._places.get(digest, {}))).most_common()
         return tuple(
             place if times == 1 else f"{place} ({times} times)" for place, times in counted
         )

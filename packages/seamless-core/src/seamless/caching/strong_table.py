@@ -89,8 +89,9 @@ class StrongTable:
 
     def fill(self, digest: bytes, entry: StrongEntry, buffer: Buffer, size: int) -> None:
         """Give an entry its buffer."""
-        entry.buffer = buffer
+        # before the buffer: `repair` clears the size of an entry without one
         entry.size = size
+        entry.buffer = buffer
         self.size += size
         turnover = self.turnover
         # only what has been evicted can have past uses
