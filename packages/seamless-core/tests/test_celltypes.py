@@ -6,6 +6,7 @@ import itertools
 import json
 import threading
 import warnings
+from collections import Counter, OrderedDict, defaultdict
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
@@ -218,6 +219,30 @@ def test_containers_of_a_class_of_their_own_are_written_as_they_show_themselves(
     value: Any, same: Any, celltype: str
 ) -> None:
     assert Buffer(value, celltype) == Buffer(same, celltype)
+
+
+class Table(dict[str, Any]):
+    """A dict that shows what it stores."""
+
+
+class Row(list[Any]):
+    """A list that shows what it stores."""
+
+
+@pytest.mark.parametrize(
+    ("value", "same"),
+    [
+        (OrderedDict(b=1, a=2), {"a": 2, "b": 1}),
+        (defaultdict(list, a=[1]), {"a": [1]}),
+        (Counter("aab"), {"a": 2, "b": 1}),
+        (Table(a=Row([1, Table()])), {"a": [1, {}]}),
+        (Pair(Checksum(DIGEST), 2), [DIGEST, 2]),
+        ((Row(), Row([()])), [[], [[]]]),
+    ],
+)
+def test_other_containers_are_written_as_dicts_and_lists(value: Any, same: Any) -> None:
+    for nested, expected in ((value, same), ([value], [same]), ({"k": value}, {"k": same})):
+        assert Buffer(nested, "plain") == Buffer(expected, "plain")
 
 
 def test_a_dict_of_a_class_of_its_own_beside_arrays_is_written_as_it_shows_itself() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -187,6 +188,28 @@ def test_an_error_of_the_call_is_raised_as_it_is() -> None:
     for frames in (ROOM[0], ROOM[-1]):
         with pytest.raises(KeyError, match="mine"):
             with_room_for(frames, lambda: deep_call(fail))
+
+
+def test_a_call_on_a_thread_of_its_own_is_waited_for() -> None:
+    def slow(levels: int) -> str:
+        if levels:
+            return slow(levels - 1)
+        time.sleep(0.1)
+        return "the ground"
+
+    assert with_room_for(ROOM[0], lambda: deep_call(slow, 200)) == "the ground"
+
+
+def test_a_call_that_fails_with_room_left_is_not_made_again() -> None:
+    calls: list[None] = []
+
+    def fail() -> None:
+        calls.append(None)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        deep_call(fail)
+    assert len(calls) == 1
 
 
 def test_an_error_in_place_of_a_recursion_error_is_not_believed() -> None:

@@ -107,19 +107,31 @@ def test_canonical_json_refuses_a_value_with_one_error() -> None:
     assert "".join(traceback.format_exception(caught.value)).count("Traceback") == 1
 
 
+def test_a_numpy_text_that_has_no_utf8_is_a_value_error() -> None:
+    for celltype in ("text", "str", "plain"):
+        with pytest.raises((TypeError, ValueError), match=r"surrogates not allowed|not JSON"):
+            Buffer(np.str_("\ud800"), celltype)
+
+
 def test_a_long_key_is_shown_in_part() -> None:
     with pytest.raises(TypeError) as caught:
         Buffer({"k" * 10_000: {1: 2}}, "plain")
     assert len(str(caught.value)) < 200
 
 
-def test_a_value_nested_too_deeply_is_refused_without_a_path() -> None:
+@pytest.mark.parametrize("levels", [255, 300, 600])
+def test_a_value_nested_too_deeply_is_refused_without_a_path(levels: int) -> None:
     value: Any = 1
-    for _ in range(600):
+    for _ in range(levels):
         value = [value]
-    with pytest.raises((TypeError, ValueError)) as caught:
-        Buffer(value, "plain")
-    assert "value[" not in str(caught.value)
+    for celltype in ("plain", "checksum"):
+        with pytest.raises((TypeError, ValueError), match=r"^(Recursion limit|the value is nes)"):
+            Buffer(value, celltype)
+
+
+def test_a_value_of_a_cell_type_without_parts_is_refused_with_the_reason_alone() -> None:
+    with pytest.raises(ValueError, match=r"^invalid literal for int"):
+        Buffer("a", "int")
 
 
 # -- reading ---------------------------------------------------------------------------------

@@ -29,7 +29,9 @@ def refusal(value: Any, celltype: str, codec: Codec, error: Exception) -> Except
     """
     if codec.probe is None or not isinstance(value, _CONTAINERS):
         advice = _advice(value, celltype)
-        return type(error)(f"{error}{advice}") if advice else error
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        return kind(f"{error}{advice}") if advice else error
+    original = error
     steps: list[Any] = []
     containers: list[Any] = []
     reason = ""
@@ -38,10 +40,10 @@ def refusal(value: Any, celltype: str, codec: Codec, error: Exception) -> Except
             reason = "the value contains itself"
             break
         if len(steps) == _DEEPEST:
-            return error
+            return original
         found = _error(codec.probe, value)
-        if found is None:  # it is refused where it stands only
-            break
+        if found is None:  # it is refused for the depth at which it stands
+            return original
         error = found
         containers.append(value)
         entry = _refused_entry(value, codec.probe)
