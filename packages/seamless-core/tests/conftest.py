@@ -9,9 +9,16 @@ from collections.abc import Iterator
 
 import pytest
 from hostile_stores import hostile_folder, hostile_server
+from hypothesis import HealthCheck, settings
 from small_cache import cache, clock
 
 import seamless
+
+# a loaded machine makes one example late, which says nothing about the code
+settings.register_profile(
+    "no-deadline", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("no-deadline")
 
 __all__ = ["cache", "clock", "hostile_folder", "hostile_server"]
 

@@ -8,6 +8,13 @@ from pathlib import Path
 
 import pytest
 from database_places import BACK_ENDS, fresh_place
+from hypothesis import HealthCheck, settings
+
+# a loaded machine makes one example late, which says nothing about the code
+settings.register_profile(
+    "no-deadline", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("no-deadline")
 
 #: what the command takes over when it is called in this process
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
