@@ -139,7 +139,8 @@ class _Endpoint:
         try:
             size = await self._respond(scope, send, answer)
         finally:
-            self._memory.give_back(exchange.memory)
+            if exchange.memory:
+                self._memory.give_back(exchange.memory)
         self._tally.add(exchange, answer.status, size)
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from seamless_database.pipelining import PipelinedConnection
+from seamless_database.pipelining import PARSED_AT_ONCE, PipelinedConnection
 from seamless_database.sending import Progress
 
 if TYPE_CHECKING:
@@ -127,7 +127,10 @@ class GuardedConnection(PipelinedConnection):
         if at_rest and self._answered_at_once(data):
             return
         self._arrived = 0
-        self._parse(data)
+        if len(data) <= PARSED_AT_ONCE:
+            self._parse_piece(data)
+        else:
+            self._parse(data)
         if at_rest and self._arrived == 1 and not (self._arriving or self._deaf):
             self._learn(data)
 

@@ -94,7 +94,8 @@ class PipelinedConnection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with the next request, if there is one."""
         super().on_response_complete()
-        self._parse_rest()
+        if self._unparsed:
+            self._parse_rest()
 
     @property
     def held_bytes(self) -> int:
@@ -125,7 +126,7 @@ class PipelinedConnection(HttpToolsProtocol):
             if self._must_wait:
                 self._keep(data[start:])
                 return
-            if start and self.loop.time() - begun > PARSING_SECONDS:
+            if self.loop.time() - begun > PARSING_SECONDS:
                 self._keep(data[start:])
                 self.loop.call_soon(self._parse_rest)
                 return
