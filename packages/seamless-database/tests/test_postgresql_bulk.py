@@ -55,6 +55,15 @@ def remove(number: int) -> Call:
     return DELETE, {"checksum": checksum(number)}
 
 
+def test_texts_of_any_characters_are_inserted_and_found_together(session: Session) -> None:
+    texts = ["\\" * 100_000, '"' * 1000, "{a,b}", "", "NULL", "é€😀", "\x00\x01", "a\nb", "'%s"]
+    insertions = [(INSERT, {"checksum": text, "result": text * 2}) for text in texts]
+    (command,) = changing([[insertion] for insertion in insertions])
+    session.exchange([command])
+    look_ups: list[Call] = [(RESULT, {"checksum": text}) for text in texts]
+    assert fetched(session, look_ups) == [[(text * 2,)] for text in texts]
+
+
 def test_many_insertions_are_one_statement(session: Session) -> None:
     commands = list(changing([[insert(number), reverse(number)] for number in range(50)]))
     assert len(commands) == 2

@@ -349,6 +349,11 @@ def test_what_a_standby_has_not_confirmed_is_not_acknowledged(health: Health) ->
             deadline = time.monotonic() + 30
             while not raw.execute(waiting, ["SyncRep"]).fetchall():
                 assert time.monotonic() < deadline
+                if not writer.is_alive():
+                    # the server had not taken up its new configuration yet
+                    tasks = [put(time.monotonic(), 1)]
+                    writer = threading.Thread(target=writing.write, args=(tasks,))
+                    writer.start()
                 time.sleep(0.02)
             writer.join(30)
         session.close()
