@@ -35,6 +35,7 @@ from seamless_database.admin.copy_target import copy_target
 from seamless_database.admin.errors import TargetExistsError
 from seamless_database.admin.progress import steps
 from seamless_database.errors import FileError
+from seamless_database.ownership import Ownership
 
 
 @pytest.fixture
@@ -215,6 +216,19 @@ def test_a_file_that_is_replaced_while_it_is_changed_is_an_error(file: Path) -> 
         other.replace(file)
     with pytest.raises(FileError, match="replaced"), opening.changing(file):
         file.unlink()
+
+
+def test_on_a_network_file_system_a_server_of_another_machine_is_noticed(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "is_network", lambda _file: True)
+    with Ownership(file):
+        done = admin("prune", "--irreproducible", file)
+    assert done.status == 1
+    assert "only one server may write" in done.err
+    with opening.changing(file), pytest.raises(FileError, match="only one server may write"):
+        Ownership(file)
+    assert admin("prune", "--irreproducible", file).status == 0
 
 
 def test_two_changes_at_once_are_one_after_the_other_or_refused(file: Path) -> None:

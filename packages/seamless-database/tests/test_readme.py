@@ -16,7 +16,7 @@ import pytest
 from database_server import PATIENCE, Server
 
 from seamless_database import errors, records
-from seamless_database.admin.main import command as administration
+from seamless_database.admin.commands import command as administration
 from seamless_database.cli import parser
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()

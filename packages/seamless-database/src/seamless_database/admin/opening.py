@@ -20,6 +20,7 @@ import sqlalchemy
 from sqlalchemy.pool import NullPool
 
 from seamless_database.admin.errors import FileInUseError
+from seamless_database.admin.interruption import INTERRUPTION
 from seamless_database.admin.own_errors import OwnErrors
 from seamless_database.admin.usage import users
 from seamless_database.connection import is_lock
@@ -40,6 +41,8 @@ LOCK_WAIT = 5.0
 STEP, PAUSE = 2000, 0.005
 #: kilobytes of a file that SQLite may keep in memory
 CACHE = 65536
+#: instructions of a statement between two looks at signals
+STEPS_BETWEEN_SIGNALS = 100_000
 #: what a step of a backup answers if it had to wait for that long: SQLITE_BUSY, SQLITE_LOCKED
 _LOCKED = (5, 6)
 _LOCK_HELD = f"another process holds its lock (waited {LOCK_WAIT:g} s); try again later"
@@ -56,6 +59,10 @@ def reading(path: Path, progress: Callable[[int, int], None] | None = None) -> I
     space for the copy, a file that no other process has open is read in place.
     """
     file = existing(path)
+    if file.with_name(f"{file.name}-journal").exists() and os.access(file, os.W_OK):
+        # opening it for writing undoes what a process that was killed has left half done
+        with connected(file, "rw", path):
+            pass
     with ExitStack() as stack:
         connection = stack.enter_context(connected(file, "ro", path))
         if not is_in_wal_mode(connection):
@@ -144,6 +151,8 @@ def connected(file: Path, mode: Mode, shown: Path | None = None) -> Iterator[Con
             uri, uri=True, timeout=LOCK_WAIT, isolation_level=None, check_same_thread=False
         )
         raw.text_factory = _text_or_bytes
+        # within a long statement, Python handles signals only when SQLite calls it
+        raw.set_progress_handler(lambda: INTERRUPTION.came, STEPS_BETWEEN_SIGNALS)
         return raw
 
     engine = sqlalchemy.create_engine(
@@ -204,6 +213,7 @@ def back_up(
 
     def report(status: int, remaining: int, total: int) -> None:
         nonlocal restarts, least
+        INTERRUPTION.check()
         if status in _LOCKED:
             raise FileError(path, _LOCK_HELD)
         restarts += remaining >= least

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 import click
 
 from seamless_database.admin import options, pruning
+from seamless_database.admin.interruption import INTERRUPTION
 from seamless_database.admin.output import show
 from seamless_database.admin.places import Place, changing, trying
 from seamless_database.admin.places import shown as named
@@ -108,7 +109,8 @@ def pruned(
         if checksums is not None:
             # all of it, before anything is changed: it may hold a mistake
             source = str(getattr(checksums, "name", "the list"))
-            listed.writelines(f"{one}\n" for one in pruning.listed(checksums, source))
+            with INTERRUPTION.deferred(defer=False):
+                listed.writelines(f"{one}\n" for one in pruning.listed(checksums, source))
             listed.seek(0)
         with trying(where, doing) if dry_run else changing(where) as connection:
             work = pruning.Pruning(connection, current(connection, where), doing)

@@ -12,6 +12,7 @@ import psycopg
 from psycopg.adapt import Loader
 from psycopg.types.string import StrDumperUnknown
 
+from seamless_database.admin.interruption import INTERRUPTION
 from seamless_database.postgresql.dialect import loaded, stored
 
 if TYPE_CHECKING:
@@ -35,10 +36,12 @@ class _Reader(Loader):
 
 def connect(address: Address) -> psycopg.Connection[Any]:
     """Connect; raises `psycopg.Error`."""
-    raw = psycopg.connect(
-        prepare_threshold=address.prepare_threshold,
-        **address.parameters,  # type: ignore[arg-type]  # names from the URL
-    )
+    with INTERRUPTION.deferred(defer=False):
+        raw = psycopg.connect(
+            prepare_threshold=address.prepare_threshold,
+            **address.parameters,  # type: ignore[arg-type]  # names from the URL
+        )
+    INTERRUPTION.cancel_with_it(raw)
     raw.adapters.register_dumper(str, _Writer)
     raw.adapters.register_loader("text", _Reader)
     return raw

@@ -6,6 +6,7 @@ import json
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from seamless_database.admin.interruption import INTERRUPTION
 from seamless_database.schema import TABLES
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ BATCH = 500
 def stream(connection: Connection, statement: Executable) -> Generator[Any]:
     """Give the rows of a query as they are read."""
     with connection.execute(statement, execution_options={"yield_per": BATCH}) as result:
-        yield from result
+        for row in result:
+            INTERRUPTION.check()
+            yield row
 
 
 def as_mapping(connection: Connection, statement: Executable) -> dict[str, Any]:

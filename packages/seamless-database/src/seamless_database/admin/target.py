@@ -16,6 +16,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from seamless_database.admin.errors import TargetExistsError
 from seamless_database.admin.opening import connected, pragma, sync
+from seamless_database.admin.usage import COMPANIONS
 from seamless_database.errors import FileError
 from seamless_database.models import RevTransformation, Transformation
 from seamless_database.schema import TABLES
@@ -43,8 +44,10 @@ def new_file(path: Path, *, dry_run: bool = False) -> Iterator[Path]:
 
 def check_absent(path: Path) -> None:
     """Make sure that there is no such file yet, and that there can be one."""
-    if os.path.lexists(path):
-        raise TargetExistsError(path)
+    # SQLite would take what lies beside a former file of this name for a part of the new one
+    for name in (path, *(Path(f"{path}{suffix}") for suffix in COMPANIONS)):
+        if os.path.lexists(name):
+            raise TargetExistsError(name)
     if not path.parent.is_dir():
         raise FileError(path, "its folder does not exist")
 
