@@ -10,6 +10,8 @@ from database_places import BACK_ENDS, Place, fresh_place
 from database_samples import checksum, record
 from database_server import Server
 
+from seamless_database.records.damage import _log
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -289,6 +291,76 @@ def test_letters_inside_of_strings_change_nothing(database: Backend, place: Plac
     place.insert("transformation", TF, ONE)
     place.insert("meta_data", TF, ONE, text)
     assert database.get({"type": "metadata", "checksum": TF}) == text
+
+
+@pytest.mark.parametrize(
+    ("column", "request_", "key"),
+    [
+        ("transformation.result", {"type": "transformation", "checksum": TF}, TF),
+        ("transformation.checksum", {"type": "rev_transformations", "checksum": ONE}, ONE),
+        ("meta_data.metadata", {"type": "metadata", "checksum": TF}, TF),
+        (
+            "irreproducible_transformation.metadata",
+            {"type": "irreproducible", "checksum": TWO},
+            TWO,
+        ),
+        ("irreproducible_transformation.result", {"type": "irreproducible", "checksum": TWO}, TWO),
+        ("buffer_info.buffer_info", {"type": "buffer_info", "checksum": ONE}, ONE),
+        (
+            "syntactic_to_semantic.syntactic",
+            {"type": "semantic_to_syntactic", **MEANING},
+            ONE,
+        ),
+        (
+            "syntactic_to_semantic.semantic",
+            {"type": "syntactic_to_semantic", **MEANING, "checksum": TF},
+            TF,
+        ),
+        ("expression.result", {"type": "expression", **EXPRESSION}, TF),
+        ("expression.path", {"type": "rev_expression", "checksum": ONE}, ONE),
+        ("expression.input_checksum", {"type": "rev_expression", "checksum": ONE}, ONE),
+        ("bucket_probe.bucket_checksum", {"type": "bucket_probe", **PROBE}, "node n"),
+        ("bucket_probe.freshness_tokens", {"type": "bucket_probe", **PROBE}, "node n"),
+    ],
+)
+def test_a_damaged_column_is_logged_with_its_table_and_key(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    column: str,
+    request_: dict[str, object],
+    key: str,
+) -> None:
+    _log.cache_clear()
+    place = Place(str(tmp_path / "seamless.db"))
+    with place.open() as database:
+        put_record(database)
+        put(database, "irreproducible", checksum=TWO, result=TWO)
+        put(database, "buffer_info", checksum=ONE, value={"length": 1})
+        put(database, "bucket_probe", **PROBE, **PROBED)
+        put(database, "semantic_to_syntactic", **MEANING, value=[TF])
+        put(database, "expression", **EXPRESSION, value=ONE)
+        assert database.get(request_) is not None
+        assert not caplog.records
+        table, name = column.split(".")
+        damage(place, table, name, "'{damaged'")
+        for _ in range(2):
+            database.get(request_)
+    (line,) = [entry.getMessage() for entry in caplog.records]
+    assert f"the column {name} of the table {table} is damaged in a row of '{key}'" in line
+
+
+@pytest.mark.parametrize("column", ["celltype", "target_celltype"])
+def test_a_column_that_holds_no_text_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, column: str
+) -> None:
+    _log.cache_clear()
+    place = Place(str(tmp_path / "seamless.db"))
+    with place.open() as database:
+        put(database, "expression", **EXPRESSION, value=ONE)
+        damage(place, "expression", column, "x'41'")
+        assert get(database, "rev_expression", checksum=ONE) is None
+    (line,) = [entry.getMessage() for entry in caplog.records]
+    assert f"the column {column} of the table expression is damaged" in line
 
 
 def test_a_server_logs_a_damaged_row_once_and_takes_another(tmp_path: Path) -> None:

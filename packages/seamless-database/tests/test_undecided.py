@@ -195,6 +195,28 @@ def test_a_database_that_is_closed_meanwhile_is_told(place: Place) -> None:
         future.result(PATIENCE)
 
 
+def test_a_file_that_is_closed_during_a_comparison_is_one_plain_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def compare(_stored: str, _offered: str) -> bool:
+        begun.set()
+        return go_on.wait(PATIENCE)
+
+    monkeypatch.setattr("seamless_database.records.metadata.same_record", compare)
+    place = Place(str(tmp_path / "seamless.db"))
+    with place.open() as database, ThreadPoolExecutor(1) as pool:
+        put(database, large())
+        written = pool.submit(put, database, turned(large()))
+        assert begun.wait(PATIENCE)
+        database.close()
+        assert [file.name for file in tmp_path.iterdir()] == ["seamless.db"]
+        go_on.set()
+        with pytest.raises(DatabaseClosedError):
+            written.result(PATIENCE)
+
+
 def test_no_more_than_a_few_wait() -> None:
     begun, go_on = threading.Event(), threading.Event()
 
@@ -203,7 +225,7 @@ def test_no_more_than_a_few_wait() -> None:
         assert go_on.wait(PATIENCE)
 
     comparisons = Comparisons(settle)
-    undecided = UndecidedError(lambda _connection: None)  # type: ignore[arg-type,return-value]
+    undecided = UndecidedError(lambda _connection: None, lambda _row: None)  # type: ignore[arg-type,return-value]
     waiting = [comparisons.submit(undecided) for _ in range(MAX_UNDECIDED)]
     assert begun.wait(PATIENCE)
     with pytest.raises(UnavailableError, match=f"{MAX_UNDECIDED} large records"):
@@ -220,7 +242,7 @@ def test_a_loop_that_is_gone_changes_nothing() -> None:
     comparisons = Comparisons(lambda _undecided: done.set())
     loop = asyncio.new_event_loop()
     loop.close()
-    undecided = UndecidedError(lambda _connection: None)  # type: ignore[arg-type,return-value]
+    undecided = UndecidedError(lambda _connection: None, lambda _row: None)  # type: ignore[arg-type,return-value]
     comparisons.told(lambda _error: None, loop, undecided)
     assert done.wait(PATIENCE)
 

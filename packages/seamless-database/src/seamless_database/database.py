@@ -269,9 +269,7 @@ class Database:
 
     def _decide(self, undecided: UndecidedError) -> None:
         """Compare what a write is to be decided by, and do what was decided."""
-        decided = self.read(undecided.decide)
-        assert decided is not None  # a table that is written to is there
-        self._put(decided)
+        self._put(undecided.decide(self.read(undecided.read)))
 
     async def _in_thread(self, request: records.Read) -> str | None:
         loop = asyncio.get_running_loop()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from seamless_database.later import Tell
-    from seamless_database.statements import Connection
+    from seamless_database.statements import Connection, Row
 
 #: comparisons that wait or are going on; a client is told at once of more
 MAX_UNDECIDED = 16
@@ -37,10 +37,16 @@ class Decided(Protocol):
 
 
 class UndecidedError(Exception):
-    """A write is not done yet: `decide` reads, compares, and gives the write to do, or raises."""
+    """A write is not done yet: what `read` finds is compared by `decide`.
 
-    def __init__(self, decide: Callable[[Connection], Decided]) -> None:
+    `decide` gives the write to do, or raises the refusal; no connection is held meanwhile.
+    """
+
+    def __init__(
+        self, read: Callable[[Connection], Row | None], decide: Callable[[Row | None], Decided]
+    ) -> None:
         super().__init__("a write waits for a comparison")
+        self.read = read
         self.decide = decide
 
 

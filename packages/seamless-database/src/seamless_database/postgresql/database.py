@@ -248,9 +248,7 @@ class PostgresDatabase:
 
     def _decide(self, undecided: UndecidedError) -> None:
         """Compare what a write is to be decided by, and do what was decided."""
-        decided = self.read(undecided.decide)
-        assert decided is not None  # a table that is written to is there
-        self._put(decided)
+        self._put(undecided.decide(self.read(undecided.read)))
 
     def _writer(self) -> Lanes[None]:
         if self._writes is None:

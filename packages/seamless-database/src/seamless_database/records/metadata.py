@@ -152,7 +152,7 @@ class PutMetadata:
 
     def _stored(self, connection: Connection) -> Row | None:
         if self.damaged is not None:
-            return connection.one(_STORED, checksum=self.checksum)
+            return self._whole(connection)
         length = str(len(self.record))
         return connection.one(_COMPARABLE, checksum=self.checksum, length=length)
 
@@ -164,20 +164,22 @@ class PutMetadata:
         if row == self.damaged:
             return False
         if stored is None or (isinstance(stored, str) and len(stored) > MAX_COMPARED):
-            raise UndecidedError(self._decided)
+            raise UndecidedError(self._whole, self._decided)
         if valid_object(stored, MetaData.record, self.checksum) is None:
             return False
         if same_record(stored, self.record):
             return True
         raise _different()
 
-    def _decided(self, connection: Connection) -> PutMetadata:
+    def _whole(self, connection: Connection) -> Row | None:
+        return connection.one(_STORED, checksum=self.checksum)
+
+    def _decided(self, row: Row | None) -> PutMetadata:
         """Compare with a large record, and give the write that is then decided at once.
 
         Servers store a record in one form, so equal records consist of the same characters, and
         only those that do are compared any further.
         """
-        row = connection.one(_STORED, checksum=self.checksum)
         if row is None or row[0] != self.result:
             return self
         stored = row[1]
