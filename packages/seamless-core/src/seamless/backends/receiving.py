@@ -103,7 +103,6 @@ def expanded(
     def chunks() -> Iterator[bytes | memoryview]:
         source.seek(0)
         for chunk in open_chunks(_TimedReader(source, deadline), suffix):
-            deadline.check()
             deadline.extend_for(len(chunk))
             yield chunk
 
