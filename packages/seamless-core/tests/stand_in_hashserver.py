@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 Behaviour = Callable[[socket.socket], None]
 
@@ -48,22 +48,21 @@ class Script:
     def __init__(self, *behaviours: Behaviour) -> None:
         self.behaviours = list(behaviours)
         self.requests: list[bytes] = []
+        #: how many connections have been made, and the threads that serve them
+        self.connections = 0
         self.threads: list[threading.Thread] = []
         #: set when the test is over, for those who keep a client waiting
         self.over = threading.Event()
         self.url = ""
 
-    @property
-    def connections(self) -> int:
-        """How many connections have been made."""
-        return len(self.threads)
-
     def all_closed(self, seconds: float = 30) -> bool:
         """Tell whether all connections come to be closed."""
         deadline = time.monotonic() + seconds
-        for thread in self.threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in self.threads)
+        while len(self.threads) < self.connections or any(t.is_alive() for t in self.threads):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
 
     def silent(self, _connection: socket.socket) -> None:
         """Say nothing."""
@@ -81,6 +80,8 @@ def running(script: Script) -> Iterator[Script]:
     """Let a script run on a port of its own."""
     listener = socket.create_server(("127.0.0.1", 0))
     script.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    sockets: list[socket.socket] = []
 
     def serve(connection: socket.socket, behave: Behaviour) -> None:
         with connection:
@@ -102,6 +103,8 @@ def running(script: Script) -> Iterator[Script]:
             behave = script.behaviours[0]
             if len(script.behaviours) > 1:
                 script.behaviours.pop(0)
+            script.connections += 1
+            sockets.append(connection)
             thread = threading.Thread(target=serve, args=(connection, behave))
             thread.start()
             script.threads.append(thread)
@@ -115,6 +118,9 @@ def running(script: Script) -> Iterator[Script]:
         listener.shutdown(socket.SHUT_RDWR)
         acceptor.join()
         listener.close()
+        for connection in sockets:
+            with suppress(OSError):  # closed already
+                connection.shutdown(socket.SHUT_RDWR)
         for thread in script.threads:
             thread.join()
 
@@ -124,7 +130,8 @@ def _request(connection: socket.socket) -> bytes:
     data = b""
     while b"\r\n\r\n" not in data:
         data += _more(connection)
-    head, _, body = data.partition(b"\r\n\r\n")
+    head, _, rest = data.partition(b"\r\n\r\n")
+    body = bytearray(rest)
     length = 0
     for line in head.lower().split(b"\r\n"):
         if line.startswith(b"content-length:"):

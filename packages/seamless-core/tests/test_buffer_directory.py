@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from seamless import Checksum
-from seamless.backends.buffer_directory import BufferDirectory
+from seamless.backends.buffer_directory import BufferDirectory, _open_without_waiting
 from seamless.errors import ChecksumMismatchError
 
 if TYPE_CHECKING:
@@ -88,6 +88,43 @@ def test_wrong_content_is_never_returned_and_told_once(
         assert directory.read(NAME).content is None
     assert [str(path) in record.getMessage() for record in caplog.records] == [True]
     assert caplog.records[0].name.startswith("seamless.")
+
+
+def test_a_file_that_is_damaged_anew_is_told_of_again(
+    directory: BufferDirectory, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        path = place(directory, NAME.hex(), b"something else")
+        directory.read(NAME)
+        path.unlink()
+        directory.read(NAME)
+    assert len(caplog.records) == 2
+
+
+def test_a_damaged_file_that_is_written_anew_is_found(directory: BufferDirectory) -> None:
+    directory.write(NAME, CONTENT)
+    path = directory.find(NAME)
+    assert path is not None
+    path.unlink()
+    path.write_bytes(b"something else")
+    assert directory.read(NAME).outcome == "wrong content"
+    directory.write(NAME, CONTENT)
+    assert directory.locate(NAME) == ("found", str(path))
+
+
+def test_a_name_that_becomes_a_pipe_before_it_is_opened_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    descriptor = _open_without_waiting(str(tmp_path / "pipe"), os.O_RDONLY)
+    assert os.read(descriptor, 1) == b""
+    os.close(descriptor)
+
+
+def test_a_file_that_another_process_repairs_is_found_again(directory: BufferDirectory) -> None:
+    path = place(directory, NAME.hex(), b"something else")
+    assert directory.read(NAME).outcome == directory.locate(NAME)[0] == "wrong content"
+    path.write_bytes(CONTENT)
+    assert directory.read(NAME).content == CONTENT
+    assert directory.locate(NAME)[0] == "found"
 
 
 @pytest.mark.parametrize("suffix", [".zst", ".gz"])

@@ -240,6 +240,24 @@ def test_no_message_shows_the_password_of_the_url(served: Serve) -> None:
         assert refused.value.__suppress_context__ or refused.value.__context__ is None
 
 
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        (answering(b"", "503 Busy"), "HTTP 503"),
+        (hang_up, "broken connection"),
+        (answering(b"", "500 Damaged"), "keeps something else"),
+    ],
+)
+def test_a_copy_that_can_not_be_read_back_is_not_acknowledged(
+    served: Serve, trouble: Behaviour, reason: str
+) -> None:
+    client, script = served(*[THERE_ALREADY, trouble, trouble, trouble] * 2)
+    if reason == "keeps something else":
+        script.behaviours = [THERE_ALREADY, trouble] * 2
+    with pytest.raises(BufferServerError, match=reason):
+        client.write(NAME, CONTENT)
+
+
 def test_an_upload_of_somebody_else_is_waited_for_and_then_made_good(served: Serve) -> None:
     client, script = served(UNDER_WAY, NOT_FOUND, STORED)
     client.write(NAME, CONTENT)

@@ -124,3 +124,4 @@ def test_a_place_is_made_once_and_anew_when_configured_anew() -> None:
     assert places.readers()[0] is first
     remote.configure(read_servers="http://a:1")
     assert places.readers()[0] is not first
+    assert first not in places._made

@@ -8,7 +8,7 @@ import threading
 import pytest
 from python_runs import run_python
 
-from seamless.util.run_sync import in_daemon_thread, run_sync
+from seamless.util.run_sync import in_daemon_thread, outside_main_thread, run_sync
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
@@ -162,3 +162,46 @@ def test_a_blocking_function_runs_while_python_exits() -> None:
         atexit.register(lambda: asyncio.run(in_daemon_thread(lambda: print("done", flush=True))))
     """
     assert run_python(code).stdout == "done\n"
+
+
+# -- outside the main thread ----------------------------------------------------------
+
+
+def test_the_main_thread_leaves_it_to_another_and_another_does_it_itself() -> None:
+    names: list[str] = []
+    assert outside_main_thread(threading.current_thread) is not threading.main_thread()
+
+    def work() -> None:
+        names.append(outside_main_thread(lambda: threading.current_thread().name))
+
+    thread = threading.Thread(target=work, name="mine")
+    thread.start()
+    thread.join()
+    assert names == ["mine"]
+
+
+def test_where_no_thread_can_start_it_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert outside_main_thread(threading.current_thread) is threading.main_thread()
+    assert asyncio.run(in_daemon_thread(threading.current_thread)) is threading.main_thread()
+
+
+def test_a_start_that_fails_after_the_thread_has_begun_does_nothing_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As Ctrl-C in the midst of `start` does, on its way out of a condition."""
+    start = threading.Thread.start
+    calls: list[str] = []
+
+    def start_and_fail(thread: threading.Thread) -> None:
+        start(thread)
+        thread.join()
+        raise RuntimeError("cannot release un-acquired lock")
+
+    monkeypatch.setattr(threading.Thread, "start", start_and_fail)
+    outside_main_thread(lambda: calls.append("called"))
+    asyncio.run(in_daemon_thread(lambda: calls.append("called too")))
+    assert calls == ["called", "called too"]

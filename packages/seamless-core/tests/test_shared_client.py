@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import socket
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,26 @@ def test_a_connection_in_use_is_closed_by_its_last_user(script: Script) -> None:
         shared.close()
         assert response.read() == b"answer"
     assert script.all_closed()
+
+
+def test_closing_waits_for_the_last_of_several_users(script: Script) -> None:
+    shared = SharedClient()
+    with shared.request(Deadline(60), "GET", script.url) as first:
+        with shared.request(Deadline(60), "GET", script.url) as second:
+            shared.close()
+            assert second.read() == b"answer"
+        assert not script.all_closed(0.2)
+        assert first.read() == b"answer"
+    assert script.all_closed()
+
+
+def test_an_upload_that_goes_on_gets_the_time_it_needs(script: Script) -> None:
+    times = itertools.count(0, 1.0)  # of a clock that moves on at each look
+    shared = SharedClient()
+    deadline = Deadline(5.0, lambda: next(times))
+    with shared.request(deadline, "PUT", script.url, content=bytes(1 << 26)) as response:
+        assert response.status == 200
+    shared.close()
 
 
 def test_a_child_leaves_the_connections_of_its_parent_alone(script: Script) -> None:
