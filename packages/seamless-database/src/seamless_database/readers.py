@@ -66,6 +66,7 @@ class Readers:
     ) -> None:
         self._path = path
         self._identity = identity
+        self._check_file = identity.check_lately
         self._longest = longest
         self._may_rest = may_rest
         # both ends of a deque are safe from any thread
@@ -74,7 +75,7 @@ class Readers:
 
     def read(self, work: Callable[[Connection], T], wait: float) -> T:
         """Call `work` with a connection, again while the file is locked, for `wait` seconds."""
-        self._identity.check_lately()
+        self._check_file()
         for _ in range(ATTEMPTS):
             reader = self._take()
             try:

@@ -6,7 +6,6 @@ A damaged value is a miss for those who read it, and a PUT replaces it.
 from __future__ import annotations
 
 import logging
-import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     Attribute = InstrumentedAttribute[str]
 
 _LOG = logging.getLogger(__name__)
-_CHECKSUM = re.compile("[0-9a-f]{64}")
+#: bytes that a checksum stands for
+_DIGEST_BYTES = 32
 #: damaged rows that are remembered, so that each is logged once
 _REMEMBERED = 1000
 #: characters of a key that a log line shows
@@ -28,8 +28,14 @@ _SHOWN = 100
 
 def valid_checksum(value: object, column: Attribute, key: object) -> str | None:
     """Give a stored checksum; None if the value in the row of `key` is no checksum."""
-    if isinstance(value, str) and _CHECKSUM.fullmatch(value):
-        return value
+    if isinstance(value, str):
+        # a regular expression takes twice the time
+        try:
+            digest = bytes.fromhex(value)
+        except ValueError:
+            digest = b""
+        if len(digest) == _DIGEST_BYTES and digest.hex() == value:
+            return value
     _log_damage(column, key)
     return None
 

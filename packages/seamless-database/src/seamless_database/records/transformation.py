@@ -22,6 +22,8 @@ from seamless_database.statements import Connection, Statement, inserting
 if TYPE_CHECKING:
     from seamless_database.protocol import Fields
 
+#: SQLAlchemy takes its time to look up an attribute of a model
+_RESULT_COLUMN = Transformation.result
 _RESULT = Statement(
     select(Transformation.result).where(Transformation.checksum == bindparam("checksum"))
 )
@@ -71,7 +73,9 @@ class GetTransformation:
     def run(self, connection: Connection) -> str | None:
         """Answer the checksum of the result, bare."""
         row = connection.one(_RESULT, checksum=self.checksum)
-        return None if row is None else _valid(row[0], self.checksum)
+        if row is None:
+            return None
+        return _valid(row[0], self.checksum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,4 +178,4 @@ def remove_result(connection: Connection, checksum: str, result: str) -> None:
 
 
 def _valid(result: object, checksum: str) -> str | None:
-    return valid_checksum(result, Transformation.result, checksum)
+    return valid_checksum(result, _RESULT_COLUMN, checksum)
