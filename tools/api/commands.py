@@ -52,7 +52,7 @@ def parser_of(command: Callable[[list[str]], object]) -> Parser:
 
     with (
         mock.patch.object(argparse.ArgumentParser, "parse_args", seen),
-        mock.patch.object(click.Command, "main", seen),
+        mock.patch.object(click.Command, "make_context", seen),
     ):
         try:
             command([])

@@ -27,6 +27,7 @@ from admin_samples import (
 )
 from database_samples import checksum
 from database_server import Server
+from sqlalchemy import Connection
 
 from seamless_database import Database
 from seamless_database.admin import opening, target
@@ -216,6 +217,23 @@ def test_a_file_that_is_replaced_while_it_is_changed_is_an_error(file: Path) -> 
         other.replace(file)
     with pytest.raises(FileError, match="replaced"), opening.changing(file):
         file.unlink()
+
+
+def test_a_file_that_is_replaced_while_its_lock_is_awaited_is_not_changed(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = put(file.with_name("other.db"), transformation(3, 4))
+    lock = opening.lock_exclusively
+
+    def slow_lock(connection: Connection, path: Path) -> None:
+        other.replace(file)
+        lock(connection, path)
+
+    monkeypatch.setattr(opening, "lock_exclusively", slow_lock)
+    done = admin("prune", "--checksums", "-", file, stdin=checksum(3))
+    assert done.status == 1
+    assert "replaced" in done.err
+    assert rows(file, "transformation") == {(checksum(3), checksum(4))}
 
 
 def test_on_a_network_file_system_a_server_of_another_machine_is_noticed(
