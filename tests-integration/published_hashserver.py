@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import time
 import urllib.request
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,7 +52,10 @@ class HashserverProcess:
             told = json.loads(self._status.read_text())
             if told.get("status") == "running":
                 self.port = told["port"]
-                return
+                # it reports that it is running before it listens
+                with suppress(ConnectionRefusedError):
+                    socket.create_connection(("127.0.0.1", self.port), PATIENCE).close()
+                    return
             time.sleep(0.05)
         self.kill()
         raise AssertionError("the hashserver did not start")
