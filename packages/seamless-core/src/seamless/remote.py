@@ -68,9 +68,10 @@ def configure(
     ----------
     directory
         A folder of buffers, laid out as the hashserver does it, or several; the first is
-        made when it is first written to. An empty list for none; None for what the
-        environment variable `SEAMLESS_BUFFER_DIR` says. Relative paths are resolved now, those
-        of the variable when it is first read.
+        created when it is first written to, with a warning in the log. An empty list for none;
+        None for what the environment variable `SEAMLESS_BUFFER_DIR` says. Relative paths are
+        resolved now, those of the variable when it is first read. Where the environment variable
+        `SEAMLESS_BUFFER_DIR_CREATE` is 0, every folder must exist.
     read_servers, write_servers
         URLs of hashservers. With both None, those that `SEAMLESS_BUFFER_SERVER` names, each
         for reading and writing.
@@ -87,6 +88,8 @@ def configure(
     ------
     ValueError
         For a URL that is none, a timeout that is not positive, or a size that is none.
+    FileNotFoundError
+        For a folder that does not exist, where `SEAMLESS_BUFFER_DIR_CREATE` is 0.
     """
     from .backends import places
 

@@ -13,6 +13,7 @@ neither here nor there: files appear whole, under a lock or not.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import logging
 import os
@@ -38,6 +39,7 @@ __all__ = ["BufferDirectory"]
 
 logger = logging.getLogger(__name__)
 
+CREATE_VARIABLE = "SEAMLESS_BUFFER_DIR_CREATE"
 PREFIX_MARK = ".HASHSERVER_PREFIX"
 PREFIX_MARK_CONTENT = b"1\n"
 FILE_MODE = 0o444
@@ -55,13 +57,35 @@ LONGEST_PAUSE = 1.0
 _CHECKSUM_NAME = re.compile(r"[0-9a-f]{64}(\.zst|\.gz)?")
 
 
+def check_folder(path: Path) -> None:
+    """Refuse a folder that does not exist where the environment says not to create any.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no folder, and `SEAMLESS_BUFFER_DIR_CREATE` is 0.
+    ValueError
+        When `SEAMLESS_BUFFER_DIR_CREATE` is neither 0 nor 1.
+    """
+    create = os.environ.get(CREATE_VARIABLE, "")
+    if create not in ("", "0", "1"):
+        raise ValueError(f"{CREATE_VARIABLE} is {create!r}; it must be 0 or 1")
+    if create == "0" and not path.is_dir():
+        reason = (
+            f"the buffer folder does not exist, and {CREATE_VARIABLE}=0 keeps it from being "
+            "created; correct its name, or create it"
+        )
+        raise FileNotFoundError(errno.ENOENT, reason, str(path))
+
+
 class BufferDirectory:
     """Buffers as files in a folder. Safe from any thread, and beside other processes.
 
     Parameters
     ----------
     path
-        The top folder; it need not exist until something is written.
+        The top folder; it need not exist until something is written. The first write creates it
+        with a warning in the log, or fails where `SEAMLESS_BUFFER_DIR_CREATE` is 0.
     lock_seconds
         How old the lock of somebody who is still writing may be.
     timeout
@@ -248,7 +272,7 @@ class BufferDirectory:
         mark = self.path / PREFIX_MARK
         if mark.exists():
             return True
-        self.path.mkdir(parents=True, exist_ok=True)
+        self._make_top_folder()
         if self._is_flat():
             return False
         replace_entry(mark, PREFIX_MARK_CONTENT, MARK_MODE)
@@ -257,6 +281,22 @@ class BufferDirectory:
     def _is_flat(self) -> bool:
         with os.scandir(self.path) as entries:
             return any(_CHECKSUM_NAME.fullmatch(entry.name) for entry in entries)
+
+    def _make_top_folder(self) -> None:
+        check_folder(self.path)
+        try:
+            self.path.mkdir(parents=True)
+        except FileExistsError:
+            if not self.path.is_dir():
+                raise
+        else:
+            # not info, which Python shows to nobody who has not asked for it
+            logger.warning(
+                "buffer folder %s did not exist and is created; if its name is mistyped, correct "
+                "SEAMLESS_BUFFER_DIR or configure(directory=...); %s=0 refuses missing folders",
+                self.path,
+                CREATE_VARIABLE,
+            )
 
     def _make_folder(self, folder: Path) -> None:
         if folder.is_dir():

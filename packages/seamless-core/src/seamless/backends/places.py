@@ -52,6 +52,7 @@ def configure(
     if timeout is not None and not timeout > 0:
         raise ValueError(f"timeout is {timeout} seconds; it must be more than 0")
     size = None if max_size is None else parse_byte_size(max_size)
+    _check_folders(directories or ())
     close()
     _open.cache_clear()
     _directories_in.cache_clear()
@@ -123,6 +124,13 @@ def _several(given: OneOrMore | None) -> tuple[str, ...] | None:
     return tuple(os.fspath(item) for item in given)
 
 
+def _check_folders(directories: Iterable[str]) -> None:
+    from .buffer_directory import check_folder
+
+    for directory in directories:
+        check_folder(Path(directory))
+
+
 def _check_url(url: str, source: str) -> None:
     from .server_url import parse_server_url
 
@@ -159,8 +167,9 @@ def _open(where: Path | str, timeout: float | None, max_size: int | None) -> Pla
 
 def _make(where: Path | str, timeout: float | None, max_size: int | None) -> Place:
     if isinstance(where, Path):
-        from .buffer_directory import BufferDirectory
+        from .buffer_directory import BufferDirectory, check_folder
 
+        check_folder(where)
         return BufferDirectory(where, timeout=timeout, max_size=max_size)
     from .hashserver import HashServer
 
