@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -101,7 +101,48 @@ def assert_failed(ended: Ended, status: Path, *named: str) -> None:
     assert json.loads(status.read_text()) == {**LAUNCHER, "status": "failed"}
 
 
+def assert_usage_error(ended: Ended, status: Path, *named: str) -> None:
+    """The exit code is 2, stderr the usage and a message, the status file says "failed"."""
+    assert ended.code == 2
+    assert ended.out == ""
+    assert ended.err.startswith("usage: seamless-database ")
+    _, message = ended.err.split("\nseamless-database: error: ")
+    assert message.count("\n") == 1
+    for part in named:
+        assert part in message
+    assert json.loads(status.read_text()) == {**LAUNCHER, "status": "failed"}
+
+
 # usage
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--workers", "0"],
+        ["--max-body", "lots"],
+        ["--port", "99999"],
+        ["--tls-cert", "cert.pem"],
+        ["--tls-key", "key.pem"],
+        ["--max-connections", "0"],
+        ["--receive-timeout", "nan"],
+        ["--port-range", "5", "4"],
+    ],
+)
+def test_an_impossible_value_ends_with_2_and_creates_nothing(
+    words: list[str], tmp_path: Path, status: Path
+) -> None:
+    ended = run(tmp_path / "new.db", "--writable", *words, "--status-file", status)
+    named = "the port range 5 to 4" if words[0] == "--port-range" else words[0].lstrip("-")
+    assert_usage_error(ended, status, named)
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_a_url_of_no_database_ends_with_2(status: Path) -> None:
+    ended = run("sqlite://seamless.db", "--writable", "--status-file", status)
+    assert ended.code == 2
+    assert "sqlite:///seamless.db" in ended.err
+    assert json.loads(status.read_text()) == {**LAUNCHER, "status": "failed"}
 
 
 @pytest.mark.parametrize(
@@ -151,6 +192,7 @@ def test_the_start_tells_the_file_and_the_address(file: Path) -> None:
     with Server(file) as server:
         assert server.lines == [
             f"Database file: {file}",
+            "(2 rows)",
             f"Reading and writing, on http://127.0.0.1:{server.port}",
         ]
 
@@ -260,6 +302,41 @@ def test_a_closed_output_is_no_reason_to_fail(file: Path) -> None:
     assert subprocess.run(command, shell=True, timeout=PATIENCE, check=False).returncode == 0
 
 
+def second_line(path: Path, *, writable: bool = True) -> str:
+    with Server(path, writable=writable) as server:
+        assert server.lines[0] == f"Database file: {path}"
+        return server.lines[1]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_file_that_did_not_exist_is_said_to_be_new(tmp_path: Path, workers: str) -> None:
+    with Server(tmp_path / "mistyped.db", "--workers", workers) as server:
+        assert server.lines[1] == "(new file)"
+    assert second_line(tmp_path / "mistyped.db") == "(0 rows)"
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_file_of_0_bytes_is_said_to_be_new(tmp_path: Path, writable: bool) -> None:
+    path = tmp_path / "seamless.db"
+    path.touch()
+    assert second_line(path, writable=writable) == "(new file)"
+
+
+def test_the_rows_of_a_large_file_are_estimated_without_a_count(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        row = (12_345_678, checksum(3), checksum(4))
+        columns = "(rowid, checksum, result)"
+        connection.execute(f"INSERT INTO transformation {columns} VALUES (?, ?, ?)", row)
+        connection.commit()
+    assert second_line(file) == "(about 12,345,679 rows)"
+
+
+def test_the_rows_of_a_file_that_lacks_a_table_are_counted(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("DROP TABLE bucket_probe")
+    assert second_line(file, writable=False) == "(2 rows)"
+
+
 # starts that fail
 
 
@@ -281,7 +358,7 @@ def test_a_missing_file_is_not_created_without_writable(tmp_path: Path, status: 
 )
 def test_an_impossible_port_is_refused(file: Path, status: Path, options: list[str]) -> None:
     ended = attempt(file, *options, "--writable", "--status-file", status)
-    assert_failed(ended, status, options[1])
+    assert_usage_error(ended, status, options[1])
 
 
 def test_a_range_without_a_free_port_is_refused(file: Path, status: Path, taken: int) -> None:
@@ -310,7 +387,7 @@ def test_an_impossible_timeout_is_refused(file: Path, status: Path, seconds: str
 @pytest.mark.parametrize("size", ["0", "-1", "many", "1.5MB"])
 def test_an_impossible_body_size_is_refused(file: Path, status: Path, size: str) -> None:
     ended = attempt(file, f"--max-body={size}", "--status-file", status)
-    assert_failed(ended, status, "--max-body")
+    assert_usage_error(ended, status, "--max-body")
 
 
 def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path, status: Path) -> None:

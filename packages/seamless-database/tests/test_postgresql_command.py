@@ -28,16 +28,36 @@ def run(*words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
-@pytest.mark.parametrize("target", [AWAY, f"postgresql://me:{SECRET}@h:x/db", f"my://{SECRET}@h"])
-def test_a_start_that_fails_is_one_line_and_reported(tmp_path: Path, target: str) -> None:
+def test_a_start_that_fails_is_one_line_and_reported(tmp_path: Path) -> None:
     status = tmp_path / "status.json"
     status.write_text('{"pid": 7}')
-    ended = run(target, "--writable", "--port", 0, "--status-file", status)
+    ended = run(AWAY, "--writable", "--port", 0, "--status-file", status)
     assert ended.returncode == 1
     assert ended.stderr.startswith("Error: ")
     assert ended.stderr.count("\n") == 1
     assert json.loads(status.read_text()) == {"pid": 7, "status": "failed"}
     assert SECRET not in ended.stdout + ended.stderr + status.read_text()
+
+
+@pytest.mark.parametrize("target", [f"postgresql://me:{SECRET}@h:x/db", f"my://{SECRET}@h"])
+def test_a_url_that_cannot_be_read_is_a_usage_error(tmp_path: Path, target: str) -> None:
+    status = tmp_path / "status.json"
+    status.write_text('{"pid": 7}')
+    ended = run(target, "--writable", "--port", 0, "--status-file", status)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("usage: seamless-database ")
+    assert json.loads(status.read_text()) == {"pid": 7, "status": "failed"}
+    assert SECRET not in ended.stdout + ended.stderr + status.read_text()
+
+
+def test_it_says_whether_there_were_tables_and_how_many_rows(postgresql: str) -> None:
+    said = []
+    for writable in (False, True, True):
+        with Server(postgresql, writable=writable) as server:
+            said.append(server.lines[1])
+            if writable:
+                server.put("transformation", checksum=checksum(len(said)), value=checksum(2))
+    assert said == ["(no tables yet)", "(new tables)", "(2 rows)"]
 
 
 def test_it_says_what_it_serves_and_counts_the_rows(postgresql: str) -> None:

@@ -376,7 +376,7 @@ def test_workers_do_not_outlive_the_first_process(server: Server, file: Path) ->
 
 def test_no_workers_at_all_are_refused(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
-    assert main([str(file), "--writable", "--workers", "0"]) == 1
+    assert main([str(file), "--writable", "--workers", "0"]) == 2
     for number, handler in kept.items():
         signal.signal(number, handler)
     assert "--workers must be a number above 0" in capsys.readouterr().err

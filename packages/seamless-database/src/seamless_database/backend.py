@@ -29,6 +29,8 @@ class Backend(Protocol):
     """An open database: a SQLite file, or a PostgreSQL database."""
 
     writable: bool
+    #: whether there were no tables before it was opened
+    is_new: bool
 
     @property
     def name(self) -> str:

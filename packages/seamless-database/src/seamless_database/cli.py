@@ -1,8 +1,9 @@
 """The command `seamless-database`: arguments, what is printed, exit codes.
 
 It ends with 0 after it has served, with 1 when it could not start, with 2 when the command line
-makes no sense. A failed start is one line on stderr and, if a status file was asked for, a
-`"failed"` there, whatever the stage.
+makes no sense, whatever the state of the machine. A failed start is one line on stderr, after a
+usage line if the exit code is 2, and a `"failed"` in the status file if one was asked for. A
+command line that cannot be parsed leaves the status file as it is.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
 
     from seamless_database.access_log import AccessLog
     from seamless_database.backend import Backend
-    from seamless_database.guarded_http import Limits
     from seamless_database.server import Settings
 
+_PROGRAM = "seamless-database"
 #: where --port-range begins and ends by default: the dynamic ports
 DEFAULT_RANGE = (49152, 65535)
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -45,7 +46,7 @@ STOPPED_WAIT = 0.5
 def parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     top = argparse.ArgumentParser(
-        prog="seamless-database",
+        prog=_PROGRAM,
         description="Serve a computation cache: a SQLite file, or a PostgreSQL database, that maps "
         "checksums of transformations to those of their results, and to how they were executed.",
         epilog="Without --token-file, anybody who reaches the port can read, and with --writable "
@@ -156,6 +157,11 @@ def main(argv: Sequence[str] | None = None, *, status_wait: float = status_file.
         _complain("stopped by a signal before the server was ready")
         run.report_failure(wait=STOPPED_WAIT)
         return 1
+    except OptionError as error:
+        write_line(sys.stderr, f"{parser().format_usage()}{_PROGRAM}: error: {_one_line(error)}")
+        if run is not None:
+            run.report_failure()
+        return 2
     except StartError as error:
         _complain(error)
         if run is not None and not isinstance(error, StatusFileError):
@@ -187,9 +193,11 @@ class _Run:
             if isinstance(stream, io.TextIOWrapper):
                 # a file name that the terminal's encoding lacks is no reason to fail
                 stream.reconfigure(errors="backslashreplace")
+        _check_options(self._arguments)
         # the heavy imports come late, so that --help and mistakes are answered at once
         with _loading():
             from seamless_database.backend import open_database, shown
+            from seamless_database.contents import contents
             from seamless_database.durability import Durability
             from seamless_database.listening import listen
             from seamless_database.postgresql.address import is_url
@@ -200,7 +208,7 @@ class _Run:
         target = arguments.database_file
         _say(f"{'Database' if is_url(target) else 'Database file'}: {shown(target)}")
         with ExitStack() as stack:
-            settings, workers = _settings(arguments), _workers(arguments.workers)
+            settings, workers = _settings(arguments), arguments.workers
             opening = partial(
                 open_database,
                 target,
@@ -212,6 +220,7 @@ class _Run:
             if workers == 1:
                 settings = replace(settings, log=log(stack))
             database = stack.enter_context(opening())
+            _say(contents(database))
             listeners = listen(arguments.host, *_ports(arguments))
             for listener in listeners:
                 stack.enter_context(listener)
@@ -287,15 +296,33 @@ def _loading() -> Iterator[None]:
         gc.enable()
 
 
+def _check_options(arguments: argparse.Namespace) -> None:
+    """Raise an `OptionError` for values that no machine could serve with; open nothing."""
+    from seamless_database import listening, tls
+
+    listening.check_ports(*_ports(arguments))
+    _size(arguments.max_body)
+    for option in ("workers", "max_connections"):
+        number = getattr(arguments, option)
+        if number < 1:
+            name = option.replace("_", "-")
+            raise OptionError(f"--{name} must be a number above 0, not {number}")
+    if not _is_duration(arguments.receive_timeout):
+        seconds = arguments.receive_timeout
+        raise OptionError(f"--receive-timeout must be a number of seconds above 0, not {seconds:g}")
+    tls.check_pair(arguments.tls_cert, arguments.tls_key)
+
+
 def _settings(arguments: argparse.Namespace) -> Settings:
-    """Check the options that say how to serve, and read the files that they name."""
+    """Turn the options that say how to serve into settings, and read the files that they name."""
     from seamless_database import tls, token_file
+    from seamless_database.guarded_http import Limits
     from seamless_database.server import Settings
 
     return Settings(
         timeout=_timeout(arguments.timeout),
         max_body=_size(arguments.max_body),
-        limits=_limits(arguments),
+        limits=Limits(connections=arguments.max_connections, patience=arguments.receive_timeout),
         tokens=token_file.read(arguments.token_file) if arguments.token_file else None,
         tls=tls.context(arguments.tls_cert, arguments.tls_key),
     )
@@ -320,30 +347,15 @@ def _ports(arguments: argparse.Namespace) -> tuple[int, int]:
     return first, last
 
 
-def _workers(count: int) -> int:
-    if count < 1:
-        raise OptionError(f"--workers must be a number above 0, not {count}")
-    return count
-
-
 def _timeout(seconds: float | None) -> float | None:
-    return None if seconds is None else _seconds("--timeout", seconds)
+    if seconds is None or _is_duration(seconds):
+        return seconds
+    # published servers end with 1 here, and a launcher may know that
+    raise StartError(f"--timeout must be a number of seconds above 0, not {seconds:g}")
 
 
-def _limits(arguments: argparse.Namespace) -> Limits:
-    from seamless_database.guarded_http import Limits
-
-    connections = arguments.max_connections
-    if connections < 1:
-        raise OptionError(f"--max-connections must be a number above 0, not {connections}")
-    patience = _seconds("--receive-timeout", arguments.receive_timeout)
-    return Limits(connections=connections, patience=patience)
-
-
-def _seconds(option: str, seconds: float) -> float:
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise OptionError(f"{option} must be a number of seconds above 0, not {seconds:g}")
-    return seconds
+def _is_duration(seconds: float) -> bool:
+    return math.isfinite(seconds) and seconds > 0
 
 
 def _size(text: str) -> int:
@@ -358,5 +370,9 @@ def _say(line: str) -> None:
 
 
 def _complain(error: object) -> None:
-    # whatever is in a file name, it stays one line
-    write_line(sys.stderr, "Error: " + " ".join(str(error).split()))
+    write_line(sys.stderr, f"Error: {_one_line(error)}")
+
+
+def _one_line(error: object) -> str:
+    # a file name may hold anything
+    return " ".join(str(error).split())

@@ -355,6 +355,7 @@ class Database:
             raise FileError(self.path, "its folder does not exist")
         if not self.writable and not self.path.exists():
             raise FileError(self.path, "it does not exist; --writable would create it")
+        self.is_new = not self.path.exists() or self.path.stat().st_size == 0
 
     def _make_ready(self, connection: Connection) -> None:
         patiently(lambda: connection.command("BEGIN IMMEDIATE"), self._lock_wait)

@@ -23,9 +23,7 @@ _NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 def listen(host: str, first: int, last: int) -> list[socket.socket]:
     """Listen on a random free port of an inclusive range, on every address of the host."""
-    if not 0 <= first <= last <= HIGHEST_PORT:
-        wrong = f"port {first}" if first == last else f"the port range {first} to {last}"
-        raise OptionError(f"{wrong} is not within 0 to {HIGHEST_PORT}, in rising order")
+    check_ports(first, last)
     addresses = _addresses(host)
     for port in _shuffled(first, last):
         sockets = _listen_on(host, addresses, port)
@@ -34,6 +32,13 @@ def listen(host: str, first: int, last: int) -> list[socket.socket]:
     if first == last:
         raise AddressError(f"port {first} of {host} is taken, or needs more privileges")
     raise AddressError(f"no port from {first} to {last} of {host} is free")
+
+
+def check_ports(first: int, last: int) -> None:
+    """Raise an `OptionError` for a range that holds no port, or something that is none."""
+    if not 0 <= first <= last <= HIGHEST_PORT:
+        wrong = f"port {first}" if first == last else f"the port range {first} to {last}"
+        raise OptionError(f"{wrong} is not within 0 to {HIGHEST_PORT}, in rising order")
 
 
 def port_of(listener: socket.socket) -> int:

@@ -29,7 +29,8 @@ PATIENCE = 1.0
 #: how many times longer than it took a count is remembered
 THRIFT = 100
 
-_COUNTS = {
+#: the statement that counts the rows of each table
+COUNTS = {
     name: Statement(select(func.count()).select_from(table)) for name, table in TABLES.items()
 }
 
@@ -78,7 +79,7 @@ class RowCounts:
         found: dict[str, int] = {}
         try:
             with connection.interrupted_after(budget) as self._interrupt:
-                for name, statement in _COUNTS.items():
+                for name, statement in COUNTS.items():
                     if self._closed:
                         break
                     row = connection.one(statement)

@@ -11,12 +11,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def check_pair(cert: Path | None, key: Path | None) -> None:
+    """Raise an `OptionError` for one file without the other."""
+    if (cert is None) != (key is None):
+        raise OptionError("--tls-cert and --tls-key go together; give both, or neither")
+
+
 def context(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
     """Make what connections are wrapped with; None where neither file is given."""
-    if cert is None and key is None:
-        return None
+    check_pair(cert, key)
     if cert is None or key is None:
-        raise OptionError("--tls-cert and --tls-key go together; give both, or neither")
+        return None
     for path in (cert, key):
         try:
             path.open("rb").close()

@@ -229,12 +229,12 @@ class PostgresDatabase:
             if encoding != "UTF8":
                 raise ServerError(self.name, f"its encoding is {encoding}, and has to be UTF8")
             if not self.writable:
-                schema.inspect(session, self._address)
+                self.is_new = not schema.inspect(session, self._address)
             elif read_only:
                 reason = "it can only be read (a standby?); leave out --writable"
                 raise ServerError(self.name, reason)
             else:
-                schema.create(session, self._address, lock_wait)
+                self.is_new = schema.create(session, self._address, lock_wait)
         except psycopg.Error as error:
             raise ServerError(self.name, self._address.without_password(str(error))) from error
         finally:

@@ -60,10 +60,13 @@ def inspect(session: Session, address: Address) -> int:
     return int(versions[0])
 
 
-def create(session: Session, address: Address, wait: float) -> None:
-    """Create the tables, or upgrade them, if need be; several servers may do so at once."""
+def create(session: Session, address: Address, wait: float) -> bool:
+    """Create the tables, or upgrade them, if need be; several servers may do so at once.
+
+    Returns whether they were created.
+    """
     if inspect(session, address) == VERSION:
-        return
+        return False
     session.command("BEGIN")
     session.command(_LIMIT, {"wait": str(int(1000 * wait))})
     session.command(_LOCK, {"everything": EVERYTHING})
@@ -78,6 +81,7 @@ def create(session: Session, address: Address, wait: float) -> None:
             session.command(text)
         session.command(_UPDATE_VERSION, {"version": VERSION})
     session.command("COMMIT")
+    return not found
 
 
 def _refusal(address: Address, reason: str) -> SchemaError:
