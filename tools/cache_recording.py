@@ -95,7 +95,9 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
-        os.environ["SEAMLESS_BUFFER_DIR"] = str(scratch / "buffers")
+        buffers = scratch / "buffers"
+        buffers.mkdir()
+        os.environ["SEAMLESS_BUFFER_DIR"] = str(buffers)
         requests = record(options.folder, scratch, options.rounds, options.edited)
     save(requests, options.out)
     print(f"{len(requests)} requests in {options.out}")

@@ -233,8 +233,9 @@ def main() -> int:
         print(f"Error: no .py files in {folder}", file=sys.stderr)
         return 1
     try:
-        scratch.mkdir(parents=True, exist_ok=True)
-        os.environ["SEAMLESS_BUFFER_DIR"] = str(scratch / "buffers")
+        buffers = scratch / "buffers"
+        buffers.mkdir(parents=True, exist_ok=True)
+        os.environ["SEAMLESS_BUFFER_DIR"] = str(buffers)
         print(f"{len(files)} Python files of {folder}; cache in {scratch}")
         with database_server(scratch) as url, DatabaseClient(url) as client:
             return demonstrate(files, client, scratch)

@@ -353,6 +353,7 @@ def test_a_flush_after_closing_tries_what_had_failed(tmp_path: Path) -> None:
         buffer_writer.flush()
     """
     good = tmp_path / "good"
+    good.mkdir()
     outcome = run_python(code, str(good), directory=tmp_path / "file" / "folder")
     assert len(outcome.stderr.splitlines()) == 1  # what close could not write
     assert stored(good) == {b"late, but stored"}
