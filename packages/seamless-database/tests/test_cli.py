@@ -331,6 +331,17 @@ def test_the_rows_of_a_large_file_are_estimated_without_a_count(file: Path) -> N
     assert second_line(file) == "(about 12,345,679 rows)"
 
 
+def test_a_table_whose_rows_cannot_be_counted_does_not_prevent_the_start(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        page = "SELECT rootpage FROM sqlite_master WHERE name = 'transformation'"
+        (number,) = connection.execute(page).fetchone()
+    with file.open("r+b") as stream:
+        stream.seek(size * (number - 1))
+        stream.write(bytes(size))
+    assert second_line(file, writable=False).startswith("(rows not counted: ")
+
+
 def test_the_rows_of_a_file_that_lacks_a_table_are_counted(file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("DROP TABLE bucket_probe")
