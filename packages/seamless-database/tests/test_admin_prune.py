@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,37 @@ def test_records_that_tell_no_time_are_kept_and_counted(file: Path | str) -> Non
     assert ages["kept_because_their_record_tells_no_time"] == 1
     assert ages["records_with_a_time"] == 2
     assert transformations(file) == these("undated", "bare")
+
+
+def test_results_without_a_record_are_kept_and_counted(file: Path | str) -> None:
+    put(file, transformation("bare too", "b"))
+    done = admin("prune", file, "--older-than", "2025-01-01")
+    assert re.search("kept because they have no record +2\n", done.out)
+    assert "--without-record" in done.out
+    assert transformations(file) == these("new", "undated", "bare", "bare too")
+
+
+def test_results_without_a_record_go_when_asked_for(file: Path | str) -> None:
+    planned = told("prune", file, "--without-record", "--dry-run")["removed"]
+    assert planned == {"rev_transformation": 1, "transformation": 1}
+    assert told("prune", file, "--without-record")["removed"] == planned
+    assert transformations(file) == these("old", "new", "undated")
+    assert told("check", file)["clean"]
+
+
+def test_results_without_a_record_go_with_old_ones(file: Path | str) -> None:
+    findings = told("prune", file, "--older-than", "2025-01-01", "--without-record")
+    assert transformations(file) == these("new", "undated")
+    assert findings["ages"]["kept_because_they_have_no_record"] == 0
+    assert "advice" not in findings
+
+
+def test_contested_results_are_not_pruned_with_those_without_a_record(file: Path | str) -> None:
+    before = state(file)
+    done = admin("prune", file, "--irreproducible", "--without-record")
+    assert done.status == 2
+    assert "separate commands" in done.err
+    assert state(file) == before
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`prune FILE`: forget results by the age of their record, by a list, or contested ones.
+"""`prune FILE`: forget results by age, by a list, those without a record, or contested ones.
 
 What is forgotten is gone; the file is not copied first, because it may be large. Space is used
 again, but only `export` makes a smaller file. Rows leave in short transactions, so that an
@@ -68,6 +68,11 @@ class _TimeType(click.ParamType):  # type: ignore[type-arg]  # generic from clic
     is_flag=True,
     help="Forget contested results; with --older-than, those with an older record.",
 )
+@click.option(
+    "--without-record",
+    is_flag=True,
+    help="Forget results that have no record, whatever their age.",
+)
 @options.dry_run
 @options.as_json
 def prune(
@@ -76,12 +81,17 @@ def prune(
     older_than: datetime | None,
     checksums: TextIO | None,
     irreproducible: bool,
+    without_record: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Forget results that are old, listed, or contested."""
-    if older_than is None and checksums is None and not irreproducible:
-        raise click.UsageError("say what to prune: --older-than, --checksums or --irreproducible")
+    """Forget results that are old, listed, without a record, or contested."""
+    if older_than is None and checksums is None and not irreproducible and not without_record:
+        raise click.UsageError(
+            "say what to prune: --older-than, --checksums, --irreproducible or --without-record"
+        )
+    if irreproducible and without_record:
+        raise click.UsageError("use --irreproducible and --without-record in separate commands")
     with steps() as doing:
         findings = pruned(
             file,
@@ -89,6 +99,7 @@ def prune(
             before=older_than,
             checksums=checksums,
             irreproducible=irreproducible,
+            without_record=without_record,
             dry_run=dry_run,
         )
     show(findings, as_json=as_json)
@@ -101,6 +112,7 @@ def pruned(
     before: datetime | None = None,
     checksums: TextIO | None = None,
     irreproducible: bool = False,
+    without_record: bool = False,
     dry_run: bool = False,
 ) -> dict[str, Any]:
     """Forget, and tell how many rows of what."""
@@ -118,7 +130,12 @@ def pruned(
                 work.forget_old_results(ages)
             if irreproducible:
                 work.forget_contested(ages)
+            if without_record:
+                work.forget_results_without_record()
             work.forget_checksums(line.strip() for line in listed)
+            kept_without_record = 0
+            if ages is not None and not irreproducible:
+                kept_without_record = work.count_results_without_record()
     findings: dict[str, Any] = {"file": named(where), "dry_run": dry_run, "removed": work.removed}
     if ages is not None:
         findings["ages"] = {
@@ -126,4 +143,8 @@ def pruned(
             "records_with_a_time": ages.known,
             "kept_because_their_record_tells_no_time": ages.unknown,
         }
+        if not irreproducible:
+            findings["ages"]["kept_because_they_have_no_record"] = kept_without_record
+            if kept_without_record:
+                findings["advice"] = "use --without-record to forget results without a record"
     return findings

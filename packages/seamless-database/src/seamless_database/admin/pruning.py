@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, delete, or_, select
+from sqlalchemy import and_, delete, func, not_, or_, select, true
 
 from seamless_database.admin.dialects import address_of
 from seamless_database.admin.errors import ListError
@@ -96,6 +96,32 @@ class Pruning:
             with transaction(self._connection):
                 self._forget_results(keys)
         rows.close()
+
+    def forget_results_without_record(self) -> None:
+        """Forget results that have no record."""
+        if not self._found.has(Transformation):
+            return
+        rows = FoundRows(self._connection)
+        rows.fill(addresses(Transformation).where(self._has_no_record()))
+        for chunk in self._doing.each(rows.chunks(), "Forgetting"):
+            chosen = select(Transformation.checksum).where(address_of(Transformation).in_(chunk))
+            keys = list(self._connection.scalars(chosen))
+            with transaction(self._connection):
+                self._forget_results(keys)
+        rows.close()
+
+    def count_results_without_record(self) -> int:
+        """Count the results that have no record."""
+        if not self._found.has(Transformation):
+            return 0
+        count = select(func.count()).select_from(Transformation).where(self._has_no_record())
+        return self._connection.scalar(count) or 0
+
+    def _has_no_record(self) -> ColumnElement[bool]:
+        """Build the condition that a transformation has no record of its current result."""
+        if not self._found.has(MetaData):
+            return true()
+        return not_(select(MetaData.checksum).where(_IS_CURRENT).exists())
 
     def forget_contested(self, ages: Ages | None) -> None:
         """Forget contested results: all of them, or those with an old record."""
