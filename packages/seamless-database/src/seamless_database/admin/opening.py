@@ -27,6 +27,7 @@ from seamless_database.connection import is_lock
 from seamless_database.errors import FileError
 from seamless_database.filesystem import is_network
 from seamless_database.ownership import Ownership
+from seamless_database.resting import Rest, look, still
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,7 +65,7 @@ def reading(path: Path, progress: Callable[[int, int], None] | None = None) -> I
         with connected(file, "rw", path):
             pass
     with ExitStack() as stack:
-        connection = stack.enter_context(connected(file, "ro", path))
+        connection = stack.enter_context(_opened_to_read(file, path))
         if not is_in_wal_mode(connection):
             folder = tempfile.TemporaryDirectory(prefix="seamless-database-admin-")
             copy = Path(stack.enter_context(folder)) / "snapshot.db"
@@ -75,6 +76,41 @@ def reading(path: Path, progress: Callable[[int, int], None] | None = None) -> I
         yield connection
         if raw(connection).in_transaction:
             connection.exec_driver_sql("ROLLBACK")
+
+
+@contextmanager
+def _opened_to_read(file: Path, path: Path) -> Iterator[Connection]:
+    """Open a file to read it, and leave no -wal or -shm beside it that was not there before.
+
+    SQLite creates both for a file in WAL mode. The last connection that may write removes them
+    again; a read-only connection leaves them. A journal that was there before would be lost in
+    that way, so such a file is read in a temporary copy.
+    """
+    rest = look(file)
+    if rest is None or users(file):
+        # another process has it open, or one that was killed has left its -shm
+        with connected(file, "ro", path) as connection:
+            yield connection
+    elif rest.journal is None:
+        writable = os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
+        with connected(file, "rw" if writable else "ro", path) as connection:
+            yield connection
+    else:
+        with tempfile.TemporaryDirectory(prefix="seamless-database-admin-") as folder:
+            copied = _copy_at_rest(file, rest, Path(folder) / "snapshot.db")
+            with connected(copied or file, "ro", path) as connection:
+                yield connection
+
+
+def _copy_at_rest(file: Path, rest: Rest, copy: Path) -> Path | None:
+    """Copy a file and its journal; None if there is no space, or a process opens it meanwhile."""
+    needed = sum(stamp[2] for stamp in (rest.file, rest.journal) if stamp is not None)
+    if shutil.disk_usage(copy.parent).free <= needed:
+        return None
+    with INTERRUPTION.deferred(defer=False):
+        for suffix in ("", "-wal"):
+            shutil.copyfile(f"{file}{suffix}", f"{copy}{suffix}")
+    return copy if still(file, rest) else None
 
 
 @contextmanager
@@ -135,7 +171,7 @@ def scratch(path: Path) -> Iterator[Connection]:
     file = existing(path)
     with tempfile.TemporaryDirectory(prefix="seamless-database-admin-") as folder:
         copy = Path(folder) / "copy.db"
-        with connected(file, "ro", path) as source:
+        with _opened_to_read(file, path) as source:
             back_up(source, path, copy)
         with connected(copy, "rw", shown=path) as connection:
             yield connection
