@@ -5,6 +5,7 @@ And what tests share: the small cache of those of caching, and hostile stores.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +20,10 @@ settings.register_profile(
     "no-deadline", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("no-deadline")
+
+# a shell ignores SIGINT for what it starts in the background, and every command would inherit that
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 __all__ = ["cache", "clock", "hostile_folder", "hostile_server"]
 

@@ -16,6 +16,10 @@ settings.register_profile(
 )
 settings.load_profile("no-deadline")
 
+# a shell ignores SIGINT for what it starts in the background, and every command would inherit that
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 #: what the command takes over when it is called in this process
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
