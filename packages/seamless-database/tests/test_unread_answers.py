@@ -98,11 +98,10 @@ def test_a_reader_that_goes_away_gives_its_memory_back(server: Server) -> None:
 
 #: the command, with a limit of 1 MB for what all connections together may hold
 LIMITED = """
-import sys
-from seamless_database import cli
-from seamless_database.guarded_http import Limits
+import functools, sys
+from seamless_database import cli, guarded_http
 
-cli._limits = lambda arguments: Limits(memory=1_000_000)
+guarded_http.Limits = functools.partial(guarded_http.Limits, memory=1_000_000)
 sys.exit(cli.main())
 """
 
