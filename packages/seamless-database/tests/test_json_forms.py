@@ -183,6 +183,20 @@ def test_damaged_text_with_nan_is_damaged(text: str) -> None:
     assert json_forms.stored_json(text) is None
 
 
+def test_a_long_object_is_answered_as_it_is_but_for_nan() -> None:
+    text = f'{{"x": "NaN{"x" * json_forms.MAX_CHECKED}", "y": 1}}'
+    assert json_forms.stored_object(text) == text
+    assert json_forms.stored_object(text.replace("1}", "NaN}")) == text.replace("1}", "null}")
+    for ending in ("", "]", '"'):
+        assert json_forms.stored_object(text[:-1] + ending) is None
+    assert json_forms.stored_object(f"[{text[1:]}") is None
+
+
+def test_nan_alone_is_answered_as_null() -> None:
+    assert json_forms.stored_json("NaN") == "null"
+    assert json_forms.stored_json("-Infinity") == "null"
+
+
 @pytest.mark.parametrize("place", [0, 1, 1024 * 1024 - 2, 1024 * 1024 + 1, 3 * 1024 * 1024 - 1])
 @pytest.mark.parametrize("constant", ["NaN", "Infinity"])
 def test_what_is_no_json_is_found_anywhere_in_a_long_text(place: int, constant: str) -> None:

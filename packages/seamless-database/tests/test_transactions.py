@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import pytest
 
 from seamless_database.connection import Connection
 from seamless_database.errors import ConflictError, DatabaseLockedError, UnavailableError
-from seamless_database.transactions import SQLiteTransactions
+from seamless_database.transactions import CHECKPOINT_PAUSE, SQLiteTransactions, not_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,3 +115,55 @@ def test_a_commit_that_fails_is_told_as_ours(transactions: SQLiteTransactions) -
 
 def test_undoing_nothing_is_no_mistake(transactions: SQLiteTransactions) -> None:
     transactions.rollback()
+
+
+@pytest.mark.parametrize("words", ["database or disk is full", "disk I/O error"])
+def test_a_full_disk_is_worth_another_attempt(transactions: SQLiteTransactions, words: str) -> None:
+    error = sqlite3.OperationalError(words)
+    assert transactions.made_room(error)
+    told = not_written(error)
+    told.__cause__ = error
+    assert transactions.made_room(told)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlite3.OperationalError("no such table: t"),
+        sqlite3.DatabaseError("database disk image is malformed"),
+        DatabaseLockedError(1.0),
+        ConflictError("database or disk is full"),
+        RuntimeError("disk I/O error"),
+    ],
+)
+def test_what_is_no_lack_of_room_is_not_tried_again(
+    transactions: SQLiteTransactions, error: Exception
+) -> None:
+    assert not transactions.made_room(error)
+
+
+def test_a_checkpoint_that_fails_makes_no_room(file: Path) -> None:
+    connection = Connection.open(file, "rw")
+    transactions = SQLiteTransactions(connection, 0.1)
+    connection.close()
+    assert not transactions.made_room(sqlite3.OperationalError("database or disk is full"))
+
+
+def test_a_checkpoint_waits_for_those_who_read(file: Path) -> None:
+    connection = Connection.open(file, "rw")
+    connection.command("PRAGMA journal_mode=WAL")
+    transactions = SQLiteTransactions(connection, 0.1)
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM t").fetchall()
+        connection.command("INSERT INTO t VALUES (1)")
+        # it reads what was there before the insertion until then
+        ending = threading.Timer(5 * CHECKPOINT_PAUSE, reader.execute, ["COMMIT"])
+        ending.start()
+        assert transactions.made_room(sqlite3.OperationalError("database or disk is full"))
+        ending.join()
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM t").fetchall()
+        connection.command("INSERT INTO t VALUES (2)")
+        assert not transactions.made_room(sqlite3.OperationalError("database or disk is full"))
+    connection.close()

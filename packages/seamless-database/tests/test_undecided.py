@@ -228,6 +228,9 @@ def test_no_more_than_a_few_wait() -> None:
     undecided = UndecidedError(lambda _connection: None, lambda _row: None)  # type: ignore[arg-type,return-value]
     waiting = [comparisons.submit(undecided) for _ in range(MAX_UNDECIDED)]
     assert begun.wait(PATIENCE)
+    threads = [each for each in threading.enumerate() if "comparison" in each.name]
+    # the end of the process does not wait for them
+    assert [each.daemon for each in threads] == [True] * MAX_UNDECIDED
     with pytest.raises(UnavailableError, match=f"{MAX_UNDECIDED} large records"):
         comparisons.submit(undecided).result(PATIENCE)
     go_on.set()
