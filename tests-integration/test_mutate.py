@@ -144,6 +144,25 @@ def test_a_fault_that_no_test_notices_is_shown_until_it_is_marked(checkout: Path
     assert f" marked {MODULE} {survivor} for this test" in marked.stdout
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_a_test_that_becomes_another_user_is_measured_with_all_that_follow(checkout: Path) -> None:
+    first = "import os\n\ndef test_as_another_user(request):\n"
+    first += "    request.addfinalizer(lambda: os.seteuid(0))\n    os.seteuid(12345)\n"
+    tests = checkout / "packages/seamless-core/tests"
+    (tests / "test_first.py").write_text(first)
+    found = run(checkout, MODULE, "--sample", "3", "--seed", "7", "--processes", "1")
+    assert found.stderr == ""
+    assert "test_limits.py::test_the_command" in found.stdout
+
+
+def test_a_measurement_that_ends_early_is_an_error(checkout: Path) -> None:
+    tests = checkout / "packages/seamless-core/tests"
+    (tests / "test_first.py").write_text("import pytest\n\npytest.exit('early')\n")
+    found = run(checkout, MODULE, "--sample", "3", "--seed", "7", "--processes", "1")
+    assert found.returncode == 1
+    assert "not every test has run (status 2)" in found.stderr
+
+
 def test_a_path_outside_of_the_checkout_is_refused(checkout: Path) -> None:
     refused = run(checkout, "../elsewhere.py", "--processes", "1")
     assert refused.returncode == 1

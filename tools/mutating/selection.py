@@ -37,6 +37,8 @@ LEFT_OUT = (
     "tests-integration/test_static_types.py",
 )
 FOLDERS = ("packages/seamless-core/tests", "packages/seamless-database/tests", "tests-integration")
+#: exit statuses of pytest after every test has run: whether all have passed, or some have not
+COMPLETE = (0, 1)
 _STORE = HOME / "reached.json"
 _SETTINGS = """[run]
 parallel = true
@@ -148,8 +150,10 @@ def _measured(files: list[str], processes: int) -> dict[str, dict[str, object]]:
     variables = {"COVERAGE_PROCESS_START": str(settings), OUTCOMES: str(outcomes)}
     parallel = ["-n", str(processes), "--dist", "loadfile"] if processes > 1 else []
     words = ["-p", "mutating.tests_reached", *parallel, *files]
-    _, output = run_pytest(words, timeout=7200, variables=variables)
+    status, output = run_pytest(words, timeout=7200, variables=variables)
     shutil.rmtree(start)
+    if status not in COMPLETE:
+        raise SystemExit(f"Error: not every test has run (status {status}):\n{output[-4000:]}")
     print(output.strip().rpartition("\n")[2], flush=True)
     combined = coverage.Coverage(data_file=str(data), config_file=str(settings))
     combined.combine()

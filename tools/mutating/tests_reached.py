@@ -6,9 +6,9 @@ file that started it.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import coverage
@@ -33,10 +33,19 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     return (yield)
 
 
+def pytest_configure() -> None:
+    """Open the file of outcomes, before a test takes on a user who may not."""
+    _outcomes()
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Append one line for each phase; short lines are written whole by several processes."""
     if hasattr(report, "node"):
         return  # the process that runs no tests of its own hears of each again
     line = json.dumps([report.nodeid, report.duration, report.outcome])
-    with Path(os.environ[OUTCOMES]).open("a") as file:
-        file.write(line + "\n")
+    os.write(_outcomes(), line.encode() + b"\n")
+
+
+@functools.cache
+def _outcomes() -> int:
+    return os.open(os.environ[OUTCOMES], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
