@@ -13,7 +13,7 @@ import time
 from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_void_p
 from pathlib import Path
 
-from seamless_database.cli import main
+from seamless_database.cli.main import main
 
 #: seconds before each sync
 PAUSE = 0.15

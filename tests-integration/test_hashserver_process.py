@@ -20,8 +20,8 @@ from python_runs import run_python
 
 import seamless.remote
 from seamless import Buffer, CacheMissError, Checksum
-from seamless.backends.buffer_directory import BufferDirectory
 from seamless.caching import buffer_writer
+from seamless.stores.directory import BufferDirectory
 
 BIG = bytes(range(256)) * 40_000
 

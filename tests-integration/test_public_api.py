@@ -85,10 +85,10 @@ def test_what_the_readme_imports_is_public() -> None:
 
 
 def test_every_request_and_field_of_the_protocol_is_noted() -> None:
-    from seamless_database import records
+    from seamless_database import request_types
 
     protocol = collected("database").sections["protocol"]
-    assert {name.split()[1] for name in protocol} == {*records.READS, *records.WRITES}
+    assert {name.split()[1] for name in protocol} == {*request_types.READS, *request_types.WRITES}
     assert protocol["GET irreproducible result"] == "optional checksum"
     assert protocol["PUT semantic_to_syntactic value"] == "required list"
 

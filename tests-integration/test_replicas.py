@@ -14,8 +14,8 @@ from database_server import PATIENCE, Server
 from own_postgres import own_server
 from write_storm import Acknowledged, WriteStorm, missing
 
-from seamless_database.backend import open_database
 from seamless_database.errors import ServerError
+from seamless_database.storage.backend import open_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

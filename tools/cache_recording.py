@@ -24,7 +24,7 @@ from cache_traces import Request, save
 from demo_server import database_server
 
 from seamless import Buffer, Checksum
-from seamless.caching.cost_book import DEFAULT_READ_BUFFER_PROFILE
+from seamless.caching.cost_model import DEFAULT_READ_BUFFER_PROFILE
 from seamless_database.client import DatabaseClient
 
 if TYPE_CHECKING:

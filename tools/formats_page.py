@@ -18,7 +18,13 @@ import numpy as np
 from seamless import Buffer
 from seamless.checksum.celltypes import celltypes
 from seamless.checksum.conversion import MATRIX, Conversion, classify, route
-from seamless.util.mixed import MAGIC_NUMPY, MAGIC_SEAMLESS, MAGIC_SEAMLESS_MIXED, container, npy
+from seamless.util.mixed import (
+    MAGIC_NUMPY,
+    MAGIC_SEAMLESS,
+    MAGIC_SEAMLESS_MIXED,
+    container,
+    npy,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from seamless_database import records
+from seamless_database import request_types
 from seamless_database.errors import RequestError
-from seamless_database.protocol import Fields
+from seamless_database.protocol.request import Fields
 
 if TYPE_CHECKING:
     from api.packages import Package
@@ -53,7 +53,7 @@ def collect(package: Package) -> dict[str, str]:
     if package.short != "database":
         return {}
     found = {}
-    for verb, table in (("GET", records.READS), ("PUT", records.WRITES)):
+    for verb, table in (("GET", request_types.READS), ("PUT", request_types.WRITES)):
         for kind, request in table.items():
             found[f"{verb} {kind}"] = "request"
             for field, text in _fields(kind, request).items():
@@ -61,7 +61,7 @@ def collect(package: Package) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _fields(kind: str, request: type[records.Read | records.Write]) -> dict[str, str]:
+def _fields(kind: str, request: type[request_types.Read | request_types.Write]) -> dict[str, str]:
     body = _Watched()
     for _ in range(_MOST_ROUNDS):
         try:

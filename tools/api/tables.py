@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seamless_database import bucket_probe_model, models
+from seamless_database import models, models_bucket_probe
 
 if TYPE_CHECKING:
     from api.packages import Package
@@ -16,7 +16,7 @@ def collect(package: Package) -> dict[str, str]:
         return {}
     found = {}
     # the eighth table lives apart; naming it here makes sure that it has been declared
-    assert bucket_probe_model.BucketProbe.metadata is models.Base.metadata
+    assert models_bucket_probe.BucketProbe.metadata is models.Base.metadata
     for table in models.Base.metadata.tables.values():
         found[str(table.name)] = "table"
         for column in table.columns:

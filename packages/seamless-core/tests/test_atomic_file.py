@@ -18,8 +18,12 @@ import pytest
 from python_runs import run_python
 
 from seamless import Buffer
-from seamless.atomic_file import replace_entry, write_atomically, write_together
-from seamless.cli.files import write_sidecars
+from seamless.cli.tree import write_sidecars
+from seamless.util.atomic_file import (
+    replace_entry,
+    write_atomically,
+    write_together,
+)
 from seamless.util.mount_directory import write_to_directory
 
 
@@ -280,7 +284,7 @@ def test_ctrl_c_changes_all_of_several_files_or_none(tmp_path: Path) -> None:
     code = """
         import random, signal, sys
         from pathlib import Path
-        from seamless.atomic_file import write_together
+        from seamless.util.atomic_file import write_together
 
         signal.signal(signal.SIGALRM, signal.default_int_handler)
         folder = Path(sys.argv[1])

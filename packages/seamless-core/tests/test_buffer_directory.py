@@ -11,8 +11,8 @@ import pytest
 import zstandard
 
 from seamless import Checksum
-from seamless.backends.buffer_directory import BufferDirectory, _open_without_waiting
 from seamless.errors import ChecksumMismatchError
+from seamless.stores.directory import BufferDirectory, _open_without_waiting
 
 if TYPE_CHECKING:
     from pathlib import Path

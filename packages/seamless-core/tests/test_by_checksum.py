@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from seamless import Checksum
-from seamless.caching.by_checksum import ByChecksum
+from seamless.caching.views import ByChecksum
 
 KNOWN, ABSENT = Checksum("ab" * 32), Checksum("cd" * 32)
 

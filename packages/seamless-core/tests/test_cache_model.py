@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from small_cache import Clock
 
 from seamless import Buffer, Checksum
-from seamless.caching import eviction
+from seamless.caching import eviction_queue
 from seamless.caching.buffer_cache import BufferCache
 from seamless.caching.references import TempRef
 
@@ -269,7 +269,7 @@ class CacheMachine(RuleBasedStateMachine):
 @pytest.fixture(autouse=True)
 def _exact_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """So many moves in a step that the order of those that have faded is never approximate."""
-    monkeypatch.setattr(eviction, "MOVES", len(CONTENTS))
+    monkeypatch.setattr(eviction_queue, "MOVES", len(CONTENTS))
     gc.collect()
 
 

@@ -7,7 +7,7 @@ import pytest
 from small_cache import ABSENT, buffer, register, tempref
 
 from seamless.caching.buffer_cache import BufferCache
-from seamless.caching.cache_report import Leak
+from seamless.caching.introspection import Leak
 
 if TYPE_CHECKING:
     from small_cache import Clock

@@ -12,8 +12,8 @@ from threads_at_once import run_at_once
 from seamless import Buffer, Checksum
 from seamless.caching import strong_table
 from seamless.caching.buffer_cache import BufferCache
-from seamless.caching.cost_book import CostBook
-from seamless.caching.scratch_marks import ScratchMarks
+from seamless.caching.cost_model import CostBook
+from seamless.caching.scratch_set import ScratchMarks
 
 if TYPE_CHECKING:
     from small_cache import Clock

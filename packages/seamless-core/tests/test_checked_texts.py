@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from seamless import Buffer
-from seamless.checksum.celltypes.checked_texts import CheckedTexts
+from seamless.checksum.celltypes.validation_cache import CheckedTexts
 
 
 def refuse_bad(source: str) -> None:

@@ -11,7 +11,7 @@ from command_runs import sha256
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seamless.cli.hash_files import FEW, MOST_SHARES, SHARE, SMALL, hash_files
+from seamless.cli.parallel_hash import FEW, MOST_SHARES, SHARE, SMALL, hash_files
 
 #: Hashes the files of a folder while every helping process dies before it has begun.
 WITHOUT_HELP = """

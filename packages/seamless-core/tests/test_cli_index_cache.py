@@ -13,8 +13,8 @@ import pytest
 from command_runs import assert_one_error_line, files_below, run_command, sha256
 from python_runs import run_python
 
-from seamless.cli.hash_files import FEW, SMALL
 from seamless.cli.index_cache import SETTLED, _facts
+from seamless.cli.parallel_hash import FEW, SMALL
 
 NAME = "seamless-checksum-index"
 #: Hashes the files whose paths are given, so many seconds from now, and tells which it opened.

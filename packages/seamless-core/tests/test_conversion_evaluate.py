@@ -24,7 +24,7 @@ from seamless.checksum.conversion import (
     convert_bytes,
     route,
 )
-from seamless.checksum.conversion.evaluate import STEPS
+from seamless.checksum.conversion.convert_bytes import STEPS
 from seamless.checksum.parse_buffer import parse
 from seamless.checksum.serialize import serialize_sync
 

@@ -103,7 +103,7 @@ def test_the_eight_published_sets_are_a_partition() -> None:
 
 def test_a_pair_in_two_published_sets_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "seamless.checksum.conversion.published.conversion_trivial", {("text", "str")}
+        "seamless.checksum.conversion.upstream_sets.conversion_trivial", {("text", "str")}
     )
     with pytest.raises(ValueError, match="binary"):
         check_conversions()

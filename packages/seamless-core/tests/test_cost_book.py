@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from seamless import Checksum
-from seamless.caching.cost_book import DEFAULT_TRANSFORMATION_SECONDS, PROFILES, CostBook
+from seamless.caching.cost_model import (
+    DEFAULT_TRANSFORMATION_SECONDS,
+    PROFILES,
+    CostBook,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

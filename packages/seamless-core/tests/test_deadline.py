@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seamless.backends.deadline import SLOWEST, Deadline
+from seamless.stores.deadline import SLOWEST, Deadline
 
 
 class Clock:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seamless.caching import eviction
-from seamless.caching.eviction import EvictionQueue
-from seamless.caching.worth import Worth
+from seamless.caching import eviction_queue
+from seamless.caching.eviction_queue import EvictionQueue
+from seamless.caching.score import Worth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +31,10 @@ actions = st.lists(
 @pytest.fixture(scope="module", autouse=True, params=[0, 3, 64])
 def limits(request: pytest.FixtureRequest) -> Iterator[None]:
     """So many moves in a step that the order is never approximate; cleaning early and late."""
-    before = eviction.MOVES, eviction._SLACK
-    eviction.MOVES, eviction._SLACK = len(NAMES), request.param
+    before = eviction_queue.MOVES, eviction_queue._SLACK
+    eviction_queue.MOVES, eviction_queue._SLACK = len(NAMES), request.param
     yield
-    eviction.MOVES, eviction._SLACK = before
+    eviction_queue.MOVES, eviction_queue._SLACK = before
 
 
 @given(actions)
@@ -64,13 +64,13 @@ def test_stale_items_do_not_pile_up() -> None:
     queue = EvictionQueue()
     for number in range(10_000):
         queue.put(NAMES[0], Worth(float(number), 1.0, 5.0), 0.0)
-    assert sum(map(len, queue._heaps.values())) <= 2 + eviction._SLACK
+    assert sum(map(len, queue._heaps.values())) <= 2 + eviction_queue._SLACK
 
 
 def test_many_that_become_level_at_once_all_leave_in_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(eviction, "MOVES", 2)
+    monkeypatch.setattr(eviction_queue, "MOVES", 2)
     queue = EvictionQueue()
     names = [number.to_bytes(32, "big") for number in range(500)]
     for number, name in enumerate(names):
@@ -95,7 +95,7 @@ def test_cleaning_stale_items_away_keeps_the_valid_ones_in_order(rate: float) ->
 
 
 def test_a_rate_of_which_all_items_are_stale_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(eviction, "_SLACK", 64)
+    monkeypatch.setattr(eviction_queue, "_SLACK", 64)
     queue = EvictionQueue()
     for rate in (1.0, 2.0, 3.0):  # the last one makes 128 of them stale, 1 too many
         for number in range(64):
@@ -130,7 +130,7 @@ def test_many_rates_share_few_heaps() -> None:
     for number, name in enumerate(names):
         queue.put(name, Worth(float(number), (1 + number) * 1e-3, 5.0), 0.0)
         queue.put(name, Worth(float(number), 10.0 ** -(number % 300), 5.0), 0.0)
-    assert len(queue._heaps) < eviction.MOST_RATES + 60
+    assert len(queue._heaps) < eviction_queue.MOST_RATES + 60
     assert {queue.take_cheapest(1.0) for _ in names} == set(names)
 
 
@@ -144,7 +144,7 @@ def test_a_line_with_a_rounded_rate_begins_and_ends_at_the_same_height(
     height: float, rate: float, now: float, seconds: float
 ) -> None:
     line = Worth(height + rate * now, rate, now + seconds)
-    rounded = eviction._with_rounded_rate(line, now)
+    rounded = eviction_queue._with_rounded_rate(line, now)
     assert rounded.at(now) == pytest.approx(line.at(now), abs=1e-6)
     if math.isfinite(seconds):
         later = now + 2 * seconds + 1

@@ -15,8 +15,8 @@ from python_runs import run_python
 from stand_in_hashserver import Script, answering, garbage, hang_up, running
 
 from seamless import Checksum
-from seamless.backends.hashserver import LARGE, HashServer
 from seamless.errors import BufferServerError, ChecksumMismatchError
+from seamless.stores.hashserver import LARGE, HashServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

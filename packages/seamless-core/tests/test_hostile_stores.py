@@ -17,11 +17,11 @@ from python_runs import run_python
 from stand_in_hashserver import Script, answering, running
 
 from seamless import Buffer, CacheMissError, Checksum, remote
-from seamless.backends.buffer_directory import BufferDirectory
-from seamless.backends.hashserver import HashServer
-from seamless.backends.receiving import KEPT_BYTES
 from seamless.caching import buffer_writer
 from seamless.errors import BufferServerError
+from seamless.stores.directory import BufferDirectory
+from seamless.stores.hashserver import HashServer
+from seamless.stores.receiving import KEPT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,7 +220,7 @@ def test_memory_stays_bounded_where_no_limit_is_set(tmp_path: Path) -> None:
     code = """
         import sys
         from seamless import Checksum
-        from seamless.backends.buffer_directory import BufferDirectory
+        from seamless.stores.directory import BufferDirectory
         from pathlib import Path
         directory = BufferDirectory(Path(sys.argv[1]))
         assert directory.read(Checksum(sys.argv[2])).outcome == "wrong content"

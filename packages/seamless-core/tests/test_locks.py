@@ -19,11 +19,12 @@ import pytest
 from forked_children import run_in_child
 
 import seamless
-from seamless import Buffer, locks
-from seamless.backends.hashserver import HashServer
+from seamless import Buffer
 from seamless.caching import buffer_writer
 from seamless.caching.buffer_cache import BufferCache
 from seamless.cli.progress import Progress
+from seamless.stores.hashserver import HashServer
+from seamless.util import locks
 from seamless.util.lru import LRU
 
 SOURCES = Path(seamless.__file__).parent

@@ -58,7 +58,7 @@ def test_configure_refuses_it_and_changes_nothing(tmp_path: Path) -> None:
     code = """
         import os, sys
         import seamless.remote
-        from seamless.backends import places
+        from seamless.stores import places
 
         os.environ["SEAMLESS_BUFFER_DIR_CREATE"] = "0"
         seamless.remote.configure(directory=sys.argv[1])

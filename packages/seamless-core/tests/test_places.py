@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seamless import remote
-from seamless.backends import places
+from seamless.stores import configured
 
 
 @pytest.fixture(autouse=True)
@@ -20,11 +20,11 @@ def unconfigured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def read() -> list[str]:
-    return [place.name for place in places.readers()]
+    return [place.name for place in configured.readers()]
 
 
 def written() -> list[str]:
-    return [place.name for place in places.writers()]
+    return [place.name for place in configured.writers()]
 
 
 def test_there_is_nothing_where_nothing_is_said() -> None:
@@ -120,8 +120,8 @@ def test_a_timeout_has_to_be_positive(timeout: float) -> None:
 
 def test_a_place_is_made_once_and_anew_when_configured_anew() -> None:
     remote.configure(read_servers="http://a:1")
-    first = places.readers()[0]
-    assert places.readers()[0] is first
+    first = configured.readers()[0]
+    assert configured.readers()[0] is first
     remote.configure(read_servers="http://a:1")
-    assert places.readers()[0] is not first
-    assert first not in places._made
+    assert configured.readers()[0] is not first
+    assert first not in configured._made

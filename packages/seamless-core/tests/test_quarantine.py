@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from seamless.backends import quarantine
-from seamless.backends.quarantine import Quarantine
+from seamless.stores import negative_cache
+from seamless.stores.negative_cache import Quarantine
 
 
 class Clock:
@@ -41,7 +41,7 @@ def test_a_key_that_is_released_is_news_again() -> None:
 
 
 def test_the_oldest_go_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quarantine, "ENTRIES", 3)
+    monkeypatch.setattr(negative_cache, "ENTRIES", 3)
     held = Quarantine()
     for key in "abcd":
         held.add(key)

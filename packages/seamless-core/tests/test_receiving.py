@@ -9,9 +9,14 @@ import random
 
 import pytest
 
-from seamless.backends.deadline import Deadline
-from seamless.backends.receiving import TooLargeError, default_max_size, expanded, received
 from seamless.errors import ChecksumMismatchError
+from seamless.stores.deadline import Deadline
+from seamless.stores.receiving import (
+    TooLargeError,
+    default_max_size,
+    expanded,
+    received,
+)
 
 CONTENT = random.Random(0).randbytes(4_000_000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

@@ -14,8 +14,8 @@ from stand_in_hashserver import Script, answering, running
 from stand_in_neighbours import Server, install
 
 from seamless import Buffer, Checksum, remote
-from seamless.backends import places
-from seamless.backends.buffer_directory import BufferDirectory
+from seamless.stores import configured
+from seamless.stores.directory import BufferDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,7 +164,9 @@ def test_closing_closes_every_connection_and_the_next_request_makes_a_new_one(
     ):
         remote.configure(read_servers=[one.url], write_servers=[two.url])
         assert fetched(named(content)) == content
-        assert [place.read(named(content)).content for place in places.readers()] == [content] * 2
+        assert [place.read(named(content)).content for place in configured.readers()] == [
+            content
+        ] * 2
         assert (one.connections, two.connections) == (1, 1)
         closing()
         assert one.all_closed()
@@ -182,7 +184,7 @@ def test_a_place_that_fails_in_an_unknown_way_does_not_hide_the_next(
     BufferDirectory(tmp_path / "two").write(named(b"x"), b"x")
     remote.configure(directory=[tmp_path / "one", tmp_path / "two"])
     try:
-        first = places.readers()[0]
+        first = configured.readers()[0]
         for error in (MemoryError, StopIteration, RuntimeError):
 
             def fail(*_: object, error: type[Exception] = error) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from seamless.caching.scratch_marks import ScratchMarks
+from seamless.caching.scratch_set import ScratchMarks
 
 
 def digest(number: int) -> bytes:

@@ -4,8 +4,8 @@ import base64
 
 import pytest
 
-from seamless.backends.hashserver import HashServer
-from seamless.backends.server_url import parse_server_url
+from seamless.stores.hashserver import HashServer
+from seamless.stores.server_url import parse_server_url
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import httpcore
 import pytest
 from stand_in_hashserver import Script, answering, running
 
-from seamless.backends.deadline import Deadline
-from seamless.backends.shared_client import SharedClient
+from seamless.stores.deadline import Deadline
+from seamless.stores.http_client import SharedClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from threads_at_once import run_at_once
 
-from seamless.caching.tally import Tally
+from seamless.caching.counter import Tally
 
 
 def test_it_counts_and_looking_does_not() -> None:

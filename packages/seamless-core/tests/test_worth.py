@@ -8,7 +8,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seamless.caching.references import SHORTEST, TempRef
-from seamless.caching.worth import HALF_LIFE, Terms, Worth, faded_uses, log_score, worth_line
+from seamless.caching.score import (
+    HALF_LIFE,
+    Terms,
+    Worth,
+    faded_uses,
+    log_score,
+    worth_line,
+)
 
 BASE = Terms(seconds=10.0, size=1000)
 

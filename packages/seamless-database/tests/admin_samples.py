@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 from database_samples import checksum, record
 from database_server import PATIENCE, shared
 
-from seamless_database.admin.main import main
-from seamless_database.admin.psycopg_texts import connect
-from seamless_database.backend import open_database
-from seamless_database.postgresql.address import Address
-from seamless_database.schema import TABLES
+from seamless_database.admin.access.psycopg_connections import connect
+from seamless_database.admin.cli import main
+from seamless_database.storage.backend import open_database
+from seamless_database.storage.postgresql.url import Address
+from seamless_database.storage.sqlite.schema import TABLES
 
 Where = TypeVar("Where", bound="Path | str")
 

@@ -14,13 +14,13 @@ import sqlalchemy
 from postgres_server import fresh_database
 from sqlalchemy.pool import NullPool
 
-from seamless_database.backend import open_database
-from seamless_database.schema import TABLES
+from seamless_database.storage.backend import open_database
+from seamless_database.storage.sqlite.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seamless_database.backend import Backend
+    from seamless_database.storage.backend import Backend
 
 #: what a test is parametrized with to run on both
 BACK_ENDS = ("sqlite", "postgresql")

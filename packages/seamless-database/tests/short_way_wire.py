@@ -9,8 +9,8 @@ from database_server import PATIENCE
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from seamless_database.guarded_http import GuardedConnection, Limits
-from seamless_database.short_way import ShortWay
+from seamless_database.http.fast_path import ShortWay
+from seamless_database.http.limits import GuardedConnection, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

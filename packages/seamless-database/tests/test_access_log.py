@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from database_server import PATIENCE, Server
 
-from seamless_database.access_log import SHOWN, AccessLog, Entry
-from seamless_database.line_writer import LineWriter
+from seamless_database.http.access_log import SHOWN, AccessLog, Entry
+from seamless_database.http.line_writer import LineWriter
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from seamless_database.activity import Activity
+from seamless_database.http.idle import Activity
 
 
 def test_idleness_counts_from_the_last_end() -> None:

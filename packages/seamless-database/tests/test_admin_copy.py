@@ -31,8 +31,8 @@ from database_places import BACK_ENDS
 from database_samples import checksum
 from database_server import PATIENCE, Server
 
-from seamless_database.backend import open_database
 from seamless_database.errors import DatabaseError
+from seamless_database.storage.backend import open_database
 
 #: every direction but from PostgreSQL to PostgreSQL
 TO_POSTGRESQL, TO_FILE, BETWEEN_FILES = "to postgresql", "to a file", "between files"
@@ -301,14 +301,14 @@ def test_a_source_that_is_served_is_copied_as_of_one_moment(
 
 
 def test_servers_cannot_write_to_a_postgresql_that_is_changed(postgresql: str) -> None:
-    from seamless_database.admin import opening_postgresql
-    from seamless_database.postgresql import database as served
-    from seamless_database.postgresql.address import Address
+    from seamless_database.admin.access import postgresql as access
+    from seamless_database.storage.postgresql import database as served
+    from seamless_database.storage.postgresql.url import Address
 
     filled(postgresql)
     address = Address.of(postgresql)
     with served.PostgresDatabase(address, writable=True, lock_wait=0.1) as database:
-        with opening_postgresql.changing(address):
+        with access.changing(address):
             assert database.get({"type": "transformation", "checksum": checksum(1)})
             with pytest.raises(DatabaseError, match="lock"):
                 database.put(transformation(8, "a"))
@@ -318,13 +318,13 @@ def test_servers_cannot_write_to_a_postgresql_that_is_changed(postgresql: str) -
 def test_who_cannot_lock_servers_out_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, postgresql: str
 ) -> None:
-    from seamless_database.admin import opening_postgresql
-    from seamless_database.postgresql.address import Address
+    from seamless_database.admin.access import postgresql as access
+    from seamless_database.storage.postgresql.url import Address
 
     source = filled(tmp_path / "source.db")
-    monkeypatch.setattr(opening_postgresql, "LOCK_WAIT", 0.1)
+    monkeypatch.setattr(access, "LOCK_WAIT", 0.1)
     put(postgresql)
-    with opening_postgresql.changing(Address.of(postgresql)):
+    with access.changing(Address.of(postgresql)):
         done = admin("copy", source, postgresql)
     assert done.status == 1
     assert "others are writing to it" in done.err

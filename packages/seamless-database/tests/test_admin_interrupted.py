@@ -15,7 +15,7 @@ from admin_samples import COMMAND, admin, contents, contest, put, rows, sql, tol
 from database_samples import checksum
 from database_server import PATIENCE
 
-from seamless_database.admin.usage import users
+from seamless_database.admin.access.open_files import users
 
 INTERRUPTED = "Error: interrupted; what was not finished has been undone\n"
 #: commands, when they are interrupted, in seconds after they have opened the file, and how
@@ -91,7 +91,7 @@ def test_a_signal_ends_a_command_with_one_line_and_leaves_nothing_behind(
 def test_a_signal_while_the_command_loads_is_one_line(tmp_path: Path) -> None:
     finder = "type('Finder', (), {'find_spec': lambda *_: os.kill(os.getpid(), signal.SIGTERM)})()"
     code = (
-        "import os, signal, sys; from seamless_database.admin.main import main;"
+        "import os, signal, sys; from seamless_database.admin.cli import main;"
         f"sys.meta_path.insert(0, {finder}); sys.exit(main(['stats', {str(tmp_path)!r}]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -101,7 +101,7 @@ def test_a_signal_while_the_command_loads_is_one_line(tmp_path: Path) -> None:
 def test_a_signal_while_the_list_is_awaited_is_one_line(file: Path) -> None:
     code = (
         "import os, signal, sys, threading, time, traceback\n"
-        "from seamless_database.admin.main import main\n"
+        "from seamless_database.admin.cli import main\n"
         "def interrupt(thread):\n"
         "    while 'in listed' not in "
         "''.join(traceback.format_stack(sys._current_frames()[thread])): time.sleep(0.05)\n"
@@ -216,7 +216,7 @@ def test_a_full_disk_is_one_line_and_changes_nothing(
     before = contents(file)
     names = [word.format(file=file, new=tmp_path / "new.db") for word in words]
     code = (
-        "import resource, sys; from seamless_database.admin.main import main;"
+        "import resource, sys; from seamless_database.admin.cli import main;"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)); sys.exit(main())"
     )
     done = subprocess.run(

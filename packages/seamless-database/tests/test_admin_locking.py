@@ -30,13 +30,13 @@ from database_server import Server
 from sqlalchemy import Connection
 
 from seamless_database import Database
-from seamless_database.admin import opening, target
+from seamless_database.admin.access import output, sqlite
 from seamless_database.admin.backup import back_up_before
 from seamless_database.admin.copy_target import copy_target
 from seamless_database.admin.errors import TargetExistsError
 from seamless_database.admin.progress import steps
 from seamless_database.errors import FileError
-from seamless_database.ownership import Ownership
+from seamless_database.storage.sqlite.lock_file import Ownership
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_server_that_starts_while_a_file_is_changed_is_refused(
 ) -> None:
     options: list[list[str]] = [["--writable"], [], ["--writable", "--workers", "2"]]
     status_files = [tmp_path / f"status{number}.json" for number in range(len(options))]
-    with opening.changing(file):
+    with sqlite.changing(file):
         servers = []
         for status_file, more in zip(status_files, options, strict=True):
             status_file.write_text("{}")
@@ -73,13 +73,13 @@ def test_a_server_that_starts_while_a_file_is_changed_is_refused(
 
 
 def test_rows_are_looked_for_and_deleted_under_one_lock(file: Path) -> None:
-    with opening.changing(file) as connection:
+    with sqlite.changing(file) as connection:
         connection.exec_driver_sql("SELECT * FROM transformation").fetchall()
         with closing(sqlite3.connect(file, timeout=0)) as other:
             for statement in ("SELECT * FROM transformation", "DELETE FROM transformation"):
                 with pytest.raises(sqlite3.OperationalError, match="locked"):
                     other.execute(statement)
-        with opening.transaction(connection):
+        with sqlite.transaction(connection):
             connection.exec_driver_sql("DELETE FROM transformation")
     assert rows(file, "transformation") == set()
     assert [path.name for path in file.parent.iterdir()] == [file.name]
@@ -107,7 +107,7 @@ def test_a_server_starts_and_writes_while_a_file_is_read(
     words: list[str | Path] = [] if command in {"check", "stats"} else [new]
     if command == "merge":
         words.insert(0, "--into")
-    reading = opening.reading
+    reading = sqlite.reading
     served = []
 
     @contextmanager
@@ -119,7 +119,7 @@ def test_a_server_starts_and_writes_while_a_file_is_read(
                 served.append(answer.status)
             yield connection
 
-    monkeypatch.setattr(opening, "reading", slow_reading)
+    monkeypatch.setattr(sqlite, "reading", slow_reading)
     told(command, file, *words)
     assert served == [200]
     assert rows(file, "transformation") == {("aa" * 32, "bb" * 32), (checksum(1), checksum(2))}
@@ -143,7 +143,7 @@ def test_a_server_starts_beside_a_reader_that_it_cannot_change(file: Path) -> No
 def test_a_file_that_is_written_all_the_time_is_copied_or_refused(
     file: Path, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "STEP", 50)
+    monkeypatch.setattr(sqlite, "STEP", 50)
     enlarge(file)
     before, copy = contents(file), file.with_name("copy.db")
     with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as writer:
@@ -154,12 +154,12 @@ def test_a_file_that_is_written_all_the_time_is_copied_or_refused(
                 writer.execute("PRAGMA journal_mode=WAL").fetchall()
             writer.execute("UPDATE buffer_info SET buffer_info = random() WHERE checksum = 'small'")
 
-        with opening.connected(file, "ro") as source:
+        with sqlite.connected(file, "ro") as source:
             if mode == "DELETE":
                 with pytest.raises(FileError, match="written to faster than it can be copied"):
-                    opening.back_up(source, file, copy, write)
+                    sqlite.back_up(source, file, copy, write)
                 return
-            opening.back_up(source, file, copy, write)
+            sqlite.back_up(source, file, copy, write)
     copied = contents(copy)
     if mode == "WAL":
         assert copied == before
@@ -170,8 +170,8 @@ def test_a_file_that_is_written_all_the_time_is_copied_or_refused(
 def test_a_file_that_is_locked_while_it_is_copied_is_refused(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "STEP", 50)
-    monkeypatch.setattr(opening, "LOCK_WAIT", 0.1)
+    monkeypatch.setattr(sqlite, "STEP", 50)
+    monkeypatch.setattr(sqlite, "LOCK_WAIT", 0.1)
     enlarge(file)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
 
@@ -179,8 +179,8 @@ def test_a_file_that_is_locked_while_it_is_copied_is_refused(
             if not other.in_transaction:
                 other.execute("BEGIN EXCLUSIVE")
 
-        with opening.connected(file, "ro") as source, pytest.raises(FileError, match="its lock"):
-            opening.back_up(source, file, file.with_name("copy.db"), lock)
+        with sqlite.connected(file, "ro") as source, pytest.raises(FileError, match="its lock"):
+            sqlite.back_up(source, file, file.with_name("copy.db"), lock)
 
 
 @pytest.fixture
@@ -213,9 +213,9 @@ def test_without_space_for_a_copy_a_file_in_use_is_refused(file: Path) -> None:
 
 def test_a_file_that_is_replaced_while_it_is_changed_is_an_error(file: Path) -> None:
     other = put(file.with_name("other.db"), transformation(3, 4))
-    with pytest.raises(FileError, match="replaced"), opening.changing(file):
+    with pytest.raises(FileError, match="replaced"), sqlite.changing(file):
         other.replace(file)
-    with pytest.raises(FileError, match="replaced"), opening.changing(file):
+    with pytest.raises(FileError, match="replaced"), sqlite.changing(file):
         file.unlink()
 
 
@@ -223,13 +223,13 @@ def test_a_file_that_is_replaced_while_its_lock_is_awaited_is_not_changed(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = put(file.with_name("other.db"), transformation(3, 4))
-    lock = opening.lock_exclusively
+    lock = sqlite.lock_exclusively
 
     def slow_lock(connection: Connection, path: Path) -> None:
         other.replace(file)
         lock(connection, path)
 
-    monkeypatch.setattr(opening, "lock_exclusively", slow_lock)
+    monkeypatch.setattr(sqlite, "lock_exclusively", slow_lock)
     done = admin("prune", "--checksums", "-", file, stdin=checksum(3))
     assert done.status == 1
     assert "replaced" in done.err
@@ -239,18 +239,18 @@ def test_a_file_that_is_replaced_while_its_lock_is_awaited_is_not_changed(
 def test_on_a_network_file_system_a_server_of_another_machine_is_noticed(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "is_network", lambda _file: True)
+    monkeypatch.setattr(sqlite, "is_network", lambda _file: True)
     with Ownership(file):
         done = admin("prune", "--irreproducible", file)
     assert done.status == 1
     assert "only one server may write" in done.err
-    with opening.changing(file), pytest.raises(FileError, match="only one server may write"):
+    with sqlite.changing(file), pytest.raises(FileError, match="only one server may write"):
         Ownership(file)
     assert admin("prune", "--irreproducible", file).status == 0
 
 
 def test_two_changes_at_once_are_one_after_the_other_or_refused(file: Path) -> None:
-    with opening.changing(file):
+    with sqlite.changing(file):
         done = admin_apart("prune", "--irreproducible", file)
     assert done.status == 1
     assert "in use" in done.err
@@ -297,7 +297,7 @@ def test_a_backup_never_writes_through_a_link_and_keeps_the_permissions(
     file.chmod(0o600)
     now = datetime(2026, 1, 1, tzinfo=timezone.utc)
     (tmp_path / "seamless.db.before-repair-20260101T000000").symlink_to(tmp_path / "victim")
-    with steps() as doing, opening.changing(file) as connection:
+    with steps() as doing, sqlite.changing(file) as connection:
         copy = back_up_before(connection, file, "repair", doing, now)
     assert copy.name == "seamless.db.before-repair-20260101T000000-2"
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
@@ -316,14 +316,14 @@ def test_a_file_that_comes_meanwhile_is_not_replaced_where_there_are_no_hard_lin
     assert contents(tmp_path / "copy.db") == contents(file)
     before = file.read_bytes()
     with pytest.raises(TargetExistsError):
-        target.give_name(tmp_path / "copy.db", file)
+        output.give_name(tmp_path / "copy.db", file)
     assert file.read_bytes() == before
 
 
 def test_of_two_copies_to_one_new_file_one_is_refused(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "LOCK_WAIT", 0.1)
+    monkeypatch.setattr(sqlite, "LOCK_WAIT", 0.1)
     other = put(tmp_path / "other.db", transformation(1, 2), transformation(3, 4))
     new = tmp_path / "copy.db"
     with copy_target(new) as opened:

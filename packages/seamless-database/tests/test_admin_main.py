@@ -24,8 +24,6 @@ from admin_samples import (
 )
 from database_server import Server
 
-from seamless_database.admin import places
-
 ON_ONE_FILE = ("stats", "check", "migrate")
 WRITING = (("check", "--repair"), ("migrate",), ("prune", "--irreproducible"))
 
@@ -363,7 +361,7 @@ def test_output_that_nobody_reads_is_no_traceback(file: Path) -> None:
 
 def test_files_need_nothing_of_postgresql(file: Path) -> None:
     code = (
-        "import sys; from seamless_database.admin.main import main;"
+        "import sys; from seamless_database.admin.cli import main;"
         f"main(['check', {str(file)!r}]); print('psycopg' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -371,7 +369,7 @@ def test_files_need_nothing_of_postgresql(file: Path) -> None:
 
 
 def test_without_its_library_postgresql_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "find_spec", lambda _name: None)
+    monkeypatch.setattr("seamless_database.admin.access.database.find_spec", lambda _name: None)
     done = admin("stats", "postgresql+psycopg://host/db")
     assert done.status == 2
     assert "pip install 'seamless-database[postgresql]'" in done.err
@@ -379,7 +377,8 @@ def test_without_its_library_postgresql_is_one_sentence(monkeypatch: pytest.Monk
 
 def test_the_server_imports_nothing_of_it() -> None:
     code = (
-        "import sys, seamless_database.cli, seamless_database.server, seamless_database.app;"
+        "import sys, seamless_database.cli.main, seamless_database.server.server;"
+        "import seamless_database.http.app;"
         "print([m for m in sys.modules if m.split('.')[0] == 'rich' or '.admin' in m])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seamless_database.admin.rows import as_json, as_object, in_batches
+from seamless_database.admin.access.rows import as_json, as_object, in_batches
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from seamless_database.admin.times import read, shown, time_of
+from seamless_database.admin.timestamps import read, shown, time_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 

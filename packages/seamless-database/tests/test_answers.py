@@ -4,8 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seamless_database.answers import PIECE, Answer, refusal
-from seamless_database.errors import ConflictError, DatabaseClosedError, UnknownKeyError
+from seamless_database.errors import (
+    ConflictError,
+    DatabaseClosedError,
+    UnknownKeyError,
+)
+from seamless_database.http.responses import PIECE, Answer, refusal
 
 if TYPE_CHECKING:
     from seamless_database.errors import DatabaseError

@@ -13,7 +13,7 @@ import pytest
 from database_samples import checksum, record
 from database_server import PATIENCE, Answer, Server
 
-from seamless_database import Database, records
+from seamless_database import Database, request_types
 
 TF, ONE, TWO = checksum("tf"), checksum("one"), checksum("two")
 KEY, KEYS = {"checksum": TF}, {"checksums": [TF]}
@@ -79,8 +79,8 @@ def assert_error(answer: Answer, status: int) -> None:
 
 
 def test_the_samples_cover_every_request_type() -> None:
-    assert set(READS) == set(records.READS)
-    assert set(WRITES) == set(records.WRITES)
+    assert set(READS) == set(request_types.READS)
+    assert set(WRITES) == set(request_types.WRITES)
 
 
 # verbs and paths

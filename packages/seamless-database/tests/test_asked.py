@@ -11,14 +11,14 @@ from database_samples import checksum
 
 from seamless_database import Database
 from seamless_database.errors import RequestError
-from seamless_database.protocol import MAX_CHECKSUMS
-from seamless_database.records import buffer_info
+from seamless_database.protocol.request import MAX_CHECKSUMS
+from seamless_database.request_types import buffer_info
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from seamless_database.backend import Backend
+    from seamless_database.storage.backend import Backend
 
 KINDS = ["transformations", "buffer_infos"]
 

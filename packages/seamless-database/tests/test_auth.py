@@ -11,8 +11,12 @@ from database_server import PATIENCE, Answer, Server
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seamless_database.auth import SHORTEST, Tokens
-from seamless_database.errors import ForbiddenError, TokenFileError, UnauthorizedError
+from seamless_database.errors import (
+    ForbiddenError,
+    TokenFileError,
+    UnauthorizedError,
+)
+from seamless_database.http.auth import SHORTEST, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

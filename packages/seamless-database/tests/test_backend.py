@@ -8,8 +8,8 @@ import pytest
 from database_samples import checksum
 
 from seamless_database import Database
-from seamless_database.backend import open_database, shown
 from seamless_database.errors import FileError, OptionError
+from seamless_database.storage.backend import open_database, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +63,7 @@ def test_without_its_library_it_says_what_to_install() -> None:
     code = """
 import sys
 sys.modules["psycopg"] = None
-from seamless_database.cli import main
+from seamless_database.cli.main import main
 sys.exit(main(["postgresql://me:hunter2@localhost/db", "--port", "0"]))
 """
     command = [sys.executable, "-c", code]

@@ -10,8 +10,8 @@ import textwrap
 import pytest
 from database_server import PATIENCE
 
-from seamless_database.board import PLACE, Board
-from seamless_database.seat import Seat, notes
+from seamless_database.server.shared_state import PLACE, Board
+from seamless_database.server.worker import Seat, notes
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_seats_leave_notes_for_each_other(board: Board) -> None:
 def test_a_process_reads_what_another_wrote_even_if_that_was_killed_meanwhile() -> None:
     program = f"""
         import os, signal
-        from seamless_database.board import Board
+        from seamless_database.server.shared_state import Board
 
         board = Board(1)
         reader, writer = os.pipe()

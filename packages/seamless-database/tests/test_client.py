@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from seamless_database.checksum_argument import ChecksumLike
+    from seamless_database.client.checksum_argument import ChecksumLike
 
 TF, RESULT, OTHER = checksum(1), checksum(2), checksum(3)
 READ_TOKEN, WRITE_TOKEN = "r" * 20, "w" * 20

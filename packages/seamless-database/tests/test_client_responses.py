@@ -11,9 +11,8 @@ import pytest
 from database_samples import checksum
 from other_servers import PROTOCOL, other_server
 
-from seamless_database import calls
-from seamless_database.calls import Call
-from seamless_database.client import AsyncDatabaseClient, DatabaseClient
+from seamless_database.client import AsyncDatabaseClient, DatabaseClient, calls
+from seamless_database.client.calls import Call
 from seamless_database.errors import ClientError, RequestError, UnavailableError
 
 TF, RESULT = checksum(1), checksum(2)

@@ -10,13 +10,13 @@ from database_places import BACK_ENDS, Place, fresh_place
 from database_samples import checksum, record
 from database_server import Server
 
-from seamless_database.records.damage import _log
+from seamless_database.request_types.damage import _log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from seamless_database.backend import Backend
+    from seamless_database.storage.backend import Backend
 
 TF, ONE, TWO = checksum("transformation"), checksum("one result"), checksum("another result")
 PROBE = {"bucket_kind": "node", "label": "n"}

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from database_samples import checksum, record
 
-from seamless_database import Database, records
-from seamless_database.database import LONG_ROW
-from seamless_database.durability import Durability
+from seamless_database import Database, request_types
 from seamless_database.errors import (
     DatabaseClosedError,
     DatabaseLockedError,
@@ -24,8 +22,10 @@ from seamless_database.errors import (
     RequestError,
     UnavailableError,
 )
-from seamless_database.later import Later
-from seamless_database.protocol import from_python
+from seamless_database.protocol.request import from_python
+from seamless_database.storage.callbacks import Later
+from seamless_database.storage.durability import Durability
+from seamless_database.storage.sqlite.database import LONG_ROW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +126,7 @@ def test_a_backup_of_a_live_file_is_complete_and_sound(file: Path, tmp_path: Pat
 def test_on_a_network_file_system_it_stays_plain(
     file: Path, monkeypatch: pytest.MonkeyPatch, durability: str, level: int
 ) -> None:
-    monkeypatch.setattr("seamless_database.database.is_network", lambda _path: True)
+    monkeypatch.setattr("seamless_database.storage.sqlite.database.is_network", lambda _path: True)
     seen: list[object] = []
     with Database(file, writable=True, durability=Durability(durability)) as database:
         database.put(PUT)
@@ -240,7 +240,7 @@ def test_without_its_table_a_row_is_a_miss_until_somebody_writes(file: Path) -> 
 
 def test_reads_of_a_locked_file_wait_for_it_at_the_same_time(filled: Path) -> None:
     reverse = {"type": "rev_transformations", "checksum": checksum(2)}
-    requests = [records.reading(from_python(reverse)) for _ in range(200)]
+    requests = [request_types.reading(from_python(reverse)) for _ in range(200)]
 
     async def ask(database: Database) -> list[object]:
         answers = [database.answer(request) for request in requests]
@@ -259,8 +259,8 @@ def test_reads_of_a_locked_file_wait_for_it_at_the_same_time(filled: Path) -> No
         assert asyncio.run(database.answer(requests[0])) == f'["{checksum(1)}"]'
 
 
-def _soon(database: Database) -> Callable[[records.Read], asyncio.Future[str | None]]:
-    def ask(request: records.Read) -> asyncio.Future[str | None]:
+def _soon(database: Database) -> Callable[[request_types.Read], asyncio.Future[str | None]]:
+    def ask(request: request_types.Read) -> asyncio.Future[str | None]:
         told = asyncio.get_running_loop().create_future()
 
         def tell(found: str | None, error: BaseException | None) -> None:
@@ -300,7 +300,7 @@ with Database({filled.name!r}) as database:
     def read() -> str:
         # the interpreter may lie where nobody else can look, so it changes its user late
         late = f"""
-import os, seamless_database.database
+import os, seamless_database.storage.sqlite.database
 os.chdir({str(filled.parent)!r})
 os.setuid(65534)
 """
@@ -338,9 +338,9 @@ def test_a_missing_file_is_not_created_for_reading(file: Path) -> None:
 # what an event loop may do itself
 
 
-def get_metadata(number: int) -> records.Read:
+def get_metadata(number: int) -> request_types.Read:
     body = {"type": "metadata", "checksum": checksum(number)}
-    return records.reading(from_python(body))
+    return request_types.reading(from_python(body))
 
 
 def put_record(database: Database, number: int, size: int) -> None:
@@ -371,7 +371,7 @@ def test_a_large_row_is_left_to_a_thread(file: Path) -> None:
 def test_a_list_is_left_to_a_thread(filled: Path) -> None:
     with Database(filled) as database:
         body = {"type": "rev_transformations", "checksum": checksum(2)}
-        assert database.answer_at_once(records.reading(from_python(body))) is Later.LATER
+        assert database.answer_at_once(request_types.reading(from_python(body))) is Later.LATER
 
 
 def test_a_file_that_is_locked_is_left_to_a_thread(filled: Path) -> None:

@@ -5,7 +5,12 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seamless_database.figures import SECONDS, Distribution, Kind, Requests
+from seamless_database.metrics.counters import (
+    SECONDS,
+    Distribution,
+    Kind,
+    Requests,
+)
 
 numbers = st.floats(min_value=0, max_value=100)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from seamless_database.filesystem import is_network, kind_of
+from seamless_database.storage.sqlite.filesystem import is_network, kind_of
 
 MOUNTS = """\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -44,12 +44,12 @@ def test_network_file_systems_are_known(
 ) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text(f"22 1 8:1 / / rw,relatime - {kind} somewhere rw\n")
-    monkeypatch.setattr("seamless_database.filesystem.MOUNTS", mounts)
+    monkeypatch.setattr("seamless_database.storage.sqlite.filesystem.MOUNTS", mounts)
     assert is_network(tmp_path / "seamless.db") is network
 
 
 def test_a_system_without_mountinfo_is_taken_for_local(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seamless_database.filesystem.MOUNTS", tmp_path / "none")
+    monkeypatch.setattr("seamless_database.storage.sqlite.filesystem.MOUNTS", tmp_path / "none")
     assert not is_network(tmp_path)

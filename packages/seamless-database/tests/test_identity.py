@@ -14,8 +14,8 @@ from database_server import PATIENCE, Server
 
 from seamless_database import Database
 from seamless_database.errors import FileError, FileReplacedError
-from seamless_database.identity import INTERVAL, Identity
-from seamless_database.turns import Turns
+from seamless_database.storage.sqlite.fair_lock import Turns
+from seamless_database.storage.sqlite.file_identity import INTERVAL, Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -190,7 +190,7 @@ def test_a_folder_that_cannot_be_looked_into_is_no_replaced_file(
     def fail(_path: object) -> os.stat_result:
         raise PermissionError
 
-    monkeypatch.setattr("seamless_database.identity.os.stat", fail)
+    monkeypatch.setattr("seamless_database.storage.sqlite.file_identity.os.stat", fail)
     identity.check()
 
 

@@ -7,26 +7,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from json_values import VALUES
 
-from seamless_database import json_forms
-from seamless_database.json_forms import JsonError
+from seamless_database import json_codec
+from seamless_database.json_codec import JsonError
 
 
 @given(VALUES)
 def test_what_is_stored_comes_back_unchanged(value: object) -> None:
-    for form in (json_forms.minified, json_forms.spaced):
-        assert repr(json_forms.parse(form(value))) == repr(value)
+    for form in (json_codec.minified, json_codec.spaced):
+        assert repr(json_codec.parse(form(value))) == repr(value)
 
 
 @given(st.dictionaries(st.text(max_size=5), VALUES, max_size=4))
 def test_the_order_of_keys_makes_no_other_record(record: dict[str, object]) -> None:
     turned = dict(reversed(record.items()))
-    assert json_forms.same_record(json_forms.minified(record), json_forms.minified(turned))
+    assert json_codec.same_record(json_codec.minified(record), json_codec.minified(turned))
 
 
 @pytest.mark.parametrize("pair", [("1", "1.0"), ("1", "true"), ("0", "false"), ("0.0", "-0.0")])
 def test_numbers_of_another_kind_make_another_record(pair: tuple[str, str]) -> None:
     one, other = (f'{{"x":{number}}}' for number in pair)
-    assert not json_forms.same_record(one, other)
+    assert not json_codec.same_record(one, other)
 
 
 @pytest.mark.parametrize(
@@ -45,14 +45,14 @@ def test_numbers_of_another_kind_make_another_record(pair: tuple[str, str]) -> N
     ],
 )
 def test_numbers_are_kept_as_doubles_and_integers(sent: str, kept: str) -> None:
-    assert json_forms.minified(json_forms.parse(sent)) == kept
-    assert json_forms.same_record(f'{{"x": {sent}}}', f'{{"x": {kept}}}')
+    assert json_codec.minified(json_codec.parse(sent)) == kept
+    assert json_codec.same_record(f'{{"x": {sent}}}', f'{{"x": {kept}}}')
 
 
 @given(VALUES, VALUES)
 def test_records_are_the_same_if_their_values_are(one: object, other: object) -> None:
     texts = [json.dumps(value, sort_keys=True) for value in (one, other)]
-    assert json_forms.same_record(*texts) == (texts[0] == texts[1])
+    assert json_codec.same_record(*texts) == (texts[0] == texts[1])
 
 
 @given(st.dictionaries(st.text(max_size=5), VALUES, max_size=4), VALUES)
@@ -60,39 +60,39 @@ def test_no_records_that_are_the_same_are_told_apart_quickly(
     one: dict[str, object], other: object
 ) -> None:
     turned = dict(reversed(one.items()))
-    assert json_forms.may_be_same_record(json_forms.minified(one), json_forms.minified(turned))
-    texts = json_forms.minified(one), json_forms.minified(other)
-    assert json_forms.may_be_same_record(*texts) or not json_forms.same_record(*texts)
+    assert json_codec.may_be_same_record(json_codec.minified(one), json_codec.minified(turned))
+    texts = json_codec.minified(one), json_codec.minified(other)
+    assert json_codec.may_be_same_record(*texts) or not json_codec.same_record(*texts)
 
 
 @pytest.mark.parametrize("other", ['{"x":12}', '{"x":1}', '{"x":30}', '{"y":10}', '{"x":[]}'])
 def test_other_characters_tell_records_apart(other: str) -> None:
-    assert not json_forms.may_be_same_record('{"x":10}', other)
+    assert not json_codec.may_be_same_record('{"x":10}', other)
 
 
 def test_a_repeated_key_is_compared_by_its_last_value() -> None:
-    assert json_forms.same_record('{"k": 1, "k": 2}', '{"k": 2}')
-    assert not json_forms.same_record('{"k": 1, "k": 2}', '{"k": 1}')
+    assert json_codec.same_record('{"k": 1, "k": 2}', '{"k": 2}')
+    assert not json_codec.same_record('{"k": 1, "k": 2}', '{"k": 1}')
 
 
 def test_long_lists_are_compared_to_their_end() -> None:
     numbers = list(range(2500))
-    assert json_forms.same_record(json.dumps(numbers), f" {json.dumps(numbers)}")
+    assert json_codec.same_record(json.dumps(numbers), f" {json.dumps(numbers)}")
     for place in (0, 999, 1000, 2499):
         other = [*numbers[:place], -1, *numbers[place + 1 :]]
-        assert not json_forms.same_record(json.dumps(numbers), json.dumps(other))
-    assert not json_forms.same_record(json.dumps(numbers), json.dumps(numbers[:-1]))
+        assert not json_codec.same_record(json.dumps(numbers), json.dumps(other))
+    assert not json_codec.same_record(json.dumps(numbers), json.dumps(numbers[:-1]))
 
 
 def test_what_nests_too_deep_to_be_read_is_another_record() -> None:
     deep = "[" * 5000 + "]" * 5000
-    assert not json_forms.same_record(deep, "[]")
+    assert not json_codec.same_record(deep, "[]")
 
 
 @given(st.text())
 def test_any_text_is_json_or_a_json_error(text: str) -> None:
     try:
-        json_forms.parse(text)
+        json_codec.parse(text)
     except JsonError:
         return
     json.loads(text)
@@ -101,55 +101,55 @@ def test_any_text_is_json_or_a_json_error(text: str) -> None:
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
 def test_what_is_no_number_is_refused(constant: str) -> None:
     with pytest.raises(JsonError):
-        json_forms.parse(f'{{"x": {constant}}}')
+        json_codec.parse(f'{{"x": {constant}}}')
 
 
 def test_the_greatest_nesting_is_taken_and_comes_back() -> None:
-    deep = "[" * json_forms.MAX_DEPTH + "]" * json_forms.MAX_DEPTH
-    assert json_forms.minified(json_forms.parse(deep)) == deep
-    assert json_forms.same_record(deep, deep.replace("[]", "[ ]"))
-    assert json.loads(json_forms.sorted_and_indented({"x": json_forms.parse(deep)}))
+    deep = "[" * json_codec.MAX_DEPTH + "]" * json_codec.MAX_DEPTH
+    assert json_codec.minified(json_codec.parse(deep)) == deep
+    assert json_codec.same_record(deep, deep.replace("[]", "[ ]"))
+    assert json.loads(json_codec.sorted_and_indented({"x": json_codec.parse(deep)}))
 
 
-@pytest.mark.parametrize("depth", [json_forms.MAX_DEPTH + 1, 5_000, 500_000])
+@pytest.mark.parametrize("depth", [json_codec.MAX_DEPTH + 1, 5_000, 500_000])
 @pytest.mark.parametrize("brackets", [("[", "]"), ('{"a":', "}")])
 def test_bottomless_nesting_is_refused(depth: int, brackets: tuple[str, str]) -> None:
     opening, closing = brackets
     with pytest.raises(JsonError, match="nested deeper than 200 levels"):
-        json_forms.parse(opening * depth + ("1" if closing == "}" else "") + closing * depth)
+        json_codec.parse(opening * depth + ("1" if closing == "}" else "") + closing * depth)
 
 
 def test_many_brackets_that_do_not_nest_are_taken() -> None:
-    assert len(json_forms.parse("[" + "[]," * 5_000 + "[]]")) == 5_001
+    assert len(json_codec.parse("[" + "[]," * 5_000 + "[]]")) == 5_001
 
 
 def test_the_longest_integer_is_taken_and_a_longer_one_refused() -> None:
-    digits = "9" * json_forms.MAX_DIGITS
-    assert json_forms.minified(json_forms.parse(digits)) == digits
+    digits = "9" * json_codec.MAX_DIGITS
+    assert json_codec.minified(json_codec.parse(digits)) == digits
     with pytest.raises(JsonError, match="4300 digits"):
-        json_forms.parse(digits + "9")
+        json_codec.parse(digits + "9")
 
 
 def test_a_repeated_key_counts_as_the_last_one() -> None:
-    assert json_forms.parse('{"k": 1, "k": 2}') == {"k": 2}
+    assert json_codec.parse('{"k": 1, "k": 2}') == {"k": 2}
 
 
 def test_the_forms_are_those_of_the_file() -> None:
     value = {"b": [1, 2.0], "a": "é"}
-    assert json_forms.minified(value) == '{"b":[1,2.0],"a":"\\u00e9"}'
-    assert json_forms.spaced(["a", 0, "é"]) == '["a", 0, "\\u00e9"]'
-    assert json_forms.sorted_and_indented({"b": 1, "a": None}) == '{\n  "a": null,\n  "b": 1\n}'
+    assert json_codec.minified(value) == '{"b":[1,2.0],"a":"\\u00e9"}'
+    assert json_codec.spaced(["a", 0, "é"]) == '["a", 0, "\\u00e9"]'
+    assert json_codec.sorted_and_indented({"b": 1, "a": None}) == '{\n  "a": null,\n  "b": 1\n}'
 
 
 def test_stored_nan_is_answered_as_null() -> None:
-    assert json_forms.stored_json('{"x": NaN, "y": "NaN", "z": -Infinity}') == (
+    assert json_codec.stored_json('{"x": NaN, "y": "NaN", "z": -Infinity}') == (
         '{"x": null, "y": "NaN", "z": null}'
     )
 
 
 def test_other_stored_text_is_answered_as_it_is() -> None:
     text = '{"x":1180591620717411303424,  "y":3.0}'
-    assert json_forms.stored_object(text) is text
+    assert json_codec.stored_object(text) is text
 
 
 @pytest.mark.parametrize(
@@ -164,41 +164,41 @@ def test_other_stored_text_is_answered_as_it_is() -> None:
 )
 def test_nan_in_a_string_is_answered_as_it_is(text: str) -> None:
     assert json.loads(text)
-    assert json_forms.stored_json(text) == text
+    assert json_codec.stored_json(text) == text
     with_nan = f"[{text},NaN,{text},-Infinity]"
-    assert json_forms.stored_json(with_nan) == f"[{text},null,{text},null]"
+    assert json_codec.stored_json(with_nan) == f"[{text},null,{text},null]"
 
 
 @given(VALUES, st.text(st.sampled_from('NaN"\\ Infinity-')))
 def test_nan_is_replaced_outside_of_strings_alone(value: object, string: str) -> None:
     text = json.dumps({string: [float("nan"), value, float("-inf"), string]})
     wanted = json.dumps({string: [None, value, None, string]})
-    assert json_forms.stored_object(text) == wanted
+    assert json_codec.stored_object(text) == wanted
 
 
 @pytest.mark.parametrize(
     "text", ['{"a": NaN, "b', '"NaN', 'NaN"', '{"a": "NaN\\', "Infinity NaN", '"' * 99 + "NaN"]
 )
 def test_damaged_text_with_nan_is_damaged(text: str) -> None:
-    assert json_forms.stored_json(text) is None
+    assert json_codec.stored_json(text) is None
 
 
 def test_a_long_object_is_answered_as_it_is_but_for_nan() -> None:
-    text = f'{{"x": "NaN{"x" * json_forms.MAX_CHECKED}", "y": 1}}'
-    assert json_forms.stored_object(text) == text
-    assert json_forms.stored_object(text.replace("1}", "NaN}")) == text.replace("1}", "null}")
+    text = f'{{"x": "NaN{"x" * json_codec.MAX_CHECKED}", "y": 1}}'
+    assert json_codec.stored_object(text) == text
+    assert json_codec.stored_object(text.replace("1}", "NaN}")) == text.replace("1}", "null}")
     for ending in ("", "]", '"'):
-        assert json_forms.stored_object(text[:-1] + ending) is None
-    assert json_forms.stored_object(f"[{text[1:]}") is None
+        assert json_codec.stored_object(text[:-1] + ending) is None
+    assert json_codec.stored_object(f"[{text[1:]}") is None
 
 
 def test_nan_alone_is_answered_as_null() -> None:
-    assert json_forms.stored_json("NaN") == "null"
-    assert json_forms.stored_json("-Infinity") == "null"
+    assert json_codec.stored_json("NaN") == "null"
+    assert json_codec.stored_json("-Infinity") == "null"
 
 
 @pytest.mark.parametrize("place", [0, 1, 1024 * 1024 - 2, 1024 * 1024 + 1, 3 * 1024 * 1024 - 1])
 @pytest.mark.parametrize("constant", ["NaN", "Infinity"])
 def test_what_is_no_json_is_found_anywhere_in_a_long_text(place: int, constant: str) -> None:
     text = f"[{' ' * place}{constant}{' ' * 10}]"
-    assert json_forms.stored_json(text) == text.replace(constant, "null")
+    assert json_codec.stored_json(text) == text.replace(constant, "null")

@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING
 import pytest
 from database_server import PATIENCE, full_pipe, wait_until
 
-from seamless_database.line_writer import LineStream, LineWriter, descriptor_of, write_line
+from seamless_database.http.line_writer import (
+    LineStream,
+    LineWriter,
+    descriptor_of,
+    write_line,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seamless_database.errors import AddressError, OptionError
-from seamless_database.listening import listen, port_of, url_of
+from seamless_database.server.sockets import listen, port_of, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from seamless_database.memory_budget import MemoryBudget
+from seamless_database.http.memory_budget import MemoryBudget
 
 SOON, LONG = 0.01, 30
 

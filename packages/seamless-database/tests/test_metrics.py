@@ -188,6 +188,6 @@ def test_asking_for_metrics_keeps_no_server_from_stopping(tmp_path: Path) -> Non
 
 
 def test_a_server_starts_without_loading_the_library() -> None:
-    code = "import sys, seamless_database.server; print('prometheus_client' in sys.modules)"
+    code = "import sys, seamless_database.server.server; print('prometheus_client' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -7,8 +7,9 @@ import pytest
 from database_samples import checksum
 from database_server import Server
 
-from seamless_database import Database, openapi, records
-from seamless_database.json_forms import MAX_DIGITS
+from seamless_database import Database, request_types
+from seamless_database.http import openapi
+from seamless_database.json_codec import MAX_DIGITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,7 @@ def test_with_a_body_it_is_a_path_like_any_other(server: Server) -> None:
 
 def test_every_request_type_is_described_with_its_fields(server: Server) -> None:
     schemas = described(server)["components"]["schemas"]
-    tables = {"read": records.READS, "write": records.WRITES}
+    tables = {"read": request_types.READS, "write": request_types.WRITES}
     assert set(schemas) == {f"{verb}_{kind}" for verb in tables for kind in tables[verb]}
     put = schemas["write_transformation"]
     assert put["required"] == ["type", "checksum", "value"]

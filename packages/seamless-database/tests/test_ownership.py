@@ -8,7 +8,7 @@ import pytest
 
 from seamless_database import Database
 from seamless_database.errors import FileError
-from seamless_database.ownership import SUFFIX, Ownership
+from seamless_database.storage.sqlite.lock_file import SUFFIX, Ownership
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 OTHER_PROCESS = """
 import os, sys
 from pathlib import Path
-from seamless_database.ownership import Ownership
+from seamless_database.storage.sqlite.lock_file import Ownership
 owned = Ownership(Path(sys.argv[1]))
 print("owned", flush=True)
 sys.stdin.read()
@@ -70,7 +70,7 @@ def test_a_mark_that_cannot_be_made_is_no_permission_to_write(file: Path) -> Non
 def test_on_a_network_file_system_only_one_database_may_write(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seamless_database.database.is_network", lambda _path: True)
+    monkeypatch.setattr("seamless_database.storage.sqlite.database.is_network", lambda _path: True)
     with Database(file, writable=True):
         with pytest.raises(FileError, match="only one server may write"):
             Database(file, writable=True)

@@ -5,7 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seamless_database.errors import OptionError
-from seamless_database.postgresql.address import PREPARE_THRESHOLD, Address, is_url
+from seamless_database.storage.postgresql.url import (
+    PREPARE_THRESHOLD,
+    Address,
+    is_url,
+)
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg", "postgres"])

@@ -6,18 +6,18 @@ import pytest
 from database_samples import checksum
 from sqlalchemy import bindparam, delete, select
 
-from seamless_database.backend import open_database
 from seamless_database.models import RevTransformation, Transformation
-from seamless_database.postgresql import bulk
-from seamless_database.postgresql.address import Address
-from seamless_database.postgresql.bulk import changing, fetched
-from seamless_database.postgresql.session import Session
-from seamless_database.statements import Statement, inserting
+from seamless_database.request_types.statements import Statement, inserting
+from seamless_database.storage.backend import open_database
+from seamless_database.storage.postgresql import batch_sql
+from seamless_database.storage.postgresql.batch_sql import changing, fetched
+from seamless_database.storage.postgresql.connection import Session
+from seamless_database.storage.postgresql.url import Address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seamless_database.postgresql.foresight import Call
+    from seamless_database.storage.postgresql.batched_reads import Call
 
 INSERT = inserting(Transformation, "checksum", "result")
 INSERT_REVERSE = inserting(RevTransformation, "result", "checksum")
@@ -86,7 +86,7 @@ def test_each_task_keeps_the_order_of_its_changes(session: Session) -> None:
 
 
 def test_very_long_values_are_parted(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "MOST", 500)
+    monkeypatch.setattr(batch_sql, "MOST", 500)
     commands = list(changing([[insert(number)] for number in range(10)]))
     assert len(commands) == 4
     session.exchange(commands)
@@ -123,7 +123,7 @@ def test_where_the_order_matters_every_look_up_is_its_own(session: Session) -> N
 
 
 def test_parts_are_as_long_as_they_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "MOST", 10)
+    monkeypatch.setattr(batch_sql, "MOST", 10)
     sets = [{"a": "x" * length} for length in (5, 5, 5, 5, 1, 11, 10)]
-    parts = [[len(values["a"]) for values in part] for part in bulk._parts(sets)]
+    parts = [[len(values["a"]) for values in part] for part in batch_sql._parts(sets)]
     assert parts == [[5, 5], [5, 5], [1], [11], [10]]

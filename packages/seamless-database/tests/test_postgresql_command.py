@@ -13,8 +13,8 @@ from database_samples import checksum
 from database_server import PATIENCE, Server
 from own_postgres import own_server
 
-from seamless_database.backend import open_database
 from seamless_database.errors import ServerError
+from seamless_database.storage.backend import open_database
 
 if TYPE_CHECKING:
     from pathlib import Path

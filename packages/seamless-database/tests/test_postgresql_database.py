@@ -15,7 +15,7 @@ from database_samples import checksum
 from database_server import PATIENCE
 from own_postgres import own_server
 
-from seamless_database import records
+from seamless_database import request_types
 from seamless_database.errors import (
     DatabaseClosedError,
     ReadOnlyError,
@@ -23,20 +23,20 @@ from seamless_database.errors import (
     ServerError,
     UnavailableError,
 )
-from seamless_database.later import Later
-from seamless_database.postgresql.address import Address
-from seamless_database.postgresql.database import PostgresDatabase
-from seamless_database.postgresql.health import INTERVAL
-from seamless_database.postgresql.writing import _number
-from seamless_database.protocol import from_python
-from seamless_database.row_counts import RowCounts
-from seamless_database.schema import TABLES
+from seamless_database.metrics.row_counts import RowCounts
+from seamless_database.protocol.request import from_python
+from seamless_database.storage.callbacks import Later
+from seamless_database.storage.postgresql.database import PostgresDatabase
+from seamless_database.storage.postgresql.health import INTERVAL
+from seamless_database.storage.postgresql.url import Address
+from seamless_database.storage.postgresql.writer import _number
+from seamless_database.storage.sqlite.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from seamless_database.backend import Backend
+    from seamless_database.storage.backend import Backend
 
 GET = {"type": "transformation", "checksum": checksum(1)}
 PUT = {**GET, "value": checksum(2)}
@@ -54,8 +54,8 @@ def database(place: Place) -> Iterator[Backend]:
         yield database
 
 
-def get(**fields: object) -> records.Read:
-    return records.reading(from_python(fields))
+def get(**fields: object) -> request_types.Read:
+    return request_types.reading(from_python(fields))
 
 
 def test_texts_of_any_length_and_character_are_keys(database: Backend) -> None:
@@ -93,7 +93,7 @@ def test_nothing_is_answered_at_once(database: Backend) -> None:
 def test_a_write_tells_an_event_loop_when_it_is_safe(database: Backend) -> None:
     async def talk() -> object:
         told = asyncio.get_running_loop().create_future()
-        database.store_soon(records.writing(from_python(PUT)), told.set_result)
+        database.store_soon(request_types.writing(from_python(PUT)), told.set_result)
         return await told
 
     assert asyncio.run(talk()) is None
@@ -159,9 +159,9 @@ def test_a_long_wait_for_a_lock_is_not_taken_for_a_server_that_is_gone(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # seconds that a write may take, next to its waits for locks
-    monkeypatch.setattr("seamless_database.postgresql.database.PATIENCE", 0.2)
+    monkeypatch.setattr("seamless_database.storage.postgresql.database.PATIENCE", 0.2)
     address = Address.of(place.target)
-    request = records.writing(from_python(PUT))
+    request = request_types.writing(from_python(PUT))
     with (
         PostgresDatabase(address, writable=True, lock_wait=30.0) as database,
         psycopg.connect(place.target.replace("+psycopg", "")) as holder,

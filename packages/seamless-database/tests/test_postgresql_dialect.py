@@ -7,9 +7,16 @@ from hypothesis import strategies as st
 from psycopg import errors
 
 from seamless_database.models import RevTransformation
-from seamless_database.postgresql.dialect import Fault, creation, fault, loaded, stored, text_of
-from seamless_database.schema import TABLES
-from seamless_database.statements import inserting
+from seamless_database.request_types.statements import inserting
+from seamless_database.storage.postgresql.dialect import (
+    Fault,
+    creation,
+    fault,
+    loaded,
+    stored,
+    text_of,
+)
+from seamless_database.storage.sqlite.schema import TABLES
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\x00\x01\x02")))

@@ -7,8 +7,12 @@ import pytest
 from sqlalchemy import text
 
 from seamless_database.errors import ConflictError
-from seamless_database.postgresql.foresight import Call, Piece, complete
-from seamless_database.statements import Connection, Row, Statement
+from seamless_database.request_types.statements import Connection, Row, Statement
+from seamless_database.storage.postgresql.batched_reads import (
+    Call,
+    Piece,
+    complete,
+)
 
 FIRST, SECOND = Statement(text("first")), Statement(text("second"))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seamless_database.errors import DatabaseClosedError, UnavailableError
-from seamless_database.postgresql.lanes import Lanes, Task
+from seamless_database.storage.postgresql.batch_queue import Lanes, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +108,7 @@ def test_closing_finishes_what_is_queued_and_takes_no_more(
 def test_too_many_are_refused(
     lanes: Lanes[int], worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seamless_database.postgresql.lanes.MAX_WAITING", 2)
+    monkeypatch.setattr("seamless_database.storage.postgresql.batch_queue.MAX_WAITING", 2)
     lanes.submit(task())
     assert worker.entered.acquire(timeout=30)
     for _ in range(2):

@@ -12,20 +12,20 @@ from database_places import Place, fresh_place
 from database_samples import checksum
 
 from seamless_database.errors import SchemaError, ServerError
-from seamless_database.postgresql.address import Address
-from seamless_database.postgresql.database import PostgresDatabase
-from seamless_database.postgresql.schema import VERSION, VERSION_TABLE
-from seamless_database.postgresql.writing import EVERYTHING
-from seamless_database.protocol import from_python
-from seamless_database.records import reading
-from seamless_database.records.version import ANSWER
-from seamless_database.schema import TABLES
+from seamless_database.protocol.request import from_python
+from seamless_database.request_types import reading
+from seamless_database.request_types.version import ANSWER
+from seamless_database.storage.postgresql.database import PostgresDatabase
+from seamless_database.storage.postgresql.schema import VERSION, VERSION_TABLE
+from seamless_database.storage.postgresql.url import Address
+from seamless_database.storage.postgresql.writer import EVERYTHING
+from seamless_database.storage.sqlite.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from seamless_database.backend import Backend
+    from seamless_database.storage.backend import Backend
 
 GET = {"type": "transformation", "checksum": checksum(1)}
 PUT = {**GET, "value": checksum(2)}

@@ -8,18 +8,26 @@ import psycopg
 import pytest
 from sqlalchemy import literal_column, select, text
 
-from seamless_database.errors import DatabaseClosedError, DatabaseLockedError, UnavailableError
-from seamless_database.postgresql.address import Address
-from seamless_database.postgresql.bulk import fetched
-from seamless_database.postgresql.health import Health
-from seamless_database.postgresql.session import Reading, Session, unavailable
-from seamless_database.postgresql.sessions import Sessions
-from seamless_database.statements import Statement
+from seamless_database.errors import (
+    DatabaseClosedError,
+    DatabaseLockedError,
+    UnavailableError,
+)
+from seamless_database.request_types.statements import Statement
+from seamless_database.storage.postgresql.batch_sql import fetched
+from seamless_database.storage.postgresql.connection import (
+    Reading,
+    Session,
+    unavailable,
+)
+from seamless_database.storage.postgresql.health import Health
+from seamless_database.storage.postgresql.read_pool import Sessions
+from seamless_database.storage.postgresql.url import Address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seamless_database.postgresql.session import Command
+    from seamless_database.storage.postgresql.connection import Command
 
 ECHO = Statement(select(text(":value ::text"), literal_column("1")))
 SUICIDE = "SELECT pg_terminate_backend(pg_backend_pid())"

@@ -13,16 +13,29 @@ from database_samples import checksum, record
 from own_postgres import own_server
 from sqlalchemy import bindparam, select
 
-from seamless_database import records
-from seamless_database.errors import ConflictError, DatabaseLockedError, UnavailableError
+from seamless_database import request_types
+from seamless_database.errors import (
+    ConflictError,
+    DatabaseLockedError,
+    UnavailableError,
+)
 from seamless_database.models import Transformation
-from seamless_database.postgresql.address import Address
-from seamless_database.postgresql.health import Health
-from seamless_database.postgresql.lanes import Task
-from seamless_database.postgresql.session import Session
-from seamless_database.postgresql.writing import EVERYTHING, Writing, _number, waves
-from seamless_database.protocol import from_python
-from seamless_database.statements import Connection, Statement, inserting
+from seamless_database.protocol.request import from_python
+from seamless_database.request_types.statements import (
+    Connection,
+    Statement,
+    inserting,
+)
+from seamless_database.storage.postgresql.batch_queue import Task
+from seamless_database.storage.postgresql.connection import Session
+from seamless_database.storage.postgresql.health import Health
+from seamless_database.storage.postgresql.url import Address
+from seamless_database.storage.postgresql.writer import (
+    EVERYTHING,
+    Writing,
+    _number,
+    waves,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +77,7 @@ def holder(place: Place) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
 
 
 def task(**request: object) -> Task[None]:
-    checked = records.writing(from_python(request))
+    checked = request_types.writing(from_python(request))
     return Task(checked.run, checked.keys())
 
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from json_values import VALUES
 
-from seamless_database import records
+from seamless_database import request_types
 from seamless_database.errors import RequestError
-from seamless_database.protocol import Fields, decode, from_python
-from seamless_database.records.metadata import PutMetadata
-from seamless_database.records.transformation import GetTransformation
+from seamless_database.protocol.request import Fields, decode, from_python
+from seamless_database.request_types.metadata import PutMetadata
+from seamless_database.request_types.transformation import GetTransformation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ NAMES = {
 }
 #: requests that are nearly right, and anything at all
 REQUESTS = st.fixed_dictionaries(
-    {"type": st.sampled_from([*records.READS, "?"]) | VALUES},
+    {"type": st.sampled_from([*request_types.READS, "?"]) | VALUES},
     optional={
         name: st.sampled_from([checksum(1), checksum(1).upper(), [], [checksum(2)], "mixed", {}])
         | VALUES
@@ -44,7 +44,7 @@ def test_any_body_is_a_request_or_a_request_error(body: bytes) -> None:
     assert isinstance(fields.kind, str)
 
 
-@pytest.mark.parametrize("check", [records.reading, records.writing])
+@pytest.mark.parametrize("check", [request_types.reading, request_types.writing])
 @given(request=REQUESTS)
 def test_any_request_is_checked_or_a_request_error(
     check: Callable[[Fields], object], request: dict[str, object]
@@ -61,18 +61,18 @@ def test_any_request_is_checked_or_a_request_error(
 def test_any_value_in_a_record_is_kept(value: object) -> None:
     body = record(checksum(1), checksum(2), extra=value)
     request = {"type": "metadata", "checksum": checksum(1), "result": checksum(2), "value": body}
-    put = records.writing(decode(json.dumps(request).encode()))
+    put = request_types.writing(decode(json.dumps(request).encode()))
     assert isinstance(put, PutMetadata)
     assert repr(json.loads(put.record)) == repr(body)
 
 
 @pytest.mark.parametrize(
     ("kind", "verb"),
-    [(kind, "GET") for kind in records.READS if kind != "protocol"]
-    + [(kind, "PUT") for kind in records.WRITES],
+    [(kind, "GET") for kind in request_types.READS if kind != "protocol"]
+    + [(kind, "PUT") for kind in request_types.WRITES],
 )
 def test_an_empty_request_names_a_field_that_is_missing(kind: str, verb: str) -> None:
-    check = records.reading if verb == "GET" else records.writing
+    check = request_types.reading if verb == "GET" else request_types.writing
     with pytest.raises(RequestError, match=f"a {kind} request needs the field '") as caught:
         check(Fields(kind, {}))
     assert caught.value.field in NAMES
@@ -83,29 +83,31 @@ def test_an_empty_request_names_a_field_that_is_missing(kind: str, verb: str) ->
 )
 def test_what_is_no_checksum_is_named(wrong: object) -> None:
     with pytest.raises(RequestError, match="'checksum' of a transformation request must be a"):
-        records.reading(Fields("transformation", {"checksum": wrong}))
+        request_types.reading(Fields("transformation", {"checksum": wrong}))
 
 
 def test_upper_case_is_the_same_checksum() -> None:
     upper = Fields("transformation", {"checksum": checksum(1).upper()})
     lower = Fields("transformation", {"checksum": checksum(1)})
-    assert records.reading(upper) == records.reading(lower)
+    assert request_types.reading(upper) == request_types.reading(lower)
 
 
 def test_the_item_of_a_list_that_is_wrong_is_named() -> None:
     body = {"checksum": checksum(1), "celltype": "python", "subcelltype": ""}
     with pytest.raises(RequestError, match=r"value\[1\]"):
-        records.writing(Fields("semantic_to_syntactic", {**body, "value": [checksum(2), "zz"]}))
+        request_types.writing(
+            Fields("semantic_to_syntactic", {**body, "value": [checksum(2), "zz"]})
+        )
 
 
 def test_an_unpaired_surrogate_cannot_be_a_key() -> None:
     with pytest.raises(RequestError, match=r"'label'.*surrogates"):
-        records.reading(Fields("bucket_probe", {"bucket_kind": "node", "label": "\ud800"}))
+        request_types.reading(Fields("bucket_probe", {"bucket_kind": "node", "label": "\ud800"}))
 
 
 def test_a_long_value_is_not_repeated_in_the_message() -> None:
     with pytest.raises(RequestError) as caught:
-        records.reading(Fields("transformation", {"checksum": "x" * 10_000}))
+        request_types.reading(Fields("transformation", {"checksum": "x" * 10_000}))
     assert len(str(caught.value)) < 200
 
 
@@ -123,7 +125,7 @@ def test_a_long_value_is_not_repeated_in_the_message() -> None:
 )
 def test_a_wrong_value_is_shown(wrong: object, shown: str) -> None:
     with pytest.raises(RequestError) as caught:
-        records.reading(Fields("transformation", {"checksum": wrong}))
+        request_types.reading(Fields("transformation", {"checksum": wrong}))
     assert str(caught.value).endswith(f", not {shown}")
 
 
@@ -135,10 +137,10 @@ def test_what_has_no_type_is_no_request(body: object) -> None:
 
 def test_an_optional_checksum_may_be_absent_or_null_but_not_wrong() -> None:
     body = {"checksum": checksum(1)}
-    absent = records.reading(Fields("irreproducible", body))
-    assert absent == records.reading(Fields("irreproducible", {**body, "result": None}))
+    absent = request_types.reading(Fields("irreproducible", body))
+    assert absent == request_types.reading(Fields("irreproducible", {**body, "result": None}))
     with pytest.raises(RequestError, match="'result'"):
-        records.reading(Fields("irreproducible", {**body, "result": ""}))
+        request_types.reading(Fields("irreproducible", {**body, "result": ""}))
 
 
 PROBE = {
@@ -152,7 +154,7 @@ PROBE = {
 
 def test_tokens_may_be_an_object_or_its_text() -> None:
     as_text = {**PROBE, "freshness_tokens": '{"boot": 1}'}
-    assert records.writing(Fields("bucket_probe", as_text)) == records.writing(
+    assert request_types.writing(Fields("bucket_probe", as_text)) == request_types.writing(
         Fields("bucket_probe", PROBE)
     )
 
@@ -172,7 +174,7 @@ def test_tokens_may_be_an_object_or_its_text() -> None:
 )
 def test_a_wrong_field_of_a_probe_is_named(name: str, wrong: object) -> None:
     with pytest.raises(RequestError, match=f"'{name}' of a bucket_probe request") as caught:
-        records.writing(Fields("bucket_probe", {**PROBE, name: wrong}))
+        request_types.writing(Fields("bucket_probe", {**PROBE, name: wrong}))
     assert caught.value.field == name
 
 
@@ -191,9 +193,9 @@ def test_a_request_of_python_that_contains_itself_is_refused() -> None:
 
 def test_an_unknown_type_is_told_the_known_ones() -> None:
     with pytest.raises(RequestError, match="nothing like that to write; there is buffer_info,"):
-        records.writing(Fields("protocol", {}))
+        request_types.writing(Fields("protocol", {}))
 
 
 def test_unknown_fields_are_ignored() -> None:
     fields = Fields("transformation", {"checksum": checksum(1), "surprise": 5})
-    assert records.reading(fields) == GetTransformation(checksum(1))
+    assert request_types.reading(fields) == GetTransformation(checksum(1))

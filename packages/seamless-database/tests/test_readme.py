@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from database_server import PATIENCE, Server
 
-from seamless_database import errors, records
-from seamless_database.admin.commands import command as administration
-from seamless_database.cli import parser
+from seamless_database import errors, request_types
+from seamless_database.admin.sub_commands import command as administration
+from seamless_database.cli.main import parser
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 #: the command as it is called where it is not installed
@@ -127,7 +127,7 @@ def test_every_sub_command_and_option_of_the_administration_is_described() -> No
 
 
 def test_every_request_type_is_described_twice() -> None:
-    for kind in {*records.READS, *records.WRITES}:
+    for kind in {*request_types.READS, *request_types.WRITES}:
         assert len(re.findall(rf"^\| `{kind}` ", README, re.MULTILINE)) == 2, kind
 
 

@@ -12,12 +12,12 @@ from database_places import BACK_ENDS, Place, fresh_place
 from database_samples import checksum, record
 
 from seamless_database.errors import ConflictError, RequestError, UnknownKeyError
-from seamless_database.records.buffer_info import MAX_INFO
+from seamless_database.request_types.buffer_info import MAX_INFO
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from seamless_database.backend import Backend
+    from seamless_database.storage.backend import Backend
 
 TF, ONE, TWO = checksum("transformation"), checksum("one result"), checksum("another result")
 NODE = {"bucket_kind": "node", "label": "n"}

@@ -13,13 +13,13 @@ from database_samples import checksum
 from database_server import Server
 
 from seamless_database import Database
-from seamless_database.identity import Identity
-from seamless_database.readers import Readers
+from seamless_database.storage.sqlite.file_identity import Identity
+from seamless_database.storage.sqlite.read_pool import Readers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seamless_database.connection import Connection
+    from seamless_database.storage.sqlite.connection import Connection
 
 PUT = {"type": "transformation", "checksum": checksum(1), "value": checksum(2)}
 GET = {"type": "transformation", "checksum": checksum(1)}
@@ -86,7 +86,7 @@ def test_what_changes_while_it_is_read_is_read_again(
     with Database(newer, writable=True) as database:
         database.put({**PUT, "value": checksum(3)})
     # as if nothing could be written here, until something is
-    monkeypatch.setattr("seamless_database.readers.Readers._open", resting_reader)
+    monkeypatch.setattr("seamless_database.storage.sqlite.read_pool.Readers._open", resting_reader)
     asked: list[int] = []
     readers = Readers(copied, Identity(copied), may_rest=True)
 
@@ -104,10 +104,10 @@ def test_what_changes_while_it_is_read_is_read_again(
 
 
 def resting_reader(readers: Readers) -> object:
-    from seamless_database import resting
-    from seamless_database.connection import Connection
-    from seamless_database.readers import _Reader
+    from seamless_database.storage.sqlite import readonly_wal
+    from seamless_database.storage.sqlite.connection import Connection
+    from seamless_database.storage.sqlite.read_pool import _Reader
 
-    rest = resting.look(readers._path)
+    rest = readonly_wal.look(readers._path)
     assert rest is not None
     return _Reader(Connection.open(readers._path, rest.way), rest)

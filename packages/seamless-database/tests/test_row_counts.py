@@ -11,9 +11,9 @@ from database_samples import checksum
 from database_server import PATIENCE
 
 from seamless_database import Database
-from seamless_database.connection import Connection
-from seamless_database.row_counts import THRIFT, RowCounts
-from seamless_database.schema import TABLES
+from seamless_database.metrics.row_counts import THRIFT, RowCounts
+from seamless_database.storage.sqlite.connection import Connection
+from seamless_database.storage.sqlite.schema import TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ import base64
 import httpx
 import pytest
 
-from seamless_database.server_address import ServerAddress
+from seamless_database.client.address import ServerAddress
 
 
 def header(address: ServerAddress) -> str:

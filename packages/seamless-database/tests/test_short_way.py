@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from short_way_wire import HEAD, HEADERS, Echo
 
-from seamless_database.short_way import KNOWN, SMALL, ShortWay
+from seamless_database.http.fast_path import KNOWN, SMALL, ShortWay
 
 if TYPE_CHECKING:
     pass

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from short_way_wire import HEAD, PUT, Echo, Wire, until
 
-from seamless_database.guarded_http import GuardedConnection
+from seamless_database.http.limits import GuardedConnection
 
 if TYPE_CHECKING:
     pass

@@ -10,13 +10,13 @@ import pytest
 from database_samples import checksum, record
 
 from seamless_database import Database
-from seamless_database.activity import Activity
-from seamless_database.answers import PIECE
-from seamless_database.auth import Tokens
-from seamless_database.backend import open_database
-from seamless_database.bodies import MAX_BODY
-from seamless_database.small_requests import SmallRequests
-from seamless_database.tally import Tally
+from seamless_database.http.auth import Tokens
+from seamless_database.http.fast_path_handler import SmallRequests
+from seamless_database.http.idle import Activity
+from seamless_database.http.request_body import MAX_BODY
+from seamless_database.http.request_log import Tally
+from seamless_database.http.responses import PIECE
+from seamless_database.storage.backend import open_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

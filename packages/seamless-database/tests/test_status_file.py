@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seamless_database import status_file
 from seamless_database.errors import StatusFileError
+from seamless_database.server import status_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from seamless_database import stop_signals
-from seamless_database.stop_signals import STOP_SIGNALS, Stopped, StopRequest
+from seamless_database.server import signals
+from seamless_database.server.signals import STOP_SIGNALS, Stopped, StopRequest
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_signal_that_was_ignored_stays_so() -> None:
 
 
 def test_at_the_end_all_are_ignored(request_to_stop: StopRequest) -> None:
-    stop_signals.ignore()
+    signals.ignore()
     for number in STOP_SIGNALS:
         signal.raise_signal(number)
     request_to_stop.check()

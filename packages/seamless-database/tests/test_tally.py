@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seamless_database.access_log import AccessLog
-from seamless_database.activity import Activity
-from seamless_database.line_writer import LineWriter
-from seamless_database.tally import Client, Exchange, Tally
+from seamless_database.http.access_log import AccessLog
+from seamless_database.http.idle import Activity
+from seamless_database.http.line_writer import LineWriter
+from seamless_database.http.request_log import Client, Exchange, Tally
 
 if TYPE_CHECKING:
     from pathlib import Path

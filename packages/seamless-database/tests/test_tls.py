@@ -16,10 +16,10 @@ import trustme
 from database_samples import checksum
 from database_server import PATIENCE, Server, silent_clients
 
-from seamless_database import tls
-from seamless_database.cli import main
+from seamless_database.cli.main import main
 from seamless_database.client import AsyncDatabaseClient, DatabaseClient
 from seamless_database.errors import CertificateError, ClientError, OptionError
+from seamless_database.server import tls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

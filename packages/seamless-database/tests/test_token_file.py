@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seamless_database import Database, token_file
-from seamless_database.auth import SHORTEST
-from seamless_database.cli import main
+from seamless_database import Database
+from seamless_database.cli.main import main
 from seamless_database.errors import TokenFileError
+from seamless_database.http import token_file
+from seamless_database.http.auth import SHORTEST
 
 if TYPE_CHECKING:
     from pathlib import Path

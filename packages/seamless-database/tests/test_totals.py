@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import json
 
-from seamless_database.figures import Commits, Kind, Requests
-from seamless_database.totals import Figures, total
+from seamless_database.metrics.counters import Commits, Kind, Requests
+from seamless_database.metrics.snapshot import Figures, total
 
 GET, PUT = Kind("GET", "transformation", 200), Kind("PUT", "transformation", 200)
 

@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seamless_database.connection import Connection
-from seamless_database.errors import ConflictError, DatabaseLockedError, UnavailableError
-from seamless_database.transactions import CHECKPOINT_PAUSE, SQLiteTransactions, not_written
+from seamless_database.errors import (
+    ConflictError,
+    DatabaseLockedError,
+    UnavailableError,
+)
+from seamless_database.storage.sqlite.connection import Connection
+from seamless_database.storage.sqlite.transactions import (
+    CHECKPOINT_PAUSE,
+    SQLiteTransactions,
+    not_written,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

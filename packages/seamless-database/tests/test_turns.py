@@ -11,7 +11,7 @@ from database_server import PATIENCE
 #: `child(work)` runs it in another process; gives its number and a file with what it writes
 PREFACE = """
 import os, signal, sys
-from seamless_database.turns import Turns
+from seamless_database.storage.sqlite.fair_lock import Turns
 
 turns = Turns()
 

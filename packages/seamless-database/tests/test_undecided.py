@@ -15,21 +15,25 @@ from database_places import BACK_ENDS, Place, fresh_place
 from database_samples import checksum, record
 from database_server import PATIENCE, Server
 
-from seamless_database import records
+from seamless_database import request_types
 from seamless_database.errors import (
     ConflictError,
     DatabaseClosedError,
     UnavailableError,
 )
-from seamless_database.protocol import from_python
-from seamless_database.records.metadata import MAX_COMPARED
-from seamless_database.undecided import MAX_UNDECIDED, Comparisons, UndecidedError
+from seamless_database.protocol.request import from_python
+from seamless_database.request_types.metadata import MAX_COMPARED
+from seamless_database.storage.comparisons import (
+    MAX_UNDECIDED,
+    Comparisons,
+    UndecidedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from seamless_database.backend import Backend
+    from seamless_database.storage.backend import Backend
 
 TF, ONE, TWO = checksum("transformation"), checksum("one result"), checksum("another result")
 GET = {"type": "metadata", "checksum": TF}
@@ -67,13 +71,13 @@ def put(database: Backend, value: object) -> None:
 
 
 def store(database: Backend, value: object) -> None:
-    asyncio.run(database.store(records.writing(from_python(put_request(value)))))
+    asyncio.run(database.store(request_types.writing(from_python(put_request(value)))))
 
 
 def store_soon(database: Backend, value: object) -> None:
     async def wait() -> BaseException | None:
         told: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
-        database.store_soon(records.writing(from_python(put_request(value))), told.set_result)
+        database.store_soon(request_types.writing(from_python(put_request(value))), told.set_result)
         return await asyncio.wait_for(told, PATIENCE)
 
     error = asyncio.run(wait())
@@ -122,7 +126,7 @@ def test_lists_and_objects_differ(database: Backend, pair: tuple[object, object]
 
 
 def test_a_digest_cannot_be_sent_instead_of_what_it_stands_for(database: Backend) -> None:
-    from seamless_database.json_forms import _NORMAL_FORM
+    from seamless_database.json_codec import _NORMAL_FORM
 
     inner = [1, 2]
     put(database, large(y=inner, z="x"))
@@ -143,7 +147,7 @@ def comparing(database: Backend, value: object) -> Iterator[Future[None]]:
     """Hold up the comparison of a record, and let it go on in the end."""
     comparisons: Comparisons = database._comparisons  # type: ignore[attr-defined]
     with ThreadPoolExecutor(1) as pool, comparisons._lock:
-        request = records.writing(from_python(put_request(value)))
+        request = request_types.writing(from_python(put_request(value)))
         future = pool.submit(asyncio.run, database.store(request))
         deadline = time.monotonic() + PATIENCE
         while comparisons._room._value == MAX_UNDECIDED:
@@ -204,7 +208,7 @@ def test_a_file_that_is_closed_during_a_comparison_is_one_plain_file(
         begun.set()
         return go_on.wait(PATIENCE)
 
-    monkeypatch.setattr("seamless_database.records.metadata.same_record", compare)
+    monkeypatch.setattr("seamless_database.request_types.metadata.same_record", compare)
     place = Place(str(tmp_path / "seamless.db"))
     with place.open() as database, ThreadPoolExecutor(1) as pool:
         put(database, large())

@@ -12,7 +12,7 @@ import pytest
 from database_samples import checksum, record
 from database_server import Server, http_request, silent_clients, stalled_readers, wait_until
 
-from seamless_database.app import LARGE_ANSWERS
+from seamless_database.http.app import LARGE_ANSWERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

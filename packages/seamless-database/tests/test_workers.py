@@ -22,9 +22,9 @@ from database_server import PATIENCE, Server, wait_until
 from prometheus_client.parser import text_string_to_metric_families
 
 from seamless_database import Database
-from seamless_database.cli import main
+from seamless_database.cli.main import main
 from seamless_database.errors import FileError
-from seamless_database.turns import Turns
+from seamless_database.storage.sqlite.fair_lock import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +102,7 @@ def program(text: str) -> subprocess.CompletedProcess[str]:
     preface = """
 import os, signal, sys, time
 from seamless_database import workers
-from seamless_database.workers import Workers
+from seamless_database.server.supervisor import Workers
 workers.PAUSE = 0.01
 
 def run(work, count=2, **options):
@@ -385,7 +385,7 @@ def test_no_workers_at_all_are_refused(file: Path, capsys: pytest.CaptureFixture
 def test_several_workers_do_not_write_to_a_network_file_system(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seamless_database.database.is_network", lambda _path: True)
+    monkeypatch.setattr("seamless_database.storage.sqlite.database.is_network", lambda _path: True)
     turns = Turns()
     with pytest.raises(FileError, match="only one process may write; leave out --workers"):
         Database(file, writable=True, turns=turns)

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seamless_database.connection import Connection
 from seamless_database.errors import (
     ConflictError,
     DatabaseClosedError,
     DatabaseLockedError,
     UnavailableError,
 )
-from seamless_database.transactions import SQLiteTransactions
-from seamless_database.writer import MAX_BATCH, Writer
+from seamless_database.storage.sqlite.connection import Connection
+from seamless_database.storage.sqlite.transactions import SQLiteTransactions
+from seamless_database.storage.sqlite.writer import MAX_BATCH, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -209,7 +209,7 @@ def test_closing_twice_is_closing_once(writer: Writer) -> None:
 
 
 def test_too_many_waiting_are_refused(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seamless_database.writer.MAX_WAITING", 3)
+    monkeypatch.setattr("seamless_database.storage.sqlite.writer.MAX_WAITING", 3)
     gate = Gate(writer)
     for i in range(3):
         writer.submit(partial(insert, i))

@@ -7,14 +7,14 @@ two classes come at first use, for the sake of the commands, which need neither.
 
 from __future__ import annotations
 
-from .errors import CacheMissError, LossyValueWarning
-from .shutdown import close, ensure_open, register_close_hook
-from .worker_role import is_worker, set_is_worker
+from seamless.errors import CacheMissError, LossyValueWarning
+from seamless.shutdown import close, ensure_open, register_close_hook
+from seamless.worker_role import is_worker, set_is_worker
 
 TYPE_CHECKING = False  # known to type checkers; importing typing costs more than the rest here
 if TYPE_CHECKING:
-    from .buffer_class import Buffer
-    from .checksum_class import Checksum
+    from seamless.buffer_class import Buffer
+    from seamless.checksum_class import Checksum
 
 __all__ = [
     "Buffer",
@@ -42,8 +42,8 @@ _WITH_CLASSES = ("Buffer", "Checksum", "buffer_class", "caching", "checksum_clas
 def __getattr__(name: str) -> object:
     if name not in _WITH_CLASSES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .buffer_class import Buffer
-    from .checksum_class import Checksum
+    from seamless.buffer_class import Buffer
+    from seamless.checksum_class import Checksum
 
     namespace = globals()
     namespace |= {"Buffer": Buffer, "Checksum": Checksum}

@@ -9,8 +9,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from .caching.buffer_cache import get_buffer_cache
-from .checksum_class import Checksum, checksum_of_digest
+from seamless.caching.buffer_cache import get_buffer_cache
+from seamless.checksum_class import Checksum, checksum_of_digest
 
 if TYPE_CHECKING:
     import os
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .caching.references import TempRef
-    from .checksum.celltypes import BufferType, CellType, TextType
+    from seamless.caching.references import TempRef
+    from seamless.checksum.celltypes import BufferType, CellType, TextType
 
 
 class Buffer:
@@ -86,7 +86,7 @@ class Buffer:
         if checksum is not None:
             checksum = Checksum(checksum)
             if verify and (found := _sha256()(self._content).hexdigest()) != checksum.hex():
-                from .errors import ChecksumMismatchError
+                from seamless.errors import ChecksumMismatchError
 
                 raise ChecksumMismatchError(checksum.hex(), found)
             self._checksum = checksum
@@ -275,13 +275,13 @@ class Buffer:
         TypeError
             If a name is no cell type.
         """
-        from .checksum.conversion import convert
+        from seamless.checksum.conversion import convert
 
         return convert(self, source, target)
 
     async def convert_async(self, source: CellType | str, target: CellType | str) -> Buffer:
         """Do what `convert` does, in a thread, so that a running loop goes on."""
-        from .checksum.conversion import convert_async
+        from seamless.checksum.conversion import convert_async
 
         return await convert_async(self, source, target)
 
@@ -309,7 +309,7 @@ class Buffer:
         """
         from pathlib import Path
 
-        from .atomic_file import write_atomically
+        from seamless.util.atomic_file import write_atomically
 
         write_atomically(Path(filename), self._content)
 
@@ -325,14 +325,14 @@ class Buffer:
         RuntimeError
             After `seamless.close()`.
         """
-        from .caching import buffer_writer
+        from seamless.caching import buffer_writer
 
         return await buffer_writer.write(self)
 
     def write_sync(self) -> bool:
         """Do what `write` does, blocking; with or without a running event loop, as in notebooks."""
-        from . import remote
-        from .util.run_sync import run_sync
+        from seamless import remote
+        from seamless.util.run_sync import run_sync
 
         return run_sync(self.write, at_end=remote.close_sessions_of_this_thread)
 
@@ -378,14 +378,14 @@ def _content_of(value: Any) -> bytes:
 @functools.cache
 def _serializer() -> Callable[[Any, str], bytes]:
     """Import on first use; an import statement costs as much as a small value."""
-    from .checksum.serialize import serialize_sync
+    from seamless.checksum.serialize import serialize_sync
 
     return serialize_sync
 
 
 @functools.cache
 def _reader(celltype: str) -> Callable[[bytes], Any]:
-    from .checksum.celltypes import codec_of
+    from seamless.checksum.celltypes import codec_of
 
     return codec_of(celltype).from_bytes
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 # Here, not where it is used: finalizers call decref when nothing can be imported any more.
-from .caching import buffer_cache
+from seamless.caching import buffer_cache
 
 if TYPE_CHECKING:
     import os
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .buffer_class import Buffer
-    from .caching.references import TempRef
-    from .checksum.buffer_info import BufferInfo
-    from .checksum.celltypes import BufferType, CellType, TextType
+    from seamless.buffer_class import Buffer
+    from seamless.caching.references import TempRef
+    from seamless.checksum.buffer_info import BufferInfo
+    from seamless.checksum.celltypes import BufferType, CellType, TextType
 
 DIGEST_SIZE = 32
 _DIGITS = frozenset("0123456789abcdefABCDEF")
@@ -180,7 +180,7 @@ class Checksum:
         OSError
             When the file can't be written.
         """
-        from .atomic_file import write_atomically
+        from seamless.util.atomic_file import write_atomically
 
         write_atomically(_with_suffix(filename), self.hex().encode() + b"\n")
 
@@ -215,7 +215,7 @@ class Checksum:
         ValueError
             When the buffer does not hold a value of `celltype`.
         """
-        from . import resolution
+        from seamless import resolution
 
         return _as_celltype(resolution.find_buffer_sync(self), celltype)
 
@@ -237,7 +237,7 @@ class Checksum:
     async def resolution(self, celltype: BufferType | str) -> Any: ...
     async def resolution(self, celltype: BufferType | str | None = None) -> Any:
         """Do what `resolve` does, as a coroutine."""
-        from . import resolution
+        from seamless import resolution
 
         return _as_celltype(await resolution.find_buffer(self), celltype)
 
@@ -265,7 +265,7 @@ class Checksum:
         CacheMissError
             When the buffer is found nowhere and no known transformation gives it again.
         """
-        from . import resolution
+        from seamless import resolution
 
         return await resolution.fingertip(self, celltype)
 
@@ -287,7 +287,7 @@ class Checksum:
     def fingertip_sync(self, celltype: BufferType | str) -> Any: ...
     def fingertip_sync(self, celltype: BufferType | str | None = None) -> Any:
         """Do what `fingertip` does, blocking; with or without a running event loop."""
-        from . import resolution
+        from seamless import resolution
 
         return resolution.fingertip_sync(self, celltype)
 
@@ -299,7 +299,7 @@ class Checksum:
         verbose
             Also tell of the places that were asked and don't have it.
         """
-        from . import resolution
+        from seamless import resolution
 
         return resolution.locations(self, verbose=verbose)
 
@@ -329,7 +329,7 @@ class Checksum:
         TypeError
             If a name is no cell type.
         """
-        from .checksum.conversion import convert
+        from seamless.checksum.conversion import convert
 
         return convert(self, source, target, info=info)
 
@@ -337,7 +337,7 @@ class Checksum:
         self, source: CellType | str, target: CellType | str, *, info: BufferInfo | None = None
     ) -> Checksum:
         """Do what `convert` does, as a coroutine."""
-        from .checksum.conversion import convert_async
+        from seamless.checksum.conversion import convert_async
 
         return await convert_async(self, source, target, info=info)
 

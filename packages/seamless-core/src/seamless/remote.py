@@ -15,10 +15,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .backends.places import OneOrMore
-    from .backends.quarantine import Quarantine
-    from .buffer_class import Buffer
-    from .checksum_class import Checksum
+    from seamless.buffer_class import Buffer
+    from seamless.checksum_class import Checksum
+    from seamless.stores.configured import OneOrMore
+    from seamless.stores.negative_cache import Quarantine
 
     #: what was asked, and how that ended
     Tried = list[tuple[str, str]]
@@ -91,16 +91,16 @@ def configure(
     FileNotFoundError
         For a folder that does not exist, where `SEAMLESS_BUFFER_DIR_CREATE` is 0.
     """
-    from .backends import places
+    from seamless.stores import configured
 
-    places.configure(directory, read_servers, write_servers, timeout, max_size)
+    configured.configure(directory, read_servers, write_servers, timeout, max_size)
 
 
 def close_connections() -> None:
     """Close the connections to the built-in servers; the next use makes new ones."""
-    places = sys.modules.get(f"{__package__}.backends.places")
-    if places is not None:
-        places.close()
+    configured = sys.modules.get(f"{__package__}.stores.configured")
+    if configured is not None:
+        configured.close()
 
 
 # -- reading --------------------------------------------------------------------------
@@ -120,11 +120,11 @@ async def fetch(
     length
         That of the content, where it is known: no more is read then.
     """
-    from .backends import places
+    from seamless.stores import configured
 
     tried = [] if tried is None else tried
-    if places.readers():
-        from .util.run_sync import in_daemon_thread
+    if configured.readers():
+        from seamless.util.run_sync import in_daemon_thread
 
         content = await in_daemon_thread(lambda: _read_places(checksum, tried, length))
         if content is not None:
@@ -140,7 +140,7 @@ def fetch_sync(
     content = _read_places(checksum, tried, length)
     if content is not None or _function("seamless_remote", "buffer_remote", "get_buffer") is None:
         return content
-    from .util.run_sync import run_sync
+    from seamless.util.run_sync import run_sync
 
     return run_sync(
         lambda: _fetch_from_neighbour(checksum, tried), at_end=close_sessions_of_this_thread
@@ -148,9 +148,9 @@ def fetch_sync(
 
 
 def _read_places(checksum: Checksum, tried: Tried, length: int | None) -> bytes | None:
-    from .backends import places
+    from seamless.stores import configured
 
-    for place in places.readers():
+    for place in configured.readers():
         try:
             answer = place.read(checksum, length)
         except Exception as error:  # noqa: BLE001 - whatever fails here, the next may have it
@@ -166,8 +166,8 @@ def _read_places(checksum: Checksum, tried: Tried, length: int | None) -> bytes 
 
 def _note_cost(checksum: Checksum, profile: str) -> None:
     """Let the cache know what it would cost to have this buffer once more."""
-    from .caching import eviction_cost
-    from .worker_role import is_worker
+    from seamless.caching import eviction_cost
+    from seamless.worker_role import is_worker
 
     if not is_worker():  # which has no cache that could choose
         eviction_cost.set_download_profile(checksum, profile)
@@ -193,13 +193,13 @@ async def _fetch_from_neighbour(checksum: Checksum, tried: Tried) -> bytes | Non
 
 @functools.cache
 def _wrong_from_neighbour() -> Quarantine:
-    from .backends.quarantine import Quarantine
+    from seamless.stores.negative_cache import Quarantine
 
     return Quarantine()
 
 
 async def _names(checksum: Checksum, content: bytes) -> bool:
-    from .checksum.calculate_checksum import calculate_checksum
+    from seamless.checksum.calculate_checksum import calculate_checksum
 
     if len(content) < LARGE:
         return calculate_checksum(content) == checksum.hex()
@@ -213,9 +213,9 @@ def whereabouts(checksum: Checksum) -> list[tuple[str, str, str]]:
 
     The servers that seamless-remote uses are asked as well. No content is fetched.
     """
-    from .backends import places
+    from seamless.stores import configured
 
-    asked = [*places.readers(), *places.neighbouring(_urls_of_neighbour())]
+    asked = [*configured.readers(), *configured.neighbouring(_urls_of_neighbour())]
     return [(place.name, *place.locate(checksum)) for place in asked]
 
 
@@ -236,9 +236,9 @@ def has_write_server() -> bool:
 
 def can_write() -> bool:
     """Tell whether there is any backend to write to."""
-    from .backends import places
+    from seamless.stores import configured
 
-    return bool(places.writers()) or has_write_server()
+    return bool(configured.writers()) or has_write_server()
 
 
 async def write(buffer: Buffer) -> bool:
@@ -249,13 +249,13 @@ async def write(buffer: Buffer) -> bool:
     Exception
         What the first backend raises that fails, when none of them has the buffer.
     """
-    from .backends import places
+    from seamless.stores import configured
 
     checksum = buffer.get_checksum()
     failures: list[Exception] = []
     stored = False
-    if places.writers():
-        from .util.run_sync import in_daemon_thread
+    if configured.writers():
+        from seamless.util.run_sync import in_daemon_thread
 
         stored = await in_daemon_thread(lambda: _write_places(checksum, buffer, failures))
     try:
@@ -270,10 +270,10 @@ async def write(buffer: Buffer) -> bool:
 
 
 def _write_places(checksum: Checksum, buffer: Buffer, failures: list[Exception]) -> bool:
-    from .backends import places
+    from seamless.stores import configured
 
     stored = False
-    for place in places.writers():
+    for place in configured.writers():
         try:
             place.write(checksum, buffer.content)
             stored = True

@@ -12,16 +12,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import remote
-from .buffer_class import Buffer
-from .caching import buffer_cache
-from .checksum.trivial import trivial_content
-from .errors import CacheMissError
+from seamless import remote
+from seamless.buffer_class import Buffer
+from seamless.caching import buffer_cache
+from seamless.checksum.trivial import trivial_content
+from seamless.errors import CacheMissError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .checksum_class import Checksum
+    from seamless.checksum_class import Checksum
 
 __all__ = [
     "Location",
@@ -108,7 +108,7 @@ def fingertip_sync(checksum: Checksum, celltype: str | None) -> Any:
     try:
         return checksum.resolve(celltype)
     except CacheMissError as error:
-        from .util.run_sync import run_sync
+        from seamless.util.run_sync import run_sync
 
         miss = error  # `error` is gone when the lambda runs, for all that the checker knows
         return run_sync(
@@ -190,7 +190,7 @@ def _location(place: str, found: bool, where: str | None = None) -> Location:
 
 
 def _producers(checksum: Checksum) -> list[Checksum]:
-    from .util.run_sync import run_sync
+    from seamless.util.run_sync import run_sync
 
     try:
         return run_sync(

@@ -13,8 +13,8 @@ import os
 import sys
 import threading
 
-from .locks import new_lock
-from .worker_role import is_worker
+from seamless.util.locks import new_lock
+from seamless.worker_role import is_worker
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:
@@ -107,21 +107,21 @@ def close(*, from_atexit: bool = False) -> None:
         return
     try:
         if not (_closing or is_closed()):
-            _run_closing_steps(from_atexit)
+            _run_shutdown_steps(from_atexit)
     finally:
         _closer_lock.release()
 
 
-def _run_closing_steps(from_atexit: bool) -> None:
+def _run_shutdown_steps(from_atexit: bool) -> None:
     global _closed, _closing  # noqa: PLW0603 - the state of this process
     _closing = True
     try:
         _package()._closed = _closed = True
-        from . import closing_steps
+        from seamless import shutdown_steps
 
         if from_atexit:
-            closing_steps.tell("close() should have been called before the interpreter exits")
-        closing_steps.run(tuple(_hooks))
+            shutdown_steps.tell("close() should have been called before the interpreter exits")
+        shutdown_steps.run(tuple(_hooks))
     finally:
         _closing = False
 

@@ -11,12 +11,16 @@ __all__ = ["PROTOCOL_VERSION", "Database", "__version__", "create_app"]
 # spelt out, because importing `typing` would cost more than the rest of this module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from seamless_database.app import create_app
-    from seamless_database.database import Database
-    from seamless_database.protocol import PROTOCOL_VERSION
+    from seamless_database.http.app import create_app
+    from seamless_database.protocol.request import PROTOCOL_VERSION
+    from seamless_database.storage.sqlite.database import Database
 
 #: public name -> the module that has it
-_HOMES = {"Database": "database", "PROTOCOL_VERSION": "protocol", "create_app": "app"}
+_HOMES = {
+    "Database": "storage.sqlite.database",
+    "PROTOCOL_VERSION": "protocol.request",
+    "create_app": "http.app",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from seamless_database.cli import main
+from seamless_database.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

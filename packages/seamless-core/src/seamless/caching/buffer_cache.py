@@ -14,18 +14,18 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .. import worker_role
-from ..locks import new_lock
-from .capped_store import CappedStore
-from .caps import read_caps
-from .finalizer_lock import BROKEN, CHANGING, CLEAN
-from .references import StrongEntry, TempRef
+from seamless import worker_role
+from seamless.caching.capped_store import CappedStore
+from seamless.caching.finalizer_lock import BROKEN, CHANGING, CLEAN
+from seamless.caching.limits import read_caps
+from seamless.caching.references import StrongEntry, TempRef
+from seamless.util.locks import new_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..buffer_class import Buffer
-    from ..checksum_class import Checksum
+    from seamless.buffer_class import Buffer
+    from seamless.checksum_class import Checksum
 
 __all__ = ["BufferCache", "StrongEntry", "TempRef", "get_buffer_cache"]
 
@@ -355,14 +355,14 @@ class BufferCache(CappedStore):
 
 
 def _send(buffer: Buffer) -> None:
-    from . import buffer_writer
+    from seamless.caching import buffer_writer
 
     buffer_writer.register(buffer)
 
 
 def _send_if_open(buffer: Buffer) -> None:
     """Send what an earlier reference asked for, unless it is too late to send anything."""
-    from ..shutdown import is_closed
+    from seamless.shutdown import is_closed
 
     if not is_closed():
         _send(buffer)

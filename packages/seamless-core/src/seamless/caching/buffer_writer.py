@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..locks import new_lock
+from seamless.util.locks import new_lock
 
 if TYPE_CHECKING:
-    from ..buffer_class import Buffer
-    from ..checksum_class import Checksum
-    from .upload_queue import Upload, UploadQueue
+    from seamless.buffer_class import Buffer
+    from seamless.caching.upload_queue import Upload, UploadQueue
+    from seamless.checksum_class import Checksum
 
 __all__ = ["await_existing_task", "flush", "init", "purge", "register", "write"]
 
@@ -35,7 +35,7 @@ def register(buffer: Buffer) -> None:
     RuntimeError
         After `seamless.close()`.
     """
-    from .. import remote, shutdown
+    from seamless import remote, shutdown
 
     # what goes to a server may not be lost for want of a close; files are written at exit anyway
     shutdown.ensure_open("writing out a buffer", mark_required=remote.has_write_server())
@@ -74,7 +74,7 @@ async def write(buffer: Buffer) -> bool:
     Exception
         What the write backend raised.
     """
-    from .. import remote, shutdown
+    from seamless import remote, shutdown
 
     shutdown.ensure_open("writing out a buffer", mark_required=remote.has_write_server())
     checksum = await buffer.get_checksum_async()
@@ -146,7 +146,7 @@ def untold_failures(*, under_way: bool = True) -> list[Upload]:
 
 
 def _report(uploads: list[Upload]) -> None:
-    from .. import shutdown
+    from seamless import shutdown
 
     if uploads:
         shutdown.write_stderr(f"[seamless] {describe(uploads)}")
@@ -175,7 +175,7 @@ def _queue() -> UploadQueue:
     """Make the one queue of this process with the first buffer that is queued."""
     global _instance  # noqa: PLW0603 - the one queue of this process
     if _instance is None:
-        from .upload_queue import UploadQueue
+        from seamless.caching.upload_queue import UploadQueue
 
         with _instance_lock:
             if _instance is None:
@@ -184,8 +184,8 @@ def _queue() -> UploadQueue:
 
 
 async def _send(buffer: Buffer) -> bool:
-    from .. import remote, shutdown
-    from . import buffer_cache
+    from seamless import remote, shutdown
+    from seamless.caching import buffer_cache
 
     # what was accepted while Seamless was open is also sent while it closes
     with shutdown.exempt_from_closing():
@@ -196,6 +196,6 @@ async def _send(buffer: Buffer) -> bool:
 
 
 def _leave() -> None:
-    from .. import remote
+    from seamless import remote
 
     remote.close_sessions_of_this_thread()

@@ -8,24 +8,30 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from .by_checksum import ByChecksum
-from .cache_report import Explanation, Leak, describe_leaks, explain, leaks
-from .caps import check_caps
-from .eviction_loop import EvictionLoop
-from .finalizer_lock import FinalizerSafeLock
-from .reference_trace import ReferenceTrace, is_trace_wanted
-from .strong_table import StrongTable
-from .tally import Tally
-from .weak_table import WeakTable
+from seamless.caching.counter import Tally
+from seamless.caching.eviction_loop import EvictionLoop
+from seamless.caching.finalizer_lock import FinalizerSafeLock
+from seamless.caching.introspection import (
+    Explanation,
+    Leak,
+    describe_leaks,
+    explain,
+    leaks,
+)
+from seamless.caching.limits import check_caps
+from seamless.caching.reference_trace import ReferenceTrace, is_trace_wanted
+from seamless.caching.strong_table import StrongTable
+from seamless.caching.views import ByChecksum
+from seamless.caching.weak_table import WeakTable
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator, Mapping
 
-    from ..buffer_class import Buffer
-    from ..checksum_class import Checksum
-    from .cost_book import CostBook
-    from .references import StrongEntry
+    from seamless.buffer_class import Buffer
+    from seamless.caching.cost_model import CostBook
+    from seamless.caching.references import StrongEntry
+    from seamless.checksum_class import Checksum
 
 __all__ = ["CappedStore"]
 

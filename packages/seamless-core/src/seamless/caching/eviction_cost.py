@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import buffer_cache
-from .cost_book import (
+from seamless.caching import buffer_cache
+from seamless.caching.cost_model import (
     DEFAULT_LOCAL_HASH_PROFILE,
     DEFAULT_READ_BUFFER_PROFILE,
     DEFAULT_REMOTE_HASH_PROFILE,
@@ -21,7 +21,7 @@ from .cost_book import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..checksum_class import Checksum
+    from seamless.checksum_class import Checksum
 
 __all__ = [
     "DEFAULT_LOCAL_HASH_PROFILE",

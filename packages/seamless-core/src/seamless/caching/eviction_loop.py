@@ -6,7 +6,7 @@ import threading
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from ..locks import call_after_fork, new_lock
+from seamless.util.locks import call_after_fork, new_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

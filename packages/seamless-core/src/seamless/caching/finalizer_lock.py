@@ -17,7 +17,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from ..locks import call_after_fork, new_lock
+from seamless.util.locks import call_after_fork, new_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,10 +9,10 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from .finite_number import finite_number
+from seamless.caching.finite_number import finite_number
 
 if TYPE_CHECKING:
-    from ..buffer_class import Buffer
+    from seamless.buffer_class import Buffer
 
 __all__ = ["StrongEntry", "TempRef"]
 

@@ -13,17 +13,17 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
-from .cost_book import CostBook, Estimate
-from .eviction import EvictionQueue
-from .references import StrongEntry
-from .scratch_marks import ScratchMarks
-from .worth import Terms, faded_uses, worth_line
+from seamless.caching.cost_model import CostBook, Estimate
+from seamless.caching.eviction_queue import EvictionQueue
+from seamless.caching.references import StrongEntry
+from seamless.caching.score import Terms, faded_uses, worth_line
+from seamless.caching.scratch_set import ScratchMarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..buffer_class import Buffer
-    from .references import TempRef
+    from seamless.buffer_class import Buffer
+    from seamless.caching.references import TempRef
 
 __all__ = ["StrongTable"]
 

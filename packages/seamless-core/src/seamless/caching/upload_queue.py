@@ -17,14 +17,14 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..locks import call_after_fork, new_lock
-from ..util.run_sync import settle_tasks
+from seamless.util.locks import call_after_fork, new_lock
+from seamless.util.run_sync import settle_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from ..buffer_class import Buffer
-    from ..checksum_class import Checksum
+    from seamless.buffer_class import Buffer
+    from seamless.checksum_class import Checksum
 
 __all__ = ["Upload", "UploadQueue"]
 

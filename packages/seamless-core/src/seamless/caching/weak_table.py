@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..buffer_class import Buffer
+    from seamless.buffer_class import Buffer
 
 __all__ = ["WeakTable"]
 

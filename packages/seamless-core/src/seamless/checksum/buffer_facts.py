@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .buffer_info import BufferInfo
+from seamless.checksum.buffer_info import BufferInfo
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +37,7 @@ def compute_buffer_info(
         The checksum of the content, if known; it is believed. Else it is computed.
     """
     if checksum is None:
-        from .calculate_checksum import calculate_checksum
+        from seamless.checksum.calculate_checksum import calculate_checksum
 
         checksum = calculate_checksum(content)
     return BufferInfo(checksum, {"length": len(content), **_format_facts(content, celltype)})
@@ -84,7 +84,7 @@ def _dtype_text(dtype: np.dtype[Any]) -> str:
 
 
 def _container_facts(content: bytes) -> dict[str, Any]:
-    from .celltypes import codec_of
+    from seamless.checksum.celltypes import codec_of
 
     try:
         codec_of("mixed").check(content)
@@ -94,7 +94,7 @@ def _container_facts(content: bytes) -> dict[str, Any]:
 
 
 def _json_facts(content: bytes) -> dict[str, Any]:
-    from .celltypes import codec_of
+    from seamless.checksum.celltypes import codec_of
 
     try:
         value = codec_of("plain").from_bytes(content)
@@ -111,7 +111,7 @@ def _json_facts(content: bytes) -> dict[str, Any]:
 
 
 def _is_loose_json(content: bytes) -> bool:
-    from .python_json import read_json
+    from seamless.checksum.python_json import read_json
 
     try:
         read_json(content.decode())

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from seamless.checksum.buffer_info_rules import CONTRADICTS, PROVES, any_holds
+from seamless.checksum.conversion.matrix import require_celltype
+from seamless.checksum.conversion.predict import Outcome, Stored, foretell
 from seamless.checksum_class import Checksum
 from seamless.errors import ConversionError
-
-from .buffer_conversions import Outcome, Stored, foretell
-from .buffer_implications import CONTRADICTS, PROVES, any_holds
-from .conversion.matrix import require_celltype
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from .json_parts import MAY_BE_LONG, PART, json_in_parts
-from .without_collection import read_without_collection
+from seamless.checksum.gc_pause import read_without_collection
+from seamless.checksum.json_parts import MAY_BE_LONG, PART, json_in_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .celltypes import codec_of
+from seamless.checksum.celltypes import codec_of
 
 if TYPE_CHECKING:
     from seamless.buffer_class import Buffer

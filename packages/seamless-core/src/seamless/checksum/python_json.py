@@ -10,9 +10,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from seamless.checksum.gc_pause import read_without_collection
 from seamless.util.deep_call import NestingError, call_in_thread
-
-from .without_collection import read_without_collection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ from seamless.errors import RefusedTypeError, RefusedValueError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .celltypes.codec import Codec
+    from seamless.checksum.celltypes.codec import Codec
 
 _CONTAINERS = (dict, list, tuple)
 #: steps into a value; a value that is refused deeper down is refused for its depth

@@ -10,10 +10,9 @@ import contextlib
 from typing import Any
 
 from seamless.buffer_class import Buffer
+from seamless.checksum.celltypes import codec_of
 from seamless.checksum_class import Checksum
 from seamless.util.deep_call import NestingError, call_in_thread, deep_call
-
-from .celltypes import codec_of
 
 #: what is no value, but stands for one; looked for at once, since most values are neither
 _OURS = (Buffer, Checksum)
@@ -47,7 +46,7 @@ def serialize_sync(value: Any, celltype: str) -> bytes:
 
 def _write_again(value: Any, celltype: str, error: Exception) -> bytes:
     """Write a value that has been refused with more stack, or say which part of it is refused."""
-    from .refusals import refusal
+    from seamless.checksum.refusals import refusal
 
     codec = codec_of(celltype)
     try:

@@ -9,7 +9,7 @@ import functools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..checksum_class import Checksum
+    from seamless.checksum_class import Checksum
 
 __all__ = ["trivial_content"]
 

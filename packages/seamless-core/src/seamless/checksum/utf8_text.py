@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from seamless.checksum.refusals import value_path
 from seamless.errors import NotTextError
-
-from .refusals import value_path
 
 _ARRAY = "the buffer holds a NumPy array, which is no text; read it as binary or mixed"
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from seamless.cli.command import parse_paths, run, write_line
-from seamless.cli.files import plain_checksum
 from seamless.cli.progress import file_progress
+from seamless.cli.tree import plain_checksum
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:

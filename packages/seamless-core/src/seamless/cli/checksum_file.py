@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from seamless.cli.command import CommandError, parse_paths, run
-from seamless.cli.files import checksum_sidecar, plain_checksum, write_sidecars
 from seamless.cli.progress import file_progress
+from seamless.cli.tree import checksum_sidecar, plain_checksum, write_sidecars
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:

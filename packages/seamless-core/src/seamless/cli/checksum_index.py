@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 
 from seamless.checksum.calculate_checksum import calculate_checksum
-from seamless.cli.command import CommandError, given_paths, lone_path, make_parser, run
-from seamless.cli.files import checksum_sidecar, list_tree, write_sidecars
-from seamless.cli.hash_files import hash_files
+from seamless.cli.command import (
+    CommandError,
+    given_paths,
+    lone_path,
+    make_parser,
+    run,
+)
+from seamless.cli.parallel_hash import hash_files
+from seamless.cli.tree import checksum_sidecar, list_tree, write_sidecars
 from seamless.compression_utils import MEMORY
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start

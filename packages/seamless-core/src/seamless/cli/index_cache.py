@@ -19,14 +19,14 @@ import time
 from hashlib import sha256
 
 from seamless.cli.command import CommandError
-from seamless.cli.hash_files import Mark, hash_files
+from seamless.cli.parallel_hash import Mark, hash_files
 from seamless.compression_utils import MEMORY, strip_compression_suffix
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from seamless.cli.files import Failed
+    from seamless.cli.tree import Failed
 
     #: what tells a file from its other states, and the digest of its plain content
     Entry = tuple[bytes, bytes]
@@ -94,7 +94,7 @@ class IndexCache:
         """Keep what `hash_tree` has found, for the next run."""
         if self._known and self._found == self._known:
             return
-        from seamless.atomic_file import write_atomically
+        from seamless.util.atomic_file import write_atomically
 
         entries = b"".join([_ENTRY.pack(*entry) for entry in self._found.values()])
         names = b"\0".join([os.fsencode(name) for name in self._found])

@@ -57,7 +57,7 @@ class Progress:
         self._done = 0
         self._bar: _Bar | None = None
         if self._shown:
-            from ..locks import new_lock
+            from seamless.util.locks import new_lock
 
             #: Guards `_done` and `_bar`.
             self._lock = new_lock()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import sys
 
-from seamless.checksum.calculate_checksum import calculate_chunks_checksum, read_chunks
+from seamless.checksum.calculate_checksum import (
+    calculate_chunks_checksum,
+    read_chunks,
+)
 from seamless.cli.command import CommandError, describe, write_error
-from seamless.cli.files import plain_checksum
-from seamless.cli.hash_files import hash_files
+from seamless.cli.parallel_hash import hash_files
+from seamless.cli.tree import plain_checksum
 from seamless.errors import SeamlessError
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start

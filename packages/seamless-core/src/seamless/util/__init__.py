@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ._unchecksum import unchecksum
+from seamless.util._unchecksum import unchecksum
 
 __all__ = ["unchecksum"]

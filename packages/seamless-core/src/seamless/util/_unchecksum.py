@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..checksum_class import Checksum
+from seamless.checksum_class import Checksum
 
 __all__ = ["unchecksum"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from .ignored_warnings import ignored_warnings
+from seamless.util.ignored_warnings import ignored_warnings
 
 __all__ = ["get_event_loop"]
 

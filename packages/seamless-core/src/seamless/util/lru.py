@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..locks import new_lock
+from seamless.util.locks import new_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from ..atomic_file import write_atomically
-from ..buffer_class import Buffer
-from ..checksum_class import Checksum
+from seamless.buffer_class import Buffer
+from seamless.checksum_class import Checksum
+from seamless.util.atomic_file import write_atomically
 
 if TYPE_CHECKING:
     import os

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .lru import LRU as lrucache  # noqa: N811 - the published name
+from seamless.util.lru import LRU as lrucache  # noqa: N811 - the published name
 
 __all__ = ["lrucache"]

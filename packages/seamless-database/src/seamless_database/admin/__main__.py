@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from seamless_database.admin.main import main
+from seamless_database.admin.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -12,16 +12,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seamless_database.admin.opening import back_up, existing, sync
-from seamless_database.admin.snapshot import write_file
-from seamless_database.admin.target import create_file
+from seamless_database.admin.access.output import create_file
+from seamless_database.admin.access.snapshot import write_file
+from seamless_database.admin.access.sqlite import back_up, existing, sync
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from seamless_database.admin.places import Place
+    from seamless_database.admin.access.database import Place
     from seamless_database.admin.progress import Steps
-    from seamless_database.postgresql.address import Address
+    from seamless_database.storage.postgresql.url import Address
 
 
 def back_up_before(

@@ -14,21 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seamless_database import schema
-from seamless_database.admin import opening
-from seamless_database.admin.dialects import is_sqlite
-from seamless_database.admin.opening import raw
-from seamless_database.admin.places import reading
-from seamless_database.admin.survey import current
-from seamless_database.admin.target import (
+from seamless_database.admin.access import sqlite
+from seamless_database.admin.access.database import reading
+from seamless_database.admin.access.dialects import is_sqlite
+from seamless_database.admin.access.output import (
     check_absent,
     create_file,
     create_indexes,
     create_tables,
     give_name,
 )
-from seamless_database.connection import Connection as PlainConnection
+from seamless_database.admin.access.sqlite import raw
+from seamless_database.admin.access.tables import current
 from seamless_database.errors import FileError
+from seamless_database.storage.sqlite import schema
+from seamless_database.storage.sqlite.connection import (
+    Connection as PlainConnection,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +38,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from seamless_database.admin.places import Place
-    from seamless_database.postgresql.address import Address
+    from seamless_database.admin.access.database import Place
+    from seamless_database.storage.postgresql.url import Address
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def present(where: Place) -> Iterator[Connection | None]:
         with _present_file(where) as connection:
             yield connection
         return
-    from seamless_database.admin.opening_postgresql import has_tables
+    from seamless_database.admin.access.postgresql import has_tables
 
     if not has_tables(where):
         yield None
@@ -84,11 +86,11 @@ def present(where: Place) -> Iterator[Connection | None]:
 def _present_file(path: Path) -> Iterator[Connection | None]:
     part = _part(path)
     if path.exists():
-        with opening.reading(path) as connection:
+        with sqlite.reading(path) as connection:
             yield connection
     elif os.path.lexists(part) and _identity(part).st_size:
         # what was begun when it was interrupted has to be undone before it can be read
-        with opening.connected(part, "rw") as connection:
+        with sqlite.connected(part, "rw") as connection:
             yield connection
     else:
         check_absent(path)
@@ -99,10 +101,10 @@ def _present_file(path: Path) -> Iterator[Connection | None]:
 def committed(connection: Connection) -> Iterator[None]:
     """Do everything inside and commit it, or do nothing."""
     if is_sqlite(connection):
-        with opening.transaction(connection):
+        with sqlite.transaction(connection):
             yield
         return
-    from seamless_database.admin.opening_postgresql import begin
+    from seamless_database.admin.access.postgresql import begin
 
     with connection.begin():
         begin(connection)
@@ -116,10 +118,10 @@ def _new_file(path: Path) -> Iterator[Target]:
     with suppress(FileExistsError):
         create_file(part)
     identity = _identity(part)
-    with opening.connected(part, "rw") as connection:
-        opening.lock_exclusively(connection, part)
+    with sqlite.connected(part, "rw") as connection:
+        sqlite.lock_exclusively(connection, part)
         # the command that had the lock before may have completed the file
-        opening.check_not_replaced(part, identity, part)
+        sqlite.check_not_replaced(part, identity, part)
         with committed(connection):
             create_tables(connection)
         yield Target(connection, part, without_indexes=True)
@@ -133,7 +135,7 @@ def _file(path: Path) -> Iterator[Target]:
     if os.path.lexists(part) and os.path.samestat(part.lstat(), path.lstat()):
         # left by a run that was killed after it had given the file its name
         part.unlink()
-    with opening.changing(path) as connection:
+    with sqlite.changing(path) as connection:
         with committed(connection):
             current(connection, path)
             # tables that came with later versions
@@ -151,7 +153,7 @@ def _identity(part: Path) -> os.stat_result:
 
 @contextmanager
 def _postgresql(address: Address) -> Iterator[Target]:
-    from seamless_database.admin import opening_postgresql as opener
+    from seamless_database.admin.access import postgresql as opener
 
     opener.create(address)
     with opener.connected(address) as guard, opener.connected(address) as connection:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from enum import Enum
 
-from seamless_database.admin.rows import as_object
+from seamless_database.admin.access.rows import as_object
 from seamless_database.errors import RequestError
-from seamless_database.protocol import from_python
-from seamless_database.records.metadata import PutMetadata
+from seamless_database.protocol.request import from_python
+from seamless_database.request_types.metadata import PutMetadata
 
 
 class Outcome(Enum):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select, update
 
-from seamless_database.admin.rows import table_of
-from seamless_database.json_forms import same_record
+from seamless_database.admin.access.rows import table_of
+from seamless_database.json_codec import same_record
 from seamless_database.models import IrreproducibleTransformation as Contested
-from seamless_database.records.irreproducible import NO_RECORD
+from seamless_database.request_types.irreproducible import NO_RECORD
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

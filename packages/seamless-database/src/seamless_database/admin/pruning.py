@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, delete, func, not_, or_, select, true
 
-from seamless_database.admin.dialects import address_of
+from seamless_database.admin.access.database import transaction
+from seamless_database.admin.access.dialects import address_of
+from seamless_database.admin.access.rows import as_object, in_batches, stream
 from seamless_database.admin.errors import ListError
-from seamless_database.admin.found_rows import FoundRows, addresses
-from seamless_database.admin.places import transaction
-from seamless_database.admin.rows import as_object, in_batches, stream
-from seamless_database.admin.times import time_of
-from seamless_database.bucket_probe_model import BucketProbe
+from seamless_database.admin.row_selection import FoundRows, addresses
+from seamless_database.admin.timestamps import time_of
 from seamless_database.models import (
     BufferInfo,
     Expression,
@@ -24,6 +23,7 @@ from seamless_database.models import (
     SyntacticToSemantic,
     Transformation,
 )
+from seamless_database.models_bucket_probe import BucketProbe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
     from sqlalchemy.orm import InstrumentedAttribute
 
+    from seamless_database.admin.access.tables import Survey
     from seamless_database.admin.progress import Steps
-    from seamless_database.admin.survey import Survey
     from seamless_database.models import Base
 
 #: every column, with an index, in which a listed checksum is looked for

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from .codec import Codec
+    from seamless.checksum.celltypes.codec import Codec
 
 #: cell types whose values are text
 TextType: TypeAlias = Literal["text", "python", "ipython", "yaml", "str"]
@@ -27,12 +27,12 @@ _TABLE = {
     "binary": ("binary", "BINARY"),
     "mixed": ("mixed", "MIXED"),
     "text": ("text", "TEXT"),
-    "python": ("code", "PYTHON"),
-    "ipython": ("code", "IPYTHON"),
+    "python": ("python", "PYTHON"),
+    "ipython": ("python", "IPYTHON"),
     "plain": ("plain", "PLAIN"),
     "yaml": ("yaml", "YAML"),
     "str": ("scalar", "STR"),
-    "bytes": ("raw", "BYTES"),
+    "bytes": ("bytes_", "BYTES"),
     "int": ("scalar", "INT"),
     "float": ("scalar", "FLOAT"),
     "bool": ("scalar", "BOOL"),

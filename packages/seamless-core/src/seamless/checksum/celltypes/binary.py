@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from seamless.checksum.celltypes.codec import Codec
 from seamless.checksum.lossy_values import warn_of_array
-
-from .codec import Codec
 
 
 def to_bytes(value: Any) -> bytes:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from seamless.checksum.celltypes.codec import Codec
 from seamless.checksum.json_ import json_line, json_loads
 from seamless.checksum.refusals import value_path
 from seamless.checksum.utf8_text import decode_text
-
-from .codec import Codec
 
 _DIGITS = re.compile("[0-9a-fA-F]{64}")
 _NO_CHECKSUM = "the buffer holds no checksum (64 hexadecimal digits), nor dicts and lists of them"

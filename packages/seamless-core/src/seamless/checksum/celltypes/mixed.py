@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .codec import Codec
+from seamless.checksum.celltypes.codec import Codec
 
 
 def to_bytes(value: Any) -> bytes:

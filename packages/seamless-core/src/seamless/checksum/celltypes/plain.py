@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
+from seamless.checksum.celltypes.codec import Codec
 from seamless.checksum.json_ import exact_writer, json_line, json_loads
 from seamless.checksum.json_parts import MAY_BE_LONG, PART, json_in_parts
 from seamless.checksum.utf8_text import decode_text
 from seamless.util._unchecksum import unchecksum
-
-from .codec import Codec
 
 #: the methods with which dicts and lists show what they store
 _ITEMS = (dict.items, OrderedDict.items)

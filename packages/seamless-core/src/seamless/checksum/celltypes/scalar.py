@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from seamless.checksum.celltypes import plain
+from seamless.checksum.celltypes.codec import Codec
+from seamless.checksum.celltypes.text import as_text
 from seamless.checksum.json_ import json_line
 from seamless.checksum.lossy_values import text_of
-
-from . import plain
-from .codec import Codec
-from .text import as_text
 
 
 def _scalar(kind: type) -> Codec:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from seamless.checksum.celltypes.codec import Codec
 from seamless.checksum.lossy_values import text_of
 from seamless.checksum.utf8_text import decode_text
-
-from .codec import Codec
 
 
 def as_text(value: Any) -> str:

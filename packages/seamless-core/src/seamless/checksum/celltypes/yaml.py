@@ -7,11 +7,11 @@ a hundred times faster; so is YAML of the simplest kind.
 
 from __future__ import annotations
 
-from . import text
-from .checked_texts import CheckedTexts
-from .codec import Codec
-from .simple_yaml import is_simple_yaml
-from .yaml_json import yaml_to_json
+from seamless.checksum.celltypes import text
+from seamless.checksum.celltypes.codec import Codec
+from seamless.checksum.celltypes.simple_yaml import is_simple_yaml
+from seamless.checksum.celltypes.validation_cache import CheckedTexts
+from seamless.checksum.celltypes.yaml_json import yaml_to_json
 
 
 def from_bytes(content: bytes) -> str:

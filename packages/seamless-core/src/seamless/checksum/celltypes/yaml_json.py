@@ -20,10 +20,9 @@ import datetime
 import functools
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from seamless.checksum.celltypes import plain
 from seamless.checksum.json_ import json_dumps_bytes
 from seamless.util.deep_call import deep_call
-
-from . import plain
 
 if TYPE_CHECKING:
     from ruamel.yaml.constructor import SafeConstructor

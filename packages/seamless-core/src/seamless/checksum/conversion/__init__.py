@@ -7,12 +7,11 @@ sets are the published account of the same pairs, kept for those who read them.
 from __future__ import annotations
 
 from seamless.checksum.celltypes import celltypes
-from seamless.errors import ConversionError, SeamlessConversionError
-
-from .buffers import convert, convert_async
-from .evaluate import convert_bytes
-from .matrix import MATRIX, Conversion, classify
-from .published import (
+from seamless.checksum.conversion.convert import convert, convert_async
+from seamless.checksum.conversion.convert_bytes import convert_bytes
+from seamless.checksum.conversion.matrix import MATRIX, Conversion, classify
+from seamless.checksum.conversion.routes import route
+from seamless.checksum.conversion.upstream_sets import (
     check_conversions,
     conversion_chain,
     conversion_equivalent,
@@ -23,7 +22,7 @@ from .published import (
     conversion_trivial,
     conversion_values,
 )
-from .routes import route
+from seamless.errors import ConversionError, SeamlessConversionError
 
 __all__ = [
     "MATRIX",

@@ -7,7 +7,11 @@ skips what the target asks for, or takes a detour that ends nowhere.
 
 from __future__ import annotations
 
-from .published import Pair, conversion_chain, conversion_equivalent
+from seamless.checksum.conversion.upstream_sets import (
+    Pair,
+    conversion_chain,
+    conversion_equivalent,
+)
 
 #: `str` buffers are JSON, so they are mixed buffers as they stand; and text is
 #: no Python or YAML before somebody has looked.

@@ -9,7 +9,7 @@ Three kinds of content, told apart by how they begin:
 
 from __future__ import annotations
 
-from .container import MAGIC_SEAMLESS, MAGIC_SEAMLESS_MIXED
+from seamless.util.mixed.container import MAGIC_SEAMLESS, MAGIC_SEAMLESS_MIXED
 
 __all__ = ["MAGIC_NUMPY", "MAGIC_SEAMLESS", "MAGIC_SEAMLESS_MIXED"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .get_form import PURE_BINARY
-from .read_container import read_head
+from seamless.util.mixed.get_form import PURE_BINARY
+from seamless.util.mixed.read_container import read_head
 
 
 def first_array_path(content: bytes) -> list[Any] | None:

@@ -13,7 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from .refused_dtypes import dtype_error, packed_error, scalar_advice, subarray_error
+from seamless.util.mixed.refused_dtypes import (
+    dtype_error,
+    packed_error,
+    scalar_advice,
+    subarray_error,
+)
 
 Form = Any  # a str or a dict of JSON values
 

@@ -6,18 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from seamless.checksum.lossy_values import warn_of_array, warn_of_bytes, warn_of_loss
+from seamless.checksum.lossy_values import (
+    warn_of_array,
+    warn_of_bytes,
+    warn_of_loss,
+)
 from seamless.checksum.python_json import read_json
 from seamless.checksum.utf8_text import decode_text
 from seamless.errors import BufferFormatError
 from seamless.util.deep_call import NestingError, deep_call
-
-from . import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
-from .get_form import binary_form
-from .npy import read_npy, write_npy
-from .read_container import read_container
-from .write_container import write_container
-from .write_json import HasBinary, write_json
+from seamless.util.mixed import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
+from seamless.util.mixed.get_form import binary_form
+from seamless.util.mixed.npy import read_npy, write_npy
+from seamless.util.mixed.read_container import read_container
+from seamless.util.mixed.write_container import write_container
+from seamless.util.mixed.write_json import HasBinary, write_json
 
 
 def serialize(value: Any) -> bytes:

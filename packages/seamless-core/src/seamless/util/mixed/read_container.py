@@ -15,12 +15,16 @@ import orjson
 
 from seamless.checksum.refusals import value_path
 from seamless.errors import BufferFormatError, BufferTypeError
-
-from .container import DATA_SIZES, FORM_SIZE, MAGIC_SEAMLESS, MAGIC_SEAMLESS_MIXED
-from .form_dtype import shape_of
-from .get_form import MIXED_PLAIN, PURE_BINARY, PURE_PLAIN
-from .npy import read_npy
-from .read_form import Leaf, read_form, read_leaf
+from seamless.util.mixed.container import (
+    DATA_SIZES,
+    FORM_SIZE,
+    MAGIC_SEAMLESS,
+    MAGIC_SEAMLESS_MIXED,
+)
+from seamless.util.mixed.form_dtype import shape_of
+from seamless.util.mixed.get_form import MIXED_PLAIN, PURE_BINARY, PURE_PLAIN
+from seamless.util.mixed.npy import read_npy
+from seamless.util.mixed.read_form import Leaf, read_form, read_leaf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -16,8 +16,7 @@ import numpy as np
 import orjson
 
 from seamless.errors import BufferFormatError
-
-from .form_dtype import form_dtype, shape_of
+from seamless.util.mixed.form_dtype import form_dtype, shape_of
 
 _LEAST_TEXT = 1000  # bytes
 _MOST_KINDS = 10**6  # so that their numbers have fewer digits than 64 bits hold

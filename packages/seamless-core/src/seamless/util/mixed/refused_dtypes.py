@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .npy import aligned_dtype, has_layout_of
+from seamless.util.mixed.npy import aligned_dtype, has_layout_of
 
 if TYPE_CHECKING:
     import numpy as np

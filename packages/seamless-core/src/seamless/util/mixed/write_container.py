@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 
 from seamless.checksum.lossy_values import warn_of_array, warn_of_bytes
-
-from .container import DATA_SIZES, FORM_SIZE, MAGIC_SEAMLESS, MAGIC_SEAMLESS_MIXED
-from .get_form import (
+from seamless.util.mixed.container import (
+    DATA_SIZES,
+    FORM_SIZE,
+    MAGIC_SEAMLESS,
+    MAGIC_SEAMLESS_MIXED,
+)
+from seamless.util.mixed.get_form import (
     MIXED_PLAIN,
     PURE_BINARY,
     PURE_PLAIN,
@@ -20,9 +24,9 @@ from .get_form import (
     list_form_of,
     scalar_form,
 )
-from .json_value import plain_scalar
-from .padding import data_bytes
-from .write_form import ArrayForms, check_leaf
+from seamless.util.mixed.json_value import plain_scalar
+from seamless.util.mixed.padding import data_bytes
+from seamless.util.mixed.write_form import ArrayForms, check_leaf
 
 
 @dataclass

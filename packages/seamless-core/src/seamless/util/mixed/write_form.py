@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seamless.errors import BufferFormatError
-
-from .form_dtype import form_dtype
-from .get_form import PURE_BINARY, binary_form
-from .padding import padding_mask
+from seamless.util.mixed.form_dtype import form_dtype
+from seamless.util.mixed.get_form import PURE_BINARY, binary_form
+from seamless.util.mixed.padding import padding_mask
 
 if TYPE_CHECKING:
     import numpy as np

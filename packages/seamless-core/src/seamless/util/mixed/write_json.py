@@ -18,8 +18,7 @@ import numpy as np
 import orjson
 
 from seamless.checksum.json_parts import is_long, json_in_parts
-
-from .json_value import plain_scalar
+from seamless.util.mixed.json_value import plain_scalar
 
 
 class HasBinary(Exception):  # noqa: N818 - no error: it ends the attempt to write JSON

@@ -1,0 +1,184 @@
+"""Which places keep buffers: as configured, and where nothing is, as the environment says.
+
+A place is made once for each path or URL, so that its connections and what it has found out
+about damaged buffers stay; a new configuration begins anew.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seamless.caching.byte_size import parse_byte_size
+from seamless.stores.base import TIMEOUT_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from seamless.stores.base import Place
+
+    #: one path or URL, or several in their order
+    OneOrMore = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+
+__all__ = ["close", "configure", "neighbouring", "readers", "writers"]
+
+DIRECTORY_VARIABLE = "SEAMLESS_BUFFER_DIR"
+SERVER_VARIABLE = "SEAMLESS_BUFFER_SERVER"
+SIZE_VARIABLE = "SEAMLESS_BUFFER_MAX_SIZE"
+
+_directories: tuple[str, ...] | None = None
+_read_servers: tuple[str, ...] | None = None
+_write_servers: tuple[str, ...] | None = None
+_timeout: float | None = None
+_max_size: int | None = None
+
+
+def configure(
+    directory: OneOrMore | None,
+    read_servers: OneOrMore | None,
+    write_servers: OneOrMore | None,
+    timeout: float | None,
+    max_size: int | str | None = None,
+) -> None:
+    """Set what `remote.configure` is given; None for what the environment says."""
+    global _directories, _read_servers, _write_servers, _timeout, _max_size  # noqa: PLW0603 - one per process
+    directories = _absolute(_several(directory))
+    servers = _several(read_servers), _several(write_servers)
+    for url in (*(servers[0] or ()), *(servers[1] or ())):
+        _check_url(url, "configure()")
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"timeout is {timeout} seconds; it must be more than 0")
+    size = None if max_size is None else parse_byte_size(max_size)
+    _check_folders(directories or ())
+    close()
+    _open.cache_clear()
+    _directories_in.cache_clear()
+    _made.clear()
+    _directories = directories
+    _read_servers, _write_servers = servers
+    _timeout, _max_size = timeout, size
+
+
+def readers() -> list[Place]:
+    """Return where buffers are read, in order: directories, read servers, write servers."""
+    urls = (*_servers(_read_servers), *_servers(_write_servers))
+    return _opened([*_paths(), *dict.fromkeys(urls)])
+
+
+def writers() -> list[Place]:
+    """Return where buffers are written: the first directory, and all write servers."""
+    return _opened([*_paths()[:1], *dict.fromkeys(_servers(_write_servers))])
+
+
+def neighbouring(urls: Iterable[str]) -> list[Place]:
+    """Return the servers with these URLs, without those that are read here anyway."""
+    from seamless.stores.server_url import without_password
+
+    own = {place.name for place in readers()}
+    return _opened(url for url in dict.fromkeys(urls) if without_password(url) not in own)
+
+
+def close() -> None:
+    """Close the connections of all places; their next use makes new ones."""
+    for place in tuple(_made):
+        place.close()
+
+
+def _paths() -> list[Path]:
+    directories = _directories
+    if directories is None:
+        directories = _directories_in(os.environ.get(DIRECTORY_VARIABLE, ""))
+    return [Path(path) for path in directories]
+
+
+@functools.lru_cache(maxsize=64)
+def _directories_in(variable: str) -> tuple[str, ...]:
+    """Split the variable's text; a relative path stays what it is at the first look."""
+    return _absolute(tuple(filter(None, variable.split(os.pathsep)))) or ()
+
+
+def _absolute(paths: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Resolve relative paths now: a later `chdir` must not lead to another folder."""
+    return None if paths is None else tuple(map(os.path.abspath, paths))
+
+
+def _servers(configured: tuple[str, ...] | None) -> tuple[str, ...]:
+    if configured is not None:
+        return configured
+    if _read_servers is not None or _write_servers is not None:
+        return ()  # who names servers of one kind means no others
+    urls = tuple(filter(None, re.split(r"[,\s]+", os.environ.get(SERVER_VARIABLE, ""))))
+    for url in urls:
+        _check_url(url, SERVER_VARIABLE)
+    return urls
+
+
+def _several(given: OneOrMore | None) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    if isinstance(given, (str, os.PathLike)):
+        given = (given,)
+    return tuple(os.fspath(item) for item in given)
+
+
+def _check_folders(directories: Iterable[str]) -> None:
+    from seamless.stores.directory import check_folder
+
+    for directory in directories:
+        check_folder(Path(directory))
+
+
+def _check_url(url: str, source: str) -> None:
+    from seamless.stores.server_url import parse_server_url
+
+    try:
+        parse_server_url(url)
+    except ValueError as error:
+        raise ValueError(f"{error}, from {source}") from None
+
+
+def _opened(where: Iterable[Path | str]) -> list[Place]:
+    return [_open(item, _timeout, _size_limit()) for item in where]
+
+
+def _size_limit() -> int | None:
+    if _max_size is not None:
+        return _max_size
+    variable = os.environ.get(SIZE_VARIABLE)
+    try:
+        return parse_byte_size(variable) if variable else None
+    except ValueError as error:
+        raise ValueError(f"{SIZE_VARIABLE}: {error}") from None
+
+
+#: everything that was made and may have connections
+_made: list[Place] = []
+
+
+@functools.lru_cache(maxsize=64)
+def _open(where: Path | str, timeout: float | None, max_size: int | None) -> Place:
+    place = _make(where, timeout, max_size)
+    _made.append(place)
+    return place
+
+
+def _make(where: Path | str, timeout: float | None, max_size: int | None) -> Place:
+    if isinstance(where, Path):
+        from seamless.stores.directory import BufferDirectory, check_folder
+
+        check_folder(where)
+        return BufferDirectory(where, timeout=timeout, max_size=max_size)
+    from seamless.stores.hashserver import HashServer
+
+    return HashServer(where, TIMEOUT_SECONDS if timeout is None else timeout, max_size)
+
+
+def _renew_after_fork() -> None:
+    for place in _made:
+        place.renew_after_fork()
+
+
+os.register_at_fork(after_in_child=_renew_after_fork)

@@ -1,0 +1,341 @@
+"""A folder of buffers, one file each, laid out as the hashserver does it.
+
+A file is named by its checksum, in a folder named by the first two digits (prefix layout,
+marked by a file `.HASHSERVER_PREFIX`) or directly in the top folder (flat layout); `.zst` or
+`.gz` at the end of the name says that its content is compressed. Both layouts and all three
+forms are read; what is written is plain, and in the layout that is there already.
+
+A file `.LOCK` beside a name says that somebody is writing the buffer: a reader who does not
+find it waits until the lock goes or is too old, as the hashserver does. No lock is written,
+neither here nor there: files appear whole, under a lock or not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import logging
+import os
+import re
+import stat
+import time
+from typing import TYPE_CHECKING
+
+from seamless.checksum.calculate_checksum import calculate_checksum
+from seamless.errors import ChecksumMismatchError, CompressedDataError
+from seamless.stores.base import (
+    FOUND,
+    IRREGULAR,
+    LOCKED,
+    NO,
+    TIMEOUT,
+    TOO_LARGE,
+    UNREADABLE,
+    WRONG,
+    Answer,
+)
+from seamless.stores.deadline import Deadline
+from seamless.stores.receiving import TooLargeError, default_max_size, expanded
+from seamless.util.atomic_file import replace_entry, sync_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from seamless.checksum_class import Checksum
+
+__all__ = ["BufferDirectory"]
+
+logger = logging.getLogger(__name__)
+
+CREATE_VARIABLE = "SEAMLESS_BUFFER_DIR_CREATE"
+PREFIX_MARK = ".HASHSERVER_PREFIX"
+PREFIX_MARK_CONTENT = b"1\n"
+FILE_MODE = 0o444
+MARK_MODE = 0o644
+#: The group may write, and what is made inside belongs to the same group.
+FOLDER_MODE = 0o2775
+SUFFIXES = ("", ".zst", ".gz")
+LOCK_SUFFIX = ".LOCK"
+#: Seconds after which whoever left a lock is taken to be gone; the hashserver's default.
+LOCK_SECONDS = 120.0
+#: Seconds between two looks at a lock, at first and at last.
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 1.0
+
+_CHECKSUM_NAME = re.compile(r"[0-9a-f]{64}(\.zst|\.gz)?")
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a folder that does not exist where the environment says not to create any.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no folder, and `SEAMLESS_BUFFER_DIR_CREATE` is 0.
+    ValueError
+        When `SEAMLESS_BUFFER_DIR_CREATE` is neither 0 nor 1.
+    """
+    create = os.environ.get(CREATE_VARIABLE, "")
+    if create not in ("", "0", "1"):
+        raise ValueError(f"{CREATE_VARIABLE} is {create!r}; it must be 0 or 1")
+    if create == "0" and not path.is_dir():
+        reason = (
+            f"the buffer folder does not exist, and {CREATE_VARIABLE}=0 keeps it from being "
+            "created; correct its name, or create it"
+        )
+        raise FileNotFoundError(errno.ENOENT, reason, str(path))
+
+
+class BufferDirectory:
+    """Buffers as files in a folder. Safe from any thread, and beside other processes.
+
+    Parameters
+    ----------
+    path
+        The top folder; it need not exist until something is written. The first write creates it
+        with a warning in the log, or fails where `SEAMLESS_BUFFER_DIR_CREATE` is 0.
+    lock_seconds
+        How old the lock of somebody who is still writing may be.
+    timeout
+        Seconds that one read may take in all, beyond what its bytes need at 100 kB/s.
+    max_size
+        Bytes of a buffer that is read, at most; by default half of the physical memory.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        lock_seconds: float = LOCK_SECONDS,
+        timeout: float | None = None,
+        max_size: int | None = None,
+    ) -> None:
+        self.path = path
+        self.name = f"directory {path}"
+        self.cost_profile = "read_buffer"
+        self._lock_seconds = lock_seconds
+        self._timeout = lock_seconds if timeout is None else timeout
+        self._max_size = default_max_size() if max_size is None else max_size
+        #: files that hold something else than they say, and why; told once, replaced when written
+        self._damaged: dict[Path, str] = {}
+
+    def find(self, checksum: Checksum) -> Path | None:
+        """Return the file that says it holds the buffer, if there is one."""
+        for path, _ in self._candidates(checksum):
+            if path.is_file():
+                return path
+        return None
+
+    def locate(self, checksum: Checksum) -> tuple[str, str]:
+        """Tell whether a file says it holds the buffer, and which, or else the folder."""
+        path = self.find(checksum)
+        if path is None:
+            return NO, str(self.path)
+        return self._damaged.get(path, FOUND), str(path)
+
+    def read(self, checksum: Checksum, length: int | None = None) -> Answer:
+        """Return the content that `checksum` names, or why it can't be had here.
+
+        What a file holds is hashed first. A damaged file is passed over, with a warning.
+        """
+        deadline = Deadline(self._timeout)
+        pause = FIRST_PAUSE
+        while True:
+            # looked at before the content: what comes after the lock went is whole
+            locked = self._is_locked(checksum)
+            answer = self._read_any(checksum, length, deadline, unfinished=locked)
+            if answer.content is not None or not locked:
+                return answer
+            if deadline.left() <= pause:
+                return Answer(None, LOCKED)
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def close(self) -> None:
+        """Do nothing: no file stays open."""
+
+    def renew_after_fork(self) -> None:
+        """Do nothing: nothing here belongs to one process."""
+
+    def _read_any(
+        self, checksum: Checksum, length: int | None, deadline: Deadline, *, unfinished: bool
+    ) -> Answer:
+        """Try all names; where somebody is still writing, wrong content is no news."""
+        outcome = NO
+        for path, suffix in self._candidates(checksum):
+            try:
+                content = self._read(path, suffix, checksum, length=length, deadline=deadline)
+            except (FileNotFoundError, NotADirectoryError):
+                self._damaged.pop(path, None)
+            except (OSError, ValueError) as error:
+                outcome = _outcome(error)
+                if not unfinished:
+                    self._warn(path, outcome, error)
+            else:
+                self._damaged.pop(path, None)
+                return Answer(content, FOUND)
+        return Answer(None, outcome)
+
+    def _is_locked(self, checksum: Checksum) -> bool:
+        for prefixed in (True, False):
+            path = self._path(checksum, prefixed=prefixed)
+            with contextlib.suppress(OSError):
+                age = time.time() - path.with_name(path.name + LOCK_SUFFIX).stat().st_mtime
+                # a clock may be late, but not by as much as a lock lives
+                if abs(age) < self._lock_seconds:
+                    return True
+        return False
+
+    def _read(
+        self,
+        path: Path,
+        suffix: str,
+        checksum: Checksum,
+        *,
+        length: int | None,
+        deadline: Deadline,
+        follow: bool = True,
+    ) -> bytes:
+        """Return what a file holds, if that is the buffer in question, whose length may be known.
+
+        A symbolic link is followed, or else counts as something else than a file.
+
+        Raises
+        ------
+        OSError
+            When it is not there, unreadable, no regular file, or damaged; of a subclass.
+        ValueError
+            When it is too large, or has other content; of a subclass.
+        """
+        # before it is opened: a named pipe would wait for a writer, a device do anything
+        status = os.stat(path, follow_symlinks=follow)  # noqa: PTH116 - half the time of a Path's
+        if not stat.S_ISREG(status.st_mode):
+            raise _IrregularFileError("it is no regular file")
+        size, limit = status.st_size, self._max_size if length is None else length
+        if not suffix and size > limit:
+            raise TooLargeError(limit)
+        with io.FileIO(path, opener=_open_without_waiting) as file:
+            if suffix:
+                return expanded(
+                    file, size, suffix, limit=limit, expected=checksum.hex(), deadline=deadline
+                )
+            content = file.read(size)
+            while len(content) < size and (more := file.read(size - len(content))):
+                content += more  # one call reads 2 GiB at most
+        found = calculate_checksum(content)
+        if found != checksum.hex():
+            raise ChecksumMismatchError(checksum, found)
+        return content
+
+    def _warn(self, path: Path, outcome: str, error: Exception) -> None:
+        if path not in self._damaged:
+            self._damaged[path] = outcome
+            logger.warning("buffer file %s is not used: %s", path, error)
+
+    def write(self, checksum: Checksum, content: bytes) -> None:
+        """Store a buffer; it is on the disk when this returns.
+
+        Raises
+        ------
+        ChecksumMismatchError
+            When `checksum` does not name `content`; nothing is stored then.
+        OSError
+            When the folder can't be written.
+        """
+        found = calculate_checksum(content)
+        if found != checksum.hex():
+            raise ChecksumMismatchError(checksum, found)
+        if self._holds(checksum, len(content)):
+            return
+        path = self._path(checksum, prefixed=self._prepare_layout())
+        self._make_folder(path.parent)
+        replace_entry(path, content, FILE_MODE)
+        self._damaged.pop(path, None)
+
+    def _holds(self, checksum: Checksum, length: int) -> bool:
+        """Tell whether the buffer itself is here: what is acknowledged must be there.
+
+        A symbolic link does not count: its target belongs to somebody who may change it.
+        """
+        for path, suffix in self._candidates(checksum):
+            with contextlib.suppress(OSError, ValueError):
+                deadline = Deadline(self._timeout)
+                self._read(path, suffix, checksum, length=length, deadline=deadline, follow=False)
+                return True
+        return False
+
+    # -- layout -----------------------------------------------------------------------
+
+    def _candidates(self, checksum: Checksum) -> Iterator[tuple[Path, str]]:
+        for prefixed in (True, False):
+            path = self._path(checksum, prefixed=prefixed)
+            for suffix in SUFFIXES:
+                yield path.with_name(path.name + suffix), suffix
+
+    def _path(self, checksum: Checksum, *, prefixed: bool) -> Path:
+        name = checksum.hex()
+        return self.path / name[:2] / name if prefixed else self.path / name
+
+    def _prepare_layout(self) -> bool:
+        """Tell whether the prefix layout is in use here; a new folder gets it."""
+        mark = self.path / PREFIX_MARK
+        if mark.exists():
+            return True
+        self._make_top_folder()
+        if self._is_flat():
+            return False
+        replace_entry(mark, PREFIX_MARK_CONTENT, MARK_MODE)
+        return True
+
+    def _is_flat(self) -> bool:
+        with os.scandir(self.path) as entries:
+            return any(_CHECKSUM_NAME.fullmatch(entry.name) for entry in entries)
+
+    def _make_top_folder(self) -> None:
+        check_folder(self.path)
+        try:
+            self.path.mkdir(parents=True)
+        except FileExistsError:
+            if not self.path.is_dir():
+                raise
+        else:
+            # not info, which Python shows to nobody who has not asked for it
+            logger.warning(
+                "buffer folder %s did not exist and is created; if its name is mistyped, correct "
+                "SEAMLESS_BUFFER_DIR or configure(directory=...); %s=0 refuses missing folders",
+                self.path,
+                CREATE_VARIABLE,
+            )
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        folder.mkdir(exist_ok=True)
+        with contextlib.suppress(PermissionError):  # somebody else's: it is fine as it is
+            folder.chmod(FOLDER_MODE)
+        sync_folder(self.path)
+
+
+class _IrregularFileError(OSError):
+    """There is something else than a regular file."""
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    # the name may have been given to a named pipe since it was looked at
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+
+
+#: how a failure to read is reported; the first that fits
+_OUTCOMES: tuple[tuple[type[Exception], str], ...] = (
+    (TooLargeError, TOO_LARGE),
+    (ChecksumMismatchError, WRONG),
+    (CompressedDataError, WRONG),
+    (_IrregularFileError, IRREGULAR),
+    (TimeoutError, TIMEOUT),
+    (Exception, UNREADABLE),
+)
+
+
+def _outcome(error: Exception) -> str:
+    return next(outcome for kind, outcome in _OUTCOMES if isinstance(error, kind))

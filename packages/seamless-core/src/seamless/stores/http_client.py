@@ -1,0 +1,170 @@
+"""One pool of HTTP connections for all threads: made when needed, closed by its last user.
+
+A connection must not be closed under a thread that waits for an answer on it: that thread
+would wait until its time is up. So whoever comes last closes a pool that has been given up.
+
+The pool's own timeouts hold for one read or write each, so that a server which sends a byte
+from time to time is never late. The streams here therefore end every wait with the deadline
+of the whole operation.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpcore
+
+from seamless.util.locks import new_lock
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterable, Iterator
+
+    from seamless.stores.deadline import Deadline
+
+__all__ = ["SharedClient"]
+
+CONNECTIONS = 32
+#: Seconds for a connection to be made.
+CONNECT_SECONDS = 5.0
+#: Seconds after which an idle connection is given up.
+IDLE_SECONDS = 5.0
+
+
+@dataclass(eq=False)
+class _Session:
+    pool: httpcore.ConnectionPool
+    users: int = 0
+
+
+class SharedClient:
+    """Connections that threads share. In a forked child it begins anew."""
+
+    def __init__(self) -> None:
+        #: guards the session and the number of its users
+        self._lock = new_lock()
+        self._session: _Session | None = None
+        #: the session of the parent process: neither used nor closed here
+        self._inherited: _Session | None = None
+        #: the deadline of the request that this thread makes
+        self._current = threading.local()
+
+    def renew_after_fork(self) -> None:
+        """Begin without connections: those that are open are the parent's."""
+        self._inherited, self._session = self._session, None
+
+    @contextmanager
+    def request(
+        self,
+        deadline: Deadline,
+        method: str,
+        url: str,
+        *,
+        headers: Iterable[tuple[str, str]] = (),
+        content: bytes | None = None,
+    ) -> Iterator[httpcore.Response]:
+        """Make one request; the body of the answer is read within the block."""
+        left = max(deadline.left(), 0.001)
+        timeouts = {"connect": min(CONNECT_SECONDS, left), "read": left, "write": left}
+        extensions = {"timeout": {**timeouts, "pool": left}}
+        with self._use() as pool:
+            self._current.deadline = deadline
+            with pool.stream(
+                method,
+                url,
+                headers=[("Accept", "*/*"), ("User-Agent", "seamless-core"), *headers],
+                content=content,
+                extensions=extensions,
+            ) as response:
+                yield response
+
+    @contextmanager
+    def _use(self) -> Iterator[httpcore.ConnectionPool]:
+        """Lend the pool for one request."""
+        with self._lock:
+            session = self._session
+            if session is None:
+                session = self._session = _Session(self._make())
+            session.users += 1
+        try:
+            yield session.pool
+        finally:
+            with self._lock:
+                session.users -= 1
+                given_up = session is not self._session and session.users == 0
+            if given_up:
+                session.pool.close()
+
+    def close(self) -> None:
+        """Close the connections, once nobody is using them; the next request makes new ones."""
+        with self._lock:
+            session, self._session = self._session, None
+            idle = session is not None and session.users == 0
+        if session is not None and idle:
+            session.pool.close()
+
+    def _make(self) -> httpcore.ConnectionPool:
+        return httpcore.ConnectionPool(
+            max_connections=CONNECTIONS,
+            keepalive_expiry=IDLE_SECONDS,
+            network_backend=_Network(lambda: self._current.deadline),
+        )
+
+
+class _Network(httpcore.NetworkBackend):
+    """Connections whose every wait ends with a deadline."""
+
+    def __init__(self, deadline: Callable[[], Deadline]) -> None:
+        self._deadline = deadline
+        self._network = httpcore.SyncBackend()
+
+    def connect_tcp(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
+        return _Stream(self._network.connect_tcp(*args, **options), self._deadline)
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream, deadline: Callable[[], Deadline]) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        left = self._deadline().left()
+        if not left:
+            raise httpcore.ReadTimeout("the time for the request is up")
+        return self._stream.read(max_bytes, left)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        # not by the stream's own method, which gives each part of a buffer the whole time
+        socket, rest = self._stream.get_extra_info("socket"), memoryview(buffer)
+        deadline = self._deadline()
+        try:
+            while rest:
+                left = deadline.left()
+                if not left:
+                    raise httpcore.WriteTimeout("the time for the request is up")
+                socket.settimeout(left)
+                sent = socket.send(rest)
+                deadline.extend_for(sent)
+                rest = rest[sent:]
+        except TimeoutError as error:
+            raise httpcore.WriteTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.WriteError(str(error)) from error
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        stream = self._stream.start_tls(ssl_context, server_hostname, timeout)
+        return _Stream(stream, self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)

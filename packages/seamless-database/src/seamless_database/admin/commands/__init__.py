@@ -1,0 +1,3 @@
+"""The sub-commands of `seamless-database-admin`, one a file."""
+
+from __future__ import annotations

@@ -1,0 +1,74 @@
+"""Mend some rows of one kind of problem, in one short transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, select, update
+
+from seamless_database.admin.access.database import transaction
+from seamless_database.admin.access.dialects import address_of
+from seamless_database.admin.checks import Mend, Problem
+from seamless_database.admin.predicates import without_odd_numbers
+from seamless_database.json_codec import minified, sorted_and_indented
+from seamless_database.models import (
+    BufferInfo,
+    IrreproducibleTransformation,
+    MetaData,
+    RevTransformation,
+    Transformation,
+)
+from seamless_database.models_bucket_probe import BucketProbe
+from seamless_database.request_types.irreproducible import NO_RECORD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy import Connection
+
+    from seamless_database.models import Base
+
+
+def mend(connection: Connection, problem: Problem, rows: list[Any]) -> None:
+    """Mend the rows at these addresses, all or none."""
+    with transaction(connection):
+        _MENDERS[problem.mend](connection, problem, rows)
+
+
+def _delete(connection: Connection, problem: Problem, rows: list[Any]) -> None:
+    connection.execute(delete(problem.model).where(address_of(problem.model).in_(rows)))
+
+
+def _forget_record(connection: Connection, problem: Problem, rows: list[Any]) -> None:
+    chosen = address_of(problem.model).in_(rows)
+    connection.execute(update(IrreproducibleTransformation).where(chosen).values(record=NO_RECORD))
+
+
+def _numbers_to_null(connection: Connection, problem: Problem, rows: list[Any]) -> None:
+    address = address_of(problem.model)
+    column, written = _JSON[problem.model]
+    for place, text in connection.execute(select(address, column).where(address.in_(rows))).all():
+        new = written(without_odd_numbers(text))
+        connection.execute(update(problem.model).where(address == place).values({column: new}))
+
+
+def _add_reverse_row(connection: Connection, problem: Problem, rows: list[Any]) -> None:
+    statement = select(Transformation.result, Transformation.checksum).where(
+        address_of(problem.model).in_(rows)
+    )
+    connection.execute(insert(RevTransformation).from_select(["result", "checksum"], statement))
+
+
+#: the column of a table that holds JSON, and the form in which it is stored
+_JSON: Mapping[type[Base], tuple[Any, Callable[[object], str]]] = {
+    BucketProbe: (BucketProbe.freshness_tokens, minified),
+    BufferInfo: (BufferInfo.buffer_info, sorted_and_indented),
+    IrreproducibleTransformation: (IrreproducibleTransformation.record, minified),
+    MetaData: (MetaData.record, minified),
+}
+_MENDERS: Mapping[Mend, Callable[[Connection, Problem, list[Any]], None]] = {
+    Mend.ADD_REVERSE_ROW: _add_reverse_row,
+    Mend.DELETE: _delete,
+    Mend.FORGET_RECORD: _forget_record,
+    Mend.NUMBERS_TO_NULL: _numbers_to_null,
+}

@@ -1,0 +1,3 @@
+"""The command `seamless-database`."""
+
+from __future__ import annotations

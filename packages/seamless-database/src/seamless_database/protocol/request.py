@@ -1,0 +1,147 @@
+"""From a request body to checked fields: no SQL, no HTTP, nothing that can fail but the request.
+
+A body is a JSON object with a `type`; unknown fields are ignored, as clients rely on it.
+`Fields` hands out the known ones, each checked, or raises a `RequestError` that names it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from seamless_database.errors import RequestError
+from seamless_database.json_codec import JsonError, parse
+
+#: the version that a server reports; published clients do not compare it
+PROTOCOL_VERSION = "2.1"
+
+_CHECKSUM = re.compile("[0-9a-fA-F]{64}")
+#: checksums in one list: what one request may cost its neighbours
+MAX_CHECKSUMS = 10_000
+#: how much of a wrong value an error message repeats
+_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The fields of one request of type `kind`."""
+
+    kind: str
+    body: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, request: object) -> Fields:
+        """Take a request that is JSON, but nothing else for certain."""
+        if not isinstance(request, Mapping):
+            raise RequestError("the request must be a JSON object with a 'type'")
+        kind = request.get("type")
+        if not isinstance(kind, str):
+            raise RequestError("the field 'type' must be the name of a request type", "type")
+        return cls(kind, request)
+
+    def required(self, name: str) -> Any:
+        """Any JSON value, but it has to be there."""
+        if name not in self.body:
+            raise RequestError(f"a {self.kind} request needs the field {name!r}", name)
+        return self.body[name]
+
+    def checksum(self, name: str) -> str:
+        """A SHA-256 checksum: 64 hexadecimal digits, given back in lower case."""
+        return self._checksum(self.required(name), name)
+
+    def optional_checksum(self, name: str) -> str | None:
+        """A checksum, or None where the field is absent or null."""
+        value = self.body.get(name)
+        return None if value is None else self._checksum(value, name)
+
+    def checksums(self, name: str) -> tuple[str, ...]:
+        """A list of checksums, which may be empty."""
+        items = self.array(name)
+        if len(items) > MAX_CHECKSUMS:
+            wanted = f"a list of at most {MAX_CHECKSUMS} checksums"
+            raise self.wrong(name, wanted, items)
+        return tuple(self._checksum(item, f"{name}[{i}]") for i, item in enumerate(items))
+
+    def text(self, name: str) -> str:
+        """A string that can be stored as UTF-8."""
+        value = self.required(name)
+        if not isinstance(value, str):
+            raise self.wrong(name, "a string", value)
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise self.wrong(name, "a string without unpaired surrogates", value) from None
+        return value
+
+    def filled_text(self, name: str) -> str:
+        """A string as above that is not empty."""
+        value = self.text(name)
+        if not value:
+            raise self.wrong(name, "a string that is not empty", value)
+        return value
+
+    def array(self, name: str) -> list[Any]:
+        """A JSON array."""
+        value = self.required(name)
+        if not isinstance(value, list):
+            raise self.wrong(name, "a list", value)
+        return value
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        """A JSON object."""
+        value = self.required(name)
+        if not isinstance(value, dict):
+            raise self.wrong(name, "an object", value)
+        return value
+
+    def mapping_or_text(self, name: str) -> dict[str, Any]:
+        """A JSON object, or a string that holds one."""
+        value = self.required(name)
+        if not isinstance(value, str):
+            return self.mapping(name)
+        try:
+            held = parse(value)
+        except JsonError as error:
+            message = f"the field {name!r} of a {self.kind} request is {error}"
+            raise RequestError(message, name) from None
+        if not isinstance(held, dict):
+            raise self.wrong(name, "an object, or a string that holds one", value)
+        return held
+
+    def wrong(self, name: str, wanted: str, value: object) -> RequestError:
+        """Build the error of a field that is there, but not what it has to be."""
+        shown = ascii(value) if not isinstance(value, list | dict) else type(value).__name__
+        if len(shown) > _SHOWN:
+            shown = shown[:_SHOWN] + "…"
+        return RequestError(
+            f"the field {name!r} of a {self.kind} request must be {wanted}, not {shown}", name
+        )
+
+    def _checksum(self, value: object, name: str) -> str:
+        if isinstance(value, str) and _CHECKSUM.fullmatch(value):
+            return value.lower()
+        raise self.wrong(name, "a checksum (64 hexadecimal digits)", value)
+
+
+def from_python(request: Mapping[str, Any]) -> Fields:
+    """Take a request that was built in Python: what has no JSON form is refused as well."""
+    try:
+        return decode(json.dumps(request).encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, RequestError):
+            raise
+        raise RequestError(f"the request has no JSON form ({error})") from error
+
+
+def decode(body: bytes) -> Fields:
+    """Read a request body up to its type; what the type needs is checked by its family."""
+    try:
+        request = parse(body.decode())
+    except UnicodeDecodeError:
+        raise RequestError("the body is not UTF-8; send a JSON object") from None
+    except JsonError as error:
+        raise RequestError(f"the body is {error}; send a JSON object with a 'type'") from None
+    return Fields.of(request)

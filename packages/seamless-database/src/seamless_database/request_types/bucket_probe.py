@@ -1,0 +1,126 @@
+"""Bucket probes: the last fingerprint of a node, an environment or a queue, by its label.
+
+An addition to the seven tables of the protocol that published clients use; it can go, or move,
+without them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from sqlalchemy import bindparam, delete, select
+
+from seamless_database.json_codec import minified, spaced
+from seamless_database.models_bucket_probe import BucketProbe
+from seamless_database.protocol.field_types import (
+    CHECKSUM,
+    FILLED_TEXT,
+    MAPPING_OR_TEXT,
+    TEXT,
+    Needs,
+    taken,
+)
+from seamless_database.request_types.damage import (
+    valid_checksum,
+    valid_object,
+    valid_text,
+)
+from seamless_database.request_types.statements import (
+    Connection,
+    Statement,
+    inserting,
+)
+
+if TYPE_CHECKING:
+    from seamless_database.protocol.request import Fields
+
+KINDS = ("node", "environment", "node_env", "queue", "queue_node")
+
+_IS_KEY = (
+    BucketProbe.bucket_kind == bindparam("bucket_kind"),
+    BucketProbe.label == bindparam("label"),
+)
+_PROBE = Statement(
+    select(
+        BucketProbe.bucket_checksum, BucketProbe.captured_at, BucketProbe.freshness_tokens
+    ).where(*_IS_KEY)
+)
+_INSERT = inserting(
+    BucketProbe, "bucket_kind", "label", "bucket_checksum", "captured_at", "freshness_tokens"
+)
+_DELETE = Statement(delete(BucketProbe).where(*_IS_KEY))
+
+
+@dataclass(frozen=True, slots=True)
+class GetBucketProbe:
+    """Ask for what was captured last."""
+
+    kind: str
+    label: str
+    needs: ClassVar[Needs] = {"bucket_kind": TEXT, "label": TEXT}
+    point: ClassVar[bool] = True
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetBucketProbe:
+        """Take `bucket_kind` and `label`; an unknown kind is a miss."""
+        return cls(*taken(cls.needs, fields))
+
+    def run(self, connection: Connection) -> str | None:
+        """Answer an object."""
+        row = connection.one(_PROBE, bucket_kind=self.kind, label=self.label)
+        if row is None:
+            return None
+        key = f"{self.kind} {self.label}"
+        checksum = valid_checksum(row[0], BucketProbe.bucket_checksum, key)
+        captured_at = valid_text(row[1], BucketProbe.captured_at, key)
+        tokens = valid_object(row[2], BucketProbe.freshness_tokens, key)
+        if checksum is None or captured_at is None or tokens is None:
+            return None
+        return (
+            f'{{"bucket_kind": {spaced(self.kind)}, "label": {spaced(self.label)}, '
+            f'"bucket_checksum": "{checksum}", "captured_at": {spaced(captured_at)}, '
+            f'"freshness_tokens": {tokens}}}'
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PutBucketProbe:
+    """Tell what was captured."""
+
+    kind: str
+    label: str
+    checksum: str
+    captured_at: str
+    tokens: str
+    needs: ClassVar[Needs] = {
+        "bucket_kind": TEXT.narrowed(enum=list(KINDS)),
+        "label": FILLED_TEXT,
+        "bucket_checksum": CHECKSUM,
+        "captured_at": FILLED_TEXT,
+        "freshness_tokens": MAPPING_OR_TEXT,
+    }
+
+    @classmethod
+    def check(cls, fields: Fields) -> PutBucketProbe:
+        """Take all five fields; neither label nor time may be empty."""
+        kind, label, checksum, captured_at, tokens = taken(cls.needs, fields)
+        if kind not in KINDS:
+            raise fields.wrong("bucket_kind", f"one of {', '.join(KINDS)}", kind)
+        return cls(kind, label, checksum, captured_at, minified(tokens))
+
+    def keys(self) -> tuple[str, ...]:
+        """Name the bucket."""
+        return (f"probe {self.kind} {self.label}",)
+
+    def run(self, connection: Connection) -> None:
+        """Replace the row of that kind and label."""
+        connection.run(_DELETE, bucket_kind=self.kind, label=self.label)
+        connection.run(
+            _INSERT,
+            bucket_kind=self.kind,
+            label=self.label,
+            bucket_checksum=self.checksum,
+            captured_at=self.captured_at,
+            freshness_tokens=self.tokens,
+        )

@@ -1,0 +1,201 @@
+"""What is known of a buffer: fields that are merged, one by one, into what is known already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sqlalchemy import ColumnElement, bindparam, case, func, literal_column, select, update
+
+from seamless_database.errors import RequestError
+from seamless_database.json_codec import sorted_and_indented, stored_value
+from seamless_database.models import BufferInfo
+from seamless_database.protocol.field_types import (
+    CHECKSUM,
+    CHECKSUMS,
+    MAPPING,
+    Needs,
+    taken,
+)
+from seamless_database.request_types.damage import valid_object
+from seamless_database.request_types.key_list import is_asked, packed
+from seamless_database.request_types.statements import (
+    Connection,
+    Statement,
+    inserting,
+)
+
+if TYPE_CHECKING:
+    from seamless_database.protocol.request import Fields
+
+#: fields that are yes, no, or unknown; the others are not looked at, except for the length
+FLAGS = (
+    "is_json",
+    "is_json_numeric_array",
+    "is_json_numeric_scalar",
+    "is_numpy",
+    "is_seamless_mixed",
+    "is_utf8",
+)
+#: characters of the stored form; merging reads all of it and writes all of it
+MAX_INFO = 1024 * 1024
+#: characters of buffer info that many requests fetch at once; the others come one by one
+SMALL = 4096
+#: characters of an answer with the buffer info of many
+MAX_ANSWER = 64 * 1024 * 1024
+#: what is looked at in buffer info
+INFO = MAPPING.narrowed(
+    properties={
+        "length": {"type": ["integer", "null"], "minimum": 0},
+        **{flag: {"type": ["boolean", "null"]} for flag in FLAGS},
+    }
+)
+
+_IS_KEY = BufferInfo.checksum == bindparam("checksum")
+_INFO = Statement(select(BufferInfo.buffer_info).where(_IS_KEY))
+_ONE: ColumnElement[int] = literal_column("1")
+_stored_length = func.length(BufferInfo.buffer_info)
+#: what can be merged into, or else the first and the last character of what is too long for that
+_MERGEABLE = Statement(
+    select(
+        case((_stored_length <= literal_column(str(MAX_INFO)), BufferInfo.buffer_info)),
+        func.substr(BufferInfo.buffer_info, _ONE, _ONE).concat(
+            func.substr(BufferInfo.buffer_info, _stored_length, _ONE)
+        ),
+    ).where(_IS_KEY)
+)
+_IS_SMALL = func.length(BufferInfo.buffer_info) <= literal_column(str(SMALL))
+_INFOS = Statement(
+    select(
+        BufferInfo.checksum,
+        case((_IS_SMALL, BufferInfo.buffer_info)),
+    ).where(is_asked(BufferInfo.checksum))
+)
+_INSERT = inserting(BufferInfo, "checksum", "buffer_info")
+_UPDATE = Statement(
+    update(BufferInfo)
+    .where(BufferInfo.checksum == bindparam("key"))
+    .values(buffer_info=bindparam("new"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GetBufferInfo:
+    """Ask what is known of a buffer."""
+
+    checksum: str
+    needs: ClassVar[Needs] = {"checksum": CHECKSUM}
+    point: ClassVar[bool] = True
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetBufferInfo:
+        """Take `checksum`, of the buffer."""
+        return cls(*taken(cls.needs, fields))
+
+    def run(self, connection: Connection) -> str | None:
+        """Answer an object."""
+        return _info(connection, self.checksum)
+
+
+@dataclass(frozen=True, slots=True)
+class GetBufferInfos:
+    """Ask what is known of many buffers at once."""
+
+    checksums: tuple[str, ...]
+    needs: ClassVar[Needs] = {"checksums": CHECKSUMS}
+    point: ClassVar[bool] = False
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetBufferInfos:
+        """Take `checksums`, of the buffers."""
+        return cls(*taken(cls.needs, fields))
+
+    def run(self, connection: Connection) -> str:
+        """Answer an object, what is known of each that something is known of."""
+        parts: list[str] = []
+        size = 0
+        for checksum, info in connection.all(_INFOS, asked=packed(self.checksums)):
+            # so that memory is taken for one large one at a time, not for all before the limit
+            whole = _info(connection, checksum) if info is None else _valid(info, checksum)
+            if whole is not None:
+                parts.append(f'"{checksum}": {whole}')
+                size += len(parts[-1])
+            if size > MAX_ANSWER:
+                raise _too_much(len(self.checksums))
+        return f"{{{', '.join(parts)}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class PutBufferInfo:
+    """Tell what is known of a buffer."""
+
+    checksum: str
+    info: dict[str, Any]
+    needs: ClassVar[Needs] = {"checksum": CHECKSUM, "value": INFO}
+
+    @classmethod
+    def check(cls, fields: Fields) -> PutBufferInfo:
+        """Take `checksum`, of the buffer, and `value`, an object."""
+        checksum, info = taken(cls.needs, fields)
+        length = info.get("length")
+        if length is not None and (type(length) is not int or length < 0):
+            raise _wrong("length", "a whole number, not negative")
+        for name in FLAGS:
+            if not isinstance(info.get(name), bool | None):
+                raise _wrong(name, "true, false, or null")
+        _written(info)
+        return cls(checksum, info)
+
+    def keys(self) -> tuple[str, ...]:
+        """Name the buffer."""
+        return (f"buffer {self.checksum}",)
+
+    def run(self, connection: Connection) -> None:
+        """Merge it: later values replace earlier ones, null included."""
+        row = connection.one(_MERGEABLE, checksum=self.checksum)
+        if row is None:
+            connection.run(_INSERT, checksum=self.checksum, buffer_info=_written(self.info))
+            return
+        stored, ends = row
+        if stored is None and ends == "{}":
+            raise _too_long()
+        known = _valid(stored, self.checksum)
+        merged = _written({**(stored_value(known) if known else {}), **self.info})
+        if merged != stored:
+            connection.run(_UPDATE, key=self.checksum, new=merged)
+
+
+def _info(connection: Connection, checksum: str) -> str | None:
+    row = connection.one(_INFO, checksum=checksum)
+    return None if row is None else _valid(row[0], checksum)
+
+
+def _valid(info: object, checksum: str) -> str | None:
+    return valid_object(info, BufferInfo.buffer_info, checksum)
+
+
+def _too_much(asked: int) -> RequestError:
+    return RequestError(
+        f"the field 'checksums' of a buffer_infos request names {asked} buffers of which more is "
+        f"known than the {MAX_ANSWER} characters of an answer; ask for fewer at once",
+        "checksums",
+    )
+
+
+def _written(info: dict[str, Any]) -> str:
+    text = sorted_and_indented(info)
+    if len(text) > MAX_INFO:
+        raise _too_long()
+    return text
+
+
+def _too_long() -> RequestError:
+    return RequestError(
+        f"the field 'value' of a buffer_info request makes the buffer info too long; the limit is "
+        f"{MAX_INFO} characters as JSON text",
+        "value",
+    )
+
+
+def _wrong(name: str, wanted: str) -> RequestError:
+    return RequestError(f"the field {name!r} of buffer info must be {wanted}", name)

@@ -1,0 +1,85 @@
+"""Stored values that no server can have written: they are logged and treated as missing.
+
+A damaged value is a miss for those who read it, and a PUT replaces it.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from seamless_database.json_codec import stored_json, stored_object
+
+if TYPE_CHECKING:
+    from sqlalchemy import Column
+    from sqlalchemy.orm import InstrumentedAttribute
+
+    Attribute = InstrumentedAttribute[str]
+
+_LOG = logging.getLogger(__name__)
+#: bytes that a checksum stands for
+_DIGEST_BYTES = 32
+#: damaged rows that are remembered, so that each is logged once
+_REMEMBERED = 1000
+#: characters of a key that a log line shows
+_SHOWN = 100
+
+
+def valid_checksum(value: object, column: Attribute, key: object) -> str | None:
+    """Give a stored checksum; None if the value in the row of `key` is no checksum."""
+    if isinstance(value, str):
+        # a regular expression takes twice the time
+        try:
+            digest = bytes.fromhex(value)
+        except ValueError:
+            digest = b""
+        if len(digest) == _DIGEST_BYTES and digest.hex() == value:
+            return value
+    _log_damage(column, key)
+    return None
+
+
+def valid_checksums(values: list[object], column: Attribute, key: object) -> list[str]:
+    """Give those of many stored values that are checksums."""
+    return [found for value in values if (found := valid_checksum(value, column, key))]
+
+
+def valid_object(value: object, column: Attribute, key: object) -> str | None:
+    """Give a stored JSON object as it is answered; None if it is damaged."""
+    text = stored_object(value)
+    if text is None:
+        _log_damage(column, key)
+    return text
+
+
+def valid_json(value: object, column: Attribute, key: object) -> str | None:
+    """Give any stored JSON as it is answered; None if it is damaged."""
+    text = stored_json(value)
+    if text is None:
+        _log_damage(column, key)
+    return text
+
+
+def valid_text(value: object, column: Attribute, key: object) -> str | None:
+    """Give a stored text; None if the value is something else."""
+    if isinstance(value, str):
+        return value
+    _log_damage(column, key)
+    return None
+
+
+def _log_damage(column: Attribute, key: object) -> None:
+    stored: Column[Any] = column.property.columns[0]
+    _log(stored.table.name, stored.name, ascii(key)[:_SHOWN])
+
+
+@lru_cache(_REMEMBERED)
+def _log(table: object, column: str, key: str) -> None:
+    _LOG.error(
+        "the column %s of the table %s is damaged in a row of %s; the row counts as missing until "
+        "a PUT replaces it (seamless-database-admin check finds all such rows)",
+        column,
+        table,
+        key,
+    )

@@ -1,0 +1,202 @@
+"""Expressions: (input, path, cell type, target cell type) → result, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from sqlalchemy import bindparam, select, update
+
+from seamless_database.errors import RequestError
+from seamless_database.json_codec import spaced
+from seamless_database.models import Expression
+from seamless_database.protocol.field_types import (
+    ARRAY,
+    CHECKSUM,
+    TEXT,
+    Needs,
+    taken,
+)
+from seamless_database.request_types.damage import (
+    valid_checksum,
+    valid_json,
+    valid_text,
+)
+from seamless_database.request_types.statements import (
+    Connection,
+    Row,
+    Statement,
+    inserting,
+)
+
+if TYPE_CHECKING:
+    from seamless_database.protocol.request import Fields
+
+#: characters that the columns hold; published servers refuse more
+MAX_PATH, MAX_CELLTYPE = 100, 20
+#: cell types with an inside that a path can lead into
+WITH_PATH = ("mixed", "plain", "binary")
+
+_KEY: Needs = {
+    "checksum": CHECKSUM,
+    "path": ARRAY,
+    "celltype": TEXT,
+    "target_celltype": TEXT,
+}
+_SHORT = TEXT.narrowed(maxLength=MAX_CELLTYPE)
+_WHOLE = f"empty unless `celltype` is one of {', '.join(WITH_PATH)}"
+
+_IS_KEY = (
+    Expression.input_checksum == bindparam("input_of"),
+    Expression.path == bindparam("path_of"),
+    Expression.celltype == bindparam("celltype_of"),
+    Expression.target_celltype == bindparam("target_of"),
+)
+_RESULT = Statement(select(Expression.result).where(*_IS_KEY))
+_BY_RESULT = Statement(
+    select(
+        Expression.input_checksum,
+        Expression.path,
+        Expression.celltype,
+        Expression.target_celltype,
+    ).where(Expression.result == bindparam("result"))
+)
+_INSERT = inserting(Expression, "input_checksum", "path", "celltype", "target_celltype", "result")
+_UPDATE = Statement(update(Expression).where(*_IS_KEY).values(result=bindparam("new")))
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What an expression is made of; the path as the JSON text that is stored."""
+
+    checksum: str
+    path: str
+    celltype: str
+    target_celltype: str
+
+    @classmethod
+    def of(cls, checksum: str, path: list[object], celltype: str, target_celltype: str) -> _Key:
+        return cls(checksum, spaced(path), celltype, target_celltype)
+
+    def row(self, connection: Connection) -> Row | None:
+        return connection.one(_RESULT, **self.parameters())
+
+    def parameters(self) -> dict[str, str]:
+        return {
+            "input_of": self.checksum,
+            "path_of": self.path,
+            "celltype_of": self.celltype,
+            "target_of": self.target_celltype,
+        }
+
+    def check_limits(self) -> None:
+        if len(self.path) > MAX_PATH:
+            raise _too_long("path", f"{MAX_PATH} characters as JSON text")
+        if len(self.celltype) > MAX_CELLTYPE:
+            raise _too_long("celltype", f"{MAX_CELLTYPE} characters")
+        if len(self.target_celltype) > MAX_CELLTYPE:
+            raise _too_long("target_celltype", f"{MAX_CELLTYPE} characters")
+        if self.path != "[]" and self.celltype not in WITH_PATH:
+            raise RequestError(
+                "the field 'path' must be empty unless 'celltype' is one of "
+                + ", ".join(WITH_PATH),
+                "path",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class GetExpression:
+    """Ask for the result of an expression."""
+
+    key: _Key
+    needs: ClassVar[Needs] = _KEY
+    point: ClassVar[bool] = True
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetExpression:
+        """Take `checksum`, of the input, `path`, `celltype` and `target_celltype`."""
+        return cls(_Key.of(*taken(cls.needs, fields)))
+
+    def run(self, connection: Connection) -> str | None:
+        """Answer the checksum of the result, bare."""
+        row = self.key.row(connection)
+        return None if row is None else valid_checksum(row[0], Expression.result, self.key.checksum)
+
+
+@dataclass(frozen=True, slots=True)
+class GetRevExpression:
+    """Ask for the expressions with a result."""
+
+    result: str
+    needs: ClassVar[Needs] = {"checksum": CHECKSUM}
+    point: ClassVar[bool] = False
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetRevExpression:
+        """Take `checksum`, of the result."""
+        return cls(*taken(cls.needs, fields))
+
+    def run(self, connection: Connection) -> str | None:
+        """Answer a list of objects."""
+        rows = connection.all(_BY_RESULT, result=self.result)
+        objects = [found for row in rows if (found := self._object(row))]
+        return f"[{', '.join(objects)}]" if objects else None
+
+    def _object(self, row: Row) -> str | None:
+        checksum = valid_checksum(row[0], Expression.input_checksum, self.result)
+        path = valid_json(row[1], Expression.path, self.result)
+        celltype = valid_text(row[2], Expression.celltype, self.result)
+        target = valid_text(row[3], Expression.target_celltype, self.result)
+        if checksum is None or path is None or celltype is None or target is None:
+            return None
+        # the path goes in as the JSON text that it is
+        return (
+            f'{{"checksum": "{checksum}", "path": {path}, "celltype": {spaced(celltype)}, '
+            f'"target_celltype": {spaced(target)}, "result": "{self.result}"}}'
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PutExpression:
+    """Tell the result of an expression."""
+
+    key: _Key
+    result: str
+    needs: ClassVar[Needs] = {
+        **_KEY,
+        "path": ARRAY.narrowed(description=_WHOLE),
+        "celltype": _SHORT,
+        "target_celltype": _SHORT,
+        "value": CHECKSUM,
+    }
+
+    @classmethod
+    def check(cls, fields: Fields) -> PutExpression:
+        """Take the key as above, and `value`, the checksum of the result."""
+        *parts, result = taken(cls.needs, fields)
+        key = _Key.of(*parts)
+        key.check_limits()
+        return cls(key, result)
+
+    def keys(self) -> tuple[str, ...]:
+        """Name the input, whatever is taken out of it."""
+        return (f"expression {self.key.checksum}",)
+
+    def run(self, connection: Connection) -> None:
+        """Store it; another result replaces the former one."""
+        former = self.key.row(connection)
+        if former is None:
+            connection.run(
+                _INSERT,
+                input_checksum=self.key.checksum,
+                path=self.key.path,
+                celltype=self.key.celltype,
+                target_celltype=self.key.target_celltype,
+                result=self.result,
+            )
+        elif former[0] != self.result:
+            connection.run(_UPDATE, **self.key.parameters(), new=self.result)
+
+
+def _too_long(name: str, most: str) -> RequestError:
+    return RequestError(f"the field {name!r} is too long; the limit is {most}", name)

@@ -1,0 +1,242 @@
+"""Execution records: one per transformation, written once, of the present result only.
+
+A published server may have left a record of a result that is no longer the present one. Such a
+record is not answered, and gives way to one of the present result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from sqlalchemy import (
+    Integer,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+
+from seamless_database.errors import ConflictError, RequestError
+from seamless_database.json_codec import may_be_same_record, minified, same_record
+from seamless_database.models import (
+    IrreproducibleTransformation,
+    MetaData,
+    Transformation,
+)
+from seamless_database.protocol.field_types import (
+    CHECKSUM,
+    MAPPING_OR_TEXT,
+    Needs,
+    taken,
+)
+from seamless_database.request_types.damage import valid_object
+from seamless_database.request_types.statements import (
+    Connection,
+    Row,
+    Statement,
+    inserting,
+)
+from seamless_database.request_types.transformation import (
+    add_result,
+    current,
+    transformation_key,
+)
+from seamless_database.storage.comparisons import UndecidedError
+
+if TYPE_CHECKING:
+    from seamless_database.protocol.request import Fields
+
+#: characters of a stored record that the writer itself compares with another one
+MAX_COMPARED = 8 * 1024
+#: what is looked at in an execution record, next to whom it belongs to
+RECORD = MAPPING_OR_TEXT.narrowed(
+    required=["schema_version", "tf_checksum", "result_checksum"],
+    properties={
+        "schema_version": {"type": "integer"},
+        "tf_checksum": {"type": "string", "description": "the `checksum`, in lower case"},
+        "result_checksum": {"type": "string", "description": "the `result`, in lower case"},
+        "checksum_fields": {
+            "type": ["array", "null"],
+            "items": {"type": "string", "minLength": 1},
+        },
+    },
+)
+
+_RECORD = Statement(
+    select(MetaData.record)
+    .join(
+        Transformation,
+        and_(
+            Transformation.checksum == MetaData.checksum,
+            Transformation.result == MetaData.result,
+        ),
+    )
+    .where(MetaData.checksum == bindparam("checksum"))
+)
+_IS_KEY = MetaData.checksum == bindparam("checksum")
+_STORED = Statement(select(MetaData.result, MetaData.record).where(_IS_KEY))
+_stored_length = func.length(MetaData.record)
+#: the record only if it can be compared at once, or may be the very text that is offered
+_COMPARABLE = Statement(
+    select(
+        MetaData.result,
+        case(
+            (
+                or_(
+                    _stored_length <= literal_column(str(MAX_COMPARED)),
+                    _stored_length == cast(bindparam("length"), Integer),
+                ),
+                MetaData.record,
+            )
+        ),
+    ).where(_IS_KEY)
+)
+_INSERT = inserting(MetaData, "checksum", "result", "metadata")
+_DELETE = Statement(delete(MetaData).where(MetaData.checksum == bindparam("checksum")))
+_CONTESTED = Statement(
+    select(IrreproducibleTransformation.id).where(
+        IrreproducibleTransformation.checksum == bindparam("checksum")
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GetMetadata:
+    """Ask how a transformation was executed."""
+
+    checksum: str
+    needs: ClassVar[Needs] = {"checksum": CHECKSUM}
+    point: ClassVar[bool] = True
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetMetadata:
+        """Take `checksum`, of the transformation."""
+        return cls(*taken(cls.needs, fields))
+
+    def run(self, connection: Connection) -> str | None:
+        """Answer the record as it was stored."""
+        return current_record(connection, self.checksum)
+
+
+@dataclass(frozen=True, slots=True)
+class PutMetadata:
+    """Tell how a transformation was executed, and its result."""
+
+    checksum: str
+    result: str
+    record: str
+    #: the row of a record that was found to be damaged, which this one replaces
+    damaged: Row | None = None
+    needs: ClassVar[Needs] = {"checksum": CHECKSUM, "result": CHECKSUM, "value": RECORD}
+
+    @classmethod
+    def check(cls, fields: Fields) -> PutMetadata:
+        """Take `checksum`, `result`, and `value`: a record that agrees with both."""
+        checksum, result, record = taken(cls.needs, fields)
+        _check_identity(record, checksum, result)
+        return cls(checksum, result, minified(record))
+
+    def keys(self) -> tuple[str, ...]:
+        """Name the transformation."""
+        return (transformation_key(self.checksum),)
+
+    def run(self, connection: Connection) -> None:
+        """Store the record, and the result if it is new; never change either."""
+        if connection.one(_CONTESTED, checksum=self.checksum):
+            raise ConflictError("Transformation already has irreproducible records")
+        stored = current(connection, self.checksum)
+        if stored.result not in (None, self.result):
+            raise ConflictError("Transformation result does not match execution record result")
+        row = self._stored(connection)
+        is_kept = row is not None and row[0] == self.result and self._is_same(row)
+        if stored.result is None:
+            add_result(connection, self.checksum, self.result, stored)
+        if row is not None and not is_kept:
+            connection.run(_DELETE, checksum=self.checksum)
+        if not is_kept:
+            connection.run(
+                _INSERT, checksum=self.checksum, result=self.result, metadata=self.record
+            )
+
+    def _stored(self, connection: Connection) -> Row | None:
+        if self.damaged is not None:
+            return self._whole(connection)
+        length = str(len(self.record))
+        return connection.one(_COMPARABLE, checksum=self.checksum, length=length)
+
+    def _is_same(self, row: Row) -> bool:
+        """Whether the stored record is this one; False if it is damaged, an error if it differs."""
+        stored = row[1]
+        if stored == self.record:
+            return True
+        if row == self.damaged:
+            return False
+        if stored is None or (isinstance(stored, str) and len(stored) > MAX_COMPARED):
+            raise UndecidedError(self._whole, self._decided)
+        if valid_object(stored, MetaData.record, self.checksum) is None:
+            return False
+        if same_record(stored, self.record):
+            return True
+        raise _different()
+
+    def _whole(self, connection: Connection) -> Row | None:
+        return connection.one(_STORED, checksum=self.checksum)
+
+    def _decided(self, row: Row | None) -> PutMetadata:
+        """Compare with a large record, and give the write that is then decided at once.
+
+        Servers store a record in one form, so equal records consist of the same characters, and
+        only those that do are compared any further.
+        """
+        if row is None or row[0] != self.result:
+            return self
+        stored = row[1]
+        if valid_object(stored, MetaData.record, self.checksum) is None:
+            return replace(self, damaged=row)
+        if may_be_same_record(stored, self.record) and same_record(stored, self.record):
+            return replace(self, record=stored)
+        raise _different()
+
+
+def current_record(connection: Connection, checksum: str) -> str | None:
+    """Look up the record of the present result of a transformation."""
+    row = connection.one(_RECORD, checksum=checksum)
+    return None if row is None else valid_object(row[0], MetaData.record, checksum)
+
+
+def record_of(connection: Connection, checksum: str, result: str) -> str | None:
+    """Look up the record of a result of a transformation."""
+    row = connection.one(_STORED, checksum=checksum)
+    if row is None or row[0] != result:
+        return None
+    return valid_object(row[1], MetaData.record, checksum)
+
+
+def _different() -> ConflictError:
+    return ConflictError("Execution record already exists with different metadata")
+
+
+def _check_identity(record: dict[str, object], checksum: str, result: str) -> None:
+    """Look at who a record belongs to, and at nothing else in it."""
+    version = record.get("schema_version")
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise _wrong("schema_version", "an integer")
+    if record.get("tf_checksum") != checksum:
+        raise _wrong("tf_checksum", "the 'checksum' of the request, in lower case")
+    if record.get("result_checksum") != result:
+        raise _wrong("result_checksum", "the 'result' of the request, in lower case")
+    names = record.get("checksum_fields")
+    if names is not None and not (
+        isinstance(names, list) and all(isinstance(name, str) and name for name in names)
+    ):
+        raise _wrong("checksum_fields", "a list of field names")
+
+
+def _wrong(name: str, wanted: str) -> RequestError:
+    return RequestError(f"the field {name!r} of an execution record must be {wanted}", name)

@@ -1,0 +1,158 @@
+"""Buffers and their meaning under a cell type: one relation, readable from both ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from sqlalchemy import bindparam, select
+
+from seamless_database.json_codec import spaced
+from seamless_database.models import SyntacticToSemantic
+from seamless_database.protocol.field_types import (
+    CHECKSUM,
+    CHECKSUMS,
+    TEXT,
+    Needs,
+    taken,
+)
+from seamless_database.request_types.damage import valid_checksums
+from seamless_database.request_types.key_list import is_asked, packed
+from seamless_database.request_types.statements import (
+    Connection,
+    Statement,
+    inserting,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import InstrumentedAttribute
+
+    from seamless_database.protocol.request import Fields
+
+
+def _selecting(wanted: InstrumentedAttribute[str], key: InstrumentedAttribute[str]) -> Statement:
+    return Statement(
+        select(wanted).where(
+            key == bindparam("checksum"),
+            SyntacticToSemantic.celltype == bindparam("celltype"),
+            SyntacticToSemantic.subcelltype == bindparam("subcelltype"),
+        )
+    )
+
+
+_KEY: Needs = {"checksum": CHECKSUM, "celltype": TEXT, "subcelltype": TEXT}
+
+_SYNTACTIC = _selecting(SyntacticToSemantic.syntactic, SyntacticToSemantic.semantic)
+_SEMANTIC = _selecting(SyntacticToSemantic.semantic, SyntacticToSemantic.syntactic)
+_PRESENT = Statement(
+    select(SyntacticToSemantic.syntactic).where(
+        SyntacticToSemantic.semantic == bindparam("checksum"),
+        SyntacticToSemantic.celltype == bindparam("celltype"),
+        SyntacticToSemantic.subcelltype == bindparam("subcelltype"),
+        is_asked(SyntacticToSemantic.syntactic),
+    )
+)
+_INSERT = inserting(SyntacticToSemantic, "syntactic", "celltype", "subcelltype", "semantic")
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """One end of the relation."""
+
+    checksum: str
+    celltype: str
+    subcelltype: str
+
+    def syntactic(self, connection: Connection) -> list[str]:
+        return self._find(connection, _SYNTACTIC, SyntacticToSemantic.syntactic)
+
+    def semantic(self, connection: Connection) -> list[str]:
+        return self._find(connection, _SEMANTIC, SyntacticToSemantic.semantic)
+
+    def parameters(self) -> dict[str, str]:
+        return {
+            "checksum": self.checksum,
+            "celltype": self.celltype,
+            "subcelltype": self.subcelltype,
+        }
+
+    def _find(
+        self, connection: Connection, statement: Statement, wanted: InstrumentedAttribute[str]
+    ) -> list[str]:
+        rows = connection.all(statement, **self.parameters())
+        return valid_checksums([checksum for (checksum,) in rows], wanted, self.checksum)
+
+
+@dataclass(frozen=True, slots=True)
+class GetSemanticToSyntactic:
+    """Ask for the buffers with a meaning."""
+
+    semantic: _Key
+    needs: ClassVar[Needs] = _KEY
+    point: ClassVar[bool] = False
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetSemanticToSyntactic:
+        """Take `checksum`, the semantic one, `celltype` and `subcelltype`."""
+        return cls(_Key(*taken(cls.needs, fields)))
+
+    def run(self, connection: Connection) -> str | None:
+        """Answer a list of syntactic checksums."""
+        return _listed(self.semantic.syntactic(connection))
+
+
+@dataclass(frozen=True, slots=True)
+class GetSyntacticToSemantic:
+    """Ask for the meanings of a buffer."""
+
+    syntactic: _Key
+    needs: ClassVar[Needs] = _KEY
+    point: ClassVar[bool] = False
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetSyntacticToSemantic:
+        """Take `checksum`, the syntactic one, `celltype` and `subcelltype`."""
+        return cls(_Key(*taken(cls.needs, fields)))
+
+    def run(self, connection: Connection) -> str | None:
+        """Answer a list of semantic checksums."""
+        return _listed(self.syntactic.semantic(connection))
+
+
+@dataclass(frozen=True, slots=True)
+class PutSemanticToSyntactic:
+    """Tell which buffers have a meaning."""
+
+    semantic: _Key
+    syntactic: tuple[str, ...]
+    needs: ClassVar[Needs] = {**_KEY, "value": CHECKSUMS}
+
+    @classmethod
+    def check(cls, fields: Fields) -> PutSemanticToSyntactic:
+        """Take the semantic end as above, and `value`, a list of syntactic checksums."""
+        *key, syntactic = taken(cls.needs, fields)
+        return cls(_Key(*key), syntactic)
+
+    def keys(self) -> tuple[str, ...]:
+        """Name the meaning, under whatever cell type."""
+        return (f"meaning {self.semantic.checksum}",)
+
+    def run(self, connection: Connection) -> None:
+        """Add those that are not there yet."""
+        # those that are offered alone: a meaning may have any number of others
+        rows = connection.all(_PRESENT, **self.semantic.parameters(), asked=packed(self.syntactic))
+        present = {syntactic for (syntactic,) in rows}
+        # a dict keeps the order, and each checksum once
+        for syntactic in dict.fromkeys(self.syntactic):
+            if syntactic not in present:
+                connection.run(
+                    _INSERT,
+                    syntactic=syntactic,
+                    celltype=self.semantic.celltype,
+                    subcelltype=self.semantic.subcelltype,
+                    semantic=self.semantic.checksum,
+                )
+
+
+def _listed(checksums: list[str]) -> str | None:
+    return spaced(checksums) if checksums else None

@@ -1,0 +1,190 @@
+"""Transformation → result, and back.
+
+The truth is the `transformation` table. Its rows by result are the reverse look-up; the reverse
+table is kept up to date for the published server, which reads that one, but rows that were left
+behind there by a published server are never believed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from sqlalchemy import bindparam, delete, select, update
+
+from seamless_database.json_codec import spaced
+from seamless_database.models import MetaData, RevTransformation, Transformation
+from seamless_database.protocol.field_types import (
+    CHECKSUM,
+    CHECKSUMS,
+    Needs,
+    taken,
+)
+from seamless_database.request_types.damage import valid_checksum, valid_checksums
+from seamless_database.request_types.key_list import is_asked, packed
+from seamless_database.request_types.statements import (
+    Connection,
+    Statement,
+    inserting,
+)
+
+if TYPE_CHECKING:
+    from seamless_database.protocol.request import Fields
+
+#: SQLAlchemy takes its time to look up an attribute of a model
+_RESULT_COLUMN = Transformation.result
+_RESULT = Statement(
+    select(Transformation.result).where(Transformation.checksum == bindparam("checksum"))
+)
+_RESULTS = Statement(
+    select(Transformation.checksum, Transformation.result).where(is_asked(Transformation.checksum))
+)
+_BY_RESULT = Statement(
+    select(Transformation.checksum).where(Transformation.result == bindparam("result"))
+)
+_INSERT = inserting(Transformation, "checksum", "result")
+_UPDATE = Statement(
+    update(Transformation)
+    .where(Transformation.checksum == bindparam("key"))
+    .values(result=bindparam("new"))
+)
+_DELETE = Statement(delete(Transformation).where(Transformation.checksum == bindparam("checksum")))
+_INSERT_REVERSE = inserting(RevTransformation, "result", "checksum")
+_DELETE_REVERSE = Statement(
+    delete(RevTransformation).where(
+        RevTransformation.result == bindparam("result"),
+        RevTransformation.checksum == bindparam("checksum"),
+    )
+)
+_DELETE_RECORD = Statement(delete(MetaData).where(MetaData.checksum == bindparam("checksum")))
+
+
+class Current(NamedTuple):
+    """The row of a transformation: whether it is there, and its result unless that is damaged."""
+
+    is_stored: bool
+    result: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GetTransformation:
+    """Ask for the result of a transformation."""
+
+    checksum: str
+    needs: ClassVar[Needs] = {"checksum": CHECKSUM}
+    point: ClassVar[bool] = True
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetTransformation:
+        """Take `checksum`, of the transformation."""
+        return cls(*taken(cls.needs, fields))
+
+    def run(self, connection: Connection) -> str | None:
+        """Answer the checksum of the result, bare."""
+        row = connection.one(_RESULT, checksum=self.checksum)
+        if row is None:
+            return None
+        return _valid(row[0], self.checksum)
+
+
+@dataclass(frozen=True, slots=True)
+class GetTransformations:
+    """Ask for the results of many transformations at once."""
+
+    checksums: tuple[str, ...]
+    needs: ClassVar[Needs] = {"checksums": CHECKSUMS}
+    point: ClassVar[bool] = False
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetTransformations:
+        """Take `checksums`, of the transformations."""
+        return cls(*taken(cls.needs, fields))
+
+    def run(self, connection: Connection) -> str:
+        """Answer an object, the result of each that has one."""
+        rows = connection.all(_RESULTS, asked=packed(self.checksums))
+        return spaced({key: result for key, result in rows if _valid(result, key)})
+
+
+@dataclass(frozen=True, slots=True)
+class GetRevTransformations:
+    """Ask for the transformations with a result."""
+
+    result: str
+    needs: ClassVar[Needs] = {"checksum": CHECKSUM}
+    point: ClassVar[bool] = False
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetRevTransformations:
+        """Take `checksum`, of the result."""
+        return cls(*taken(cls.needs, fields))
+
+    def run(self, connection: Connection) -> str | None:
+        """Answer a list of the transformations whose present result it is."""
+        rows = connection.all(_BY_RESULT, result=self.result)
+        found = valid_checksums([key for (key,) in rows], Transformation.checksum, self.result)
+        return spaced(found) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class PutTransformation:
+    """Tell the result of a transformation."""
+
+    checksum: str
+    result: str
+    needs: ClassVar[Needs] = {"checksum": CHECKSUM, "value": CHECKSUM}
+
+    @classmethod
+    def check(cls, fields: Fields) -> PutTransformation:
+        """Take `checksum`, of the transformation, and `value`, of the result."""
+        return cls(*taken(cls.needs, fields))
+
+    def keys(self) -> tuple[str, ...]:
+        """Name the transformation."""
+        return (transformation_key(self.checksum),)
+
+    def run(self, connection: Connection) -> None:
+        """Store it; another result takes its reverse row and its record along."""
+        former = current(connection, self.checksum)
+        if former.result == self.result:
+            return
+        if former.result is None:
+            add_result(connection, self.checksum, self.result, former)
+            return
+        connection.run(_UPDATE, key=self.checksum, new=self.result)
+        # of the new result too: a published server may have left a row of an earlier time
+        for result in (former.result, self.result):
+            connection.run(_DELETE_REVERSE, result=result, checksum=self.checksum)
+        connection.run(_INSERT_REVERSE, result=self.result, checksum=self.checksum)
+        connection.run(_DELETE_RECORD, checksum=self.checksum)
+
+
+def transformation_key(checksum: str) -> str:
+    """Name what belongs to a transformation: its result, its record, its contested results."""
+    return f"transformation {checksum}"
+
+
+def current(connection: Connection, checksum: str) -> Current:
+    """Look up the result of a transformation."""
+    row = connection.one(_RESULT, checksum=checksum)
+    return Current(False, None) if row is None else Current(True, _valid(row[0], checksum))
+
+
+def add_result(connection: Connection, checksum: str, result: str, former: Current) -> None:
+    """Store the result of a transformation that has none, or a damaged one."""
+    if former.is_stored:
+        connection.run(_UPDATE, key=checksum, new=result)
+    else:
+        connection.run(_INSERT, checksum=checksum, result=result)
+    connection.run(_INSERT_REVERSE, result=result, checksum=checksum)
+
+
+def remove_result(connection: Connection, checksum: str, result: str) -> None:
+    """Take away a result, its reverse rows, and its record."""
+    connection.run(_DELETE, checksum=checksum)
+    connection.run(_DELETE_REVERSE, result=result, checksum=checksum)
+    connection.run(_DELETE_RECORD, checksum=checksum)
+
+
+def _valid(result: object, checksum: str) -> str | None:
+    return valid_checksum(result, _RESULT_COLUMN, checksum)

@@ -1,0 +1,32 @@
+"""The name and version of the protocol; needs neither a checksum nor the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from seamless_database.json_codec import spaced
+from seamless_database.protocol.request import PROTOCOL_VERSION, Fields
+
+if TYPE_CHECKING:
+    from seamless_database.protocol.field_types import Needs
+    from seamless_database.request_types.statements import Connection
+
+ANSWER = spaced(["seamless", "database", PROTOCOL_VERSION])
+
+
+@dataclass(frozen=True, slots=True)
+class GetProtocol:
+    """Ask what this server speaks."""
+
+    needs: ClassVar[Needs] = {}
+    point: ClassVar[bool] = True
+
+    @classmethod
+    def check(cls, fields: Fields) -> GetProtocol:
+        """Nothing is needed."""
+        return cls()
+
+    def run(self, connection: Connection) -> str:
+        """Answer without a look at the database."""
+        return ANSWER

@@ -1,0 +1,3 @@
+"""The back ends: SQLite by default, PostgreSQL by URL."""
+
+from __future__ import annotations
