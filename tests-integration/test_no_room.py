@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from database_samples import checksum, record
 from database_server import Server
-from write_storm import WriteStorm, missing
+from write_stress import WriteStorm, missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

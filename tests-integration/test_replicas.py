@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from database_places import Place, fresh_place
 from database_samples import checksum, record
 from database_server import PATIENCE, Server
-from own_postgres import own_server
-from write_storm import Acknowledged, WriteStorm, missing
+from database_targets import Place, fresh_place
+from postgres_process import own_server
+from write_stress import Acknowledged, WriteStorm, missing
 
 from seamless_database.errors import ServerError
 from seamless_database.storage.backend import open_database

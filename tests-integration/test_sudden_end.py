@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from database_places import BACK_ENDS, Place, fresh_place
 from database_samples import checksum
 from database_server import PATIENCE, Server
-from write_storm import Acknowledged, WriteStorm, missing
+from database_targets import BACK_ENDS, Place, fresh_place
+from write_stress import Acknowledged, WriteStorm, missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

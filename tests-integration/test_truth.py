@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from database_places import Place, fresh_place
 from database_samples import checksum, record
 from database_server import Server
+from database_targets import Place, fresh_place
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (

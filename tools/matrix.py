@@ -34,11 +34,11 @@ HOME = ROOT / ".dev" / str(sys.implementation.cache_tag) / "matrix"
 TESTS = (
     "packages/seamless-core/tests/test_golden.py",
     "packages/seamless-core/tests/test_golden_recorded.py",
-    "packages/seamless-core/tests/test_conversion_recorded.py",
-    "packages/seamless-core/tests/test_mixed.py",
-    "packages/seamless-database/tests/test_protocol.py",
-    "packages/seamless-database/tests/test_records.py",
-    "packages/seamless-database/tests/test_transcript.py",
+    "packages/seamless-core/tests/checksum/conversion/test_recorded.py",
+    "packages/seamless-core/tests/util/mixed/test_mixed.py",
+    "packages/seamless-database/tests/protocol/test_request.py",
+    "packages/seamless-database/tests/request_types/test_request_types.py",
+    "packages/seamless-database/tests/request_types/test_transcript.py",
 )
 
 

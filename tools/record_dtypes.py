@@ -17,7 +17,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-TESTS = Path(__file__).resolve().parents[1] / "packages/seamless-core/tests"
+TESTS = Path(__file__).resolve().parents[1] / "packages/seamless-core/tests/support"
 sys.path.insert(0, str(TESTS))
 
 import dtype_cases  # noqa: E402 - beside the tests, which replay the record

@@ -101,9 +101,7 @@ class Selection:
         self, path: str, wanted: str, *, others: bool = False
     ) -> list[tuple[bool, bool, bool, float, str]]:
         """List the tests that reach a function, or a name that begins so, with their ranks."""
-        module, folder = (
-            f"_{part.strip('_')}_" for part in (Path(path).stem, Path(path).parts[-2])
-        )
+        module, folder = f"_{Path(path).stem.strip('_')}_", Path(path).parts[-2]
         exact = not wanted.endswith("::")
 
         def reaches(names: list[str]) -> bool:
@@ -116,7 +114,7 @@ class Selection:
             by_subprocess = reaches(reached.get(file, []))
             # a subprocess that is killed does not tell what it has reached
             named = module in f"{Path(file).stem}_"
-            near = named or folder in f"{Path(file).stem}_"
+            near = named or folder in Path(file).parts
             others_here = others and (near or file.startswith(path.partition("src/")[0]))
             for test, duration in seconds.items():
                 directly = reaches(reached.get(test, []))

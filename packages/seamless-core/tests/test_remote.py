@@ -10,8 +10,8 @@ import types
 from typing import TYPE_CHECKING
 
 import pytest
-from stand_in_hashserver import Script, answering, running
-from stand_in_neighbours import Server, install
+from fake_companions import Server, install
+from fake_hashserver import Script, answering, running
 
 from seamless import Buffer, Checksum, remote
 from seamless.stores import configured

@@ -9,8 +9,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fake_companions import Server, install
 from python_runs import run_python
-from stand_in_neighbours import Server, install
 
 from seamless import Buffer, CacheMissError, Checksum, remote
 from seamless.caching.buffer_cache import get_buffer_cache

@@ -6,8 +6,8 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
+from fake_hashserver import Script, answering, running
 from python_runs import run_python
-from stand_in_hashserver import Script, answering, running
 
 import seamless
 

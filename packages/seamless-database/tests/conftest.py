@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from database_places import BACK_ENDS, fresh_place
+from database_targets import BACK_ENDS, fresh_place
 from hypothesis import HealthCheck, settings
 
 # a loaded machine makes one example late, which says nothing about the code

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import itertools
+import socket
+from typing import TYPE_CHECKING
+
+import httpcore
+import pytest
+from fake_hashserver import Script, answering, running
+
+from seamless.stores.deadline import Deadline
+from seamless.stores.http_client import SharedClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    with running(Script(answering(b"answer", keep=True))) as made:
+        yield made
+
+
+def get(shared: SharedClient, url: str) -> bytes:
+    with shared.request(Deadline(60), "GET", url) as response:
+        return response.read()
+
+
+def test_requests_share_connections(script: Script) -> None:
+    shared = SharedClient()
+    assert [get(shared, script.url) for _ in range(3)] == [b"answer"] * 3
+    assert (script.connections, len(script.requests)) == (1, 3)
+    shared.close()
+
+
+def test_closing_closes_idle_connections_and_the_next_request_makes_new_ones(
+    script: Script,
+) -> None:
+    shared = SharedClient()
+    get(shared, script.url)
+    shared.close()
+    assert script.all_closed()
+    get(shared, script.url)
+    assert script.connections == 2
+    shared.close()
+    assert script.all_closed()
+
+
+def test_a_connection_in_use_is_closed_by_its_last_user(script: Script) -> None:
+    shared = SharedClient()
+    with shared.request(Deadline(60), "GET", script.url) as response:
+        shared.close()
+        assert response.read() == b"answer"
+    assert script.all_closed()
+
+
+def test_closing_waits_for_the_last_of_several_users(script: Script) -> None:
+    shared = SharedClient()
+    with shared.request(Deadline(60), "GET", script.url) as first:
+        with shared.request(Deadline(60), "GET", script.url) as second:
+            shared.close()
+            assert second.read() == b"answer"
+        assert not script.all_closed(0.2)
+        assert first.read() == b"answer"
+    assert script.all_closed()
+
+
+def test_an_upload_that_goes_on_gets_the_time_it_needs(script: Script) -> None:
+    times = itertools.count(0, 1.0)  # of a clock that moves on at each look
+    shared = SharedClient()
+    deadline = Deadline(5.0, lambda: next(times))
+    with shared.request(deadline, "PUT", script.url, content=bytes(1 << 26)) as response:
+        assert response.status == 200
+    shared.close()
+
+
+def test_a_child_leaves_the_connections_of_its_parent_alone(script: Script) -> None:
+    parents = SharedClient()
+    get(parents, script.url)
+    child = SharedClient()
+    child.__dict__.update(parents.__dict__)
+    child.renew_after_fork()
+    get(child, script.url)
+    child.close()
+    get(parents, script.url)
+    assert script.connections == 2
+    parents.close()
+    assert script.all_closed()
+
+
+def test_a_server_that_takes_nothing_is_given_up() -> None:
+    """Its receive buffer is full; the system then lets a sender wait for ever."""
+    shared = SharedClient()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        request = shared.request(Deadline(0.3), "PUT", url, content=bytes(1 << 25))
+        with pytest.raises(httpcore.WriteTimeout), request:
+            pass
+    shared.close()
+
+
+def test_a_request_whose_time_is_up_is_not_begun(script: Script) -> None:
+    shared = SharedClient()
+    with pytest.raises(httpcore.TimeoutException), shared.request(Deadline(0), "GET", script.url):
+        pass
+    assert script.requests == []
+    shared.close()

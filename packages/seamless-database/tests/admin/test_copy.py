@@ -1,0 +1,345 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from admin_samples import (
+    COMMAND,
+    FIXTURES,
+    Where,
+    admin,
+    buffer_info,
+    contents,
+    contest,
+    expression,
+    meaning,
+    metadata,
+    probe,
+    put,
+    rows,
+    sql,
+    state,
+    told,
+    transformation,
+)
+from database_samples import checksum
+from database_server import PATIENCE, Server
+from database_targets import BACK_ENDS
+
+from seamless_database.errors import DatabaseError
+from seamless_database.storage.backend import open_database
+
+#: every direction but from PostgreSQL to PostgreSQL
+TO_POSTGRESQL, TO_FILE, BETWEEN_FILES = "to postgresql", "to a file", "between files"
+#: texts that are stored, or sorted, in one way here and in another there
+ODD = ("\0", "\0\x01", "\x01", "\x02", "é", "Z", "a", "\uffff", "\U0001f600")
+DIRECTIONS = (TO_POSTGRESQL, TO_FILE, BETWEEN_FILES)
+
+
+def filled(where: Where) -> Where:
+    return put(
+        where,
+        metadata(1, "a"),
+        transformation(2, "a"),
+        metadata(3, "b"),
+        contest(3, "b"),
+        buffer_info("a", length=5),
+        expression("a", "c"),
+        meaning("a", "d"),
+        probe("node", "e", "noon"),
+        *(
+            probe(f"node {odd}", "e", "noon")
+            for odd in ["\x00", "\x01", "\x02", "é", "\uffff", "😀"]
+        ),
+    )
+
+
+@pytest.fixture(params=DIRECTIONS)
+def pair(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path | str, Path | str]:
+    """A source, which is filled, and a target, which is empty."""
+
+    def other(direction: str, name: str) -> Path | str:
+        if request.param == direction:
+            return str(request.getfixturevalue("postgresql"))
+        return tmp_path / name
+
+    return filled(other(TO_FILE, "source.db")), other(TO_POSTGRESQL, "target.db")
+
+
+Pair = tuple[Path | str, Path | str]
+
+
+def counts(findings: dict[str, Any], field: str) -> dict[str, int]:
+    return {row["table"]: row[field] for row in findings["tables"]}
+
+
+def test_all_rows_come_over_in_either_direction(pair: Pair) -> None:
+    findings = told("copy", *pair)
+    assert findings["verified"]
+    assert contents(pair[1]) == contents(pair[0])
+    assert set(counts(findings, "already_there").values()) == {0}
+
+
+def test_a_copy_answers_and_takes_writes_as_the_original_does(pair: Pair) -> None:
+    told("copy", *pair)
+    with open_database(pair[1], writable=True) as database:
+        assert database.get({"type": "transformation", "checksum": checksum(1)}) == checksum("a")
+        database.put(transformation(9, "a"))
+        database.put(contest(2, "a"))
+        answer = database.get({"type": "rev_transformations", "checksum": checksum("a")})
+    assert checksum(9) in str(answer)
+    assert told("check", pair[1])["clean"]
+
+
+def test_copying_again_adds_nothing(pair: Pair) -> None:
+    first = told("copy", *pair)
+    before = contents(pair[1])
+    again = told("copy", *pair)
+    assert counts(again, "already_there") == counts(first, "rows")
+    assert counts(again, "sha256") == counts(first, "sha256")
+    assert contents(pair[1]) == before
+
+
+def test_there_and_back_again_is_the_same(tmp_path: Path, postgresql: str) -> None:
+    file, back = filled(tmp_path / "source.db"), tmp_path / "back.db"
+    there = told("copy", file, postgresql)
+    back_again = told("copy", postgresql, back)
+    assert counts(there, "sha256") == counts(back_again, "sha256")
+    assert contents(back) == contents(file)
+
+
+def test_what_was_added_to_the_source_comes_with_the_next_copy(pair: Pair) -> None:
+    told("copy", *pair)
+    put(pair[0], transformation("later", "b"), metadata("later still", "c"))
+    told("copy", *pair)
+    assert contents(pair[1]) == contents(pair[0])
+
+
+def test_a_new_file_has_the_schema_of_any_other(tmp_path: Path, postgresql: str) -> None:
+    target = tmp_path / "target.db"
+    told("copy", filled(postgresql), target)
+    new = put(tmp_path / "new.db")
+    query = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
+    assert sql(target, query) == sql(new, query)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.db", "target.db"]
+
+
+def test_a_dry_run_tells_what_would_come_and_writes_nothing(pair: Pair, tmp_path: Path) -> None:
+    before = sorted(tmp_path.iterdir())
+    findings = told("copy", *pair, "--dry-run")
+    assert not findings["verified"]
+    assert counts(findings, "rows")["transformation"] == 2
+    assert sorted(tmp_path.iterdir()) == before
+    if isinstance(pair[1], str):
+        assert "none of the tables" in admin("stats", pair[1]).err
+
+
+def test_a_dry_run_tells_what_is_there(pair: Pair) -> None:
+    told("copy", *pair)
+    put(pair[0], transformation(5, "a"))
+    findings = told("copy", *pair, "--dry-run")
+    assert counts(findings, "rows")["transformation"] == 3
+    assert counts(findings, "already_there")["transformation"] == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        f"UPDATE transformation SET result = '{checksum('z')}' WHERE checksum = '{checksum(1)}'",
+        "INSERT INTO buffer_info VALUES ('0', '{}')",
+        f"INSERT INTO buffer_info VALUES ('{'f' * 64}', '{{}}')",
+        "UPDATE rev_transformation SET id = id + 100",
+    ],
+    ids=["a row that differs", "another row before", "another row after", "other numbers"],
+)
+def test_a_target_with_other_rows_is_refused_and_left_alone(pair: Pair, change: str) -> None:
+    told("copy", *pair)
+    sql(pair[1], change)
+    put(pair[0], transformation("later", "b"))
+    before = state(pair[1])
+    for more in ([], ["--dry-run"]):
+        done = admin("copy", *pair, *more)
+        assert done.status == 1
+        assert "holds other rows than the source" in done.err
+        assert done.err.count("\n") == 1
+    assert state(pair[1]) == before
+
+
+def test_a_target_that_holds_some_of_the_rows_gets_the_others(pair: Pair) -> None:
+    told("copy", *pair)
+    missing = checksum("between")
+    put(pair[0], *(buffer_info(number, length=number) for number in range(50)))
+    told("copy", *pair)
+    kept = contents(pair[1])
+    sql(pair[1], f"DELETE FROM buffer_info WHERE checksum < '{missing}'")
+    findings = told("copy", *pair)
+    assert counts(findings, "already_there")["buffer_info"] < 51
+    assert contents(pair[1]) == kept
+
+
+@pytest.mark.parametrize("back_end", BACK_ENDS)
+def test_a_copy_that_was_killed_is_gone_on_with(
+    back_end: str, tmp_path: Path, postgresql: str
+) -> None:
+    source = put(tmp_path / "source.db", metadata(1, "a"))
+    sql(
+        source,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) "
+        "INSERT INTO buffer_info SELECT printf('%064x', i), hex(zeroblob(40)) FROM n",
+    )
+    target: Path | str = postgresql if back_end == "postgresql" else tmp_path / "target.db"
+    process = subprocess.Popen([*COMMAND, "copy", str(source), str(target)])
+    begun = tmp_path / "target.db.part" if isinstance(target, Path) else target
+    deadline = time.monotonic() + PATIENCE
+    while not some(begun) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "target.db").exists()
+    assert told("copy", source, target, "--dry-run")["tables"]
+    findings = told("copy", source, target)
+    assert 0 < counts(findings, "already_there")["buffer_info"] < 60000
+    assert findings["verified"]
+    assert contents(target) == contents(source)
+
+
+def test_a_dry_run_sees_what_an_interruption_has_left(tmp_path: Path) -> None:
+    source, target = put(tmp_path / "source.db", transformation(1, "a")), tmp_path / "target.db"
+    part = put(tmp_path / "target.db.part", transformation(1, "a"))
+    code = (
+        f"import os, sqlite3; c = sqlite3.connect({str(part)!r}, isolation_level=None);"
+        "c.execute('PRAGMA cache_size = 5'); c.execute('BEGIN');"
+        "c.execute('WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)'"
+        "'INSERT INTO rev_transformation (result, checksum) SELECT hex(i), hex(i) FROM n');"
+        f"os.kill(os.getpid(), {int(signal.SIGKILL)})"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert (tmp_path / "target.db.part-journal").exists()
+    assert counts(told("copy", source, target, "--dry-run"), "already_there")["transformation"] == 1
+
+
+def some(where: Path | str) -> bool:
+    """Whether there are rows of a copy that has begun."""
+    if isinstance(where, Path):
+        # it is locked, and the first piece of the rows makes half as much
+        return where.exists() and where.stat().st_size > 3_000_000
+    if not sql(where, "SELECT 1 FROM pg_tables WHERE tablename = 'buffer_info'"):
+        return False
+    return bool(sql(where, "SELECT 1 FROM buffer_info LIMIT 1"))
+
+
+def test_a_database_is_not_copied_to_itself(pair: Pair) -> None:
+    source = pair[0]
+    done = admin("copy", source, source)
+    assert done.status == 1
+    assert "as well as the target" in done.err
+
+
+def test_a_row_that_came_in_meanwhile_is_a_failure(pair: Pair) -> None:
+    target = pair[1]
+    told("copy", *pair)
+    # what a trigger does to the rows that come, somebody else could do
+    put(pair[0], buffer_info("later", length=1))
+    if isinstance(target, str):
+        sql(
+            target,
+            "CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS "
+            "'BEGIN NEW.buffer_info = ''{}''; RETURN NEW; END'",
+        )
+        sql(
+            target,
+            "CREATE TRIGGER spoil BEFORE INSERT ON buffer_info FOR EACH ROW "
+            "EXECUTE FUNCTION spoil()",
+        )
+    else:
+        sql(
+            target,
+            "CREATE TRIGGER spoil AFTER INSERT ON buffer_info BEGIN "
+            "UPDATE buffer_info SET buffer_info = '{}' WHERE checksum = NEW.checksum; END",
+        )
+    done = admin("copy", *pair)
+    assert done.status == 1
+    assert "the copy is wrong" in done.err
+    assert "buffer_info" in done.err
+
+
+@pytest.mark.parametrize("value", ["x'00ff'", "5"])
+def test_no_text_for_a_text_is_refused(value: str, tmp_path: Path, postgresql: str) -> None:
+    source = put(tmp_path / "source.db", buffer_info(1, length=5))
+    # the type that some published servers declare lets numbers be numbers
+    sql(source, "DROP TABLE buffer_info")
+    sql(source, "CREATE TABLE buffer_info (checksum TEXT PRIMARY KEY, buffer_info JSON)")
+    sql(source, f"INSERT INTO buffer_info VALUES ('a', {value})")
+    done = admin("copy", source, postgresql)
+    assert done.status == 1
+    assert "bytes or a number for a text" in done.err
+
+
+@pytest.mark.parametrize("back_end", BACK_ENDS)
+def test_a_text_that_is_no_utf8_is_refused(back_end: str, tmp_path: Path, postgresql: str) -> None:
+    source = put(tmp_path / "source.db", buffer_info(1, length=5))
+    sql(source, "UPDATE buffer_info SET buffer_info = CAST(x'22ff22' AS TEXT)")
+    done = admin("copy", source, postgresql if back_end == "postgresql" else tmp_path / "target.db")
+    assert done.status == 1
+    assert f"database file {source}: Could not decode to UTF-8" in done.err
+
+
+def test_a_source_that_is_served_is_copied_as_of_one_moment(
+    tmp_path: Path, postgresql: str
+) -> None:
+    source = filled(tmp_path / "source.db")
+    with Server(source) as server:
+        assert server.put("transformation", checksum="aa" * 32, value="bb" * 32).status == 200
+        assert told("copy", source, postgresql)["verified"]
+        assert server.put("transformation", checksum="ab" * 32, value="bb" * 32).status == 200
+    assert ("aa" * 32, "bb" * 32) in rows(postgresql, "transformation")
+
+
+def test_servers_cannot_write_to_a_postgresql_that_is_changed(postgresql: str) -> None:
+    from seamless_database.admin.access import postgresql as access
+    from seamless_database.storage.postgresql import database as served
+    from seamless_database.storage.postgresql.url import Address
+
+    filled(postgresql)
+    address = Address.of(postgresql)
+    with served.PostgresDatabase(address, writable=True, lock_wait=0.1) as database:
+        with access.changing(address):
+            assert database.get({"type": "transformation", "checksum": checksum(1)})
+            with pytest.raises(DatabaseError, match="lock"):
+                database.put(transformation(8, "a"))
+        database.put(transformation(8, "a"))
+
+
+def test_who_cannot_lock_servers_out_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, postgresql: str
+) -> None:
+    from seamless_database.admin.access import postgresql as access
+    from seamless_database.storage.postgresql.url import Address
+
+    source = filled(tmp_path / "source.db")
+    monkeypatch.setattr(access, "LOCK_WAIT", 0.1)
+    put(postgresql)
+    with access.changing(Address.of(postgresql)):
+        done = admin("copy", source, postgresql)
+    assert done.status == 1
+    assert "others are writing to it" in done.err
+
+
+@pytest.mark.parametrize("name", [name for name in FIXTURES if "legacy-filled" not in name])
+def test_published_files_are_copied_to_postgresql(
+    name: str, tmp_path: Path, postgresql: str
+) -> None:
+    if not FIXTURES[name].is_file():
+        pytest.skip(f"the shared fixture {name} is not beside this checkout")
+    file = tmp_path / name
+    file.write_bytes(FIXTURES[name].read_bytes())
+    told("copy", file, postgresql)
+    copied = contents(postgresql)
+    for table, stored in contents(file).items():
+        if rows(file, table):
+            assert copied[table] == stored

@@ -1,0 +1,156 @@
+"""Requests for many at once: what is asked together is answered as if asked one by one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from database_samples import checksum
+from database_targets import BACK_ENDS, Place, fresh_place
+
+from seamless_database import Database
+from seamless_database.errors import RequestError
+from seamless_database.protocol.request import MAX_CHECKSUMS
+from seamless_database.request_types import buffer_info
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from seamless_database.storage.backend import Backend
+
+KINDS = ["transformations", "buffer_infos"]
+
+
+@pytest.fixture(params=BACK_ENDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    with fresh_place(request.param, tmp_path) as place:
+        yield place
+
+
+@pytest.fixture
+def database(place: Place) -> Iterator[Backend]:
+    with place.open() as database:
+        yield database
+
+
+def ask(database: Backend, kind: str, checksums: object) -> Any:
+    answer = database.get({"type": kind, "checksums": checksums})
+    assert answer is not None
+    return json.loads(answer)
+
+
+def put_results(database: Backend, numbers: Sequence[int]) -> dict[str, str]:
+    for number in numbers:
+        key = checksum(number)
+        database.put({"type": "transformation", "checksum": key, "value": checksum(-number)})
+    return {checksum(number): checksum(-number) for number in numbers}
+
+
+def put_info(database: Backend, number: int, **info: object) -> None:
+    database.put({"type": "buffer_info", "checksum": checksum(number), "value": info})
+
+
+def test_results_are_found_and_misses_are_absent(database: Backend) -> None:
+    stored = put_results(database, range(1, 30))
+    asked = [checksum(number) for number in range(10, 60)]
+    found = ask(database, "transformations", asked)
+    assert found == {key: stored[key] for key in asked if key in stored}
+
+
+def test_infos_are_found_and_misses_are_absent(database: Backend) -> None:
+    put_info(database, 1, length=3)
+    put_info(database, 2, dtype="int64", shape=[2, 3])
+    found = ask(database, "buffer_infos", [checksum(3), checksum(2), checksum(1)])
+    assert found == {checksum(1): {"length": 3}, checksum(2): {"dtype": "int64", "shape": [2, 3]}}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_found_of_nothing(database: Backend, kind: str) -> None:
+    assert ask(database, kind, []) == {}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_checksum_may_be_asked_for_twice_and_in_capitals(database: Backend, kind: str) -> None:
+    put_results(database, [1])
+    put_info(database, 1, length=3)
+    asked = [checksum(1), checksum(1).upper(), checksum(1)]
+    answer = database.get({"type": kind, "checksums": asked})
+    assert answer is not None
+    assert answer.count(checksum(1)) == 1
+    assert list(json.loads(answer)) == [checksum(1)]
+
+
+def test_as_many_as_are_allowed_are_looked_up_at_once(database: Backend) -> None:
+    stored = put_results(database, [1, MAX_CHECKSUMS])
+    asked = [checksum(number) for number in range(1, MAX_CHECKSUMS + 1)]
+    assert ask(database, "transformations", asked) == stored
+
+
+def test_one_more_than_is_allowed_is_refused(database: Backend) -> None:
+    with pytest.raises(RequestError, match=r"'checksums'.*at most 10000"):
+        ask(database, "transformations", [checksum(1)] * (MAX_CHECKSUMS + 1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("wrong", [None, checksum(1), {checksum(1): 1}, 5])
+def test_what_is_no_list_is_refused(database: Backend, kind: str, wrong: object) -> None:
+    with pytest.raises(RequestError, match=f"'checksums' of a {kind} request must be a list"):
+        ask(database, kind, wrong)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("wrong", [None, 5, "", checksum(1)[1:], checksum(1)[1:] + "g"])
+def test_what_is_no_checksum_is_named_by_its_place(
+    database: Backend, kind: str, wrong: object
+) -> None:
+    with pytest.raises(RequestError, match=r"'checksums\[1\]'"):
+        ask(database, kind, [checksum(1), wrong, checksum(2)])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_list_is_needed(database: Backend, kind: str) -> None:
+    with pytest.raises(RequestError, match="needs the field 'checksums'"):
+        database.get({"type": kind})
+
+
+def test_large_infos_are_found_beside_small_ones(database: Backend) -> None:
+    put_info(database, 1, length=1)
+    put_info(database, 2, note="x" * 2 * buffer_info.SMALL)
+    found = ask(database, "buffer_infos", [checksum(1), checksum(2)])
+    assert found == {checksum(1): {"length": 1}, checksum(2): {"note": "x" * 8192}}
+
+
+@pytest.mark.parametrize("size", [500, 6000])
+def test_infos_beyond_the_size_of_an_answer_are_refused(
+    database: Backend, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(buffer_info, "MAX_ANSWER", 10_000)
+    for number in range(20):
+        put_info(database, number, note="x" * size)
+    with pytest.raises(RequestError, match=r"'checksums'.*ask for fewer"):
+        ask(database, "buffer_infos", [checksum(number) for number in range(20)])
+    assert list(ask(database, "buffer_infos", [checksum(1)])) == [checksum(1)]
+
+
+def test_infos_of_published_servers_are_answered_as_they_are_alone(
+    database: Backend, place: Place
+) -> None:
+    texts = ['{"scale": NaN, "length": 2}', '{"x": 3.0}']
+    rows = [(checksum(number), text) for number, text in enumerate(texts)]
+    for row in rows:
+        place.insert("buffer_info", *row)
+    alone = {
+        key: json.loads(database.get({"type": "buffer_info", "checksum": key}) or "")
+        for key, _ in rows
+    }
+    assert ask(database, "buffer_infos", list(alone)) == alone
+
+
+def test_in_a_file_without_tables_everything_is_a_miss(tmp_path: Path) -> None:
+    path = tmp_path / "empty.db"
+    path.touch()
+    with Database(path) as database:
+        request = {"type": "transformations", "checksums": [checksum(1)]}
+        assert database.get(request) is None

@@ -1,0 +1,230 @@
+"""What a PostgreSQL database is to a server, next to what both back ends promise."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from database_samples import checksum
+from database_server import PATIENCE
+from database_targets import Place, fresh_place
+from postgres_process import own_server
+
+from seamless_database import request_types
+from seamless_database.errors import (
+    DatabaseClosedError,
+    ReadOnlyError,
+    RequestError,
+    ServerError,
+    UnavailableError,
+)
+from seamless_database.metrics.row_counts import RowCounts
+from seamless_database.protocol.request import from_python
+from seamless_database.storage.callbacks import Later
+from seamless_database.storage.postgresql.database import PostgresDatabase
+from seamless_database.storage.postgresql.health import INTERVAL
+from seamless_database.storage.postgresql.url import Address
+from seamless_database.storage.postgresql.writer import _number
+from seamless_database.storage.sqlite.schema import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from seamless_database.storage.backend import Backend
+
+GET = {"type": "transformation", "checksum": checksum(1)}
+PUT = {**GET, "value": checksum(2)}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with fresh_place("postgresql", tmp_path) as place:
+        yield place
+
+
+@pytest.fixture
+def database(place: Place) -> Iterator[Backend]:
+    with place.open() as database:
+        yield database
+
+
+def get(**fields: object) -> request_types.Read:
+    return request_types.reading(from_python(fields))
+
+
+def test_texts_of_any_length_and_character_are_keys(database: Backend) -> None:
+    odd = "\x00\x01é%s" + "x" * 20_000
+    under = {"celltype": odd, "subcelltype": odd}
+    meaning = {"type": "semantic_to_syntactic", "checksum": checksum(1), **under}
+    database.put({**meaning, "value": [checksum(2)]})
+    assert database.get(meaning) == f'["{checksum(2)}"]'
+    probe = {"type": "bucket_probe", "bucket_kind": "node", "label": odd}
+    more = {"bucket_checksum": checksum(3), "captured_at": odd, "freshness_tokens": {}}
+    for _ in range(2):
+        database.put({**probe, **more})
+    answer = database.get(probe)
+    assert answer is not None
+    assert json.loads(answer)["captured_at"] == odd
+
+
+def test_point_reads_and_lists_are_answered_on_an_event_loop(database: Backend) -> None:
+    database.put(PUT)
+
+    async def talk() -> list[str | None]:
+        asked = [get(**GET) for _ in range(100)]
+        asked += [get(type="rev_transformations", checksum=checksum(2)) for _ in range(10)]
+        asked.append(get(type="transformation", checksum=checksum(9)))
+        return list(await asyncio.gather(*map(database.answer, asked)))
+
+    listed = f'["{checksum(1)}"]'
+    assert asyncio.run(talk()) == [checksum(2)] * 100 + [listed] * 10 + [None]
+
+
+def test_nothing_is_answered_at_once(database: Backend) -> None:
+    assert database.answer_at_once(get(**GET)) is Later.LATER
+
+
+def test_a_write_tells_an_event_loop_when_it_is_safe(database: Backend) -> None:
+    async def talk() -> object:
+        told = asyncio.get_running_loop().create_future()
+        database.store_soon(request_types.writing(from_python(PUT)), told.set_result)
+        return await told
+
+    assert asyncio.run(talk()) is None
+    assert database.get(GET) == checksum(2)
+
+
+def test_a_reader_takes_no_writes(database: Backend, place: Place) -> None:
+    with place.open(writable=False) as reader, pytest.raises(ReadOnlyError):
+        reader.put(PUT)
+
+
+def test_a_wrong_request_is_named(database: Backend) -> None:
+    with pytest.raises(RequestError, match="'value'"):
+        database.put(GET)
+
+
+def test_after_closing_nothing_is_answered(database: Backend) -> None:
+    database.get(GET)
+    database.close()
+    database.close()
+    with pytest.raises(DatabaseClosedError):
+        database.get(GET)
+    with pytest.raises(DatabaseClosedError):
+        database.put(PUT)
+    for request in (get(**GET), get(type="rev_transformations", checksum=checksum(2))):
+        with pytest.raises(DatabaseClosedError):
+            asyncio.run(database.answer(request))
+
+
+def test_rows_are_counted(database: Backend) -> None:
+    database.put(PUT)
+
+    async def latest() -> dict[str, int]:
+        return dict(await RowCounts(database).latest())
+
+    found = asyncio.run(latest())
+    assert set(found) == set(TABLES)
+    assert sum(found.values()) == 2
+
+
+def test_a_table_that_goes_missing_is_an_error_and_no_miss(database: Backend, place: Place) -> None:
+    place.change("DROP TABLE transformation")
+    with pytest.raises(UnavailableError, match="transformation"):
+        database.get(GET)
+    with pytest.raises(UnavailableError, match="transformation"):
+        asyncio.run(database.answer(get(**GET)))
+    with pytest.raises(UnavailableError, match="nothing was stored"):
+        database.put(PUT)
+
+
+def test_it_is_safe_from_many_threads(database: Backend) -> None:
+    def talk(start: int) -> None:
+        for number in range(start, start + 20):
+            key = {"type": "transformation", "checksum": checksum(number)}
+            database.put({**key, "value": checksum(-number)})
+            assert database.get(key) == checksum(-number)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(talk, range(100, 700, 100)))
+
+
+def test_a_long_wait_for_a_lock_is_not_taken_for_a_server_that_is_gone(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # seconds that a write may take, next to its waits for locks
+    monkeypatch.setattr("seamless_database.storage.postgresql.database.PATIENCE", 0.2)
+    address = Address.of(place.target)
+    request = request_types.writing(from_python(PUT))
+    with (
+        PostgresDatabase(address, writable=True, lock_wait=30.0) as database,
+        psycopg.connect(place.target.replace("+psycopg", "")) as holder,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        holder.execute("SELECT pg_advisory_xact_lock(%s)", [_number(request.keys()[0])])
+        written = pool.submit(database.put, PUT)
+        # the watch has looked at it more than once by then
+        time.sleep(2.5 * INTERVAL)
+        assert not written.done()
+        holder.rollback()
+        written.result(PATIENCE)
+        assert database.trouble is None
+        assert database.get(GET) == checksum(2)
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_another_encoding_is_refused(place: Place, encoding: str) -> None:
+    url = place.target.replace("+psycopg", "")
+    name = f"seamless_test_{encoding.lower()}"
+    with psycopg.connect(url, autocommit=True) as raw:
+        raw.execute(f"CREATE DATABASE {name} ENCODING {encoding} TEMPLATE template0 LOCALE 'C'")
+        try:
+            with psycopg.connect(url, dbname=name):
+                other = {**Address.of(place.target).parameters, "dbname": name}
+            with pytest.raises(ServerError, match=encoding):
+                PostgresDatabase(Address(name, other), writable=True)
+        finally:
+            raw.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_a_server_that_is_not_there_is_named_without_the_password() -> None:
+    with pytest.raises(ServerError, match="refused") as caught:
+        PostgresDatabase(Address.of("postgresql://me:hunter2@127.0.0.1:1/db"))
+    assert caught.value.name == "postgresql+psycopg://me@127.0.0.1:1/db"
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.stress
+def test_trouble_is_noticed_and_forgotten_without_any_request() -> None:
+    with own_server() as postgres:
+        place = Place(postgres.url)
+        with place.open() as database, place.open(writable=False) as reader:
+            assert _troubles(database, reader) == [None, None]
+            postgres.stop()
+            _wait_until(lambda: None not in _troubles(database, reader))
+            postgres.start()
+            _wait_until(lambda: _troubles(database, reader) == [None, None])
+            change = "ALTER SYSTEM SET default_transaction_read_only = on"
+            with psycopg.connect(postgres.url.replace("+psycopg", ""), autocommit=True) as raw:
+                raw.execute(change)
+                raw.execute("SELECT pg_reload_conf()")
+            # as after a change of roles: it is there, but takes no writes
+            _wait_until(lambda: "only be read" in str(_troubles(database)))
+            assert _troubles(reader) == [None]
+
+
+def _troubles(*databases: Backend) -> list[str | None]:
+    return [database.trouble for database in databases]
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

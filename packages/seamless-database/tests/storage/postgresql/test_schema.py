@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from database_samples import checksum
+from database_targets import Place, fresh_place
+
+from seamless_database.errors import SchemaError, ServerError
+from seamless_database.protocol.request import from_python
+from seamless_database.request_types import reading
+from seamless_database.request_types.version import ANSWER
+from seamless_database.storage.postgresql.database import PostgresDatabase
+from seamless_database.storage.postgresql.schema import VERSION, VERSION_TABLE
+from seamless_database.storage.postgresql.url import Address
+from seamless_database.storage.postgresql.writer import EVERYTHING
+from seamless_database.storage.sqlite.schema import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from seamless_database.storage.backend import Backend
+
+GET = {"type": "transformation", "checksum": checksum(1)}
+PUT = {**GET, "value": checksum(2)}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with fresh_place("postgresql", tmp_path) as place:
+        yield place
+
+
+def names(place: Place) -> set[str]:
+    rows = place.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    return {name for (name,) in rows}
+
+
+def test_the_first_writable_start_creates_the_tables_and_notes_their_version(place: Place) -> None:
+    place.open().close()
+    assert names(place) == {*TABLES, VERSION_TABLE}
+    assert place.rows(f"SELECT version FROM {VERSION_TABLE}") == [(VERSION,)]
+
+
+def test_reading_an_empty_database_creates_nothing_and_finds_nothing(place: Place) -> None:
+    with place.open(writable=False) as reader:
+        assert reader.get(GET) is None
+        assert reader.get({"type": "rev_transformations", "checksum": checksum(2)}) is None
+        assert names(place) == set()
+        with place.open() as writer:
+            writer.put(PUT)
+            assert reader.get(GET) == checksum(2)
+
+
+def test_what_needs_no_table_is_answered_next_to_what_does(place: Place) -> None:
+    async def talk(reader: Backend) -> list[str | None]:
+        asked = [{"type": "protocol"}, GET] * 20
+        requests = [reading(from_python(request)) for request in asked]
+        return list(await asyncio.gather(*map(reader.answer, requests)))
+
+    with place.open(writable=False) as reader:
+        assert asyncio.run(talk(reader)) == [ANSWER, None] * 20
+
+
+def test_several_that_start_at_once_create_the_tables_once(place: Place) -> None:
+    start = threading.Barrier(6)
+
+    def begin(_number: int) -> None:
+        start.wait(30)
+        place.open().close()
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(begin, range(6)))
+    assert place.rows(f"SELECT version FROM {VERSION_TABLE}") == [(VERSION,)]
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_newer_schema_is_refused(place: Place, writable: bool) -> None:
+    place.open().close()
+    place.change(f"UPDATE {VERSION_TABLE} SET version = {VERSION + 1}")
+    with pytest.raises(SchemaError, match=rf"version {VERSION + 1}.*knows version {VERSION}"):
+        place.open(writable=writable)
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_tables_of_somebody_else_are_refused_and_left_alone(place: Place, writable: bool) -> None:
+    place.change("CREATE TABLE transformation (x integer)")
+    with pytest.raises(SchemaError, match=r"somebody else \(transformation\)"):
+        place.open(writable=writable)
+    assert names(place) == {"transformation"}
+
+
+def test_the_first_version_is_read_as_it_is_and_upgraded_by_a_writer(place: Place) -> None:
+    probe = {"type": "bucket_probe", "bucket_kind": "node", "label": "n"}
+    captured = {"bucket_checksum": checksum(1), "captured_at": "t", "freshness_tokens": {}}
+    with place.open() as database:
+        database.put({**probe, **captured})
+        created = keys(place)
+    for table, columns in (
+        ("bucket_probe", "bucket_kind, hashtextextended(label, 0)"),
+        (
+            "syntactic_to_semantic",
+            "syntactic, semantic, hashtextextended(celltype, 0), hashtextextended(subcelltype, 0)",
+        ),
+    ):
+        place.change(
+            f"DROP INDEX {table}_key", f"CREATE UNIQUE INDEX {table}_key ON {table} ({columns})"
+        )
+    place.change(f"UPDATE {VERSION_TABLE} SET version = 1")
+    with place.open(writable=False) as reader:
+        assert reader.get(probe) is not None
+    assert keys(place) != created
+    with place.open() as database:
+        assert database.get(probe) is not None
+    assert keys(place) == created
+    assert place.rows(f"SELECT version FROM {VERSION_TABLE}") == [(VERSION,)]
+
+
+def test_unique_keys_are_made_of_sha_256(place: Place) -> None:
+    place.open().close()
+    texts = ["", "a", "\\", "\\x41", "\\\\", "\\101", "é€😀", "x" * 20_000, "\x01\x02"]
+    for text in texts:
+        place.insert("bucket_probe", "node", text, checksum(1), "t", "{}")
+    ((_, definition),) = [row for row in keys(place) if row[0] == "bucket_probe_key"]
+    expression = definition[definition.index("sha256(") : definition.rindex(")")]
+    rows = place.rows(
+        f"SELECT label, encode({expression}, 'hex') FROM bucket_probe".replace("%", "%%")
+    )
+    assert dict(rows) == {text: sha256(text.encode()).hexdigest() for text in texts}
+
+
+def keys(place: Place) -> list[tuple[str, str]]:
+    sql = "SELECT indexname, indexdef FROM pg_indexes WHERE indexname ~ '_key$' ORDER BY 1"
+    return [(name, definition) for name, definition in place.rows(sql)]
+
+
+def test_tables_of_somebody_else_beside_ours_are_no_matter(place: Place) -> None:
+    place.change("CREATE TABLE something_else (x integer)")
+    with place.open() as database:
+        database.put(PUT)
+
+
+def test_a_table_that_has_gone_is_named(place: Place) -> None:
+    place.open().close()
+    place.change("DROP TABLE expression")
+    with pytest.raises(SchemaError, match="expression"):
+        place.open()
+
+
+def test_a_version_table_without_a_version_is_refused(place: Place) -> None:
+    place.open().close()
+    place.change(f"DELETE FROM {VERSION_TABLE}")
+    with pytest.raises(SchemaError, match="no row"):
+        place.open()
+
+
+def test_a_lock_on_everything_is_waited_for_and_then_reported(place: Place) -> None:
+    url = place.target.replace("+psycopg", "")
+    with psycopg.connect(url) as holder:
+        holder.execute("SELECT pg_advisory_xact_lock(%s)", [EVERYTHING])
+        with pytest.raises(ServerError, match="lock timeout"):
+            PostgresDatabase(Address.of(place.target), writable=True, lock_wait=0.1)
+    assert names(place) == set()
+
+
+def test_a_database_that_can_only_be_read_is_not_opened_for_writing(place: Place) -> None:
+    with place.open() as writer:
+        writer.put(PUT)
+    sign = "&" if "?" in place.target else "?"
+    standby = Place(f"{place.target}{sign}options=-cdefault_transaction_read_only%3Don")
+    with pytest.raises(ServerError, match="leave out --writable"):
+        standby.open()
+    with standby.open(writable=False) as reader:
+        assert reader.get(GET) == checksum(2)
+        assert reader.trouble is None

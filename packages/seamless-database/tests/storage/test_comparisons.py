@@ -1,0 +1,273 @@
+"""Large records whose texts differ: compared apart from the writer, on both back ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from database_samples import checksum, record
+from database_server import PATIENCE, Server
+from database_targets import BACK_ENDS, Place, fresh_place
+
+from seamless_database import request_types
+from seamless_database.errors import (
+    ConflictError,
+    DatabaseClosedError,
+    UnavailableError,
+)
+from seamless_database.protocol.request import from_python
+from seamless_database.request_types.metadata import MAX_COMPARED
+from seamless_database.storage.comparisons import (
+    MAX_UNDECIDED,
+    Comparisons,
+    UndecidedError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from seamless_database.storage.backend import Backend
+
+TF, ONE, TWO = checksum("transformation"), checksum("one result"), checksum("another result")
+GET = {"type": "metadata", "checksum": TF}
+
+
+@pytest.fixture(params=BACK_ENDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    with fresh_place(request.param, tmp_path) as place:
+        yield place
+
+
+@pytest.fixture
+def database(place: Place) -> Iterator[Backend]:
+    with place.open() as database:
+        yield database
+
+
+def large(**changes: object) -> dict[str, Any]:
+    return record(TF, ONE, x={"a": 1.0, "b": [2, "x" * MAX_COMPARED], "c": {"d": 1}}, **changes)
+
+
+def turned(value: object) -> object:
+    """Give the same value with all keys in the opposite order."""
+    if isinstance(value, dict):
+        return {key: turned(item) for key, item in reversed(value.items())}
+    return [turned(item) for item in value] if isinstance(value, list) else value
+
+
+def put_request(value: object) -> dict[str, object]:
+    return {"type": "metadata", "checksum": TF, "result": ONE, "value": value}
+
+
+def put(database: Backend, value: object) -> None:
+    database.put(put_request(value))
+
+
+def store(database: Backend, value: object) -> None:
+    asyncio.run(database.store(request_types.writing(from_python(put_request(value)))))
+
+
+def store_soon(database: Backend, value: object) -> None:
+    async def wait() -> BaseException | None:
+        told: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
+        database.store_soon(request_types.writing(from_python(put_request(value))), told.set_result)
+        return await asyncio.wait_for(told, PATIENCE)
+
+    error = asyncio.run(wait())
+    if error is not None:
+        raise error
+
+
+WAYS = pytest.mark.parametrize("do", [put, store, store_soon])
+
+
+@WAYS
+def test_the_order_of_keys_makes_no_other_record(
+    database: Backend, do: Callable[[Backend, object], None]
+) -> None:
+    put(database, large())
+    stored = database.get(GET)
+    do(database, turned(large()))
+    assert database.get(GET) == stored
+
+
+@WAYS
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"wall_time_seconds": 0.6},
+        {"gpu_memory_peak_bytes": True},
+        {"memory_peak_bytes": 12345678.0},
+        {"x": 1},
+    ],
+)
+def test_another_value_makes_another_record(
+    database: Backend, do: Callable[[Backend, object], None], changes: dict[str, object]
+) -> None:
+    put(database, large())
+    stored = database.get(GET)
+    with pytest.raises(ConflictError, match="already exists with different metadata"):
+        do(database, turned({**large(), **changes}))
+    assert database.get(GET) == stored
+
+
+@pytest.mark.parametrize("pair", [(["a"], {"a": 0}), ([1, [2]], [[1], 2]), ([1, 2], [2, 1])])
+def test_lists_and_objects_differ(database: Backend, pair: tuple[object, object]) -> None:
+    put(database, large(y=pair[0], z=pair[1]))
+    with pytest.raises(ConflictError):
+        put(database, large(y=pair[1], z=pair[0]))
+
+
+def test_a_digest_cannot_be_sent_instead_of_what_it_stands_for(database: Backend) -> None:
+    from seamless_database.json_codec import _NORMAL_FORM
+
+    inner = [1, 2]
+    put(database, large(y=inner, z="x"))
+    digest = _NORMAL_FORM.decode(json.dumps(inner))
+    for stand_in in (digest, digest[0]):
+        with pytest.raises(ConflictError):
+            put(database, large(y=stand_in, z="x"))
+
+
+def test_a_record_of_a_peer_without_its_result_gets_it(database: Backend, place: Place) -> None:
+    place.insert("meta_data", TF, ONE, json.dumps(large(), separators=(",", ":")))
+    put(database, turned(large()))
+    assert database.get({"type": "transformation", "checksum": TF}) == ONE
+
+
+@contextmanager
+def comparing(database: Backend, value: object) -> Iterator[Future[None]]:
+    """Hold up the comparison of a record, and let it go on in the end."""
+    comparisons: Comparisons = database._comparisons  # type: ignore[attr-defined]
+    with ThreadPoolExecutor(1) as pool, comparisons._lock:
+        request = request_types.writing(from_python(put_request(value)))
+        future = pool.submit(asyncio.run, database.store(request))
+        deadline = time.monotonic() + PATIENCE
+        while comparisons._room._value == MAX_UNDECIDED:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        yield future
+
+
+def test_meanwhile_other_writes_are_done(database: Backend) -> None:
+    put(database, large())
+    with comparing(database, turned(large())) as future:
+        database.put({"type": "transformation", "checksum": TWO, "value": ONE})
+        assert not future.done()
+    future.result(PATIENCE)
+
+
+def test_a_record_that_goes_meanwhile_is_stored_anew(database: Backend) -> None:
+    put(database, large())
+    offered = turned(large(wall_time_seconds=7))
+    with comparing(database, offered) as future:
+        database.put({"type": "transformation", "checksum": TF, "value": TWO})
+        database.put({"type": "transformation", "checksum": TF, "value": ONE})
+    future.result(PATIENCE)
+    assert json.loads(database.get(GET) or "") == offered
+
+
+def test_a_result_that_is_contested_meanwhile_takes_no_record(database: Backend) -> None:
+    put(database, large())
+    with comparing(database, turned(large())) as future:
+        database.put({"type": "irreproducible", "checksum": TF, "result": ONE})
+    with pytest.raises(ConflictError, match="irreproducible records"):
+        future.result(PATIENCE)
+
+
+def test_a_result_that_changes_meanwhile_refuses_the_record(database: Backend) -> None:
+    put(database, large())
+    with comparing(database, turned(large())) as future:
+        database.put({"type": "transformation", "checksum": TF, "value": TWO})
+    with pytest.raises(ConflictError, match="does not match"):
+        future.result(PATIENCE)
+
+
+def test_a_database_that_is_closed_meanwhile_is_told(place: Place) -> None:
+    database = place.open()
+    put(database, large())
+    with comparing(database, turned(large())) as future:
+        database.close()
+    with pytest.raises(DatabaseClosedError):
+        future.result(PATIENCE)
+
+
+def test_a_file_that_is_closed_during_a_comparison_is_one_plain_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def compare(_stored: str, _offered: str) -> bool:
+        begun.set()
+        return go_on.wait(PATIENCE)
+
+    monkeypatch.setattr("seamless_database.request_types.metadata.same_record", compare)
+    place = Place(str(tmp_path / "seamless.db"))
+    with place.open() as database, ThreadPoolExecutor(1) as pool:
+        put(database, large())
+        written = pool.submit(put, database, turned(large()))
+        assert begun.wait(PATIENCE)
+        database.close()
+        assert [file.name for file in tmp_path.iterdir()] == ["seamless.db"]
+        go_on.set()
+        with pytest.raises(DatabaseClosedError):
+            written.result(PATIENCE)
+
+
+def test_no_more_than_a_few_wait() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def settle(_undecided: UndecidedError) -> None:
+        begun.set()
+        assert go_on.wait(PATIENCE)
+
+    comparisons = Comparisons(settle)
+    undecided = UndecidedError(lambda _connection: None, lambda _row: None)  # type: ignore[arg-type,return-value]
+    waiting = [comparisons.submit(undecided) for _ in range(MAX_UNDECIDED)]
+    assert begun.wait(PATIENCE)
+    threads = [each for each in threading.enumerate() if "comparison" in each.name]
+    # the end of the process does not wait for them
+    assert [each.daemon for each in threads] == [True] * MAX_UNDECIDED
+    with pytest.raises(UnavailableError, match=f"{MAX_UNDECIDED} large records"):
+        comparisons.submit(undecided).result(PATIENCE)
+    go_on.set()
+    for future in waiting:
+        future.result(PATIENCE)
+    # there is room again
+    comparisons.submit(undecided).result(PATIENCE)
+
+
+def test_a_loop_that_is_gone_changes_nothing() -> None:
+    done = threading.Event()
+    comparisons = Comparisons(lambda _undecided: done.set())
+    loop = asyncio.new_event_loop()
+    loop.close()
+    undecided = UndecidedError(lambda _connection: None, lambda _row: None)  # type: ignore[arg-type,return-value]
+    comparisons.told(lambda _error: None, loop, undecided)
+    assert done.wait(PATIENCE)
+
+
+def test_a_server_answers_others_while_it_compares(tmp_path: Path) -> None:
+    # many small objects: the slowest to compare
+    many = [{"": number} for number in range(40_000)]
+    body = json.dumps(put_request(record(TF, ONE, many=many))).encode()
+    other = json.dumps(put_request(turned(record(TF, ONE, many=many)))).encode()
+    with Server(tmp_path / "seamless.db", "--receive-timeout", "300") as server:
+        assert server.ask("PUT", body).status == 200
+        with ThreadPoolExecutor(1) as pool:
+            comparison = pool.submit(server.ask, "PUT", other)
+            answered = 0
+            while not comparison.done():
+                assert server.ask("GET", path="/healthcheck").status == 200
+                put = server.put("transformation", checksum=checksum(answered), value=ONE)
+                assert put.status == 200
+                answered += 1
+        assert comparison.result().status == 200
+    assert answered > 10

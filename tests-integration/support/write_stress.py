@@ -1,0 +1,149 @@
+"""Clients that write without pause, and remember what was acknowledged."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from database_samples import checksum, record
+from database_server import PATIENCE, Server
+from database_targets import Place
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLIENTS = 24
+
+
+@dataclass
+class Acknowledged:
+    """What has been answered 200: what the file has to hold."""
+
+    records: dict[str, str] = field(default_factory=dict)
+    results: dict[str, str] = field(default_factory=dict)
+    contested: dict[str, str] = field(default_factory=dict)
+    refused: int = 0
+
+    @property
+    def count(self) -> int:
+        return len(self.records) + len(self.results) + len(self.contested)
+
+    def add(self, other: Acknowledged) -> None:
+        """Take in what another part was acknowledged."""
+        self.records |= other.records
+        self.results |= other.results
+        self.contested |= other.contested
+        self.refused += other.refused
+
+
+class WriteStorm:
+    """As many threads, each with its own connection, until the server is gone or `stop`."""
+
+    def __init__(self, server: Server, name: object, clients: int = CLIENTS) -> None:
+        self._server = server
+        self._stop = threading.Event()
+        self._parts = [Acknowledged() for _ in range(clients)]
+        self._threads = [
+            threading.Thread(target=self._write, args=((name, i), self._parts[i]))
+            for i in range(clients)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> Acknowledged:
+        """Wait for the clients; returns everything that was acknowledged."""
+        self._stop.set()
+        whole = Acknowledged()
+        for thread, part in zip(self._threads, self._parts, strict=True):
+            thread.join()
+            whole.add(part)
+        return whole
+
+    @property
+    def count(self) -> int:
+        return sum(part.count for part in self._parts)
+
+    @property
+    def refused(self) -> int:
+        return sum(part.refused for part in self._parts)
+
+    def _write(self, name: object, part: Acknowledged) -> None:
+        connection = http.client.HTTPConnection(
+            self._server.host, self._server.port, timeout=PATIENCE
+        )
+        try:
+            for number in itertools.count():
+                if self._stop.is_set():
+                    return
+                self._step(connection, part, checksum((name, number)), number)
+        except (OSError, http.client.HTTPException):
+            # the server has gone, as it was told to
+            return
+        finally:
+            connection.close()
+
+    def _step(
+        self, connection: http.client.HTTPConnection, part: Acknowledged, key: str, number: int
+    ) -> None:
+        result = checksum(key)
+        put: dict[str, Any] = {"type": "transformation", "checksum": key, "value": result}
+        target = part.results
+        if number % 3:
+            body = record(key, result, number=number)
+            put = {"type": "metadata", "checksum": key, "result": result, "value": body}
+            target = part.records
+        if not _put(connection, put):
+            part.refused += 1
+            return
+        target[key] = result
+        if number % 7 == 0:
+            # until this is answered, nobody can tell in which of the two it is
+            del target[key]
+            if _put(connection, {"type": "irreproducible", "checksum": key, "result": result}):
+                part.contested[key] = result
+            else:
+                part.refused += 1
+
+
+def _put(connection: http.client.HTTPConnection, body: dict[str, Any]) -> bool:
+    connection.request("PUT", "/", json.dumps(body))
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    assert (answer.status, text) == (200, "OK") or (
+        answer.status == 503 and text.startswith("ERROR: ")
+    ), (answer.status, text)
+    return answer.status == 200
+
+
+def missing(where: Path | Place, acknowledged: Acknowledged) -> list[str]:
+    """Name what was acknowledged and is not in the database, and what is there by halves."""
+    place = where if isinstance(where, Place) else Place(str(where))
+    # in one statement: what a killed server had begun, PostgreSQL may complete in between
+    tables = ("transformation", "rev_transformation", "meta_data", "irreproducible_transformation")
+    sql = " UNION ALL ".join(f"SELECT '{name}', checksum, result FROM {name}" for name in tables)
+    rows: dict[str, set[tuple[str, str]]] = {name: set() for name in tables}
+    for name, key, result in place.rows(sql):
+        rows[name].add((key, result))
+    results, reverse, records, contested = (rows[name] for name in tables)
+    wrong = []
+    if place.is_file:
+        ((sound,),) = place.rows("PRAGMA integrity_check")
+        wrong += [] if sound == "ok" else [f"integrity_check: {sound}"]
+    present = {
+        "result": (acknowledged.results.items(), results),
+        "result of a record": (acknowledged.records.items(), results),
+        "record": (acknowledged.records.items(), records),
+        "contest": (acknowledged.contested.items(), contested),
+        # no half entries, acknowledged or not
+        "reverse row": (results, reverse),
+        "transformation of a reverse row": (reverse, results),
+        "transformation of a record": (records, results),
+    }
+    for what, (wanted, found) in present.items():
+        wrong += [f"no {what}: {key}" for key, _ in set(wanted) - set(found)]
+    left = results & contested
+    return wrong + [f"contested and still there: {key}" for key, _ in left]
