@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from admin_samples import (
     buffer_info,
-    contest,
     make_legacy,
     metadata,
     put,
+    put_irreproducible,
     sql,
     told,
     transformation,
@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> Path:
         metadata(1, "a"),
         transformation(2, "a"),
         metadata(3, "b"),
-        contest(3, "b"),
+        put_irreproducible(3, "b"),
         buffer_info("a", length=5),
     )
 

@@ -64,7 +64,7 @@ class Model:
             return 409, "ERROR: Execution record already exists with different metadata"
         return OK
 
-    def contest(self, tf: int, result: int) -> Answer:
+    def put_irreproducible(self, tf: int, result: int) -> Answer:
         if self.results.get(tf, result) != result:
             return 404, "ERROR: Transformation does not have the irreproducible result"
         number = self.records.pop(tf, None)
@@ -75,7 +75,7 @@ class Model:
         return OK
 
 
-class Conversation(RuleBasedStateMachine):
+class CallFlow(RuleBasedStateMachine):
     """One conversation; each uses names of its own, so that all can share a server."""
 
     servers: ClassVar[list[Server]]
@@ -103,7 +103,7 @@ class Conversation(RuleBasedStateMachine):
     def put(self, kind: str, wanted: Answer, **fields: object) -> None:
         answer = self.server.put(kind, **fields)
         assert (answer.status, answer.text) == wanted
-        Conversation.steps += 1
+        CallFlow.steps += 1
 
     def get(self, kind: str, wanted: object, **fields: object) -> None:
         """Ask for something; a list is compared without its order, None is a miss."""
@@ -136,8 +136,8 @@ class Conversation(RuleBasedStateMachine):
         )
 
     @rule(tf=FEW, result=FEW)
-    def contest(self, tf: int, result: int) -> None:
-        wanted = self.model.contest(tf, result)
+    def put_irreproducible(self, tf: int, result: int) -> None:
+        wanted = self.model.put_irreproducible(tf, result)
         names = {"checksum": self.key("tf", tf), "result": self.key("result", result)}
         self.put("irreproducible", wanted, **names)
 
@@ -323,13 +323,13 @@ def test_every_answer_is_that_of_the_model(
     servers: int,
 ) -> None:
     runs = request.config.getoption("--truth-runs")
-    before = Conversation.steps
+    before = CallFlow.steps
     with fresh_place(back_end, tmp_path) as place:
-        Conversation.place = place
-        Conversation.servers = [Server(place.target) for _ in range(servers)]
+        CallFlow.place = place
+        CallFlow.servers = [Server(place.target) for _ in range(servers)]
         try:
             run_state_machine_as_test(
-                Conversation,
+                CallFlow,
                 settings=settings(
                     max_examples=runs,
                     stateful_step_count=30,
@@ -337,10 +337,10 @@ def test_every_answer_is_that_of_the_model(
                     suppress_health_check=list(HealthCheck),
                 ),
             )
-            for server in Conversation.servers:
+            for server in CallFlow.servers:
                 assert server.stop() == (0, "")
         finally:
-            for server in Conversation.servers:
+            for server in CallFlow.servers:
                 server.stop()
-    steps = Conversation.steps - before
+    steps = CallFlow.steps - before
     note(f"{runs} conversations, {steps} writes, all answers compared after each")

@@ -115,7 +115,7 @@ async def ours(url: str, titles: list[str]) -> dict[str, Any]:
             ),
             "record": lambda: client.get_metadata(TRANSFORMATION),
             "put contested": lambda: client.put_transformation(CONTESTED, RESULT),
-            "contest": lambda: client.contest(CONTESTED, RESULT),
+            "contest": lambda: client.put_irreproducible(CONTESTED, RESULT),
             "contested": lambda: client.get_irreproducible(CONTESTED),
             "contested for it": lambda: client.get_irreproducible(CONTESTED, RESULT),
             "put info": lambda: client.put_buffer_info(RESULT, info),

@@ -94,8 +94,8 @@ def test_a_full_record_names_probes_that_are_read_back(place: Place) -> None:
 def test_a_contested_result_is_irreproducible_with_its_record(project: Project) -> None:
     found = facts(project)
     names = (found["transformation"], found["result"])
-    contest = project.script("contest.py", CONTEST)
-    undone, left, (contested,) = json.loads(project.python(contest, *names))
+    put_irreproducible = project.script("contest.py", CONTEST)
+    undone, left, (contested,) = json.loads(project.python(put_irreproducible, *names))
 
     assert undone is True
     assert left is None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from seamless_database import request_types
 from seamless_database.errors import RequestError
-from seamless_database.protocol.request import Fields
+from seamless_database.protocol.request import RequestFields
 
 if TYPE_CHECKING:
     from api.packages import Package
@@ -65,7 +65,7 @@ def _fields(kind: str, request: type[request_types.Read | request_types.Write]) 
     body = _Watched()
     for _ in range(_MOST_ROUNDS):
         try:
-            request.check(Fields(kind, body))
+            request.check(RequestFields(kind, body))
         except RequestError as error:
             field = error.field
             if field not in body.tried or body.tried[field] + 1 == len(_SAMPLES):

@@ -20,13 +20,13 @@ def test_what_is_stored_comes_back_unchanged(value: object) -> None:
 @given(st.dictionaries(st.text(max_size=5), VALUES, max_size=4))
 def test_the_order_of_keys_makes_no_other_record(record: dict[str, object]) -> None:
     turned = dict(reversed(record.items()))
-    assert json_codec.same_record(json_codec.minified(record), json_codec.minified(turned))
+    assert json_codec.records_equal(json_codec.minified(record), json_codec.minified(turned))
 
 
 @pytest.mark.parametrize("pair", [("1", "1.0"), ("1", "true"), ("0", "false"), ("0.0", "-0.0")])
 def test_numbers_of_another_kind_make_another_record(pair: tuple[str, str]) -> None:
     one, other = (f'{{"x":{number}}}' for number in pair)
-    assert not json_codec.same_record(one, other)
+    assert not json_codec.records_equal(one, other)
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_numbers_of_another_kind_make_another_record(pair: tuple[str, str]) -> N
 )
 def test_numbers_are_kept_as_doubles_and_integers(sent: str, kept: str) -> None:
     assert json_codec.minified(json_codec.parse(sent)) == kept
-    assert json_codec.same_record(f'{{"x": {sent}}}', f'{{"x": {kept}}}')
+    assert json_codec.records_equal(f'{{"x": {sent}}}', f'{{"x": {kept}}}')
 
 
 @given(VALUES, VALUES)
 def test_records_are_the_same_if_their_values_are(one: object, other: object) -> None:
     texts = [json.dumps(value, sort_keys=True) for value in (one, other)]
-    assert json_codec.same_record(*texts) == (texts[0] == texts[1])
+    assert json_codec.records_equal(*texts) == (texts[0] == texts[1])
 
 
 @given(st.dictionaries(st.text(max_size=5), VALUES, max_size=4), VALUES)
@@ -60,33 +60,33 @@ def test_no_records_that_are_the_same_are_told_apart_quickly(
     one: dict[str, object], other: object
 ) -> None:
     turned = dict(reversed(one.items()))
-    assert json_codec.may_be_same_record(json_codec.minified(one), json_codec.minified(turned))
+    assert json_codec.may_be_equal_records(json_codec.minified(one), json_codec.minified(turned))
     texts = json_codec.minified(one), json_codec.minified(other)
-    assert json_codec.may_be_same_record(*texts) or not json_codec.same_record(*texts)
+    assert json_codec.may_be_equal_records(*texts) or not json_codec.records_equal(*texts)
 
 
 @pytest.mark.parametrize("other", ['{"x":12}', '{"x":1}', '{"x":30}', '{"y":10}', '{"x":[]}'])
 def test_other_characters_tell_records_apart(other: str) -> None:
-    assert not json_codec.may_be_same_record('{"x":10}', other)
+    assert not json_codec.may_be_equal_records('{"x":10}', other)
 
 
 def test_a_repeated_key_is_compared_by_its_last_value() -> None:
-    assert json_codec.same_record('{"k": 1, "k": 2}', '{"k": 2}')
-    assert not json_codec.same_record('{"k": 1, "k": 2}', '{"k": 1}')
+    assert json_codec.records_equal('{"k": 1, "k": 2}', '{"k": 2}')
+    assert not json_codec.records_equal('{"k": 1, "k": 2}', '{"k": 1}')
 
 
 def test_long_lists_are_compared_to_their_end() -> None:
     numbers = list(range(2500))
-    assert json_codec.same_record(json.dumps(numbers), f" {json.dumps(numbers)}")
+    assert json_codec.records_equal(json.dumps(numbers), f" {json.dumps(numbers)}")
     for place in (0, 999, 1000, 2499):
         other = [*numbers[:place], -1, *numbers[place + 1 :]]
-        assert not json_codec.same_record(json.dumps(numbers), json.dumps(other))
-    assert not json_codec.same_record(json.dumps(numbers), json.dumps(numbers[:-1]))
+        assert not json_codec.records_equal(json.dumps(numbers), json.dumps(other))
+    assert not json_codec.records_equal(json.dumps(numbers), json.dumps(numbers[:-1]))
 
 
 def test_what_nests_too_deep_to_be_read_is_another_record() -> None:
     deep = "[" * 5000 + "]" * 5000
-    assert not json_codec.same_record(deep, "[]")
+    assert not json_codec.records_equal(deep, "[]")
 
 
 @given(st.text())
@@ -107,7 +107,7 @@ def test_what_is_no_number_is_refused(constant: str) -> None:
 def test_the_greatest_nesting_is_taken_and_comes_back() -> None:
     deep = "[" * json_codec.MAX_DEPTH + "]" * json_codec.MAX_DEPTH
     assert json_codec.minified(json_codec.parse(deep)) == deep
-    assert json_codec.same_record(deep, deep.replace("[]", "[ ]"))
+    assert json_codec.records_equal(deep, deep.replace("[]", "[ ]"))
     assert json.loads(json_codec.sorted_and_indented({"x": json_codec.parse(deep)}))
 
 

@@ -63,7 +63,7 @@ def sorted_and_indented(value: object) -> str:
     return json.dumps(value, indent=2, sort_keys=True, allow_nan=False)
 
 
-def same_record(stored: str, offered: str) -> bool:
+def records_equal(stored: str, offered: str) -> bool:
     """Whether two records hold the same values; the order of keys does not count.
 
     Numbers are compared as they are kept: `1`, `1.0` and `true` differ, `1.0` and `1.00` do not.
@@ -79,14 +79,14 @@ def same_record(stored: str, offered: str) -> bool:
         return False
 
 
-def may_be_same_record(stored: str, offered: str) -> bool:
+def may_be_equal_records(stored: str, offered: str) -> bool:
     """Tell quickly of most records that they differ; both texts are in the form of `minified`."""
     return len(stored) == len(offered) and all(
         stored.count(character) == offered.count(character) for character in _CHARACTERS
     )
 
 
-def stored_value(text: str) -> Any:
+def parse_stored(text: str) -> Any:
     """Read JSON from the file; NaN and numbers that are no doubles become null."""
     return json.loads(text, parse_constant=_null, parse_float=_double_or_null)
 

@@ -15,12 +15,12 @@ from admin_samples import (
     admin,
     buffer_info,
     contents,
-    contest,
     expression,
     meaning,
     metadata,
     probe,
     put,
+    put_irreproducible,
     rows,
     sql,
     state,
@@ -47,7 +47,7 @@ def filled(where: Where) -> Where:
         metadata(1, "a"),
         transformation(2, "a"),
         metadata(3, "b"),
-        contest(3, "b"),
+        put_irreproducible(3, "b"),
         buffer_info("a", length=5),
         expression("a", "c"),
         meaning("a", "d"),
@@ -90,7 +90,7 @@ def test_a_copy_answers_and_takes_writes_as_the_original_does(pair: Pair) -> Non
     with open_database(pair[1], writable=True) as database:
         assert database.get({"type": "transformation", "checksum": checksum(1)}) == checksum("a")
         database.put(transformation(9, "a"))
-        database.put(contest(2, "a"))
+        database.put(put_irreproducible(2, "a"))
         answer = database.get({"type": "rev_transformations", "checksum": checksum("a")})
     assert checksum(9) in str(answer)
     assert told("check", pair[1])["clean"]
@@ -303,10 +303,10 @@ def test_a_source_that_is_served_is_copied_as_of_one_moment(
 def test_servers_cannot_write_to_a_postgresql_that_is_changed(postgresql: str) -> None:
     from seamless_database.admin.access import postgresql as access
     from seamless_database.storage.postgresql import database as served
-    from seamless_database.storage.postgresql.url import Address
+    from seamless_database.storage.postgresql.url import PostgresUrl
 
     filled(postgresql)
-    address = Address.of(postgresql)
+    address = PostgresUrl.of(postgresql)
     with served.PostgresDatabase(address, writable=True, lock_wait=0.1) as database:
         with access.changing(address):
             assert database.get({"type": "transformation", "checksum": checksum(1)})
@@ -319,12 +319,12 @@ def test_who_cannot_lock_servers_out_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, postgresql: str
 ) -> None:
     from seamless_database.admin.access import postgresql as access
-    from seamless_database.storage.postgresql.url import Address
+    from seamless_database.storage.postgresql.url import PostgresUrl
 
     source = filled(tmp_path / "source.db")
     monkeypatch.setattr(access, "LOCK_WAIT", 0.1)
     put(postgresql)
-    with access.changing(Address.of(postgresql)):
+    with access.changing(PostgresUrl.of(postgresql)):
         done = admin("copy", source, postgresql)
     assert done.status == 1
     assert "others are writing to it" in done.err

@@ -11,11 +11,21 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from admin_samples import COMMAND, admin, contents, contest, put, rows, sql, told, transformation
+from admin_samples import (
+    COMMAND,
+    admin,
+    contents,
+    put,
+    put_irreproducible,
+    rows,
+    sql,
+    told,
+    transformation,
+)
 from database_samples import checksum
 from database_server import PATIENCE
 
-from seamless_database.admin.access.open_files import users
+from seamless_database.admin.access.open_files import processes_using
 
 INTERRUPTED = "Error: interrupted; what was not finished has been undone\n"
 #: commands, when they are interrupted, in seconds after they have opened the file, and how
@@ -70,7 +80,7 @@ def test_a_signal_ends_a_command_with_one_line_and_leaves_nothing_behind(
         text=True,
     ) as process:
         deadline = time.monotonic() + PATIENCE
-        while not users(file) and process.poll() is None and time.monotonic() < deadline:
+        while not processes_using(file) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.001)
         time.sleep(moment)
         process.send_signal(number)
@@ -118,7 +128,7 @@ def test_a_signal_while_the_list_is_awaited_is_one_line(file: Path) -> None:
 
 
 def test_a_statement_of_postgresql_is_cancelled(postgresql: str) -> None:
-    put(postgresql, transformation("kept", "a"), contest(1, 2))
+    put(postgresql, transformation("kept", "a"), put_irreproducible(1, 2))
     sql(
         postgresql,
         "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS "

@@ -36,7 +36,7 @@ from seamless_database.admin.copy_target import copy_target
 from seamless_database.admin.errors import TargetExistsError
 from seamless_database.admin.progress import steps
 from seamless_database.errors import FileError
-from seamless_database.storage.sqlite.lock_file import Ownership
+from seamless_database.storage.sqlite.lock_file import WriterLockFile
 
 
 @pytest.fixture
@@ -240,12 +240,12 @@ def test_on_a_network_file_system_a_server_of_another_machine_is_noticed(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "is_network", lambda _file: True)
-    with Ownership(file):
+    with WriterLockFile(file):
         done = admin("prune", "--irreproducible", file)
     assert done.status == 1
     assert "only one server may write" in done.err
     with sqlite.changing(file), pytest.raises(FileError, match="only one server may write"):
-        Ownership(file)
+        WriterLockFile(file)
     assert admin("prune", "--irreproducible", file).status == 0
 
 

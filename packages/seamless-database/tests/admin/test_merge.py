@@ -11,12 +11,12 @@ from admin_samples import (
     admin,
     buffer_info,
     contents,
-    contest,
     expression,
     meaning,
     metadata,
     probe,
     put,
+    put_irreproducible,
     rows,
     sql,
     told,
@@ -36,7 +36,7 @@ requests = st.lists(
     st.one_of(
         st.builds(transformation, keys, results),
         st.builds(metadata, keys, results),
-        st.builds(contest, keys, results),
+        st.builds(put_irreproducible, keys, results),
     ),
     max_size=12,
 )
@@ -175,7 +175,7 @@ def test_a_third_result_joins_the_contested_ones(tmp_path: Path) -> None:
 
 def test_what_another_file_has_contested_leaves_the_cache(tmp_path: Path) -> None:
     a = made(tmp_path, "a", [metadata(1, "a")])
-    b = made(tmp_path, "b", [transformation(1, "a"), contest(1, "a")])
+    b = made(tmp_path, "b", [transformation(1, "a"), put_irreproducible(1, "a")])
     report, target = merged(tmp_path, "ab", a, b)
     assert report["contested_elsewhere"] == 1
     assert rows(target, "transformation") == set()
@@ -237,9 +237,9 @@ def test_of_two_probes_of_which_one_tells_no_time_the_first_is_kept(
 
 
 def test_a_record_that_only_a_later_file_has_joins_the_contested_result(tmp_path: Path) -> None:
-    bare = made(tmp_path, "bare", [transformation(1, "a"), contest(1, "a")])
-    full = made(tmp_path, "full", [metadata(1, "a"), contest(1, "a")])
-    other = made(tmp_path, "other", [metadata(1, "a", note="other"), contest(1, "a")])
+    bare = made(tmp_path, "bare", [transformation(1, "a"), put_irreproducible(1, "a")])
+    full = made(tmp_path, "full", [metadata(1, "a"), put_irreproducible(1, "a")])
+    other = made(tmp_path, "other", [metadata(1, "a", note="other"), put_irreproducible(1, "a")])
     for number, files in enumerate([(bare, full), (full, bare), (bare, bare, full, full)]):
         report, target = merged(tmp_path, f"target{number}", *files)
         assert rows(target, CONTESTED) == rows(full, CONTESTED)
@@ -252,7 +252,7 @@ def test_a_record_that_only_a_later_file_has_joins_the_contested_result(tmp_path
 def test_of_rows_that_are_twice_in_one_file_the_one_with_a_record_is_taken(
     tmp_path: Path,
 ) -> None:
-    a = made(tmp_path, "a", [metadata(1, "a"), contest(1, "a")])
+    a = made(tmp_path, "a", [metadata(1, "a"), put_irreproducible(1, "a")])
     wanted = rows(a, CONTESTED)
     for number in (0, 99):
         sql(

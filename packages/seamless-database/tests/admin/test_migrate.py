@@ -9,9 +9,9 @@ from admin_samples import (
     FIXTURES,
     admin,
     contents,
-    contest,
     make_legacy,
     put,
+    put_irreproducible,
     rows,
     sql,
     told,
@@ -46,7 +46,7 @@ def legacy(tmp_path: Path) -> Path:
     file = put(
         tmp_path / "seamless.db",
         *(transformation(key, result) for key, result in RESULTS.items()),
-        contest(5, "e"),
+        put_irreproducible(5, "e"),
     )
     return make_legacy(file, NOTES)
 

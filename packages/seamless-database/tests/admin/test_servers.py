@@ -21,10 +21,10 @@ from admin_samples import (
     COMMAND,
     admin,
     buffer_info,
-    contest,
     make_legacy,
     metadata,
     put,
+    put_irreproducible,
     sql,
     told,
     transformation,
@@ -109,7 +109,7 @@ class Client:
                 {"type": "transformation", "checksum": old, "value": checksum(("again", number))},
                 metadata(("new", number), number, finished_at="2026-01-01"),
                 buffer_info(("new", number), length=number),
-                contest(("contested", number), number),
+                put_irreproducible(("contested", number), number),
             ):
                 answer = server.ask("PUT", request)
                 assert answer.status in {200, 503}, answer.text

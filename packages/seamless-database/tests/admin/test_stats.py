@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from admin_samples import FIXTURES, admin, contest, make_legacy, metadata, put, sql, told
+from admin_samples import FIXTURES, admin, make_legacy, metadata, put, put_irreproducible, sql, told
 from admin_samples import transformation as result_of
 from database_samples import checksum
 
@@ -17,7 +17,7 @@ def file(where: Path | str) -> Path | str:
         metadata(2, "b", wall_time_seconds=90.5, envelope={"captured_at": "2024-05-06T07:08:09Z"}),
         metadata(3, "c", wall_time_seconds=None, memory_peak_bytes=10**12),
         result_of(4, "d"),
-        contest(4, "d"),
+        put_irreproducible(4, "d"),
     )
 
 
@@ -46,17 +46,17 @@ def test_the_oldest_and_newest_record_are_told_where_they_know(file: Path | str)
 
 
 def test_the_most_expensive_records_come_first(file: Path | str) -> None:
-    dearest = told("stats", file)["most_expensive"]
-    walls = [row for row in dearest if row["cost"] == "wall_time_seconds"]
+    most_expensive = told("stats", file)["most_expensive"]
+    walls = [row for row in most_expensive if row["cost"] == "wall_time_seconds"]
     assert [row["value"] for row in walls] == [90.5, 3]
     assert walls[0]["transformation"] == checksum(2)
-    memory = next(row for row in dearest if row["cost"] == "memory_peak_bytes")
+    memory = next(row for row in most_expensive if row["cost"] == "memory_peak_bytes")
     assert (memory["value"], memory["result"]) == (10**12, checksum("c"))
 
 
 def test_as_many_are_shown_as_asked_for(file: Path | str) -> None:
-    dearest = told("stats", file, "--top", "1")["most_expensive"]
-    assert [row["cost"] for row in dearest].count("wall_time_seconds") == 1
+    most_expensive = told("stats", file, "--top", "1")["most_expensive"]
+    assert [row["cost"] for row in most_expensive].count("wall_time_seconds") == 1
     assert told("stats", file, "--top", "0")["most_expensive"] == []
 
 

@@ -84,7 +84,7 @@ def test_a_record_is_stored_once(client: DatabaseClient) -> None:
 def test_a_contested_result_leaves_with_its_record(client: DatabaseClient) -> None:
     body = record(checksum(30), RESULT)
     client.put_metadata(checksum(30), RESULT, body)
-    client.contest(checksum(30), RESULT)
+    client.put_irreproducible(checksum(30), RESULT)
     assert client.get_transformation(checksum(30)) is None
     row = {"checksum": checksum(30), "result": RESULT, "metadata": body}
     assert client.get_irreproducible(checksum(30)) == [row]
@@ -94,7 +94,7 @@ def test_a_contested_result_leaves_with_its_record(client: DatabaseClient) -> No
 def test_contesting_another_result_is_an_unknown_key(client: DatabaseClient) -> None:
     client.put_transformation(checksum(40), RESULT)
     with pytest.raises(UnknownKeyError, match="does not have the irreproducible result"):
-        client.contest(checksum(40), OTHER)
+        client.put_irreproducible(checksum(40), OTHER)
 
 
 def test_buffer_info_is_merged(client: DatabaseClient) -> None:
@@ -300,7 +300,7 @@ def test_a_checksum_may_be_text_bytes_or_an_object_with_hex(client: DatabaseClie
         assert client.get_rev_transformations(result) == [text]
         client.put_metadata(key, result, {**record(text, value), "tf_checksum": Named(text)})
         assert client.get_metadata(key) == record(text, value)
-        client.contest(key, result)
+        client.put_irreproducible(key, result)
         assert client.get_irreproducible(key, result) == client.get_irreproducible(text)
         client.put_buffer_info(key, {"length": 3})
         assert client.get_buffer_info(key) == {"length": 3}

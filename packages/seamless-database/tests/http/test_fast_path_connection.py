@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fast_path_wire import HEAD, PUT, Echo, Wire, until
 
-from seamless_database.http.limits import GuardedConnection
+from seamless_database.http.limits import LimitedHttpProtocol
 
 if TYPE_CHECKING:
     pass
@@ -62,7 +62,7 @@ def test_what_follows_a_write_waits_for_its_answer() -> None:
             await until(lambda: echo.asked)
             wire.send(HEAD + b"six")
             (connection,) = wire.state.connections
-            assert isinstance(connection, GuardedConnection)
+            assert isinstance(connection, LimitedHttpProtocol)
             await until(lambda: connection.held_bytes)
             echo.tell(200, b"two")
             assert [(await wire.answer())[-3:] for _ in range(2)] == [b"two", b"app"]
@@ -124,7 +124,7 @@ def test_a_client_that_goes_with_more_behind_its_write_is_no_failure() -> None:
             await until(lambda: echo.asked)
             wire.send(HEAD + b"six")
             (connection,) = wire.state.connections
-            assert isinstance(connection, GuardedConnection)
+            assert isinstance(connection, LimitedHttpProtocol)
             await until(lambda: connection.held_bytes)
             connection.transport.abort()
             await until(lambda: not wire.state.connections)
@@ -180,7 +180,7 @@ def test_an_answer_that_is_too_large_goes_the_ordinary_way_and_before_what_follo
             await until(lambda: echo.asked)
             wire.send(PUT + b"six")
             (connection,) = wire.state.connections
-            assert isinstance(connection, GuardedConnection)
+            assert isinstance(connection, LimitedHttpProtocol)
             await until(lambda: connection.held_bytes)
             echo.again()
             assert [(await wire.answer())[-3:] for _ in range(2)] == [b"app", b"app"]

@@ -11,11 +11,11 @@ from database_samples import checksum, record
 
 from seamless_database import Database
 from seamless_database.http.auth import Tokens
-from seamless_database.http.fast_path_handler import SmallRequests
-from seamless_database.http.idle import Activity
+from seamless_database.http.fast_path_handler import FastPathHandler
+from seamless_database.http.idle import IdleTracker
 from seamless_database.http.request_body import MAX_BODY
-from seamless_database.http.request_log import Tally
-from seamless_database.http.responses import PIECE
+from seamless_database.http.request_log import RequestRecorder
+from seamless_database.http.responses import CHUNK_SIZE
 from seamless_database.storage.backend import open_database
 
 if TYPE_CHECKING:
@@ -34,20 +34,20 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def tally() -> Tally:
-    return Tally(Activity(), None)
+def tally() -> RequestRecorder:
+    return RequestRecorder(IdleTracker(), None)
 
 
 @pytest.fixture
-def small(database: Database, tally: Tally) -> SmallRequests:
-    return SmallRequests(database, tally, None, MAX_BODY)
+def small(database: Database, tally: RequestRecorder) -> FastPathHandler:
+    return FastPathHandler(database, tally, None, MAX_BODY)
 
 
 def asking(kind: object, **fields: object) -> bytes:
     return json.dumps({"type": kind, **fields}).encode()
 
 
-def test_a_look_up_is_answered(database: Database, small: SmallRequests) -> None:
+def test_a_look_up_is_answered(database: Database, small: FastPathHandler) -> None:
     one, two = checksum(1), checksum(2)
     value = record(one, two, name="é\ud800")
     database.put({"type": "metadata", "checksum": one, "result": two, "value": value})
@@ -57,7 +57,7 @@ def test_a_look_up_is_answered(database: Database, small: SmallRequests) -> None
     assert json.loads(answer[1]) == value
 
 
-def test_a_miss_is_answered(small: SmallRequests) -> None:
+def test_a_miss_is_answered(small: FastPathHandler) -> None:
     answer = small.get(asking("transformation", checksum=checksum(1)), CLIENT)
     assert answer == (404, b"ERROR: Unknown key")
 
@@ -78,20 +78,20 @@ def test_a_miss_is_answered(small: SmallRequests) -> None:
     ],
 )
 def test_whatever_is_no_look_up_is_left_uncounted(
-    small: SmallRequests, tally: Tally, body: bytes
+    small: FastPathHandler, tally: RequestRecorder, body: bytes
 ) -> None:
     assert small.get(body, CLIENT) is None
     assert tally.requests.items() == []
 
 
 def test_a_database_that_is_closed_answers_nothing(
-    database: Database, small: SmallRequests
+    database: Database, small: FastPathHandler
 ) -> None:
     database.close()
     assert small.get(asking("transformation", checksum=checksum(1)), CLIENT) is None
 
 
-def test_an_answer_is_counted(small: SmallRequests, tally: Tally) -> None:
+def test_an_answer_is_counted(small: FastPathHandler, tally: RequestRecorder) -> None:
     small.get(asking("transformation", checksum=checksum(1)), CLIENT)
     ((kind, distribution),) = tally.requests.items()
     assert (kind.method, kind.type, kind.status) == ("GET", "transformation", 404)
@@ -100,13 +100,13 @@ def test_an_answer_is_counted(small: SmallRequests, tally: Tally) -> None:
 
 def test_an_answer_ends_idleness(database: Database) -> None:
     now = [0.0]
-    tally = Tally(Activity(lambda: now[0]), None)
+    tally = RequestRecorder(IdleTracker(lambda: now[0]), None)
     now[0] = 5
-    SmallRequests(database, tally, None, MAX_BODY).get(asking("protocol"), CLIENT)
+    FastPathHandler(database, tally, None, MAX_BODY).get(asking("protocol"), CLIENT)
     assert tally.activity.idle() == 0
 
 
-async def stored(small: SmallRequests, body: bytes) -> tuple[int, bytes] | None:
+async def stored(small: FastPathHandler, body: bytes) -> tuple[int, bytes] | None:
     """Put a request; what is told of it, or None if it is left."""
     told: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
     if not small.put(body, CLIENT, lambda status, text: told.set_result((status, text))):
@@ -114,14 +114,14 @@ async def stored(small: SmallRequests, body: bytes) -> tuple[int, bytes] | None:
     return await asyncio.wait_for(told, 30)
 
 
-def test_a_write_is_taken_and_told_of(database: Database, small: SmallRequests) -> None:
+def test_a_write_is_taken_and_told_of(database: Database, small: FastPathHandler) -> None:
     one, two = checksum(1), checksum(2)
     body = asking("transformation", checksum=one, value=two)
     assert asyncio.run(stored(small, body)) == (200, b"OK")
     assert database.get({"type": "transformation", "checksum": one}) == two
 
 
-def test_a_conflict_is_told(database: Database, small: SmallRequests) -> None:
+def test_a_conflict_is_told(database: Database, small: FastPathHandler) -> None:
     one, two, three = checksum(1), checksum(2), checksum(3)
     database.put({"type": "transformation", "checksum": one, "value": two})
     body = asking("metadata", checksum=one, result=three, value=record(one, three))
@@ -133,8 +133,8 @@ def test_a_conflict_is_told(database: Database, small: SmallRequests) -> None:
 
 def test_a_write_is_counted_and_ends_idleness_when_it_is_told(database: Database) -> None:
     now = [0.0]
-    tally = Tally(Activity(lambda: now[0]), None)
-    small = SmallRequests(database, tally, None, MAX_BODY)
+    tally = RequestRecorder(IdleTracker(lambda: now[0]), None)
+    small = FastPathHandler(database, tally, None, MAX_BODY)
     body = asking("transformation", checksum=checksum(1), value=checksum(2))
     idle: list[float] = []
 
@@ -162,19 +162,21 @@ def test_a_write_is_counted_and_ends_idleness_when_it_is_told(database: Database
     ],
 )
 def test_whatever_is_no_write_is_left_uncounted(
-    small: SmallRequests, tally: Tally, body: bytes
+    small: FastPathHandler, tally: RequestRecorder, body: bytes
 ) -> None:
     assert asyncio.run(stored(small, body)) is None
     assert tally.requests.items() == []
 
 
-def test_a_database_that_is_closed_takes_nothing(database: Database, small: SmallRequests) -> None:
+def test_a_database_that_is_closed_takes_nothing(
+    database: Database, small: FastPathHandler
+) -> None:
     database.close()
     body = asking("transformation", checksum=checksum(1), value=checksum(2))
     assert asyncio.run(stored(small, body)) is None
 
 
-async def found(small: SmallRequests, body: bytes) -> tuple[int, bytes] | None:
+async def found(small: FastPathHandler, body: bytes) -> tuple[int, bytes] | None:
     """Get something that takes time; what is told of it, or None if it is left."""
     told: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
     again = partial(told.set_result, (0, b"again"))
@@ -186,9 +188,9 @@ async def found(small: SmallRequests, body: bytes) -> tuple[int, bytes] | None:
 
 
 def test_an_answer_that_is_large_is_left_and_not_counted(
-    database: Database, small: SmallRequests, tally: Tally
+    database: Database, small: FastPathHandler, tally: RequestRecorder
 ) -> None:
-    info = {"x": "x" * PIECE}
+    info = {"x": "x" * CHUNK_SIZE}
     database.put({"type": "buffer_info", "checksum": checksum(1), "value": info})
     body = asking("buffer_info", checksum=checksum(1))
     assert asyncio.run(found(small, body)) == (0, b"again")
@@ -196,11 +198,13 @@ def test_an_answer_that_is_large_is_left_and_not_counted(
     assert tally.activity.idle() > 0
 
 
-def test_a_look_up_that_takes_time_is_taken_and_told_of(where: Path | str, tally: Tally) -> None:
+def test_a_look_up_that_takes_time_is_taken_and_told_of(
+    where: Path | str, tally: RequestRecorder
+) -> None:
     one, two = checksum(1), checksum(2)
     with open_database(where, writable=True) as database:
         database.put({"type": "transformation", "checksum": one, "value": two})
-        small = SmallRequests(database, tally, None, MAX_BODY)
+        small = FastPathHandler(database, tally, None, MAX_BODY)
         assert small.at_once == isinstance(database, Database)
         answers = [
             asyncio.run(found(small, asking("transformation", checksum=each)))
@@ -213,11 +217,11 @@ def test_a_look_up_that_takes_time_is_taken_and_told_of(where: Path | str, tally
     assert asyncio.run(found(small, asking("transformation", checksum=one))) is None
 
 
-def test_a_look_up_that_fails_is_told(postgresql: str, tally: Tally) -> None:
+def test_a_look_up_that_fails_is_told(postgresql: str, tally: RequestRecorder) -> None:
     with open_database(postgresql, writable=True) as database:
         with psycopg.connect(postgresql.replace("+psycopg", "")) as raw:
             raw.execute("DROP TABLE transformation")
-        small = SmallRequests(database, tally, None, MAX_BODY)
+        small = FastPathHandler(database, tally, None, MAX_BODY)
         answer = asyncio.run(found(small, asking("transformation", checksum=checksum(1))))
     assert answer is not None
     assert answer[0] == 503
@@ -235,25 +239,29 @@ def test_a_look_up_that_fails_is_told(postgresql: str, tally: Tally) -> None:
     ],
 )
 def test_other_requests_are_not_admitted(
-    database: Database, tally: Tally, method: str, path: str, length: int
+    database: Database, tally: RequestRecorder, method: str, path: str, length: int
 ) -> None:
-    small = SmallRequests(database, tally, None, 5)
-    assert small.admits("GET", "/", [], 5)
-    assert small.admits("PUT", "/", [], 5)
-    assert not small.admits(method, path, [], length)
+    small = FastPathHandler(database, tally, None, 5)
+    assert small.accepts("GET", "/", [], 5)
+    assert small.accepts("PUT", "/", [], 5)
+    assert not small.accepts(method, path, [], length)
 
 
-def test_writes_are_not_admitted_where_there_are_none(database: Database, tally: Tally) -> None:
+def test_writes_are_not_admitted_where_there_are_none(
+    database: Database, tally: RequestRecorder
+) -> None:
     with Database(database.path) as read_only:
-        small = SmallRequests(read_only, tally, None, MAX_BODY)
-        assert small.admits("GET", "/", [], 5)
-        assert not small.admits("PUT", "/", [], 5)
+        small = FastPathHandler(read_only, tally, None, MAX_BODY)
+        assert small.accepts("GET", "/", [], 5)
+        assert not small.accepts("PUT", "/", [], 5)
 
 
-def test_only_those_with_a_token_for_it_are_admitted(database: Database, tally: Tally) -> None:
+def test_only_those_with_a_token_for_it_are_admitted(
+    database: Database, tally: RequestRecorder
+) -> None:
     tokens = Tokens.parse(f"read {TOKEN}", "tokens")
-    small = SmallRequests(database, tally, tokens, MAX_BODY)
-    assert small.admits("GET", "/", SHOWN, 5)
-    assert not small.admits("PUT", "/", SHOWN, 5)
-    assert not small.admits("GET", "/", [], 5)
-    assert not small.admits("GET", "/", [(b"authorization", b"Bearer x")], 5)
+    small = FastPathHandler(database, tally, tokens, MAX_BODY)
+    assert small.accepts("GET", "/", SHOWN, 5)
+    assert not small.accepts("PUT", "/", SHOWN, 5)
+    assert not small.accepts("GET", "/", [], 5)
+    assert not small.accepts("GET", "/", [(b"authorization", b"Bearer x")], 5)

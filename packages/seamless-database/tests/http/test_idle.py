@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from seamless_database.http.idle import Activity
+from seamless_database.http.idle import IdleTracker
 
 
 def test_idleness_counts_from_the_last_end() -> None:
     now = [0.0]
-    activity = Activity(lambda: now[0])
+    activity = IdleTracker(lambda: now[0])
     now[0] = 5
     assert activity.idle() == 5
     activity.begin()
@@ -21,7 +21,7 @@ def test_idleness_counts_from_the_last_end() -> None:
 
 def test_a_request_in_the_works_is_no_idleness() -> None:
     now = [0.0]
-    activity = Activity(lambda: now[0])
+    activity = IdleTracker(lambda: now[0])
     activity.begin()
     activity.begin()
     activity.end()
@@ -31,7 +31,7 @@ def test_a_request_in_the_works_is_no_idleness() -> None:
 
 def test_dismissing_ends_the_waiting_and_spares_the_working() -> None:
     async def talk() -> None:
-        activity = Activity()
+        activity = IdleTracker()
 
         async def wait() -> None:
             with activity.receiving():
@@ -55,7 +55,7 @@ def test_dismissing_ends_the_waiting_and_spares_the_working() -> None:
 
 def test_what_is_done_at_once_ends_idleness() -> None:
     now = [0.0]
-    activity = Activity(lambda: now[0])
+    activity = IdleTracker(lambda: now[0])
     now[0] = 5
     activity.touch()
     now[0] = 7

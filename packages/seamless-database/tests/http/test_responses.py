@@ -9,23 +9,23 @@ from seamless_database.errors import (
     DatabaseClosedError,
     UnknownKeyError,
 )
-from seamless_database.http.responses import PIECE, Answer, refusal
+from seamless_database.http.responses import CHUNK_SIZE, Response, error_response
 
 if TYPE_CHECKING:
     from seamless_database.errors import DatabaseError
 
 
 def test_what_is_no_utf8_is_shown_by_its_number() -> None:
-    assert Answer(200, "\u00e9\ud800").body() == b"\xc3\xa9\\ud800"
+    assert Response(200, "\u00e9\ud800").body() == b"\xc3\xa9\\ud800"
 
 
 @pytest.mark.parametrize("character", ["x", "\u00e9", "\ud800", "\U0001f600"])
 def test_the_pieces_are_the_body(character: str) -> None:
-    answer = Answer(200, character * (2 * PIECE + 3))
-    pieces = list(answer.pieces())
-    assert len(pieces) == 3
+    answer = Response(200, character * (2 * CHUNK_SIZE + 3))
+    iter_chunks = list(answer.iter_chunks())
+    assert len(iter_chunks) == 3
     assert answer.size() == len(answer.body())
-    assert b"".join(pieces) == answer.body()
+    assert b"".join(iter_chunks) == answer.body()
 
 
 @pytest.mark.parametrize(
@@ -33,11 +33,11 @@ def test_the_pieces_are_the_body(character: str) -> None:
     [(ConflictError("no"), 409), (UnknownKeyError("no"), 404), (DatabaseClosedError(), 503)],
 )
 def test_our_errors_have_their_status_and_their_text(error: DatabaseError, status: int) -> None:
-    assert refusal(error) == Answer(status, f"ERROR: {error}")
+    assert error_response(error) == Response(status, f"ERROR: {error}")
 
 
 def test_a_mistake_of_ours_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
-    answer = refusal(RuntimeError("a detail"))
+    answer = error_response(RuntimeError("a detail"))
     assert answer.status == 500
     assert answer.text.startswith("ERROR: ")
     assert "a detail" not in answer.text

@@ -23,7 +23,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         assert server.stop() == (0, "")
 
 
-class Figures:
+class MetricsSnapshot:
     """What a server tells, to be asked for by name and labels."""
 
     def __init__(self, server: Server) -> None:
@@ -55,7 +55,7 @@ def put(server: Server, number: int) -> Answer:
 
 
 def test_the_format_is_that_of_prometheus(server: Server) -> None:
-    told = Figures(server)
+    told = MetricsSnapshot(server)
     assert told.answer.headers["content-type"].startswith("text/plain; version=")
     assert told.get("seamless_database_info", version=__version__, writable="true") == 1
 
@@ -79,7 +79,7 @@ def test_only_that_very_path_and_a_get_are_for_the_metrics(server: Server) -> No
 
 
 def test_requests_are_counted_by_type_and_outcome(server: Server) -> None:
-    before = Figures(server)
+    before = MetricsSnapshot(server)
     assert put(server, 1).status == 200
     for number in (1, 1, 99):
         server.get("transformation", checksum=checksum(number))
@@ -88,7 +88,7 @@ def test_requests_are_counted_by_type_and_outcome(server: Server) -> None:
     server.ask("GET", b"{")
     server.ask("DELETE")
     server.ask("GET", path="/healthcheck")
-    after = Figures(server)
+    after = MetricsSnapshot(server)
     for method, kind, status, more in [
         ("PUT", "transformation", 200, 1),
         ("GET", "transformation", 200, 2),
@@ -103,14 +103,14 @@ def test_requests_are_counted_by_type_and_outcome(server: Server) -> None:
 
 
 def test_a_large_request_is_counted_by_its_type_too(server: Server) -> None:
-    before = Figures(server).requests("PUT", "buffer_info", 200)
+    before = MetricsSnapshot(server).requests("PUT", "buffer_info", 200)
     server.put("buffer_info", checksum=checksum(5), value={"x": "x" * 1_000_000})
-    assert Figures(server).requests("PUT", "buffer_info", 200) == before + 1
+    assert MetricsSnapshot(server).requests("PUT", "buffer_info", 200) == before + 1
 
 
 def test_the_classes_of_a_duration_add_up(server: Server) -> None:
     put(server, 2)
-    told = Figures(server)
+    told = MetricsSnapshot(server)
     name, labels = "seamless_database_request_seconds", {"method": "PUT", "type": "transformation"}
     assert told.get(f"{name}_count", **labels) > 0
     assert told.get(f"{name}_bucket", **labels, le="+Inf") == told.get(f"{name}_count", **labels)
@@ -118,7 +118,7 @@ def test_the_classes_of_a_duration_add_up(server: Server) -> None:
 
 
 def test_the_metrics_are_not_counted_themselves(server: Server) -> None:
-    first, second = Figures(server), Figures(server)
+    first, second = MetricsSnapshot(server), MetricsSnapshot(server)
     name = "seamless_database_requests_total"
     lines = [
         [line for line in told.answer.text.splitlines() if line.startswith(name)]
@@ -128,10 +128,10 @@ def test_the_metrics_are_not_counted_themselves(server: Server) -> None:
 
 
 def test_commits_are_told_with_their_size_and_duration(server: Server) -> None:
-    before = Figures(server)
+    before = MetricsSnapshot(server)
     for number in range(10, 15):
         put(server, number)
-    after = Figures(server)
+    after = MetricsSnapshot(server)
     for name, more in [
         ("commit_writes_sum", 5),
         ("commit_writes_count", 5),
@@ -147,7 +147,7 @@ def test_rows_and_file_sizes_are_told(tmp_path: Path) -> None:
     with Server(tmp_path / "seamless.db") as server:
         put(server, 1)
         put(server, 2)
-        told = Figures(server)
+        told = MetricsSnapshot(server)
         assert told.get("seamless_database_rows", table="transformation") == 2
         for name, file in (("main", "seamless.db"), ("wal", "seamless.db-wal")):
             size = (tmp_path / file).stat().st_size
@@ -156,13 +156,13 @@ def test_rows_and_file_sizes_are_told(tmp_path: Path) -> None:
 
 def test_the_process_is_told_of(server: Server) -> None:
     if sys.platform == "linux":
-        assert Figures(server).get("process_resident_memory_bytes") > 0
+        assert MetricsSnapshot(server).get("process_resident_memory_bytes") > 0
 
 
 def test_a_read_only_server_tells_of_no_writes(tmp_path: Path) -> None:
     Database(tmp_path / "seamless.db", writable=True).close()
     with Server(tmp_path / "seamless.db", writable=False) as server:
-        told = Figures(server)
+        told = MetricsSnapshot(server)
     assert told.get("seamless_database_info", writable="false") == 1
     assert "commit" not in told.answer.text
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from seamless_database.metrics.counters import (
     SECONDS,
-    Distribution,
-    Kind,
-    Requests,
+    Histogram,
+    RequestLabels,
+    RequestMetrics,
 )
 
 numbers = st.floats(min_value=0, max_value=100)
@@ -17,7 +17,7 @@ numbers = st.floats(min_value=0, max_value=100)
 
 @given(st.lists(numbers))
 def test_every_value_is_in_the_first_class_that_bounds_it(values: list[float]) -> None:
-    distribution = Distribution(SECONDS)
+    distribution = Histogram(SECONDS)
     for value in values:
         distribution.add(value)
     bounds = (*SECONDS, math.inf)
@@ -31,16 +31,16 @@ def test_every_value_is_in_the_first_class_that_bounds_it(values: list[float]) -
 def test_a_sum_is_as_if_all_values_had_been_added(one: list[float], other: list[float]) -> None:
     parts = []
     for values in (one, other, [*one, *other]):
-        parts.append(Distribution(SECONDS))
+        parts.append(Histogram(SECONDS))
         for value in values:
             parts[-1].add(value)
-    both = parts[0].plus(parts[1])
+    both = parts[0].merge(parts[1])
     assert both.counts == parts[2].counts
     assert math.isclose(both.total, parts[2].total)
 
 
 def test_requests_are_told_apart_by_method_type_and_status() -> None:
-    requests = Requests(("GET", "PUT"), ("metadata", "protocol"))
+    requests = RequestMetrics(("GET", "PUT"), ("metadata", "protocol"))
     for method, kind, status in [
         ("PUT", "metadata", 200),
         ("GET", "metadata", 200),
@@ -49,16 +49,16 @@ def test_requests_are_told_apart_by_method_type_and_status() -> None:
     ]:
         requests.add(method, kind, status, 0.5)
     assert {kind: found.count for kind, found in requests.items()} == {
-        Kind("GET", "metadata", 200): 2,
-        Kind("GET", "metadata", 404): 1,
-        Kind("PUT", "metadata", 200): 1,
+        RequestLabels("GET", "metadata", 200): 2,
+        RequestLabels("GET", "metadata", 404): 1,
+        RequestLabels("PUT", "metadata", 200): 1,
     }
 
 
 def test_words_that_clients_make_up_are_all_one_kind() -> None:
-    requests = Requests(("GET",), ("metadata",))
+    requests = RequestMetrics(("GET",), ("metadata",))
     for i in range(1000):
         requests.add(f"METHOD{i}", f"type {i}", 400, 0.5)
     assert [(kind, found.count) for kind, found in requests.items()] == [
-        (Kind("unknown", "unknown", 400), 1000)
+        (RequestLabels("unknown", "unknown", 400), 1000)
     ]

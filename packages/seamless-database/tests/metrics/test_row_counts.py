@@ -11,7 +11,7 @@ from database_samples import checksum
 from database_server import PATIENCE
 
 from seamless_database import Database
-from seamless_database.metrics.row_counts import THRIFT, RowCounts
+from seamless_database.metrics.row_counts import TTL_FACTOR, RowCounts
 from seamless_database.storage.sqlite.connection import Connection
 from seamless_database.storage.sqlite.schema import TABLES
 
@@ -52,14 +52,14 @@ def test_a_count_is_remembered_for_long_enough_to_cost_nothing(tmp_path: Path) -
 
         async def watch() -> list[int]:
             seen = []
-            for number in range(1, 2 * THRIFT):
+            for number in range(1, 2 * TTL_FACTOR):
                 put(database, number)
-                seen.append((await counts.latest())["transformation"])
+                seen.append((await counts.current())["transformation"])
             return seen
 
         seen = asyncio.run(watch())
-    assert seen[: THRIFT - 5] == [1] * (THRIFT - 5)
-    assert seen[-1] > THRIFT - 5
+    assert seen[: TTL_FACTOR - 5] == [1] * (TTL_FACTOR - 5)
+    assert seen[-1] > TTL_FACTOR - 5
 
 
 def test_what_takes_too_long_is_given_up(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_what_takes_too_long_is_given_up(tmp_path: Path) -> None:
     with (
         closing(connection),
         pytest.raises(sqlite3.OperationalError, match="interrupted"),
-        connection.interrupted_after(0.05),
+        connection.statement_timeout(0.05),
     ):
         connection.command(ENDLESS)
 
@@ -114,11 +114,11 @@ def test_a_count_ends_with_the_server(tmp_path: Path) -> None:
 
 def test_what_runs_can_be_ended_from_another_thread(tmp_path: Path) -> None:
     connection = Connection.open(tmp_path / "x.db", "rwc")
-    with closing(connection), connection.interrupted_after(PATIENCE) as interrupt:
+    with closing(connection), connection.statement_timeout(PATIENCE) as interrupt:
         threading.Timer(0.1, interrupt).start()
         with pytest.raises(sqlite3.OperationalError, match="interrupted"):
             connection.command(ENDLESS)
 
 
 async def _latest(counts: RowCounts) -> dict[str, int]:
-    return dict(await counts.latest())
+    return dict(await counts.current())

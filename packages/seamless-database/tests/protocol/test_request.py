@@ -11,7 +11,7 @@ from json_values import VALUES
 
 from seamless_database import request_types
 from seamless_database.errors import RequestError
-from seamless_database.protocol.request import Fields, decode, from_python
+from seamless_database.protocol.request import RequestFields, decode, from_python
 from seamless_database.request_types.metadata import PutMetadata
 from seamless_database.request_types.transformation import GetTransformation
 
@@ -47,7 +47,7 @@ def test_any_body_is_a_request_or_a_request_error(body: bytes) -> None:
 @pytest.mark.parametrize("check", [request_types.reading, request_types.writing])
 @given(request=REQUESTS)
 def test_any_request_is_checked_or_a_request_error(
-    check: Callable[[Fields], object], request: dict[str, object]
+    check: Callable[[RequestFields], object], request: dict[str, object]
 ) -> None:
     try:
         fields = decode(json.dumps(request).encode())
@@ -74,7 +74,7 @@ def test_any_value_in_a_record_is_kept(value: object) -> None:
 def test_an_empty_request_names_a_field_that_is_missing(kind: str, verb: str) -> None:
     check = request_types.reading if verb == "GET" else request_types.writing
     with pytest.raises(RequestError, match=f"a {kind} request needs the field '") as caught:
-        check(Fields(kind, {}))
+        check(RequestFields(kind, {}))
     assert caught.value.field in NAMES
 
 
@@ -83,12 +83,12 @@ def test_an_empty_request_names_a_field_that_is_missing(kind: str, verb: str) ->
 )
 def test_what_is_no_checksum_is_named(wrong: object) -> None:
     with pytest.raises(RequestError, match="'checksum' of a transformation request must be a"):
-        request_types.reading(Fields("transformation", {"checksum": wrong}))
+        request_types.reading(RequestFields("transformation", {"checksum": wrong}))
 
 
 def test_upper_case_is_the_same_checksum() -> None:
-    upper = Fields("transformation", {"checksum": checksum(1).upper()})
-    lower = Fields("transformation", {"checksum": checksum(1)})
+    upper = RequestFields("transformation", {"checksum": checksum(1).upper()})
+    lower = RequestFields("transformation", {"checksum": checksum(1)})
     assert request_types.reading(upper) == request_types.reading(lower)
 
 
@@ -96,18 +96,20 @@ def test_the_item_of_a_list_that_is_wrong_is_named() -> None:
     body = {"checksum": checksum(1), "celltype": "python", "subcelltype": ""}
     with pytest.raises(RequestError, match=r"value\[1\]"):
         request_types.writing(
-            Fields("semantic_to_syntactic", {**body, "value": [checksum(2), "zz"]})
+            RequestFields("semantic_to_syntactic", {**body, "value": [checksum(2), "zz"]})
         )
 
 
 def test_an_unpaired_surrogate_cannot_be_a_key() -> None:
     with pytest.raises(RequestError, match=r"'label'.*surrogates"):
-        request_types.reading(Fields("bucket_probe", {"bucket_kind": "node", "label": "\ud800"}))
+        request_types.reading(
+            RequestFields("bucket_probe", {"bucket_kind": "node", "label": "\ud800"})
+        )
 
 
 def test_a_long_value_is_not_repeated_in_the_message() -> None:
     with pytest.raises(RequestError) as caught:
-        request_types.reading(Fields("transformation", {"checksum": "x" * 10_000}))
+        request_types.reading(RequestFields("transformation", {"checksum": "x" * 10_000}))
     assert len(str(caught.value)) < 200
 
 
@@ -125,22 +127,24 @@ def test_a_long_value_is_not_repeated_in_the_message() -> None:
 )
 def test_a_wrong_value_is_shown(wrong: object, shown: str) -> None:
     with pytest.raises(RequestError) as caught:
-        request_types.reading(Fields("transformation", {"checksum": wrong}))
+        request_types.reading(RequestFields("transformation", {"checksum": wrong}))
     assert str(caught.value).endswith(f", not {shown}")
 
 
 @pytest.mark.parametrize("body", [[], "x", 5, None, {}, {"type": 5}])
 def test_what_has_no_type_is_no_request(body: object) -> None:
     with pytest.raises(RequestError, match="'type'"):
-        Fields.of(body)
+        RequestFields.of(body)
 
 
 def test_an_optional_checksum_may_be_absent_or_null_but_not_wrong() -> None:
     body = {"checksum": checksum(1)}
-    absent = request_types.reading(Fields("irreproducible", body))
-    assert absent == request_types.reading(Fields("irreproducible", {**body, "result": None}))
+    absent = request_types.reading(RequestFields("irreproducible", body))
+    assert absent == request_types.reading(
+        RequestFields("irreproducible", {**body, "result": None})
+    )
     with pytest.raises(RequestError, match="'result'"):
-        request_types.reading(Fields("irreproducible", {**body, "result": ""}))
+        request_types.reading(RequestFields("irreproducible", {**body, "result": ""}))
 
 
 PROBE = {
@@ -154,8 +158,8 @@ PROBE = {
 
 def test_tokens_may_be_an_object_or_its_text() -> None:
     as_text = {**PROBE, "freshness_tokens": '{"boot": 1}'}
-    assert request_types.writing(Fields("bucket_probe", as_text)) == request_types.writing(
-        Fields("bucket_probe", PROBE)
+    assert request_types.writing(RequestFields("bucket_probe", as_text)) == request_types.writing(
+        RequestFields("bucket_probe", PROBE)
     )
 
 
@@ -174,7 +178,7 @@ def test_tokens_may_be_an_object_or_its_text() -> None:
 )
 def test_a_wrong_field_of_a_probe_is_named(name: str, wrong: object) -> None:
     with pytest.raises(RequestError, match=f"'{name}' of a bucket_probe request") as caught:
-        request_types.writing(Fields("bucket_probe", {**PROBE, name: wrong}))
+        request_types.writing(RequestFields("bucket_probe", {**PROBE, name: wrong}))
     assert caught.value.field == name
 
 
@@ -193,9 +197,9 @@ def test_a_request_of_python_that_contains_itself_is_refused() -> None:
 
 def test_an_unknown_type_is_told_the_known_ones() -> None:
     with pytest.raises(RequestError, match="nothing like that to write; there is buffer_info,"):
-        request_types.writing(Fields("protocol", {}))
+        request_types.writing(RequestFields("protocol", {}))
 
 
 def test_unknown_fields_are_ignored() -> None:
-    fields = Fields("transformation", {"checksum": checksum(1), "surprise": 5})
+    fields = RequestFields("transformation", {"checksum": checksum(1), "surprise": 5})
     assert request_types.reading(fields) == GetTransformation(checksum(1))

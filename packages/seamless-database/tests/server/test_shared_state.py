@@ -10,49 +10,49 @@ import textwrap
 import pytest
 from database_server import PATIENCE
 
-from seamless_database.server.shared_state import PLACE, Board
-from seamless_database.server.worker import Seat, notes
+from seamless_database.server.shared_state import SLOT_SIZE, SharedState
+from seamless_database.server.worker import WorkerContext, read_statuses
 
 
 @pytest.fixture
-def board() -> Board:
-    return Board(3)
+def shared_state() -> SharedState:
+    return SharedState(3)
 
 
-def test_a_new_board_is_empty(board: Board) -> None:
-    assert [board.read(place) for place in range(board.places)] == [None, None, None]
+def test_a_new_board_is_empty(shared_state: SharedState) -> None:
+    assert [shared_state.read(place) for place in range(shared_state.slots)] == [None, None, None]
 
 
-def test_the_last_text_of_each_place_is_read(board: Board) -> None:
+def test_the_last_text_of_each_place_is_read(shared_state: SharedState) -> None:
     for number in range(5):
-        board.write(0, b"first %d" % number)
-        board.write(2, b"third %d" % number * 100)
-    assert [board.read(place) for place in range(3)] == [b"first 4", None, b"third 4" * 100]
+        shared_state.write(0, b"first %d" % number)
+        shared_state.write(2, b"third %d" % number * 100)
+    assert [shared_state.read(place) for place in range(3)] == [b"first 4", None, b"third 4" * 100]
 
 
-def test_what_does_not_fit_leaves_what_was_there(board: Board) -> None:
-    board.write(1, b"short")
-    board.write(1, b"x" * PLACE)
-    assert board.read(1) == b"short"
-    assert (board.read(0), board.read(2)) == (None, None)
+def test_what_does_not_fit_leaves_what_was_there(shared_state: SharedState) -> None:
+    shared_state.write(1, b"short")
+    shared_state.write(1, b"x" * SLOT_SIZE)
+    assert shared_state.read(1) == b"short"
+    assert (shared_state.read(0), shared_state.read(2)) == (None, None)
 
 
-def test_what_is_written_by_halves_leaves_what_was_there(board: Board) -> None:
-    board.write(0, b"one")
-    board.write(0, b"another")
-    memory = board._memory
+def test_what_is_written_by_halves_leaves_what_was_there(shared_state: SharedState) -> None:
+    shared_state.write(0, b"one")
+    shared_state.write(0, b"another")
+    memory = shared_state._memory
     place = memory.find(b"another")
     memory[place : place + 3] = b"---"
-    assert board.read(0) == b"one"
-    board.write(0, b"new")
-    assert board.read(0) == b"new"
+    assert shared_state.read(0) == b"one"
+    shared_state.write(0, b"new")
+    assert shared_state.read(0) == b"new"
 
 
-def test_seats_leave_notes_for_each_other(board: Board) -> None:
+def test_seats_leave_notes_for_each_other(shared_state: SharedState) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        Seat(1, -1, -1, ours, board).post(2.0, {"waiting": 3})
-    found = notes(board)
+        WorkerContext(1, -1, -1, ours, shared_state).publish(2.0, {"waiting": 3})
+    found = read_statuses(shared_state)
     assert list(found) == [1]
     assert (found[1].pid, found[1].figures) == (os.getpid(), {"waiting": 3})
     assert found[1].written - found[1].active == pytest.approx(2.0)

@@ -24,7 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from seamless_database import Database
 from seamless_database.cli.main import main
 from seamless_database.errors import FileError
-from seamless_database.storage.sqlite.fair_lock import Turns
+from seamless_database.storage.sqlite.fair_lock import FairWriterLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -386,10 +386,10 @@ def test_several_workers_do_not_write_to_a_network_file_system(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seamless_database.storage.sqlite.database.is_network", lambda _path: True)
-    turns = Turns()
+    writer_lock = FairWriterLock()
     with pytest.raises(FileError, match="only one process may write; leave out --workers"):
-        Database(file, writable=True, turns=turns)
-    turns.close()
+        Database(file, writable=True, writer_lock=writer_lock)
+    writer_lock.close()
 
 
 # the metrics

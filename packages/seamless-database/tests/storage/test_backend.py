@@ -20,13 +20,17 @@ PUT = {**GET, "value": checksum(2)}
 
 def test_both_back_ends_do_the_same_by_one_name(where: Path | str) -> None:
     with open_database(where, writable=True) as database:
-        assert (database.writable, database.trouble, database.waiting) == (True, None, 0)
+        assert (database.writable, database.degraded_reason, database.queued_writes) == (
+            True,
+            None,
+            0,
+        )
         assert database.get(GET) is None
         database.put(PUT)
         assert database.commits is not None
     with open_database(where) as reader:
         assert reader.get(GET) == checksum(2)
-        assert (reader.writable, reader.commits, reader.remarks) == (False, None, ())
+        assert (reader.writable, reader.commits, reader.startup_notices) == (False, None, ())
 
 
 @pytest.mark.parametrize("name", ["seamless.db", "a b?c#d%20.db", "x:y"])

@@ -71,13 +71,15 @@ def put(database: Backend, value: object) -> None:
 
 
 def store(database: Backend, value: object) -> None:
-    asyncio.run(database.store(request_types.writing(from_python(put_request(value)))))
+    asyncio.run(database.execute_write(request_types.writing(from_python(put_request(value)))))
 
 
-def store_soon(database: Backend, value: object) -> None:
+def submit_write(database: Backend, value: object) -> None:
     async def wait() -> BaseException | None:
         told: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
-        database.store_soon(request_types.writing(from_python(put_request(value))), told.set_result)
+        database.submit_write(
+            request_types.writing(from_python(put_request(value))), told.set_result
+        )
         return await asyncio.wait_for(told, PATIENCE)
 
     error = asyncio.run(wait())
@@ -85,7 +87,7 @@ def store_soon(database: Backend, value: object) -> None:
         raise error
 
 
-WAYS = pytest.mark.parametrize("do", [put, store, store_soon])
+WAYS = pytest.mark.parametrize("do", [put, store, submit_write])
 
 
 @WAYS
@@ -148,7 +150,7 @@ def comparing(database: Backend, value: object) -> Iterator[Future[None]]:
     comparisons: Comparisons = database._comparisons  # type: ignore[attr-defined]
     with ThreadPoolExecutor(1) as pool, comparisons._lock:
         request = request_types.writing(from_python(put_request(value)))
-        future = pool.submit(asyncio.run, database.store(request))
+        future = pool.submit(asyncio.run, database.execute_write(request))
         deadline = time.monotonic() + PATIENCE
         while comparisons._room._value == MAX_UNDECIDED:
             assert time.monotonic() < deadline
@@ -208,7 +210,7 @@ def test_a_file_that_is_closed_during_a_comparison_is_one_plain_file(
         begun.set()
         return go_on.wait(PATIENCE)
 
-    monkeypatch.setattr("seamless_database.request_types.metadata.same_record", compare)
+    monkeypatch.setattr("seamless_database.request_types.metadata.records_equal", compare)
     place = Place(str(tmp_path / "seamless.db"))
     with place.open() as database, ThreadPoolExecutor(1) as pool:
         put(database, large())
@@ -250,7 +252,7 @@ def test_a_loop_that_is_gone_changes_nothing() -> None:
     loop = asyncio.new_event_loop()
     loop.close()
     undecided = UndecidedError(lambda _connection: None, lambda _row: None)  # type: ignore[arg-type,return-value]
-    comparisons.told(lambda _error: None, loop, undecided)
+    comparisons.report_to(lambda _error: None, loop, undecided)
     assert done.wait(PATIENCE)
 
 

@@ -18,7 +18,7 @@ from database_server import PATIENCE, shared
 from seamless_database.admin.access.psycopg_connections import connect
 from seamless_database.admin.cli import main
 from seamless_database.storage.backend import open_database
-from seamless_database.storage.postgresql.url import Address
+from seamless_database.storage.postgresql.url import PostgresUrl
 from seamless_database.storage.sqlite.schema import TABLES
 
 Where = TypeVar("Where", bound="Path | str")
@@ -98,7 +98,7 @@ def transformation(key: object, result: object) -> dict[str, Any]:
     return {"type": "transformation", "checksum": checksum(key), "value": checksum(result)}
 
 
-def contest(key: object, result: object) -> dict[str, Any]:
+def put_irreproducible(key: object, result: object) -> dict[str, Any]:
     return {"type": "irreproducible", "checksum": checksum(key), "result": checksum(result)}
 
 
@@ -137,7 +137,7 @@ def probe(label: str, key: object, captured_at: str) -> dict[str, Any]:
 def sql(where: Path | str, statement: str, *values: object) -> list[tuple[Any, ...]]:
     """Do to a database what no server of ours would."""
     if isinstance(where, str):
-        with connect(Address.of(where)) as raw:
+        with connect(PostgresUrl.of(where)) as raw:
             cursor = raw.execute(statement.replace("?", "%s").encode(), values)
             return cursor.fetchall() if cursor.description else []
     with closing(sqlite3.connect(where)) as connection:

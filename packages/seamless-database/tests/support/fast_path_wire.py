@@ -9,8 +9,8 @@ from database_server import PATIENCE
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from seamless_database.http.fast_path import ShortWay
-from seamless_database.http.limits import GuardedConnection, Limits
+from seamless_database.http.fast_path import HeadCache
+from seamless_database.http.limits import LimitedHttpProtocol, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,7 +27,7 @@ class Echo:
         self.asked: list[bytes] = []
         self.at_once = at_once
 
-    def admits(
+    def accepts(
         self, method: str, path: str, headers: Iterable[tuple[bytes, bytes]], length: int
     ) -> bool:
         return (b"x", b"no") not in headers
@@ -62,7 +62,7 @@ class Wire:
         self._config = Config(
             self._app, interface="asgi3", ws="none", lifespan="off", log_config=None
         )
-        self._way = ShortWay(echo)
+        self._way = HeadCache(echo)
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
         self.called += 1
@@ -72,8 +72,10 @@ class Wire:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"app"})
 
-    def _connection(self) -> GuardedConnection:
-        return GuardedConnection(self._config, self.state, {}, limits=Limits(), short_way=self._way)
+    def _connection(self) -> LimitedHttpProtocol:
+        return LimitedHttpProtocol(
+            self._config, self.state, {}, limits=Limits(), short_way=self._way
+        )
 
     async def __aenter__(self) -> Wire:
         loop = asyncio.get_running_loop()

@@ -19,13 +19,17 @@ from seamless_database.admin.access.sqlite import back_up, existing, sync
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from seamless_database.admin.access.database import Place
-    from seamless_database.admin.progress import Steps
-    from seamless_database.storage.postgresql.url import Address
+    from seamless_database.admin.access.database import DatabaseTarget
+    from seamless_database.admin.progress import ProgressBars
+    from seamless_database.storage.postgresql.url import PostgresUrl
 
 
 def back_up_before(
-    connection: Connection, where: Place, what: str, doing: Steps, now: datetime | None = None
+    connection: Connection,
+    where: DatabaseTarget,
+    what: str,
+    doing: ProgressBars,
+    now: datetime | None = None,
 ) -> Path:
     """Copy a database that is open for changes; returns the copy."""
     time = now or datetime.now(timezone.utc)
@@ -58,6 +62,6 @@ def _created(file: Path, stem: str, mode: int) -> Path:
             return copy
 
 
-def _file_name(address: Address) -> str:
+def _file_name(address: PostgresUrl) -> str:
     name = address.parameters.get("dbname", "postgresql")
     return re.sub(r"[^\w.-]", "_", name) + ".db"

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from seamless_database.models import Base
 
 
-class Mend(Enum):
+class RepairAction(Enum):
     """What is done about a row."""
 
     DELETE = "deleted"
@@ -45,41 +45,49 @@ class Mend(Enum):
 
 
 @dataclass(frozen=True)
-class Problem:
+class IntegrityCheck:
     """One kind of thing that may be wrong with a row of a table."""
 
     name: str
     model: type[Base]
-    #: the addresses of the rows, or all columns that `judge` wants to see after the address
+    #: the addresses of the rows, or all columns that `predicate` wants to see after the address
     rows: Select[Any]
-    judge: Callable[..., bool] | None = None
-    mend: Mend = Mend.DELETE
+    predicate: Callable[..., bool] | None = None
+    repair: RepairAction = RepairAction.DELETE
     #: other tables that have to be there
     needs: tuple[type[Base], ...] = ()
 
 
-def _with_bad_checksums(model: type[Base], *columns: InstrumentedAttribute[str]) -> Problem:
+def _with_bad_checksums(model: type[Base], *columns: InstrumentedAttribute[str]) -> IntegrityCheck:
     rows = addresses(model).where(or_(*map(is_no_checksum, columns)))
-    return Problem(f"malformed checksums in {model.__tablename__}", model, rows)
+    return IntegrityCheck(f"malformed checksums in {model.__tablename__}", model, rows)
 
 
-def _judged(
-    name: str, model: type[Base], judge: Callable[..., bool], *columns: Any, mend: Mend
-) -> Problem:
-    return Problem(name, model, addresses(model, *columns), judge, mend)
+def _with_predicate(
+    name: str,
+    model: type[Base],
+    predicate: Callable[..., bool],
+    *columns: Any,
+    repair: RepairAction,
+) -> IntegrityCheck:
+    return IntegrityCheck(name, model, addresses(model, *columns), predicate, repair)
 
 
-def _with_odd_numbers(name: str, model: type[Base], stored: InstrumentedAttribute[str]) -> Problem:
+def _with_odd_numbers(
+    name: str, model: type[Base], stored: InstrumentedAttribute[str]
+) -> IntegrityCheck:
     name = f"{name} with NaN or infinity"
-    return _judged(name, model, predicates.has_odd_numbers, stored, mend=Mend.NUMBERS_TO_NULL)
+    return _with_predicate(
+        name, model, predicates.has_non_finite, stored, repair=RepairAction.NUMBERS_TO_NULL
+    )
 
 
-def _with_bad_texts(model: type[Base], *columns: InstrumentedAttribute[str]) -> Problem:
+def _with_bad_texts(model: type[Base], *columns: InstrumentedAttribute[str]) -> IntegrityCheck:
     name = f"values that are no text in {model.__tablename__}"
-    return _judged(name, model, predicates.is_no_text, *columns, mend=Mend.DELETE)
+    return _with_predicate(name, model, predicates.is_no_text, *columns, repair=RepairAction.DELETE)
 
 
-def _superfluous(model: type[Base], same: tuple[Any, ...], best: tuple[Any, ...]) -> Select[Any]:
+def _duplicates(model: type[Base], same: tuple[Any, ...], best: tuple[Any, ...]) -> Select[Any]:
     """All but the best of rows that are the same."""
     place = func.row_number().over(partition_by=same, order_by=best).label("place")
     ranked = select(address_of(model).label("address"), place).select_from(model).subquery()
@@ -101,7 +109,7 @@ _WITHOUT_REVERSE = (
     .subquery()
 )
 
-PROBLEMS: tuple[Problem, ...] = (
+PROBLEMS: tuple[IntegrityCheck, ...] = (
     _with_bad_checksums(Transformation, Transformation.checksum, Transformation.result),
     _with_bad_checksums(RevTransformation, RevTransformation.checksum, RevTransformation.result),
     _with_bad_checksums(MetaData, MetaData.checksum, MetaData.result),
@@ -112,42 +120,42 @@ PROBLEMS: tuple[Problem, ...] = (
         SyntacticToSemantic, SyntacticToSemantic.syntactic, SyntacticToSemantic.semantic
     ),
     _with_bad_checksums(BucketProbe, BucketProbe.bucket_checksum),
-    _judged(
+    _with_predicate(
         "records that are malformed, or of something else",
         MetaData,
         predicates.is_bad_record,
         MetaData.checksum,
         MetaData.result,
         MetaData.record,
-        mend=Mend.DELETE,
+        repair=RepairAction.DELETE,
     ),
-    _judged(
+    _with_predicate(
         "contested results with a malformed record",
         _Contested,
         predicates.is_bad_contested_record,
         _Contested.record,
-        mend=Mend.FORGET_RECORD,
+        repair=RepairAction.FORGET_RECORD,
     ),
-    _judged(
+    _with_predicate(
         "malformed buffer info",
         BufferInfo,
-        predicates.is_no_object,
+        predicates.not_an_object,
         BufferInfo.buffer_info,
-        mend=Mend.DELETE,
+        repair=RepairAction.DELETE,
     ),
-    _judged(
+    _with_predicate(
         "expressions with a malformed path",
         Expression,
         predicates.is_no_list,
         Expression.path,
-        mend=Mend.DELETE,
+        repair=RepairAction.DELETE,
     ),
-    _judged(
+    _with_predicate(
         "malformed bucket probes",
         BucketProbe,
-        predicates.is_no_object,
+        predicates.not_an_object,
         BucketProbe.freshness_tokens,
-        mend=Mend.DELETE,
+        repair=RepairAction.DELETE,
     ),
     _with_odd_numbers("records", MetaData, MetaData.record),
     _with_odd_numbers("contested results", _Contested, _Contested.record),
@@ -160,7 +168,7 @@ PROBLEMS: tuple[Problem, ...] = (
     _with_bad_texts(
         BucketProbe, BucketProbe.bucket_kind, BucketProbe.label, BucketProbe.captured_at
     ),
-    Problem(
+    IntegrityCheck(
         "records not of the current result",
         MetaData,
         addresses(MetaData).where(
@@ -168,7 +176,7 @@ PROBLEMS: tuple[Problem, ...] = (
         ),
         needs=(Transformation,),
     ),
-    Problem(
+    IntegrityCheck(
         "orphaned reverse rows",
         RevTransformation,
         addresses(RevTransformation).where(
@@ -176,28 +184,28 @@ PROBLEMS: tuple[Problem, ...] = (
         ),
         needs=(Transformation,),
     ),
-    Problem(
+    IntegrityCheck(
         "duplicate reverse rows",
         RevTransformation,
-        _superfluous(
+        _duplicates(
             RevTransformation,
             (RevTransformation.result, RevTransformation.checksum),
             (RevTransformation.id,),
         ),
     ),
-    Problem(
+    IntegrityCheck(
         "transformations without a reverse row",
         Transformation,
         addresses(Transformation).where(
             Transformation.checksum.in_(select(_WITHOUT_REVERSE.c.checksum))
         ),
-        mend=Mend.ADD_REVERSE_ROW,
+        repair=RepairAction.ADD_REVERSE_ROW,
         needs=(RevTransformation,),
     ),
-    Problem(
+    IntegrityCheck(
         "duplicate contested results",
         _Contested,
-        _superfluous(
+        _duplicates(
             _Contested,
             (_Contested.checksum, _Contested.result),
             # the one that is served: the first that has a record

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from seamless_database.admin.access.bulk import pieces, put_new
+from seamless_database.admin.access.bulk import insert_missing, pieces
 from seamless_database.admin.access.database import shown
 from seamless_database.admin.access.dialects import is_sqlite
 from seamless_database.admin.access.rows import stream
@@ -20,9 +20,9 @@ from seamless_database.admin.copy_target import committed
 from seamless_database.admin.errors import OtherRowsError
 from seamless_database.admin.resume import (
     DifferentError,
-    Standing,
+    ResumePoint,
+    find_resume_point,
     in_key_order,
-    standing,
 )
 
 if TYPE_CHECKING:
@@ -30,30 +30,30 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Table
 
-    from seamless_database.admin.access.database import Place
-    from seamless_database.admin.progress import Steps
+    from seamless_database.admin.access.database import DatabaseTarget
+    from seamless_database.admin.progress import ProgressBars
 
 #: table -> what is there of it
-Standings = dict[str, Standing]
+Standings = dict[str, ResumePoint]
 
 
 @dataclass(frozen=True)
 class Side:
     """An open database, the source or the target of a copy."""
 
-    place: Place
+    place: DatabaseTarget
     connection: Connection
     tables: tuple[Table, ...]
 
 
-def standings(source: Side, target: Side, doing: Steps) -> Standings:
+def find_resume_points(source: Side, target: Side, doing: ProgressBars) -> Standings:
     """Compare what there is with the source; raises `OtherRowsError` if it has anything else."""
     known: Standings = {}
     for table in target.tables:
         what = f"Comparing {_plain(table)}"
         with closing(_rows(source, table)) as ours, closing(_rows(target, table)) as theirs:
             try:
-                known[table.name] = standing(table, ours, doing.each(theirs, what))
+                known[table.name] = find_resume_point(table, ours, doing.each(theirs, what))
             except DifferentError as error:
                 raise OtherRowsError(shown(target.place), table.name, str(error)) from error
     return known
@@ -66,7 +66,7 @@ def _rows(side: Side, table: Table) -> Generator[Any]:
 
 
 def copy_table(
-    source: Connection, target: Connection, table: Table, known: Standing, doing: Steps
+    source: Connection, target: Connection, table: Table, known: ResumePoint, doing: ProgressBars
 ) -> None:
     """Add the rows that are not there."""
     with doing.one(f"Copying {_plain(table)}") as progress:
@@ -74,7 +74,7 @@ def copy_table(
         done = 0 if known.after is None else known.rows
         for piece in pieces(stream(source, in_key_order(table, known.after))):
             with committed(target):
-                put_new(target, table, piece)
+                insert_missing(target, table, piece)
                 _number(target, table)
             done += len(piece)
             progress(done, total)

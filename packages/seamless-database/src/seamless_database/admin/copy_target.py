@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from seamless_database.admin.access.database import Place
-    from seamless_database.storage.postgresql.url import Address
+    from seamless_database.admin.access.database import DatabaseTarget
+    from seamless_database.storage.postgresql.url import PostgresUrl
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Target:
 
     connection: Connection
     #: where it is, for now
-    place: Place
+    place: DatabaseTarget
     #: whether indexes are missing until the rows are there
     without_indexes: bool = False
 
@@ -59,7 +59,7 @@ class Target:
                 create_indexes(self.connection)
 
 
-def copy_target(where: Place) -> AbstractContextManager[Target]:
+def copy_target(where: DatabaseTarget) -> AbstractContextManager[Target]:
     """Open a target, with all tables; it takes its name at the end, unless there is an error."""
     if not isinstance(where, Path):
         return _postgresql(where)
@@ -67,7 +67,7 @@ def copy_target(where: Place) -> AbstractContextManager[Target]:
 
 
 @contextmanager
-def present(where: Place) -> Iterator[Connection | None]:
+def present(where: DatabaseTarget) -> Iterator[Connection | None]:
     """Open what there is of a target, to look at it; None if there is nothing."""
     if isinstance(where, Path):
         with _present_file(where) as connection:
@@ -152,13 +152,13 @@ def _identity(part: Path) -> os.stat_result:
 
 
 @contextmanager
-def _postgresql(address: Address) -> Iterator[Target]:
+def _postgresql(address: PostgresUrl) -> Iterator[Target]:
     from seamless_database.admin.access import postgresql as opener
 
     opener.create(address)
     with opener.connected(address) as guard, opener.connected(address) as connection:
         opener.begin(guard)
-        opener.lock_out_servers(guard, address)
+        opener.lock_writers(guard, address)
         yield Target(connection, address)
 
 

@@ -20,24 +20,28 @@ from seamless_database.admin.access.rows import (
     table_of,
 )
 from seamless_database.admin.merge_tables import fold_tables
-from seamless_database.admin.pairs import Pair, add_contested, same, some_record
+from seamless_database.admin.pairs import Pair, add_irreproducible, same, some_record
 from seamless_database.models import IrreproducibleTransformation as Contested
 from seamless_database.models import MetaData, Transformation
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from seamless_database.admin.access.tables import Survey
+    from seamless_database.admin.access.tables import TableInventory
     from seamless_database.admin.merge_report import MergeReport
-    from seamless_database.admin.progress import Steps
+    from seamless_database.admin.progress import ProgressBars
 
 _IS_CURRENT = and_(
     Transformation.checksum == MetaData.checksum, Transformation.result == MetaData.result
 )
 
 
-def fold(
-    source: Connection, found: Survey, target: Connection, report: MergeReport, doing: Steps
+def merge_into(
+    source: Connection,
+    found: TableInventory,
+    target: Connection,
+    report: MergeReport,
+    doing: ProgressBars,
 ) -> None:
     """Add everything that the source knows."""
     if found.has(Transformation):
@@ -55,7 +59,7 @@ def fold(
 
 def _fold_results(
     source: Connection,
-    found: Survey,
+    found: TableInventory,
     target: Connection,
     report: MergeReport,
     theirs: dict[str, str],
@@ -88,14 +92,18 @@ def _fold_results(
                 elif not same(stored, pair.record):
                     report.add("conflicting_records", checksum, result)
     _remove(target, gone)
-    add_contested(target, pairs, report)
+    add_irreproducible(target, pairs, report)
     for table, rows in ((Transformation, new), (MetaData, records)):
         if rows:
             target.execute(insert(table_of(table)), rows)
 
 
 def _fold_contested(
-    source: Connection, found: Survey, target: Connection, report: MergeReport, pairs: list[Pair]
+    source: Connection,
+    found: TableInventory,
+    target: Connection,
+    report: MergeReport,
+    pairs: list[Pair],
 ) -> None:
     keys = list({pair.checksum for pair in pairs})
     believed = _results(target, keys)
@@ -105,7 +113,7 @@ def _fold_contested(
     for checksum, result in dropped.items():
         report.add("contested_elsewhere", checksum, result)
     _remove(target, list(dropped))
-    add_contested(
+    add_irreproducible(
         target,
         [Pair(key, result, records.get(key)) for key, result in dropped.items()] + pairs,
         report,

@@ -14,7 +14,7 @@ from seamless_database.admin.access.rows import (
     table_of,
 )
 from seamless_database.admin.timestamps import read
-from seamless_database.json_codec import sorted_and_indented, stored_value
+from seamless_database.json_codec import parse_stored, sorted_and_indented
 from seamless_database.models import (
     Base,
     BufferInfo,
@@ -26,9 +26,9 @@ from seamless_database.models_bucket_probe import BucketProbe
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
-    from seamless_database.admin.access.tables import Survey
+    from seamless_database.admin.access.tables import TableInventory
     from seamless_database.admin.merge_report import MergeReport
-    from seamless_database.admin.progress import Steps
+    from seamless_database.admin.progress import ProgressBars
 
 Row = dict[str, Any]
 #: takes the row that is there and another one; gives the row that should be
@@ -36,7 +36,11 @@ Resolve = Callable[[Row, Row, "MergeReport"], Row]
 
 
 def fold_tables(
-    source: Connection, found: Survey, target: Connection, report: MergeReport, doing: Steps
+    source: Connection,
+    found: TableInventory,
+    target: Connection,
+    report: MergeReport,
+    doing: ProgressBars,
 ) -> None:
     """Add the rows of these tables."""
     for model, resolve in _RESOLVERS.items():
@@ -86,7 +90,7 @@ def _with_more_fields(ours: Row, theirs: Row, report: MergeReport) -> Row:
     if any(name in info and info[name] != value for name, value in more.items()):
         report.add("conflicting_buffer_info", ours["checksum"])
     # NaN of a published server has no place in the text that is written now
-    known, added = stored_value(ours["buffer_info"]), stored_value(theirs["buffer_info"])
+    known, added = parse_stored(ours["buffer_info"]), parse_stored(theirs["buffer_info"])
     return {**ours, "buffer_info": sorted_and_indented({**added, **known})}
 
 

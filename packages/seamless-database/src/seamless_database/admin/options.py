@@ -11,7 +11,7 @@ from seamless_database.admin.access.database import place
 from seamless_database.errors import OptionError
 
 if TYPE_CHECKING:
-    from seamless_database.admin.access.database import Place
+    from seamless_database.admin.access.database import DatabaseTarget
 
 
 class _ChecksumType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
@@ -32,7 +32,7 @@ class _PlaceType(click.ParamType):  # type: ignore[type-arg]  # generic from cli
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Place:
+    ) -> DatabaseTarget:
         try:
             return place(str(value))
         except OptionError as error:

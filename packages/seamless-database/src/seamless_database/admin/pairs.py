@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select, update
 
 from seamless_database.admin.access.rows import table_of
-from seamless_database.json_codec import same_record
+from seamless_database.json_codec import records_equal
 from seamless_database.models import IrreproducibleTransformation as Contested
 from seamless_database.request_types.irreproducible import NO_RECORD
 
@@ -32,7 +32,7 @@ class Pair:
         return {"checksum": self.checksum, "result": self.result, "metadata": record}
 
 
-def add_contested(target: Connection, pairs: list[Pair], report: MergeReport) -> None:
+def add_irreproducible(target: Connection, pairs: list[Pair], report: MergeReport) -> None:
     """Note pairs as contested, each once, preferably with a record."""
     if not pairs:
         return
@@ -61,7 +61,7 @@ def some_record(text: str | None) -> str | None:
 def same(one: str, other: str) -> bool:
     """Whether two records are equal; what is no JSON is equal to itself only."""
     try:
-        return same_record(one, other)
+        return records_equal(one, other)
     except (ValueError, RecursionError):
         return False
 

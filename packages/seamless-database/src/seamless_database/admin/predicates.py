@@ -28,7 +28,7 @@ def is_bad_contested_record(text: object) -> bool:
     return text not in ("", NO_RECORD) and as_object(text) is None
 
 
-def is_no_object(text: object) -> bool:
+def not_an_object(text: object) -> bool:
     """Whether something else is stored than a JSON object."""
     return as_object(text) is None
 
@@ -43,7 +43,7 @@ def is_no_text(*values: object) -> bool:
     return not all(isinstance(value, str) for value in values)
 
 
-def has_odd_numbers(text: object) -> bool:
+def has_non_finite(text: object) -> bool:
     """Whether readable JSON holds NaN, an infinity, or a number beyond the range of doubles."""
     if not isinstance(text, str) or not _SUSPECT.search(text):
         return False

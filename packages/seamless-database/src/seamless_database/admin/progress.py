@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Steps:
+class ProgressBars:
     """The steps of one command, each with a bar of its own."""
 
     def __init__(self, progress: Progress) -> None:
@@ -43,7 +43,7 @@ class Steps:
 
 
 @contextmanager
-def steps() -> Iterator[Steps]:
+def steps() -> Iterator[ProgressBars]:
     """Show progress until the end of the block; nothing where stderr is no terminal.
 
     A signal waits for the end of a step, or of a row.
@@ -61,4 +61,4 @@ def steps() -> Iterator[Steps]:
             *columns, console=console, transient=True, disable=not console.is_terminal
         ) as progress,
     ):
-        yield Steps(progress)
+        yield ProgressBars(progress)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.orm import InstrumentedAttribute
 
-    from seamless_database.admin.access.tables import Survey
+    from seamless_database.admin.access.tables import TableInventory
     from seamless_database.models import Base
 
 Row = dict[str, Any]
@@ -88,7 +88,9 @@ LINKS = (
 )
 
 
-def copy_closure(source: Connection, found: Survey, target: Connection, checksum: str) -> None:
+def copy_closure(
+    source: Connection, found: TableInventory, target: Connection, checksum: str
+) -> None:
     """Copy the rows that a checksum depends on."""
     _REACHED.create(target, checkfirst=False)
     _reach(target, [checksum])

@@ -12,7 +12,7 @@ from seamless_database.admin.access.database import transaction
 from seamless_database.admin.access.dialects import address_of
 from seamless_database.admin.access.rows import as_object, in_batches, stream
 from seamless_database.admin.errors import ListError
-from seamless_database.admin.row_selection import FoundRows, addresses
+from seamless_database.admin.row_selection import RowSelection, addresses
 from seamless_database.admin.timestamps import time_of
 from seamless_database.models import (
     BufferInfo,
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
     from sqlalchemy.orm import InstrumentedAttribute
 
-    from seamless_database.admin.access.tables import Survey
-    from seamless_database.admin.progress import Steps
+    from seamless_database.admin.access.tables import TableInventory
+    from seamless_database.admin.progress import ProgressBars
     from seamless_database.models import Base
 
 #: every column, with an index, in which a listed checksum is looked for
@@ -76,7 +76,7 @@ class Ages:
 class Pruning:
     """Forgets rows of one file; `removed` counts them by table."""
 
-    def __init__(self, connection: Connection, found: Survey, doing: Steps) -> None:
+    def __init__(self, connection: Connection, found: TableInventory, doing: ProgressBars) -> None:
         self._connection = connection
         self._found = found
         self._doing = doing
@@ -86,7 +86,7 @@ class Pruning:
         """Forget results whose record is old, and the record with them."""
         if not self._found.has(Transformation, MetaData):
             return
-        rows = FoundRows(self._connection)
+        rows = RowSelection(self._connection)
         records = addresses(MetaData, MetaData.record).join(Transformation, _IS_CURRENT)
         scanned = self._doing.each(stream(self._connection, records), "Reading records")
         rows.collect(address for address, text in scanned if ages.is_old(text))
@@ -101,7 +101,7 @@ class Pruning:
         """Forget results that have no record."""
         if not self._found.has(Transformation):
             return
-        rows = FoundRows(self._connection)
+        rows = RowSelection(self._connection)
         rows.fill(addresses(Transformation).where(self._has_no_record()))
         for chunk in self._doing.each(rows.chunks(), "Forgetting"):
             chosen = select(Transformation.checksum).where(address_of(Transformation).in_(chunk))
@@ -128,7 +128,7 @@ class Pruning:
         model = IrreproducibleTransformation
         if not self._found.has(model):
             return
-        rows = FoundRows(self._connection)
+        rows = RowSelection(self._connection)
         if ages is None:
             rows.fill(addresses(model))
         else:

@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, select, update
 
 from seamless_database.admin.access.database import transaction
 from seamless_database.admin.access.dialects import address_of
-from seamless_database.admin.checks import Mend, Problem
+from seamless_database.admin.checks import IntegrityCheck, RepairAction
 from seamless_database.admin.predicates import without_odd_numbers
 from seamless_database.json_codec import minified, sorted_and_indented
 from seamless_database.models import (
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
     from seamless_database.models import Base
 
 
-def mend(connection: Connection, problem: Problem, rows: list[Any]) -> None:
+def repair(connection: Connection, problem: IntegrityCheck, rows: list[Any]) -> None:
     """Mend the rows at these addresses, all or none."""
     with transaction(connection):
-        _MENDERS[problem.mend](connection, problem, rows)
+        _REPAIRS[problem.repair](connection, problem, rows)
 
 
-def _delete(connection: Connection, problem: Problem, rows: list[Any]) -> None:
+def _delete(connection: Connection, problem: IntegrityCheck, rows: list[Any]) -> None:
     connection.execute(delete(problem.model).where(address_of(problem.model).in_(rows)))
 
 
-def _forget_record(connection: Connection, problem: Problem, rows: list[Any]) -> None:
+def _forget_record(connection: Connection, problem: IntegrityCheck, rows: list[Any]) -> None:
     chosen = address_of(problem.model).in_(rows)
     connection.execute(update(IrreproducibleTransformation).where(chosen).values(record=NO_RECORD))
 
 
-def _numbers_to_null(connection: Connection, problem: Problem, rows: list[Any]) -> None:
+def _numbers_to_null(connection: Connection, problem: IntegrityCheck, rows: list[Any]) -> None:
     address = address_of(problem.model)
     column, written = _JSON[problem.model]
     for place, text in connection.execute(select(address, column).where(address.in_(rows))).all():
@@ -52,7 +52,7 @@ def _numbers_to_null(connection: Connection, problem: Problem, rows: list[Any]) 
         connection.execute(update(problem.model).where(address == place).values({column: new}))
 
 
-def _add_reverse_row(connection: Connection, problem: Problem, rows: list[Any]) -> None:
+def _add_reverse_row(connection: Connection, problem: IntegrityCheck, rows: list[Any]) -> None:
     statement = select(Transformation.result, Transformation.checksum).where(
         address_of(problem.model).in_(rows)
     )
@@ -66,9 +66,9 @@ _JSON: Mapping[type[Base], tuple[Any, Callable[[object], str]]] = {
     IrreproducibleTransformation: (IrreproducibleTransformation.record, minified),
     MetaData: (MetaData.record, minified),
 }
-_MENDERS: Mapping[Mend, Callable[[Connection, Problem, list[Any]], None]] = {
-    Mend.ADD_REVERSE_ROW: _add_reverse_row,
-    Mend.DELETE: _delete,
-    Mend.FORGET_RECORD: _forget_record,
-    Mend.NUMBERS_TO_NULL: _numbers_to_null,
+_REPAIRS: Mapping[RepairAction, Callable[[Connection, IntegrityCheck, list[Any]], None]] = {
+    RepairAction.ADD_REVERSE_ROW: _add_reverse_row,
+    RepairAction.DELETE: _delete,
+    RepairAction.FORGET_RECORD: _forget_record,
+    RepairAction.NUMBERS_TO_NULL: _numbers_to_null,
 }

@@ -31,7 +31,7 @@ class DifferentError(Exception):
 
 
 @dataclass(frozen=True)
-class Standing:
+class ResumePoint:
     """What of a table is there already: how many rows, and all of them up to which key."""
 
     rows: int = 0
@@ -55,7 +55,7 @@ def key_of(table: Table) -> Callable[[Row], Key]:
     return lambda row: tuple(row[place] for place in places)
 
 
-def standing(table: Table, source: Iterable[Row], target: Iterable[Row]) -> Standing:
+def find_resume_point(table: Table, source: Iterable[Row], target: Iterable[Row]) -> ResumePoint:
     """Compare a target with its source, both in order; every row of the target must be in both.
 
     Raises `DifferentError` for the first that is not.
@@ -78,4 +78,4 @@ def standing(table: Table, source: Iterable[Row], target: Iterable[Row]) -> Stan
         count += 1
         if not gap:
             after = wanted
-    return Standing(count, after)
+    return ResumePoint(count, after)

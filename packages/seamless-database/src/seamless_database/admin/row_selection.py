@@ -34,7 +34,7 @@ def addresses(model: type[Base], *columns: Any) -> Select[Any]:
     return select(address_of(model), *columns).select_from(model)
 
 
-class FoundRows:
+class RowSelection:
     """The addresses of rows of one table; one at a time for each connection."""
 
     def __init__(self, connection: Connection) -> None:

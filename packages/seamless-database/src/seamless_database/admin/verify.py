@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
     from seamless_database.admin.access.bulk import Row
-    from seamless_database.admin.progress import Steps
+    from seamless_database.admin.progress import ProgressBars
 
 _write = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
@@ -38,13 +38,13 @@ class Fingerprint:
 
 
 def fingerprints(
-    connection: Connection, tables: Iterable[Table], doing: Steps
+    connection: Connection, tables: Iterable[Table], doing: ProgressBars
 ) -> dict[str, Fingerprint]:
     """Read all rows of some tables."""
     return {table.name: _fingerprint(connection, table, doing) for table in tables}
 
 
-def _fingerprint(connection: Connection, table: Table, doing: Steps) -> Fingerprint:
+def _fingerprint(connection: Connection, table: Table, doing: ProgressBars) -> Fingerprint:
     digest, count = hashlib.sha256(), 0
     with doing.one(f"Verifying {table.name.replace('_', ' ')}") as progress:
         total = connection.scalar(select(func.count()).select_from(table)) or 0

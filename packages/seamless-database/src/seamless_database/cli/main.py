@@ -151,16 +151,16 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None, *, status_wait: float = status_file.WAIT) -> int:
     """Run the command; returns its exit code."""
     stop = StopRequest()
-    run: _Run | None = None
+    run: _CommandRun | None = None
     try:
         # before the heavy imports, during which a signal would end the process without a word
         stop.install()
-        run = _Run(parser().parse_args(argv), status_wait, stop)
+        run = _CommandRun(parser().parse_args(argv), status_wait, stop)
         return run.serve()
     except Stopped:
         signals.ignore()
-        run = run or _Run(parser().parse_args(argv), status_wait, stop)
-        _complain("stopped by a signal before the server was ready")
+        run = run or _CommandRun(parser().parse_args(argv), status_wait, stop)
+        _print_error("stopped by a signal before the server was ready")
         run.report_failure(wait=STOPPED_WAIT)
         return 1
     except OptionError as error:
@@ -169,7 +169,7 @@ def main(argv: Sequence[str] | None = None, *, status_wait: float = status_file.
             run.report_failure()
         return 2
     except StartError as error:
-        _complain(error)
+        _print_error(error)
         if run is not None and not isinstance(error, StatusFileError):
             run.report_failure()
         return 1
@@ -183,7 +183,7 @@ def main(argv: Sequence[str] | None = None, *, status_wait: float = status_file.
         return 1
 
 
-class _Run:
+class _CommandRun:
     """One run of the server, from the arguments to the end."""
 
     def __init__(
@@ -191,7 +191,7 @@ class _Run:
     ) -> None:
         self._arguments = arguments
         self._status_wait = status_wait
-        self._stop = stop
+        self._raise_stopped = stop
         self._ready = False
 
     def serve(self) -> int:
@@ -201,18 +201,18 @@ class _Run:
                 stream.reconfigure(errors="backslashreplace")
         _check_options(self._arguments)
         # the heavy imports come late, so that --help and mistakes are answered at once
-        with _loading():
+        with _gc_disabled():
             from seamless_database.cli.database_summary import contents
-            from seamless_database.server.run import Serving
+            from seamless_database.server.run import ServerRun
             from seamless_database.server.server import serve
-            from seamless_database.server.sockets import listen
+            from seamless_database.server.sockets import bind_listeners
             from seamless_database.storage.backend import open_database, shown
             from seamless_database.storage.durability import Durability
             from seamless_database.storage.postgresql.url import is_url
 
         arguments = self._arguments
         target = arguments.database_file
-        _say(f"{'Database' if is_url(target) else 'Database file'}: {shown(target)}")
+        _print(f"{'Database' if is_url(target) else 'Database file'}: {shown(target)}")
         with ExitStack() as stack:
             settings, workers = _settings(arguments), arguments.workers
             opening = partial(
@@ -226,26 +226,26 @@ class _Run:
             if workers == 1:
                 settings = replace(settings, log=log(stack))
             database = stack.enter_context(opening())
-            _say(contents(database))
-            listeners = listen(arguments.host, *_ports(arguments))
+            _print(contents(database))
+            listeners = bind_listeners(arguments.host, *_ports(arguments))
             for listener in listeners:
                 stack.enter_context(listener)
             base = {}
             if arguments.status_file is not None:
                 base = status_file.read(arguments.status_file, self._status_wait)
-            self._stop.check()
+            self._raise_stopped.check()
             # what is there now stays: a look for garbage in it would hold up everything for 0.1 s,
             # and spoil the pages that workers share
             gc.freeze()
-            on_ready = partial(self._tell, database, listeners, settings, base)
+            on_ready = partial(self._announce, database, listeners, settings, base)
             if workers == 1:
                 serve(database, listeners, settings, on_ready)
                 sound = True
             else:
                 # no connection may be open where processes part
                 database.close()
-                serving = Serving(opening, listeners, settings, log, is_file=not is_url(target))
-                sound = serving.together(workers, on_ready, _complain)
+                serving = ServerRun(opening, listeners, settings, log, is_file=not is_url(target))
+                sound = serving.run_workers(workers, on_ready, _print_error)
                 if sound and not self._ready:
                     # the signal came to the supervisor while the workers were starting
                     raise Stopped
@@ -253,7 +253,7 @@ class _Run:
             signals.ignore()
         return 0 if sound else 1
 
-    def _tell(
+    def _announce(
         self,
         database: Backend,
         listeners: Sequence[socket.socket],
@@ -263,16 +263,16 @@ class _Run:
         """Say that we are there, and where."""
         from seamless_database.server.sockets import port_of, url_of
 
-        self._stop.check()
+        self._raise_stopped.check()
         path = self._arguments.status_file
         if path is not None:
             status_file.write_running(path, base, port_of(listeners[0]))
         self._ready = True
         scheme = "http" if settings.tls is None else "https"
         what = "Reading and writing" if database.writable else "Read-only"
-        _say(f"{what}, on {', '.join(url_of(listener, scheme) for listener in listeners)}")
-        for remark in database.remarks:
-            _say(remark)
+        _print(f"{what}, on {', '.join(url_of(listener, scheme) for listener in listeners)}")
+        for remark in database.startup_notices:
+            _print(remark)
 
     def report_failure(self, *, wait: float | None = None) -> None:
         """Tell the launcher that the server will not run, unless it was told that it runs."""
@@ -284,13 +284,13 @@ class _Run:
             status_file.write_failed(path, base)
         except StatusFileError as error:
             if wait is None:
-                _complain(error)
+                _print_error(error)
         except Stopped:
             return
 
 
 @contextmanager
-def _loading() -> Iterator[None]:
+def _gc_disabled() -> Iterator[None]:
     """Load modules without looking for garbage, of which they leave none.
 
     That is an eighth of the processor time of a start, 0.34 s instead of 0.39 s.
@@ -372,11 +372,11 @@ def _size(text: str) -> int:
     return int(match[1]) * _UNITS[match[2] or ""]
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     write_line(sys.stdout, line)
 
 
-def _complain(error: object) -> None:
+def _print_error(error: object) -> None:
     write_line(sys.stderr, f"Error: {_one_line(error)}")
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from seamless_database.client.bulk import Conversation, K
+    from seamless_database.client.bulk import CallFlow, K
     from seamless_database.client.calls import Call
     from seamless_database.client.response_checks import Object
 
@@ -125,7 +125,7 @@ class DatabaseClient:
     get_metadata = _blocking(calls.get_metadata)
     put_metadata = _blocking(calls.put_metadata)
     get_irreproducible = _blocking(calls.get_irreproducible)
-    contest = _blocking(calls.contest)
+    put_irreproducible = _blocking(calls.put_irreproducible)
     get_buffer_info = _blocking(calls.get_buffer_info)
     put_buffer_info = _blocking(calls.put_buffer_info)
     get_semantic_to_syntactic = _blocking(calls.get_semantic_to_syntactic)
@@ -157,16 +157,16 @@ class DatabaseClient:
 
         Each result is under the checksum as it was given.
         """
-        return self._lead(self._transformations.ask(checksums))
+        return self._run_flow(self._transformations.ask(checksums))
 
     def get_buffer_infos(self, checksums: Iterable[K]) -> dict[K, Object]:
         """Return what is known of any number of buffers; the others are absent.
 
         Each object is under the checksum as it was given.
         """
-        return self._lead(self._buffer_infos.ask(checksums))
+        return self._run_flow(self._buffer_infos.ask(checksums))
 
-    def _lead(self, conversation: Conversation[K, T]) -> dict[K, T]:
+    def _run_flow(self, conversation: CallFlow[K, T]) -> dict[K, T]:
         try:
             call = next(conversation)
             while True:
@@ -226,7 +226,7 @@ class AsyncDatabaseClient:
     get_metadata = _awaited(calls.get_metadata)
     put_metadata = _awaited(calls.put_metadata)
     get_irreproducible = _awaited(calls.get_irreproducible)
-    contest = _awaited(calls.contest)
+    put_irreproducible = _awaited(calls.put_irreproducible)
     get_buffer_info = _awaited(calls.get_buffer_info)
     put_buffer_info = _awaited(calls.put_buffer_info)
     get_semantic_to_syntactic = _awaited(calls.get_semantic_to_syntactic)
@@ -259,16 +259,16 @@ class AsyncDatabaseClient:
 
         Each result is under the checksum as it was given.
         """
-        return await self._lead(self._transformations.ask(checksums))
+        return await self._run_flow(self._transformations.ask(checksums))
 
     async def get_buffer_infos(self, checksums: Iterable[K]) -> dict[K, Object]:
         """Return what is known of any number of buffers; the others are absent.
 
         Each object is under the checksum as it was given.
         """
-        return await self._lead(self._buffer_infos.ask(checksums))
+        return await self._run_flow(self._buffer_infos.ask(checksums))
 
-    async def _lead(self, conversation: Conversation[K, T]) -> dict[K, T]:
+    async def _run_flow(self, conversation: CallFlow[K, T]) -> dict[K, T]:
         try:
             call = next(conversation)
             while True:

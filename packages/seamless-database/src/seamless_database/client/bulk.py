@@ -23,11 +23,11 @@ T = TypeVar("T")
 K = TypeVar("K", bound=ChecksumLike)
 
 #: gives calls, takes their results, or has the error thrown in; returns what was found
-Conversation = Generator[Call[Any], Any, dict[K, T]]
+CallFlow = Generator[Call[Any], Any, dict[K, T]]
 
 
 @dataclass(slots=True)
-class Batch(Generic[T]):
+class BulkLookup(Generic[T]):
     """One kind of list request to one server, and what was learned of it.
 
     Two threads may learn the same at the same time, which does no harm.
@@ -36,9 +36,9 @@ class Batch(Generic[T]):
     many: Callable[[Sequence[str]], Call[dict[str, T] | None]]
     one: Callable[[str], Call[T | None]]
     #: False once the server has turned out not to know lists
-    known: bool = field(default=True, init=False)
+    supported: bool = field(default=True, init=False)
 
-    def ask(self, checksums: Iterable[K]) -> Conversation[K, T]:
+    def ask(self, checksums: Iterable[K]) -> CallFlow[K, T]:
         """Ask for all of them; what is found is under the checksum as it was given."""
         texts = {
             checksum: checksum_text(checksum, f"checksums[{index}]")
@@ -50,14 +50,14 @@ class Batch(Generic[T]):
             found |= yield from self._part(keys[start : start + MAX_CHECKSUMS])
         return {checksum: found[text] for checksum, text in texts.items() if text in found}
 
-    def _part(self, keys: list[str]) -> Conversation[str, T]:
+    def _part(self, keys: list[str]) -> CallFlow[str, T]:
         """Ask for as many as fit into one request."""
-        if not self.known:
+        if not self.supported:
             return (yield from self._one_by_one(keys))
         try:
             return (yield self.many(keys)) or {}
         except RequestError:
-            if not (yield from self._knows_lists()):
+            if not (yield from self._probe_support()):
                 return (yield from self._one_by_one(keys))
             if len(keys) == 1:
                 raise
@@ -66,15 +66,15 @@ class Batch(Generic[T]):
         first = yield from self._part(keys[:middle])
         return first | (yield from self._part(keys[middle:]))
 
-    def _knows_lists(self) -> Generator[Call[Any], Any, bool]:
+    def _probe_support(self) -> Generator[Call[Any], Any, bool]:
         """Find out whether the server knows lists at all, with one that nobody can refuse."""
         try:
             yield self.many([])
         except RequestError:
-            self.known = False
-        return self.known
+            self.supported = False
+        return self.supported
 
-    def _one_by_one(self, keys: list[str]) -> Conversation[str, T]:
+    def _one_by_one(self, keys: list[str]) -> CallFlow[str, T]:
         found: dict[str, T] = {}
         for key in keys:
             value = yield self.one(key)
@@ -83,11 +83,11 @@ class Batch(Generic[T]):
         return found
 
 
-def of_transformations() -> Batch[str]:
+def of_transformations() -> BulkLookup[str]:
     """Ask for results of transformations."""
-    return Batch(calls.get_transformations, calls.get_transformation)
+    return BulkLookup(calls.get_transformations, calls.get_transformation)
 
 
-def of_buffer_infos() -> Batch[Object]:
+def of_buffer_infos() -> BulkLookup[Object]:
     """Ask for what is known of buffers."""
-    return Batch(calls.get_buffer_infos, calls.get_buffer_info)
+    return BulkLookup(calls.get_buffer_infos, calls.get_buffer_info)

@@ -140,7 +140,7 @@ def get_irreproducible(
     )
 
 
-def contest(checksum: ChecksumLike, result: ChecksumLike) -> Call[None]:
+def put_irreproducible(checksum: ChecksumLike, result: ChecksumLike) -> Call[None]:
     """Record that a result cannot be reproduced: it leaves the cache together with its record."""
     return _put(
         "irreproducible",

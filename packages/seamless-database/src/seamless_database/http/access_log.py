@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from seamless_database.http.line_writer import LineWriter
 
 #: how much of a path, which may be of any length, is repeated
-SHOWN = 200
+MAX_PATH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Entry:
             "time": datetime.fromtimestamp(self.when, timezone.utc).isoformat("T", "milliseconds"),
             "client": self.client,
             "method": self.method,
-            "path": self.path[:SHOWN],
-            "type": self.type[:SHOWN],
+            "path": self.path[:MAX_PATH],
+            "type": self.type[:MAX_PATH],
             "status": self.status,
             "bytes": self.size,
             "ms": round(1000 * self.seconds, 3),

@@ -24,21 +24,21 @@ from seamless_database.errors import (
     UnavailableError,
 )
 from seamless_database.http import openapi
-from seamless_database.http.fast_path_handler import SmallRequests
-from seamless_database.http.idle import Activity
+from seamless_database.http.fast_path_handler import FastPathHandler
+from seamless_database.http.idle import IdleTracker
 from seamless_database.http.memory_budget import MemoryBudget
-from seamless_database.http.request_body import LARGE_BODY, MAX_BODY, Bodies
-from seamless_database.http.request_log import METHODS, Exchange, Tally
+from seamless_database.http.request_body import LARGE_BODY, MAX_BODY, BodyReader
+from seamless_database.http.request_log import METHODS, RequestContext, RequestRecorder
 from seamless_database.http.responses import (
-    DONE,
+    CHUNK_SIZE,
     JSON,
-    MISS,
-    PIECE,
-    Answer,
-    refusal,
+    NOT_FOUND,
+    OK,
+    Response,
+    error_response,
 )
 from seamless_database.metrics import collect
-from seamless_database.protocol.request import Fields, decode
+from seamless_database.protocol.request import RequestFields, decode
 from seamless_database.request_types import reading, writing
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from seamless_database.http.access_log import AccessLog
     from seamless_database.http.auth import Tokens
-    from seamless_database.server.worker import Seat
+    from seamless_database.server.worker import WorkerContext
     from seamless_database.storage.backend import Backend
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ _AUTHENTICATE = [(b"www-authenticate", scheme) for scheme in _SCHEMES]
 class Application(Starlette):
     """The app, and a shorter way to it for a server that can use one."""
 
-    small_requests: SmallRequests
+    small_requests: FastPathHandler
     metrics: collect.Metrics
 
 
@@ -79,10 +79,10 @@ def create_app(
     database: Backend,
     *,
     max_body: int = MAX_BODY,
-    activity: Activity | None = None,
+    activity: IdleTracker | None = None,
     tokens: Tokens | None = None,
     log: AccessLog | None = None,
-    seat: Seat | None = None,
+    worker: WorkerContext | None = None,
 ) -> Application:
     """Build the ASGI app that serves a database; without tokens, to anybody.
 
@@ -95,10 +95,10 @@ def create_app(
         endpoint.close()
 
     app = Application(lifespan=lifespan)
-    tally = Tally(activity or Activity(), log)
-    app.metrics = collect.Metrics(database, tally.requests, seat)
+    tally = RequestRecorder(activity or IdleTracker(), log)
+    app.metrics = collect.Metrics(database, tally.requests, worker)
     endpoint = _Endpoint(database, tally, app.metrics, max_body=max_body, tokens=tokens)
-    app.small_requests = SmallRequests(database, tally, tokens, max_body)
+    app.small_requests = FastPathHandler(database, tally, tokens, max_body)
     # what no route claims: the protocol is spoken on every path
     app.router.default = endpoint
     return app
@@ -108,7 +108,7 @@ class _Endpoint:
     def __init__(
         self,
         database: Backend,
-        tally: Tally,
+        tally: RequestRecorder,
         metrics: collect.Metrics,
         *,
         max_body: int,
@@ -117,7 +117,7 @@ class _Endpoint:
         self._database = database
         self._tokens = tokens
         self._activity = tally.activity
-        self._bodies = Bodies(max_body, tally.activity)
+        self._bodies = BodyReader(max_body, tally.activity)
         # one at a time, because the values of one large body may take some hundred megabytes
         self._parser = ThreadPoolExecutor(1, thread_name_prefix="seamless-database-parser")
         self._tally = tally
@@ -130,17 +130,17 @@ class _Endpoint:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close"})
             return
-        if collect.is_asked(scope):
+        if collect.is_scrape(scope):
             # who only watches keeps no server from stopping, and is not counted
             await self._respond(scope, send, await self._answer(self._page(scope)))
             return
-        exchange = Exchange(scope["method"], scope["path"], scope["client"])
+        exchange = RequestContext(scope["method"], scope["path"], scope["client"])
         self._activity.begin()
         try:
             answer = await self._answer(self._dispatch(scope, receive, exchange))
         except ClientDisconnect:
             self._memory.give_back(exchange.memory)
-            self._tally.add(exchange, GONE, 0)
+            self._tally.record(exchange, GONE, 0)
             return
         finally:
             self._activity.end()
@@ -149,33 +149,33 @@ class _Endpoint:
         finally:
             if exchange.memory:
                 self._memory.give_back(exchange.memory)
-        self._tally.add(exchange, answer.status, size)
+        self._tally.record(exchange, answer.status, size)
 
     def close(self) -> None:
         """Stop counting rows, and end the thread that parses large bodies."""
         self._metrics.close()
         self._parser.shutdown()
 
-    async def _page(self, scope: Scope) -> Answer:
+    async def _page(self, scope: Scope) -> Response:
         if self._tokens is not None:
             self._tokens.check(scope["method"], scope["headers"])
-        text, content_type = await self._metrics.page()
-        return Answer(200, text, (b"content-type", content_type))
+        text, content_type = await self._metrics.render()
+        return Response(200, text, (b"content-type", content_type))
 
-    async def _answer(self, work: Awaitable[Answer]) -> Answer:
+    async def _answer(self, work: Awaitable[Response]) -> Response:
         """Answer anything; the one place where errors become a status."""
         try:
             return await work
         except asyncio.CancelledError:
             if not self._activity.dismissed:
                 raise
-            return refusal(DatabaseClosedError())
+            return error_response(DatabaseClosedError())
         except ClientDisconnect:
             raise
         except Exception as error:  # noqa: BLE001  # whatever it is, it must be answered
-            return refusal(error)
+            return error_response(error)
 
-    async def _dispatch(self, scope: Scope, receive: Receive, exchange: Exchange) -> Answer:
+    async def _dispatch(self, scope: Scope, receive: Receive, exchange: RequestContext) -> Response:
         method = scope["method"]
         healthcheck = scope["path"] == HEALTHCHECK and method in METHODS[:-1]
         if self._tokens is not None and not healthcheck:
@@ -186,16 +186,16 @@ class _Endpoint:
             return await self._write(receive, exchange)
         if method not in METHODS:
             allowed = ", ".join(self._allowed)
-            return Answer(405, f"ERROR: Method Not Allowed: use one of {allowed}")
+            return Response(405, f"ERROR: Method Not Allowed: use one of {allowed}")
         if healthcheck:
             exchange.type = "healthcheck"
-            return _health(self._database.trouble)
+            return _health(self._database.degraded_reason)
         return await self._read(receive, exchange, describe=scope["path"] == openapi.PATH)
 
-    async def _respond(self, scope: Scope, send: Send, answer: Answer) -> int:
+    async def _respond(self, scope: Scope, send: Send, answer: Response) -> int:
         """Send an answer; returns the size of its body."""
         status = answer.status
-        large = len(answer.text) > PIECE
+        large = len(answer.text) > CHUNK_SIZE
         last = b"" if large else answer.body()
         size = await asyncio.to_thread(answer.size) if large else len(last)
         headers = [answer.content_type, (b"content-length", b"%d" % size)]
@@ -208,7 +208,7 @@ class _Endpoint:
             headers += _AUTHENTICATE
         await send({"type": "http.response.start", "status": status, "headers": headers})
         if large and scope["method"] != "HEAD":
-            for piece in answer.pieces():
+            for piece in answer.iter_chunks():
                 # waits until the client has taken most of what there was before
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 # other requests have their turn, also if the client takes everything at once
@@ -216,13 +216,15 @@ class _Endpoint:
         await send({"type": "http.response.body", "body": last})
         return size
 
-    async def _read(self, receive: Receive, exchange: Exchange, *, describe: bool) -> Answer:
+    async def _read(
+        self, receive: Receive, exchange: RequestContext, *, describe: bool
+    ) -> Response:
         body = await self._bodies.receive(receive)
         try:
             if describe and not body:
-                return Answer(200, self._description, JSON)
+                return Response(200, self._description, JSON)
             request = await self._checked(body, reading, exchange)
-            answer = await self._database.answer(request)
+            answer = await self._database.execute_read(request)
             if answer is not None and len(answer) > LARGE_ANSWER:
                 size = sys.getsizeof(answer)
                 if not self._memory.try_take(size):
@@ -230,10 +232,10 @@ class _Endpoint:
                     answer = None
                     await self._wait_for_memory(size)
                 exchange.memory = size
-                answer = answer or await self._database.answer(request)
+                answer = answer or await self._database.execute_read(request)
         finally:
             self._bodies.release(body)
-        return MISS if answer is None else Answer(200, answer)
+        return NOT_FOUND if answer is None else Response(200, answer)
 
     async def _wait_for_memory(self, size: int) -> None:
         try:
@@ -244,15 +246,17 @@ class _Endpoint:
                 "other large answers are still being sent; try again later"
             ) from None
 
-    async def _write(self, receive: Receive, exchange: Exchange) -> Answer:
+    async def _write(self, receive: Receive, exchange: RequestContext) -> Response:
         body = await self._bodies.receive(receive)
         try:
-            await self._database.store(await self._checked(body, writing, exchange))
+            await self._database.execute_write(await self._checked(body, writing, exchange))
         finally:
             self._bodies.release(body)
-        return DONE
+        return OK
 
-    async def _checked(self, body: bytes, check: Callable[[Fields], T], exchange: Exchange) -> T:
+    async def _checked(
+        self, body: bytes, check: Callable[[RequestFields], T], exchange: RequestContext
+    ) -> T:
         """Parse a body and check its fields, a large one in a thread."""
         if len(body) <= LARGE_BODY:
             return _parse(body, check, exchange)
@@ -260,13 +264,13 @@ class _Endpoint:
         return await loop.run_in_executor(self._parser, _parse_large, body, check, exchange)
 
 
-def _parse(body: bytes, check: Callable[[Fields], T], exchange: Exchange) -> T:
+def _parse(body: bytes, check: Callable[[RequestFields], T], exchange: RequestContext) -> T:
     fields = decode(body)
     exchange.type = fields.kind
     return check(fields)
 
 
-def _parse_large(body: bytes, check: Callable[[Fields], T], exchange: Exchange) -> T:
+def _parse_large(body: bytes, check: Callable[[RequestFields], T], exchange: RequestContext) -> T:
     # every pass of the collector over millions of new values would stop all threads
     gc.disable()
     try:
@@ -275,8 +279,8 @@ def _parse_large(body: bytes, check: Callable[[Fields], T], exchange: Exchange) 
         gc.enable()
 
 
-def _health(trouble: str | None) -> Answer:
+def _health(degraded_reason: str | None) -> Response:
     """Say whether requests can be done, for those who choose between servers."""
-    if trouble is None:
-        return DONE
-    return Answer(UnavailableError.status, f"ERROR: degraded: {trouble}")
+    if degraded_reason is None:
+        return OK
+    return Response(UnavailableError.status, f"ERROR: degraded: {degraded_reason}")

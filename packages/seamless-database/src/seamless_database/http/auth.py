@@ -30,7 +30,7 @@ _HINT = "use 32 random bytes in hex, as `openssl rand -hex 32` prints them"
 Headers = Iterable[tuple[bytes, bytes]]
 
 
-class Right(enum.Enum):
+class Permission(enum.Enum):
     """What a token is for; the values are the words of a token file."""
 
     READ = "read"
@@ -42,12 +42,12 @@ class Right(enum.Enum):
 class Tokens:
     """The tokens that a server accepts: digest and right of each."""
 
-    known: tuple[tuple[bytes, Right], ...]
+    known: tuple[tuple[bytes, Permission], ...]
 
     @classmethod
     def parse(cls, text: str, path: object) -> Tokens:
         """Read the text of a token file; `path` is for the error, which shows no token."""
-        found: dict[bytes, Right] = {}
+        found: dict[bytes, Permission] = {}
         for number, line in enumerate(text.splitlines(), start=1):
             words = line.split()
             if not words or words[0].startswith("#"):
@@ -57,18 +57,18 @@ class Tokens:
             digest = _digest(words[1].encode())
             if digest in found:
                 raise TokenFileError(path, f"line {number} repeats a token; use each once")
-            found[digest] = Right(words[0])
+            found[digest] = Permission(words[0])
         if not found:
             raise TokenFileError(path, "it holds no token; write lines such as `read TOKEN`")
         return cls(tuple(found.items()))
 
     def check(self, method: str, headers: Headers) -> None:
         """Let a request pass, or raise what it is refused with."""
-        right = self._right(_shown(headers))
-        if method == "PUT" and right is not Right.WRITE:
+        right = self._permission(_shown(headers))
+        if method == "PUT" and right is not Permission.WRITE:
             raise ForbiddenError
 
-    def _right(self, shown: bytes | None) -> Right:
+    def _permission(self, shown: bytes | None) -> Permission:
         if shown is None:
             raise UnauthorizedError(
                 "this server wants a token: send it as Bearer, or as the password of Basic, "
@@ -109,7 +109,7 @@ def _password(credentials: bytes) -> bytes | None:
 
 def _fault(words: list[str]) -> str | None:
     """Say what is wrong with the words of a line, without repeating them."""
-    if len(words) != 2 or words[0] not in {right.value for right in Right}:
+    if len(words) != 2 or words[0] not in {right.value for right in Permission}:
         return "is neither `read TOKEN`, nor `write TOKEN`, nor a comment"
     if not _TOKEN.fullmatch(words[1]):
         return f"has a token with other characters than letters, digits and ._~-; {_HINT}"

@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 Header = tuple[bytes, bytes]
 
 #: bytes of a request; the usual look-up has a few hundred
-SMALL = 16 * 1024
+MAX_SIZE = 16 * 1024
 #: heads that are kept; clients of one kind share theirs, so there are few
-KNOWN = 1024
+MAX_HEADS = 1024
 _HEAD_END = b"\r\n\r\n"
 #: what changes how a request is read, or what becomes of the connection after it
 _UNUSUAL = frozenset([b"expect", b"proxy-connection", b"transfer-encoding", b"upgrade"])
 
 
-class SmallRequests(Protocol):
+class FastPathHandler(Protocol):
     """What an app offers to a connection, next to itself."""
 
-    def admits(self, method: str, path: str, headers: Iterable[Header], length: int) -> bool:
+    def accepts(self, method: str, path: str, headers: Iterable[Header], length: int) -> bool:
         """Tell whether requests with this head may be asked here; it depends on nothing else."""
         ...
 
@@ -65,10 +65,10 @@ class SmallRequests(Protocol):
         ...
 
 
-class ShortWay:
+class HeadCache:
     """The heads that one server knows, and the beginnings of its answers."""
 
-    def __init__(self, requests: SmallRequests) -> None:
+    def __init__(self, requests: FastPathHandler) -> None:
         self.requests = requests
         #: digest of a head (of the words themselves, a token may be one) -> length of its body
         self._known: dict[bytes, int] = {}
@@ -77,23 +77,23 @@ class ShortWay:
 
     def body(self, data: bytes) -> bytes | None:
         """Find the body of one small request whose head is known; None for all else."""
-        if len(data) > SMALL:
+        if len(data) > MAX_SIZE:
             return None
         end = data.find(_HEAD_END) + len(_HEAD_END)
         length = self._known.get(sha256(data[:end]).digest())
         return data[end:] if length == len(data) - end else None
 
-    def learn(self, data: bytes, method: str, url: bytes, headers: Iterable[Header]) -> None:
+    def remember(self, data: bytes, method: str, url: bytes, headers: Iterable[Header]) -> None:
         """Keep the head of a request of HTTP/1.1 that `data` began with, if it is a plain one."""
         end = data.find(_HEAD_END) + len(_HEAD_END)
         length = _length(headers)
         # so nothing is before or behind the request, and its head ends where we think it does
         if length != len(data) - end or not data.startswith(b"%b %b " % (method.encode(), url)):
             return
-        if len(data) > SMALL:
+        if len(data) > MAX_SIZE:
             return
-        if self.requests.admits(method, url.decode("latin-1"), headers, length):
-            if len(self._known) >= KNOWN:
+        if self.requests.accepts(method, url.decode("latin-1"), headers, length):
+            if len(self._known) >= MAX_HEADS:
                 self._known.clear()
             self._known[sha256(data[:end]).digest()] = length
 

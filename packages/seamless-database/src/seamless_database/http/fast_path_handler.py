@@ -14,8 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from seamless_database.errors import DatabaseError
-from seamless_database.http.request_log import Client, Exchange
-from seamless_database.http.responses import DONE, MISS, PIECE, Answer, refusal
+from seamless_database.http.request_log import Client, RequestContext
+from seamless_database.http.responses import CHUNK_SIZE, NOT_FOUND, OK, Response, error_response
 from seamless_database.protocol.request import decode
 from seamless_database.request_types import reading, writing
 from seamless_database.storage.callbacks import Later
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from seamless_database.http.auth import Tokens
-    from seamless_database.http.request_log import Tally
+    from seamless_database.http.request_log import RequestRecorder
     from seamless_database.storage.backend import Backend
 
 #: where clients ask; on other paths a body may mean something else
 PATH = "/"
 #: hears the status and the text of an answer
-Tell = Callable[[int, bytes], None]
+WriteCallback = Callable[[int, bytes], None]
 
 
-class SmallRequests:
+class FastPathHandler:
     """What an app offers to a connection, next to itself."""
 
     def __init__(
-        self, database: Backend, tally: Tally, tokens: Tokens | None, max_body: int
+        self, database: Backend, tally: RequestRecorder, tokens: Tokens | None, max_body: int
     ) -> None:
         self._database = database
         self._tally = tally
@@ -45,7 +45,7 @@ class SmallRequests:
         self._max_body = max_body
         self._methods = ("GET", "PUT") if database.writable else ("GET",)
 
-    def admits(
+    def accepts(
         self, method: str, path: str, headers: Iterable[tuple[bytes, bytes]], length: int
     ) -> bool:
         """Tell whether requests with this head may be asked here; it depends on nothing else."""
@@ -60,57 +60,59 @@ class SmallRequests:
 
     def get(self, body: bytes, client: Client) -> tuple[int, bytes] | None:
         """Answer a read request by status and text; None if it has to go the ordinary way."""
-        exchange = Exchange("GET", PATH, client)
+        exchange = RequestContext("GET", PATH, client)
         try:
             fields = decode(body)
-            found = self._database.answer_at_once(reading(fields))
+            found = self._database.try_read(reading(fields))
         except Exception:  # noqa: BLE001  # whatever it is, the ordinary way comes upon it again
             return None
         if found is Later.LATER:
             return None
         exchange.type = fields.kind
-        answer = MISS if found is None else Answer(200, found)
+        answer = NOT_FOUND if found is None else Response(200, found)
         text = answer.body()
         self._tally.activity.touch()
-        self._tally.add(exchange, answer.status, len(text))
+        self._tally.record(exchange, answer.status, len(text))
         return answer.status, text
 
     @property
     def at_once(self) -> bool:
         """Whether `get` can answer; if not, `get_soon` can."""
-        return self._database.is_near
+        return self._database.is_local
 
-    def get_soon(self, body: bytes, client: Client, tell: Tell, again: Callable[[], None]) -> bool:
+    def get_soon(
+        self, body: bytes, client: Client, tell: WriteCallback, again: Callable[[], None]
+    ) -> bool:
         """Take a read request, as `put` takes a write; False if it has to go the other way.
 
         In place of `tell`, `again` is called if the answer is so large that it has to go the other
         way after all.
         """
-        exchange = Exchange("GET", PATH, client)
+        exchange = RequestContext("GET", PATH, client)
         try:
             fields = decode(body)
             exchange.type = fields.kind
             request = reading(fields)
             if not request.point:
                 return False
-            self._database.answer_soon(request, partial(self._found, exchange, tell, again))
+            self._database.submit_read(request, partial(self._found, exchange, tell, again))
         except Exception:  # noqa: BLE001  # whatever it is, the ordinary way comes upon it again
             return False
         self._tally.activity.begin()
         return True
 
-    def put(self, body: bytes, client: Client, tell: Tell) -> bool:
+    def put(self, body: bytes, client: Client, tell: WriteCallback) -> bool:
         """Take a write request, of whose end `tell` will hear; False if it has to go the other way.
 
         The database is written by a thread, which tells the event loop of all that it has
         committed together.
         """
-        exchange = Exchange("PUT", PATH, client)
+        exchange = RequestContext("PUT", PATH, client)
         try:
             fields = decode(body)
             exchange.type = fields.kind
             request = writing(fields)
-            self._database.store_soon(request, partial(self._stored, exchange, tell))
+            self._database.submit_write(request, partial(self._stored, exchange, tell))
         except Exception:  # noqa: BLE001  # whatever it is, the ordinary way comes upon it again
             return False
         self._tally.activity.begin()
@@ -118,24 +120,26 @@ class SmallRequests:
 
     def _found(
         self,
-        exchange: Exchange,
-        tell: Tell,
+        exchange: RequestContext,
+        tell: WriteCallback,
         again: Callable[[], None],
         found: str | None,
         error: BaseException | None,
     ) -> None:
-        if found is not None and len(found) > PIECE:
+        if found is not None and len(found) > CHUNK_SIZE:
             self._tally.activity.end()
             again()
             return
-        answer = MISS if found is None else Answer(200, found)
-        self._end(exchange, tell, answer if error is None else refusal(error))
+        answer = NOT_FOUND if found is None else Response(200, found)
+        self._end(exchange, tell, answer if error is None else error_response(error))
 
-    def _stored(self, exchange: Exchange, tell: Tell, error: BaseException | None) -> None:
-        self._end(exchange, tell, DONE if error is None else refusal(error))
+    def _stored(
+        self, exchange: RequestContext, tell: WriteCallback, error: BaseException | None
+    ) -> None:
+        self._end(exchange, tell, OK if error is None else error_response(error))
 
-    def _end(self, exchange: Exchange, tell: Tell, answer: Answer) -> None:
+    def _end(self, exchange: RequestContext, tell: WriteCallback, answer: Response) -> None:
         text = answer.body()
         self._tally.activity.end()
-        self._tally.add(exchange, answer.status, len(text))
+        self._tally.record(exchange, answer.status, len(text))
         tell(answer.status, text)

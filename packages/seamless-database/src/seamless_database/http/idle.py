@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-class Activity:
+class IdleTracker:
     """Counts requests from the moment their headers have arrived to their answer."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -19,12 +19,12 @@ from seamless_database.http.pipelining import PARSED_AT_ONCE, PipelinedConnectio
 from seamless_database.http.send_rate import Progress
 
 if TYPE_CHECKING:
-    from seamless_database.http.fast_path import ShortWay
-    from seamless_database.http.fast_path_handler import Tell
+    from seamless_database.http.fast_path import HeadCache
+    from seamless_database.http.fast_path_handler import WriteCallback
     from seamless_database.http.request_log import Client
 
 #: takes the body of a small request, and tells its answer later; False if it refuses
-Take = Callable[[bytes, "Client", "Tell"], bool]
+Take = Callable[[bytes, "Client", "WriteCallback"], bool]
 #: seconds in which a client that was refused may read why; what it still sends is dropped. When
 #: the server ends, also the seconds in which a client may take nothing of an answer.
 LINGER = 2.0
@@ -49,7 +49,7 @@ class Limits:
     memory: int = 256 * 1024 * 1024
 
 
-def shed(connections: Iterable[GuardedConnection], memory: int) -> None:
+def shed(connections: Iterable[LimitedHttpProtocol], memory: int) -> None:
     """Abort connections that have stood still for longest, until the others hold so many bytes."""
     held = {each: each.held_bytes for each in connections if not each.is_closing}
     excess = sum(held.values()) - memory
@@ -67,11 +67,11 @@ class _HeadTooLargeError(Exception):
     """Ends the reading of a request; uvicorn takes it for malformed HTTP."""
 
 
-class GuardedConnection(PipelinedConnection):
+class LimitedHttpProtocol(PipelinedConnection):
     """One connection; `look` is to be called about every second."""
 
     def __init__(
-        self, *args: Any, limits: Limits, short_way: ShortWay | None = None, **kwargs: Any
+        self, *args: Any, limits: Limits, short_way: HeadCache | None = None, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
         self._limits = limits
@@ -268,7 +268,7 @@ class GuardedConnection(PipelinedConnection):
         self.transport.write(way.answer(*answer, own, last=False))
         return True
 
-    def _took(self, way: ShortWay, take: Take, body: bytes) -> bool:
+    def _took(self, way: HeadCache, take: Take, body: bytes) -> bool:
         """Have a small request done; until it is, the connection is as busy as with any request."""
         cycle = RequestResponseCycle(
             scope=self.scope,
@@ -297,7 +297,7 @@ class GuardedConnection(PipelinedConnection):
         self._unparsed = data + self._unparsed
         self._parse_rest()
 
-    def _tell(self, way: ShortWay, cycle: RequestResponseCycle, status: int, text: bytes) -> None:
+    def _tell(self, way: HeadCache, cycle: RequestResponseCycle, status: int, text: bytes) -> None:
         """Answer what was taken; an answer to the last request closes the connection."""
         cycle.response_complete = True
         self._taken = False
@@ -312,14 +312,14 @@ class GuardedConnection(PipelinedConnection):
     def _learn(self, data: bytes) -> None:
         """Remember the head of the one request that has just arrived at once."""
         if self._short_way is not None and self.scope["http_version"] == "1.1":
-            self._short_way.learn(data, self.scope["method"], self.url, self.scope["headers"])
+            self._short_way.remember(data, self.scope["method"], self.url, self.scope["headers"])
 
     def _make_room(self) -> bool:
         """Close the connection that has been idle for longest; False if none is idle."""
         idle = [
             (other.idle_since, id(other), other)
             for other in self.connections
-            if isinstance(other, GuardedConnection)
+            if isinstance(other, LimitedHttpProtocol)
             and other is not self
             and other.idle_since is not None
             and not other.is_closing

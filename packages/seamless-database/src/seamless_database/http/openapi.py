@@ -23,7 +23,7 @@ from seamless_database.request_types import READS, WRITES, Read, Write
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from seamless_database.protocol.field_types import Needs
+    from seamless_database.protocol.field_types import FieldSpecs
 
 Object = dict[str, Any]
 PATH = "/openapi.json"
@@ -106,7 +106,7 @@ def _schemas(
         yield f"{verb}_{kind}", _request(kind, request.needs, about)
 
 
-def _request(kind: str, needs: Needs, about: str) -> Object:
+def _request(kind: str, needs: FieldSpecs, about: str) -> Object:
     return {
         "type": "object",
         "description": about,

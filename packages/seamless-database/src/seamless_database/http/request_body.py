@@ -12,7 +12,7 @@ from seamless_database.errors import RequestTooLargeError, UnavailableError
 if TYPE_CHECKING:
     from starlette.types import Receive
 
-    from seamless_database.http.idle import Activity
+    from seamless_database.http.idle import IdleTracker
 
 #: bytes of a body that are taken by default. A list of 10,000 checksums or the largest buffer info
 #: has about 1 MiB, so only an execution record may be larger.
@@ -20,18 +20,18 @@ MAX_BODY = 8 * 1024 * 1024
 #: bodies above are large: few at a time, and parsed in a thread
 LARGE_BODY = 256 * 1024
 #: large bodies in memory at a time, from their arrival to their answer
-ROOM = 8
+MAX_LARGE_BODIES = 8
 #: seconds that a large body waits for its turn
 ROOM_WAIT = 30.0
 
 
-class Bodies:
+class BodyReader:
     """Receives bodies for one event loop; each must be released once its request is answered."""
 
-    def __init__(self, max_body: int, activity: Activity) -> None:
+    def __init__(self, max_body: int, activity: IdleTracker) -> None:
         self._max_body = max_body
         self._activity = activity
-        self._room = asyncio.Semaphore(ROOM)
+        self._room = asyncio.Semaphore(MAX_LARGE_BODIES)
 
     async def receive(self, receive: Receive) -> bytes:
         """Receive a body; one that is too large is received to its end, up to a point."""
@@ -49,7 +49,7 @@ class Bodies:
                         chunks.append(chunk)
                     if size > LARGE_BODY and not large:
                         # meanwhile the client is kept from sending more
-                        await self._enter()
+                        await self._acquire_slot()
                         large = True
             if size > self._max_body:
                 raise RequestTooLargeError(self._max_body)
@@ -64,10 +64,10 @@ class Bodies:
         if len(body) > LARGE_BODY:
             self._room.release()
 
-    async def _enter(self) -> None:
+    async def _acquire_slot(self) -> None:
         try:
             await asyncio.wait_for(self._room.acquire(), ROOM_WAIT)
         except asyncio.TimeoutError:
             raise UnavailableError(
-                f"{ROOM} other large requests are being worked on; try again later"
+                f"{MAX_LARGE_BODIES} other large requests are being worked on; try again later"
             ) from None

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seamless_database.http.access_log import Entry
-from seamless_database.metrics.counters import UNKNOWN, Requests
+from seamless_database.metrics.counters import UNKNOWN, RequestMetrics
 from seamless_database.request_types import READS, WRITES
 
 if TYPE_CHECKING:
     from seamless_database.http.access_log import AccessLog
-    from seamless_database.http.idle import Activity
+    from seamless_database.http.idle import IdleTracker
 
 METHODS = ("GET", "HEAD", "PUT")
 #: the types that requests are counted by
@@ -25,7 +25,7 @@ Client = tuple[str, int] | None
 
 
 @dataclass(slots=True)
-class Exchange:
+class RequestContext:
     """One request on its way, as it is told of."""
 
     method: str
@@ -37,15 +37,15 @@ class Exchange:
     begun: float = field(default_factory=time.perf_counter)
 
 
-class Tally:
+class RequestRecorder:
     """Keeps count of the requests of one server."""
 
-    def __init__(self, activity: Activity, log: AccessLog | None) -> None:
+    def __init__(self, activity: IdleTracker, log: AccessLog | None) -> None:
         self.activity = activity
-        self.requests = Requests(METHODS, TYPES)
+        self.requests = RequestMetrics(METHODS, TYPES)
         self._log = log
 
-    def add(self, exchange: Exchange, status: int, size: int) -> None:
+    def record(self, exchange: RequestContext, status: int, size: int) -> None:
         """Count a request that was answered with so many bytes, or whose client has gone."""
         seconds = time.perf_counter() - exchange.begun
         self.requests.add(exchange.method, exchange.type, status, seconds)

@@ -25,7 +25,7 @@ UNKNOWN = "unknown"
 
 
 @dataclass(slots=True)
-class Distribution:
+class Histogram:
     """How many values fell into each class, the last being for those above all bounds."""
 
     bounds: tuple[float, ...]
@@ -45,19 +45,19 @@ class Distribution:
         """How many values there were."""
         return sum(self.counts)
 
-    def plus(self, other: Distribution) -> Distribution:
+    def merge(self, other: Histogram) -> Histogram:
         """Add up two distributions over the same classes."""
-        both = Distribution(self.bounds, self.total + other.total)
+        both = Histogram(self.bounds, self.total + other.total)
         both.counts = [a + b for a, b in zip(self.counts, other.counts, strict=True)]
         return both
 
 
 @dataclass(slots=True)
-class Commits:
+class CommitMetrics:
     """What the writer does: how long its commits take, and how many writes are in each."""
 
-    seconds: Distribution = field(default_factory=lambda: Distribution(SECONDS))
-    writes: Distribution = field(default_factory=lambda: Distribution(WRITES))
+    seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
+    writes: Histogram = field(default_factory=lambda: Histogram(WRITES))
 
     def add(self, writes: int, seconds: float) -> None:
         """Count a commit."""
@@ -66,7 +66,7 @@ class Commits:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class RequestLabels:
     """What is told apart among requests."""
 
     method: str
@@ -74,13 +74,13 @@ class Kind:
     status: int
 
 
-class Requests:
+class RequestMetrics:
     """How long requests took, of each kind; only known methods and types are kinds."""
 
     def __init__(self, methods: Iterable[str], types: Iterable[str]) -> None:
         self._methods, self._types = frozenset(methods), frozenset(types)
         # plain tuples as keys: a look-up is most of what counting costs
-        self._kinds: dict[tuple[str, str, int], Distribution] = {}
+        self._kinds: dict[tuple[str, str, int], Histogram] = {}
 
     def add(self, method: str, kind: str, status: int, seconds: float) -> None:
         """Count a request."""
@@ -89,15 +89,15 @@ class Requests:
             found = self._other(method, kind, status)
         found.add(seconds)
 
-    def items(self) -> list[tuple[Kind, Distribution]]:
+    def items(self) -> list[tuple[RequestLabels, Histogram]]:
         """Give what was counted so far."""
-        return [(Kind(*key), found) for key, found in sorted(self._kinds.copy().items())]
+        return [(RequestLabels(*key), found) for key, found in sorted(self._kinds.copy().items())]
 
-    def _other(self, method: str, kind: str, status: int) -> Distribution:
+    def _other(self, method: str, kind: str, status: int) -> Histogram:
         # clients choose these words, and must not fill the memory with them
         key = (
             method if method in self._methods else UNKNOWN,
             kind if kind in self._types else UNKNOWN,
             status,
         )
-        return self._kinds.setdefault(key, Distribution(SECONDS))
+        return self._kinds.setdefault(key, Histogram(SECONDS))

@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from seamless_database.metrics.counters import Commits, Distribution, Kind
+    from seamless_database.metrics.counters import CommitMetrics, Histogram, RequestLabels
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST.encode()
 
@@ -36,9 +36,9 @@ class Snapshot:
 
     version: str
     writable: bool
-    requests: Sequence[tuple[Kind, Distribution]]
+    requests: Sequence[tuple[RequestLabels, Histogram]]
     #: None for a server that does not write
-    commits: Commits | None
+    commits: CommitMetrics | None
     waiting: int
     rows: Mapping[str, int]
     file_bytes: Mapping[str, int]
@@ -88,7 +88,7 @@ class _Processes(Collector):
         yield from families.values()
 
 
-def _requests(requests: Sequence[tuple[Kind, Distribution]]) -> Iterator[Metric]:
+def _requests(requests: Sequence[tuple[RequestLabels, Histogram]]) -> Iterator[Metric]:
     counter = CounterMetricFamily(
         "seamless_database_requests",
         "Requests, by method, type, and status of the answer",
@@ -99,18 +99,18 @@ def _requests(requests: Sequence[tuple[Kind, Distribution]]) -> Iterator[Metric]
         "From the headers of a request to the end of its answer",
         labels=("method", "type"),
     )
-    whole: dict[tuple[str, str], Distribution] = {}
+    whole: dict[tuple[str, str], Histogram] = {}
     for kind, distribution in requests:
         counter.add_metric((kind.method, kind.type, str(kind.status)), distribution.count)
         labels = (kind.method, kind.type)
-        whole[labels] = whole[labels].plus(distribution) if labels in whole else distribution
+        whole[labels] = whole[labels].merge(distribution) if labels in whole else distribution
     for labels, distribution in whole.items():
         seconds.add_metric(labels, *_histogram(distribution))
     yield counter
     yield seconds
 
 
-def _writes(commits: Commits, waiting: int) -> Iterator[Metric]:
+def _writes(commits: CommitMetrics, waiting: int) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "seamless_database_writes_waiting", "Writes that wait for the next transaction", waiting
     )
@@ -130,6 +130,6 @@ def _gauges(name: str, what: str, label: str, values: Mapping[str, int]) -> Metr
     return family
 
 
-def _histogram(distribution: Distribution) -> tuple[list[tuple[str, float]], float]:
+def _histogram(distribution: Histogram) -> tuple[list[tuple[str, float]], float]:
     names = [*map(str, distribution.bounds), "+Inf"]
     return list(zip(names, accumulate(distribution.counts), strict=True)), distribution.total

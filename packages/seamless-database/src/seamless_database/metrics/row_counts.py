@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from seamless_database.storage.backend import Backend
 
 #: seconds that a count may take
-BUDGET = 20.0
+TIME_LIMIT = 20.0
 #: seconds that those who ask wait for it
-PATIENCE = 1.0
+WAIT = 1.0
 #: how many times longer than it took a count is remembered
-THRIFT = 100
+TTL_FACTOR = 100
 
 #: the statement that counts the rows of each table
 COUNTS = {
@@ -48,12 +48,12 @@ class RowCounts:
         #: ends the count that is going on
         self._interrupt: Callable[[], None] = _nothing
 
-    async def latest(self) -> Mapping[str, int]:
+    async def current(self) -> Mapping[str, int]:
         """Give what is known; at first that may be nothing, for a file that is very large."""
         if self._task is None and self._clock() >= self._next:
             self._task = asyncio.create_task(self._count())
         if self._task is not None:
-            await asyncio.wait({self._task}, timeout=PATIENCE)
+            await asyncio.wait({self._task}, timeout=WAIT)
         return self._known
 
     def close(self) -> None:
@@ -71,21 +71,23 @@ class RowCounts:
             return
         finally:
             now = self._clock()
-            self._next = now + THRIFT * (now - begun)
+            self._next = now + TTL_FACTOR * (now - begun)
             self._task = None
 
-    def count(self, connection: InterruptibleConnection, budget: float = BUDGET) -> dict[str, int]:
+    def count(
+        self, connection: InterruptibleConnection, budget: float = TIME_LIMIT
+    ) -> dict[str, int]:
         """Count the rows of each table; what cannot be counted in time is left out."""
         found: dict[str, int] = {}
         try:
-            with connection.interrupted_after(budget) as self._interrupt:
+            with connection.statement_timeout(budget) as self._interrupt:
                 for name, statement in COUNTS.items():
                     if self._closed:
                         break
                     row = connection.one(statement)
                     found[name] = row[0] if row else 0
         except Exception as error:
-            if not connection.was_interrupted(error):
+            if not connection.is_timeout(error):
                 raise
         finally:
             # from here on it would hit what others do with the connection

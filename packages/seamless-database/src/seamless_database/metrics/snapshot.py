@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from seamless_database.metrics.counters import (
     SECONDS,
     WRITES,
-    Commits,
-    Distribution,
-    Kind,
+    CommitMetrics,
+    Histogram,
+    RequestLabels,
 )
 
 if TYPE_CHECKING:
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class MetricsSnapshot:
     """What one worker has counted, or what several have."""
 
-    requests: dict[Kind, Distribution] = field(default_factory=dict)
+    requests: dict[RequestLabels, Histogram] = field(default_factory=dict)
     #: None for those who do not write
-    commits: Commits | None = None
+    commits: CommitMetrics | None = None
     waiting: int = 0
 
-    def plus(self, other: Figures) -> Figures:
+    def merge(self, other: MetricsSnapshot) -> MetricsSnapshot:
         """Add up two."""
         requests = dict(self.requests)
         for kind, found in other.requests.items():
-            requests[kind] = requests[kind].plus(found) if kind in requests else found
+            requests[kind] = requests[kind].merge(found) if kind in requests else found
         commits = _sum(self.commits, other.commits)
-        return Figures(requests, commits, self.waiting + other.waiting)
+        return MetricsSnapshot(requests, commits, self.waiting + other.waiting)
 
-    def packed(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Give them as what has a JSON form."""
         return {
             "requests": [
@@ -48,38 +48,38 @@ class Figures:
         }
 
     @classmethod
-    def unpacked(cls, packed: dict[str, Any]) -> Figures:
-        """Read what `packed` gave."""
+    def from_json(cls, to_json: dict[str, Any]) -> MetricsSnapshot:
+        """Read what `to_json` gave."""
         requests = {
-            Kind(method, kind, status): _unpacked(SECONDS, total, counts)
-            for method, kind, status, total, counts in packed["requests"]
+            RequestLabels(method, kind, status): _unpacked(SECONDS, merge_all, counts)
+            for method, kind, status, merge_all, counts in to_json["requests"]
         }
         commits = None
-        if packed["commits"] is not None:
-            seconds, writes = packed["commits"]
-            commits = Commits(_unpacked(SECONDS, *seconds), _unpacked(WRITES, *writes))
-        return cls(requests, commits, packed["waiting"])
+        if to_json["commits"] is not None:
+            seconds, writes = to_json["commits"]
+            commits = CommitMetrics(_unpacked(SECONDS, *seconds), _unpacked(WRITES, *writes))
+        return cls(requests, commits, to_json["waiting"])
 
 
-def total(several: Iterable[Figures]) -> Figures:
+def merge_all(several: Iterable[MetricsSnapshot]) -> MetricsSnapshot:
     """Add up any number of them."""
-    whole = Figures()
+    whole = MetricsSnapshot()
     for figures in several:
-        whole = whole.plus(figures)
+        whole = whole.merge(figures)
     return whole
 
 
-def _sum(one: Commits | None, other: Commits | None) -> Commits | None:
+def _sum(one: CommitMetrics | None, other: CommitMetrics | None) -> CommitMetrics | None:
     if one is None or other is None:
         return one or other
-    return Commits(one.seconds.plus(other.seconds), one.writes.plus(other.writes))
+    return CommitMetrics(one.seconds.merge(other.seconds), one.writes.merge(other.writes))
 
 
-def _packed(distribution: Distribution) -> tuple[float, list[int]]:
+def _packed(distribution: Histogram) -> tuple[float, list[int]]:
     return distribution.total, distribution.counts
 
 
-def _unpacked(bounds: tuple[float, ...], whole: float, counts: list[int]) -> Distribution:
-    distribution = Distribution(bounds, whole)
+def _unpacked(bounds: tuple[float, ...], whole: float, counts: list[int]) -> Histogram:
+    distribution = Histogram(bounds, whole)
     distribution.counts = counts
     return distribution

@@ -1,7 +1,7 @@
 """From a request body to checked fields: no SQL, no HTTP, nothing that can fail but the request.
 
 A body is a JSON object with a `type`; unknown fields are ignored, as clients rely on it.
-`Fields` hands out the known ones, each checked, or raises a `RequestError` that names it.
+`RequestFields` hands out the known ones, each checked, or raises a `RequestError` that names it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
+class RequestFields:
     """The fields of one request of type `kind`."""
 
     kind: str
     body: Mapping[str, Any]
 
     @classmethod
-    def of(cls, request: object) -> Fields:
+    def of(cls, request: object) -> RequestFields:
         """Take a request that is JSON, but nothing else for certain."""
         if not isinstance(request, Mapping):
             raise RequestError("the request must be a JSON object with a 'type'")
@@ -76,7 +76,7 @@ class Fields:
             raise self.wrong(name, "a string without unpaired surrogates", value) from None
         return value
 
-    def filled_text(self, name: str) -> str:
+    def nonempty_text(self, name: str) -> str:
         """A string as above that is not empty."""
         value = self.text(name)
         if not value:
@@ -126,7 +126,7 @@ class Fields:
         raise self.wrong(name, "a checksum (64 hexadecimal digits)", value)
 
 
-def from_python(request: Mapping[str, Any]) -> Fields:
+def from_python(request: Mapping[str, Any]) -> RequestFields:
     """Take a request that was built in Python: what has no JSON form is refused as well."""
     try:
         return decode(json.dumps(request).encode())
@@ -136,7 +136,7 @@ def from_python(request: Mapping[str, Any]) -> Fields:
         raise RequestError(f"the request has no JSON form ({error})") from error
 
 
-def decode(body: bytes) -> Fields:
+def decode(body: bytes) -> RequestFields:
     """Read a request body up to its type; what the type needs is checked by its family."""
     try:
         request = parse(body.decode())
@@ -144,4 +144,4 @@ def decode(body: bytes) -> Fields:
         raise RequestError("the body is not UTF-8; send a JSON object") from None
     except JsonError as error:
         raise RequestError(f"the body is {error}; send a JSON object with a 'type'") from None
-    return Fields.of(request)
+    return RequestFields.of(request)

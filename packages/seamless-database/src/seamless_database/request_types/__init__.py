@@ -45,8 +45,8 @@ from seamless_database.request_types.version import GetProtocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seamless_database.protocol.field_types import Needs
-    from seamless_database.protocol.request import Fields
+    from seamless_database.protocol.field_types import FieldSpecs
+    from seamless_database.protocol.request import RequestFields
     from seamless_database.request_types.statements import Connection
 
 
@@ -54,12 +54,12 @@ class Read(Protocol):
     """A checked read request."""
 
     #: its fields, next to the type
-    needs: ClassVar[Needs]
+    needs: ClassVar[FieldSpecs]
     #: whether it looks at a bounded number of rows, so that an event loop may run it
     point: ClassVar[bool]
 
     @classmethod
-    def check(cls, fields: Fields) -> Read:
+    def check(cls, fields: RequestFields) -> Read:
         """Take what the request needs from its fields."""
         ...
 
@@ -72,10 +72,10 @@ class Write(Protocol):
     """A checked write request."""
 
     #: its fields, next to the type
-    needs: ClassVar[Needs]
+    needs: ClassVar[FieldSpecs]
 
     @classmethod
-    def check(cls, fields: Fields) -> Write:
+    def check(cls, fields: RequestFields) -> Write:
         """Take what the request needs from its fields."""
         ...
 
@@ -120,17 +120,17 @@ WRITES: Mapping[str, type[Write]] = {
 Known = TypeVar("Known")
 
 
-def reading(fields: Fields) -> Read:
+def reading(fields: RequestFields) -> Read:
     """Check a read request."""
     return _known(READS, fields, "read").check(fields)
 
 
-def writing(fields: Fields) -> Write:
+def writing(fields: RequestFields) -> Write:
     """Check a write request."""
     return _known(WRITES, fields, "write").check(fields)
 
 
-def _known(table: Mapping[str, Known], fields: Fields, verb: str) -> Known:
+def _known(table: Mapping[str, Known], fields: RequestFields, verb: str) -> Known:
     if fields.kind in table:
         return table[fields.kind]
     known = ", ".join(table)

@@ -18,8 +18,8 @@ from seamless_database.protocol.field_types import (
     FILLED_TEXT,
     MAPPING_OR_TEXT,
     TEXT,
-    Needs,
-    taken,
+    FieldSpecs,
+    extract,
 )
 from seamless_database.request_types.damage import (
     valid_checksum,
@@ -29,11 +29,11 @@ from seamless_database.request_types.damage import (
 from seamless_database.request_types.statements import (
     Connection,
     Statement,
-    inserting,
+    insert_statement,
 )
 
 if TYPE_CHECKING:
-    from seamless_database.protocol.request import Fields
+    from seamless_database.protocol.request import RequestFields
 
 KINDS = ("node", "environment", "node_env", "queue", "queue_node")
 
@@ -46,7 +46,7 @@ _PROBE = Statement(
         BucketProbe.bucket_checksum, BucketProbe.captured_at, BucketProbe.freshness_tokens
     ).where(*_IS_KEY)
 )
-_INSERT = inserting(
+_INSERT = insert_statement(
     BucketProbe, "bucket_kind", "label", "bucket_checksum", "captured_at", "freshness_tokens"
 )
 _DELETE = Statement(delete(BucketProbe).where(*_IS_KEY))
@@ -58,13 +58,13 @@ class GetBucketProbe:
 
     kind: str
     label: str
-    needs: ClassVar[Needs] = {"bucket_kind": TEXT, "label": TEXT}
+    needs: ClassVar[FieldSpecs] = {"bucket_kind": TEXT, "label": TEXT}
     point: ClassVar[bool] = True
 
     @classmethod
-    def check(cls, fields: Fields) -> GetBucketProbe:
+    def check(cls, fields: RequestFields) -> GetBucketProbe:
         """Take `bucket_kind` and `label`; an unknown kind is a miss."""
-        return cls(*taken(cls.needs, fields))
+        return cls(*extract(cls.needs, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer an object."""
@@ -93,8 +93,8 @@ class PutBucketProbe:
     checksum: str
     captured_at: str
     tokens: str
-    needs: ClassVar[Needs] = {
-        "bucket_kind": TEXT.narrowed(enum=list(KINDS)),
+    needs: ClassVar[FieldSpecs] = {
+        "bucket_kind": TEXT.with_schema(enum=list(KINDS)),
         "label": FILLED_TEXT,
         "bucket_checksum": CHECKSUM,
         "captured_at": FILLED_TEXT,
@@ -102,9 +102,9 @@ class PutBucketProbe:
     }
 
     @classmethod
-    def check(cls, fields: Fields) -> PutBucketProbe:
+    def check(cls, fields: RequestFields) -> PutBucketProbe:
         """Take all five fields; neither label nor time may be empty."""
-        kind, label, checksum, captured_at, tokens = taken(cls.needs, fields)
+        kind, label, checksum, captured_at, tokens = extract(cls.needs, fields)
         if kind not in KINDS:
             raise fields.wrong("bucket_kind", f"one of {', '.join(KINDS)}", kind)
         return cls(kind, label, checksum, captured_at, minified(tokens))

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sqlalchemy import ColumnElement, bindparam, case, func, literal_column, select, update
 
 from seamless_database.errors import RequestError
-from seamless_database.json_codec import sorted_and_indented, stored_value
+from seamless_database.json_codec import parse_stored, sorted_and_indented
 from seamless_database.models import BufferInfo
 from seamless_database.protocol.field_types import (
     CHECKSUM,
     CHECKSUMS,
     MAPPING,
-    Needs,
-    taken,
+    FieldSpecs,
+    extract,
 )
 from seamless_database.request_types.damage import valid_object
-from seamless_database.request_types.key_list import is_asked, packed
+from seamless_database.request_types.key_list import encode_key_list, in_key_list
 from seamless_database.request_types.statements import (
     Connection,
     Statement,
-    inserting,
+    insert_statement,
 )
 
 if TYPE_CHECKING:
-    from seamless_database.protocol.request import Fields
+    from seamless_database.protocol.request import RequestFields
 
 #: fields that are yes, no, or unknown; the others are not looked at, except for the length
 FLAGS = (
@@ -44,7 +44,7 @@ SMALL = 4096
 #: characters of an answer with the buffer info of many
 MAX_ANSWER = 64 * 1024 * 1024
 #: what is looked at in buffer info
-INFO = MAPPING.narrowed(
+INFO = MAPPING.with_schema(
     properties={
         "length": {"type": ["integer", "null"], "minimum": 0},
         **{flag: {"type": ["boolean", "null"]} for flag in FLAGS},
@@ -69,9 +69,9 @@ _INFOS = Statement(
     select(
         BufferInfo.checksum,
         case((_IS_SMALL, BufferInfo.buffer_info)),
-    ).where(is_asked(BufferInfo.checksum))
+    ).where(in_key_list(BufferInfo.checksum))
 )
-_INSERT = inserting(BufferInfo, "checksum", "buffer_info")
+_INSERT = insert_statement(BufferInfo, "checksum", "buffer_info")
 _UPDATE = Statement(
     update(BufferInfo)
     .where(BufferInfo.checksum == bindparam("key"))
@@ -84,13 +84,13 @@ class GetBufferInfo:
     """Ask what is known of a buffer."""
 
     checksum: str
-    needs: ClassVar[Needs] = {"checksum": CHECKSUM}
+    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
     point: ClassVar[bool] = True
 
     @classmethod
-    def check(cls, fields: Fields) -> GetBufferInfo:
+    def check(cls, fields: RequestFields) -> GetBufferInfo:
         """Take `checksum`, of the buffer."""
-        return cls(*taken(cls.needs, fields))
+        return cls(*extract(cls.needs, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer an object."""
@@ -102,19 +102,19 @@ class GetBufferInfos:
     """Ask what is known of many buffers at once."""
 
     checksums: tuple[str, ...]
-    needs: ClassVar[Needs] = {"checksums": CHECKSUMS}
+    needs: ClassVar[FieldSpecs] = {"checksums": CHECKSUMS}
     point: ClassVar[bool] = False
 
     @classmethod
-    def check(cls, fields: Fields) -> GetBufferInfos:
+    def check(cls, fields: RequestFields) -> GetBufferInfos:
         """Take `checksums`, of the buffers."""
-        return cls(*taken(cls.needs, fields))
+        return cls(*extract(cls.needs, fields))
 
     def run(self, connection: Connection) -> str:
         """Answer an object, what is known of each that something is known of."""
         parts: list[str] = []
         size = 0
-        for checksum, info in connection.all(_INFOS, asked=packed(self.checksums)):
+        for checksum, info in connection.all(_INFOS, asked=encode_key_list(self.checksums)):
             # so that memory is taken for one large one at a time, not for all before the limit
             whole = _info(connection, checksum) if info is None else _valid(info, checksum)
             if whole is not None:
@@ -131,12 +131,12 @@ class PutBufferInfo:
 
     checksum: str
     info: dict[str, Any]
-    needs: ClassVar[Needs] = {"checksum": CHECKSUM, "value": INFO}
+    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "value": INFO}
 
     @classmethod
-    def check(cls, fields: Fields) -> PutBufferInfo:
+    def check(cls, fields: RequestFields) -> PutBufferInfo:
         """Take `checksum`, of the buffer, and `value`, an object."""
-        checksum, info = taken(cls.needs, fields)
+        checksum, info = extract(cls.needs, fields)
         length = info.get("length")
         if length is not None and (type(length) is not int or length < 0):
             raise _wrong("length", "a whole number, not negative")
@@ -160,7 +160,7 @@ class PutBufferInfo:
         if stored is None and ends == "{}":
             raise _too_long()
         known = _valid(stored, self.checksum)
-        merged = _written({**(stored_value(known) if known else {}), **self.info})
+        merged = _written({**(parse_stored(known) if known else {}), **self.info})
         if merged != stored:
             connection.run(_UPDATE, key=self.checksum, new=merged)
 

@@ -14,8 +14,8 @@ from seamless_database.protocol.field_types import (
     ARRAY,
     CHECKSUM,
     TEXT,
-    Needs,
-    taken,
+    FieldSpecs,
+    extract,
 )
 from seamless_database.request_types.damage import (
     valid_checksum,
@@ -26,24 +26,24 @@ from seamless_database.request_types.statements import (
     Connection,
     Row,
     Statement,
-    inserting,
+    insert_statement,
 )
 
 if TYPE_CHECKING:
-    from seamless_database.protocol.request import Fields
+    from seamless_database.protocol.request import RequestFields
 
 #: characters that the columns hold; published servers refuse more
 MAX_PATH, MAX_CELLTYPE = 100, 20
 #: cell types with an inside that a path can lead into
 WITH_PATH = ("mixed", "plain", "binary")
 
-_KEY: Needs = {
+_KEY: FieldSpecs = {
     "checksum": CHECKSUM,
     "path": ARRAY,
     "celltype": TEXT,
     "target_celltype": TEXT,
 }
-_SHORT = TEXT.narrowed(maxLength=MAX_CELLTYPE)
+_SHORT = TEXT.with_schema(maxLength=MAX_CELLTYPE)
 _WHOLE = f"empty unless `celltype` is one of {', '.join(WITH_PATH)}"
 
 _IS_KEY = (
@@ -61,7 +61,9 @@ _BY_RESULT = Statement(
         Expression.target_celltype,
     ).where(Expression.result == bindparam("result"))
 )
-_INSERT = inserting(Expression, "input_checksum", "path", "celltype", "target_celltype", "result")
+_INSERT = insert_statement(
+    Expression, "input_checksum", "path", "celltype", "target_celltype", "result"
+)
 _UPDATE = Statement(update(Expression).where(*_IS_KEY).values(result=bindparam("new")))
 
 
@@ -109,13 +111,13 @@ class GetExpression:
     """Ask for the result of an expression."""
 
     key: _Key
-    needs: ClassVar[Needs] = _KEY
+    needs: ClassVar[FieldSpecs] = _KEY
     point: ClassVar[bool] = True
 
     @classmethod
-    def check(cls, fields: Fields) -> GetExpression:
+    def check(cls, fields: RequestFields) -> GetExpression:
         """Take `checksum`, of the input, `path`, `celltype` and `target_celltype`."""
-        return cls(_Key.of(*taken(cls.needs, fields)))
+        return cls(_Key.of(*extract(cls.needs, fields)))
 
     def run(self, connection: Connection) -> str | None:
         """Answer the checksum of the result, bare."""
@@ -128,13 +130,13 @@ class GetRevExpression:
     """Ask for the expressions with a result."""
 
     result: str
-    needs: ClassVar[Needs] = {"checksum": CHECKSUM}
+    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
     point: ClassVar[bool] = False
 
     @classmethod
-    def check(cls, fields: Fields) -> GetRevExpression:
+    def check(cls, fields: RequestFields) -> GetRevExpression:
         """Take `checksum`, of the result."""
-        return cls(*taken(cls.needs, fields))
+        return cls(*extract(cls.needs, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer a list of objects."""
@@ -162,18 +164,18 @@ class PutExpression:
 
     key: _Key
     result: str
-    needs: ClassVar[Needs] = {
+    needs: ClassVar[FieldSpecs] = {
         **_KEY,
-        "path": ARRAY.narrowed(description=_WHOLE),
+        "path": ARRAY.with_schema(description=_WHOLE),
         "celltype": _SHORT,
         "target_celltype": _SHORT,
         "value": CHECKSUM,
     }
 
     @classmethod
-    def check(cls, fields: Fields) -> PutExpression:
+    def check(cls, fields: RequestFields) -> PutExpression:
         """Take the key as above, and `value`, the checksum of the result."""
-        *parts, result = taken(cls.needs, fields)
+        *parts, result = extract(cls.needs, fields)
         key = _Key.of(*parts)
         key.check_limits()
         return cls(key, result)

@@ -17,15 +17,15 @@ from seamless_database.models import IrreproducibleTransformation as Contested
 from seamless_database.protocol.field_types import (
     CHECKSUM,
     OPTIONAL_CHECKSUM,
-    Needs,
-    taken,
+    FieldSpecs,
+    extract,
 )
 from seamless_database.request_types.damage import valid_checksum, valid_object
 from seamless_database.request_types.metadata import record_of
 from seamless_database.request_types.statements import (
     Connection,
     Statement,
-    inserting,
+    insert_statement,
 )
 from seamless_database.request_types.transformation import (
     current,
@@ -34,7 +34,7 @@ from seamless_database.request_types.transformation import (
 )
 
 if TYPE_CHECKING:
-    from seamless_database.protocol.request import Fields
+    from seamless_database.protocol.request import RequestFields
 
 #: the JSON text that stands for "there was no record"
 NO_RECORD = '""'
@@ -49,7 +49,7 @@ _ROWS_OF_PAIR = Statement(
     .where(Contested.checksum == bindparam("checksum"), Contested.result == bindparam("of"))
     .order_by(Contested.id)
 )
-_INSERT = inserting(Contested, "result", "checksum", "metadata")
+_INSERT = insert_statement(Contested, "result", "checksum", "metadata")
 _UPDATE = Statement(
     update(Contested)
     .where(Contested.checksum == bindparam("key"), Contested.result == bindparam("of"))
@@ -63,13 +63,13 @@ class GetIrreproducible:
 
     checksum: str
     result: str | None
-    needs: ClassVar[Needs] = {"checksum": CHECKSUM, "result": OPTIONAL_CHECKSUM}
+    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "result": OPTIONAL_CHECKSUM}
     point: ClassVar[bool] = False
 
     @classmethod
-    def check(cls, fields: Fields) -> GetIrreproducible:
+    def check(cls, fields: RequestFields) -> GetIrreproducible:
         """Take `checksum`, of the transformation, and `result`, to ask for that one only."""
-        return cls(*taken(cls.needs, fields))
+        return cls(*extract(cls.needs, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer a list of objects, each result once."""
@@ -91,12 +91,12 @@ class PutIrreproducible:
 
     checksum: str
     result: str
-    needs: ClassVar[Needs] = {"checksum": CHECKSUM, "result": CHECKSUM}
+    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "result": CHECKSUM}
 
     @classmethod
-    def check(cls, fields: Fields) -> PutIrreproducible:
+    def check(cls, fields: RequestFields) -> PutIrreproducible:
         """Take `checksum`, of the transformation, and `result`."""
-        return cls(*taken(cls.needs, fields))
+        return cls(*extract(cls.needs, fields))
 
     def keys(self) -> tuple[str, ...]:
         """Name the transformation."""

@@ -21,33 +21,33 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
 
 #: the one parameter
-PARAMETER = "asked"
+KEYS_PARAM = "asked"
 
 
-class _Members(FunctionElement[str]):
+class _JsonEach(FunctionElement[str]):
     """The strings of a JSON array, as a table of one column."""
 
     name = "members"
     inherit_cache = True
 
 
-@compiles(_Members, "sqlite")
-def _for_sqlite(members: _Members, compiler: SQLCompiler, **more: Any) -> str:
+@compiles(_JsonEach, "sqlite")
+def _for_sqlite(members: _JsonEach, compiler: SQLCompiler, **more: Any) -> str:
     return f"json_each{compiler.process(members.clause_expr, **more)}"
 
 
-@compiles(_Members, "postgresql")
-def _for_postgresql(members: _Members, compiler: SQLCompiler, **more: Any) -> str:
+@compiles(_JsonEach, "postgresql")
+def _for_postgresql(members: _JsonEach, compiler: SQLCompiler, **more: Any) -> str:
     return f"json_array_elements_text({compiler.process(members.clause_expr, **more)}::json)"
 
 
-def is_asked(column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
-    """Build the condition that a column has one of the values of `PARAMETER`."""
-    members = _Members(bindparam(PARAMETER, type_=Text)).table_valued("value", name="members")
+def in_key_list(column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """Build the condition that a column has one of the values of `KEYS_PARAM`."""
+    members = _JsonEach(bindparam(KEYS_PARAM, type_=Text)).table_valued("value", name="members")
     # of the type of the column: PostgreSQL would rather cast the column, past its index
     return column.in_(select(cast(members.c.value, column.type)))
 
 
-def packed(keys: Sequence[str]) -> str:
+def encode_key_list(keys: Sequence[str]) -> str:
     """Write keys down as the one parameter."""
     return json.dumps(keys)

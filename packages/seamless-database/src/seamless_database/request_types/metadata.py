@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from seamless_database.errors import ConflictError, RequestError
-from seamless_database.json_codec import may_be_same_record, minified, same_record
+from seamless_database.json_codec import may_be_equal_records, minified, records_equal
 from seamless_database.models import (
     IrreproducibleTransformation,
     MetaData,
@@ -32,15 +32,15 @@ from seamless_database.models import (
 from seamless_database.protocol.field_types import (
     CHECKSUM,
     MAPPING_OR_TEXT,
-    Needs,
-    taken,
+    FieldSpecs,
+    extract,
 )
 from seamless_database.request_types.damage import valid_object
 from seamless_database.request_types.statements import (
     Connection,
     Row,
     Statement,
-    inserting,
+    insert_statement,
 )
 from seamless_database.request_types.transformation import (
     add_result,
@@ -50,12 +50,12 @@ from seamless_database.request_types.transformation import (
 from seamless_database.storage.comparisons import UndecidedError
 
 if TYPE_CHECKING:
-    from seamless_database.protocol.request import Fields
+    from seamless_database.protocol.request import RequestFields
 
 #: characters of a stored record that the writer itself compares with another one
 MAX_COMPARED = 8 * 1024
 #: what is looked at in an execution record, next to whom it belongs to
-RECORD = MAPPING_OR_TEXT.narrowed(
+RECORD = MAPPING_OR_TEXT.with_schema(
     required=["schema_version", "tf_checksum", "result_checksum"],
     properties={
         "schema_version": {"type": "integer"},
@@ -97,7 +97,7 @@ _COMPARABLE = Statement(
         ),
     ).where(_IS_KEY)
 )
-_INSERT = inserting(MetaData, "checksum", "result", "metadata")
+_INSERT = insert_statement(MetaData, "checksum", "result", "metadata")
 _DELETE = Statement(delete(MetaData).where(MetaData.checksum == bindparam("checksum")))
 _CONTESTED = Statement(
     select(IrreproducibleTransformation.id).where(
@@ -111,13 +111,13 @@ class GetMetadata:
     """Ask how a transformation was executed."""
 
     checksum: str
-    needs: ClassVar[Needs] = {"checksum": CHECKSUM}
+    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
     point: ClassVar[bool] = True
 
     @classmethod
-    def check(cls, fields: Fields) -> GetMetadata:
+    def check(cls, fields: RequestFields) -> GetMetadata:
         """Take `checksum`, of the transformation."""
-        return cls(*taken(cls.needs, fields))
+        return cls(*extract(cls.needs, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer the record as it was stored."""
@@ -133,12 +133,12 @@ class PutMetadata:
     record: str
     #: the row of a record that was found to be damaged, which this one replaces
     damaged: Row | None = None
-    needs: ClassVar[Needs] = {"checksum": CHECKSUM, "result": CHECKSUM, "value": RECORD}
+    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "result": CHECKSUM, "value": RECORD}
 
     @classmethod
-    def check(cls, fields: Fields) -> PutMetadata:
+    def check(cls, fields: RequestFields) -> PutMetadata:
         """Take `checksum`, `result`, and `value`: a record that agrees with both."""
-        checksum, result, record = taken(cls.needs, fields)
+        checksum, result, record = extract(cls.needs, fields)
         _check_identity(record, checksum, result)
         return cls(checksum, result, minified(record))
 
@@ -181,7 +181,7 @@ class PutMetadata:
             raise UndecidedError(self._whole, self._decided)
         if valid_object(stored, MetaData.record, self.checksum) is None:
             return False
-        if same_record(stored, self.record):
+        if records_equal(stored, self.record):
             return True
         raise _different()
 
@@ -199,7 +199,7 @@ class PutMetadata:
         stored = row[1]
         if valid_object(stored, MetaData.record, self.checksum) is None:
             return replace(self, damaged=row)
-        if may_be_same_record(stored, self.record) and same_record(stored, self.record):
+        if may_be_equal_records(stored, self.record) and records_equal(stored, self.record):
             return replace(self, record=stored)
         raise _different()
 

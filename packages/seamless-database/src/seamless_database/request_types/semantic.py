@@ -13,21 +13,21 @@ from seamless_database.protocol.field_types import (
     CHECKSUM,
     CHECKSUMS,
     TEXT,
-    Needs,
-    taken,
+    FieldSpecs,
+    extract,
 )
 from seamless_database.request_types.damage import valid_checksums
-from seamless_database.request_types.key_list import is_asked, packed
+from seamless_database.request_types.key_list import encode_key_list, in_key_list
 from seamless_database.request_types.statements import (
     Connection,
     Statement,
-    inserting,
+    insert_statement,
 )
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstrumentedAttribute
 
-    from seamless_database.protocol.request import Fields
+    from seamless_database.protocol.request import RequestFields
 
 
 def _selecting(wanted: InstrumentedAttribute[str], key: InstrumentedAttribute[str]) -> Statement:
@@ -40,7 +40,7 @@ def _selecting(wanted: InstrumentedAttribute[str], key: InstrumentedAttribute[st
     )
 
 
-_KEY: Needs = {"checksum": CHECKSUM, "celltype": TEXT, "subcelltype": TEXT}
+_KEY: FieldSpecs = {"checksum": CHECKSUM, "celltype": TEXT, "subcelltype": TEXT}
 
 _SYNTACTIC = _selecting(SyntacticToSemantic.syntactic, SyntacticToSemantic.semantic)
 _SEMANTIC = _selecting(SyntacticToSemantic.semantic, SyntacticToSemantic.syntactic)
@@ -49,10 +49,10 @@ _PRESENT = Statement(
         SyntacticToSemantic.semantic == bindparam("checksum"),
         SyntacticToSemantic.celltype == bindparam("celltype"),
         SyntacticToSemantic.subcelltype == bindparam("subcelltype"),
-        is_asked(SyntacticToSemantic.syntactic),
+        in_key_list(SyntacticToSemantic.syntactic),
     )
 )
-_INSERT = inserting(SyntacticToSemantic, "syntactic", "celltype", "subcelltype", "semantic")
+_INSERT = insert_statement(SyntacticToSemantic, "syntactic", "celltype", "subcelltype", "semantic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +88,13 @@ class GetSemanticToSyntactic:
     """Ask for the buffers with a meaning."""
 
     semantic: _Key
-    needs: ClassVar[Needs] = _KEY
+    needs: ClassVar[FieldSpecs] = _KEY
     point: ClassVar[bool] = False
 
     @classmethod
-    def check(cls, fields: Fields) -> GetSemanticToSyntactic:
+    def check(cls, fields: RequestFields) -> GetSemanticToSyntactic:
         """Take `checksum`, the semantic one, `celltype` and `subcelltype`."""
-        return cls(_Key(*taken(cls.needs, fields)))
+        return cls(_Key(*extract(cls.needs, fields)))
 
     def run(self, connection: Connection) -> str | None:
         """Answer a list of syntactic checksums."""
@@ -106,13 +106,13 @@ class GetSyntacticToSemantic:
     """Ask for the meanings of a buffer."""
 
     syntactic: _Key
-    needs: ClassVar[Needs] = _KEY
+    needs: ClassVar[FieldSpecs] = _KEY
     point: ClassVar[bool] = False
 
     @classmethod
-    def check(cls, fields: Fields) -> GetSyntacticToSemantic:
+    def check(cls, fields: RequestFields) -> GetSyntacticToSemantic:
         """Take `checksum`, the syntactic one, `celltype` and `subcelltype`."""
-        return cls(_Key(*taken(cls.needs, fields)))
+        return cls(_Key(*extract(cls.needs, fields)))
 
     def run(self, connection: Connection) -> str | None:
         """Answer a list of semantic checksums."""
@@ -125,12 +125,12 @@ class PutSemanticToSyntactic:
 
     semantic: _Key
     syntactic: tuple[str, ...]
-    needs: ClassVar[Needs] = {**_KEY, "value": CHECKSUMS}
+    needs: ClassVar[FieldSpecs] = {**_KEY, "value": CHECKSUMS}
 
     @classmethod
-    def check(cls, fields: Fields) -> PutSemanticToSyntactic:
+    def check(cls, fields: RequestFields) -> PutSemanticToSyntactic:
         """Take the semantic end as above, and `value`, a list of syntactic checksums."""
-        *key, syntactic = taken(cls.needs, fields)
+        *key, syntactic = extract(cls.needs, fields)
         return cls(_Key(*key), syntactic)
 
     def keys(self) -> tuple[str, ...]:
@@ -140,7 +140,9 @@ class PutSemanticToSyntactic:
     def run(self, connection: Connection) -> None:
         """Add those that are not there yet."""
         # those that are offered alone: a meaning may have any number of others
-        rows = connection.all(_PRESENT, **self.semantic.parameters(), asked=packed(self.syntactic))
+        rows = connection.all(
+            _PRESENT, **self.semantic.parameters(), asked=encode_key_list(self.syntactic)
+        )
         present = {syntactic for (syntactic,) in rows}
         # a dict keeps the order, and each checksum once
         for syntactic in dict.fromkeys(self.syntactic):

@@ -68,15 +68,15 @@ class Connection(Protocol):
 class InterruptibleConnection(Connection, Protocol):
     """A connection for what may take long."""
 
-    def interrupted_after(self, seconds: float) -> AbstractContextManager[Callable[[], None]]:
+    def statement_timeout(self, seconds: float) -> AbstractContextManager[Callable[[], None]]:
         """End what still runs then; what it gives does so at once, called from another thread."""
         ...
 
-    def was_interrupted(self, error: Exception) -> bool:
+    def is_timeout(self, error: Exception) -> bool:
         """Whether an error says that it was ended in that way."""
         ...
 
 
-def inserting(model: type[Base], *columns: str) -> Statement:
+def insert_statement(model: type[Base], *columns: str) -> Statement:
     """Build the statement that inserts one row; its parameters are called like the columns."""
     return Statement(insert(model).inline(), columns=columns)

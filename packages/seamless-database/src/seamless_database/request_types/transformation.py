@@ -17,19 +17,19 @@ from seamless_database.models import MetaData, RevTransformation, Transformation
 from seamless_database.protocol.field_types import (
     CHECKSUM,
     CHECKSUMS,
-    Needs,
-    taken,
+    FieldSpecs,
+    extract,
 )
 from seamless_database.request_types.damage import valid_checksum, valid_checksums
-from seamless_database.request_types.key_list import is_asked, packed
+from seamless_database.request_types.key_list import encode_key_list, in_key_list
 from seamless_database.request_types.statements import (
     Connection,
     Statement,
-    inserting,
+    insert_statement,
 )
 
 if TYPE_CHECKING:
-    from seamless_database.protocol.request import Fields
+    from seamless_database.protocol.request import RequestFields
 
 #: SQLAlchemy takes its time to look up an attribute of a model
 _RESULT_COLUMN = Transformation.result
@@ -37,19 +37,21 @@ _RESULT = Statement(
     select(Transformation.result).where(Transformation.checksum == bindparam("checksum"))
 )
 _RESULTS = Statement(
-    select(Transformation.checksum, Transformation.result).where(is_asked(Transformation.checksum))
+    select(Transformation.checksum, Transformation.result).where(
+        in_key_list(Transformation.checksum)
+    )
 )
 _BY_RESULT = Statement(
     select(Transformation.checksum).where(Transformation.result == bindparam("result"))
 )
-_INSERT = inserting(Transformation, "checksum", "result")
+_INSERT = insert_statement(Transformation, "checksum", "result")
 _UPDATE = Statement(
     update(Transformation)
     .where(Transformation.checksum == bindparam("key"))
     .values(result=bindparam("new"))
 )
 _DELETE = Statement(delete(Transformation).where(Transformation.checksum == bindparam("checksum")))
-_INSERT_REVERSE = inserting(RevTransformation, "result", "checksum")
+_INSERT_REVERSE = insert_statement(RevTransformation, "result", "checksum")
 _DELETE_REVERSE = Statement(
     delete(RevTransformation).where(
         RevTransformation.result == bindparam("result"),
@@ -71,13 +73,13 @@ class GetTransformation:
     """Ask for the result of a transformation."""
 
     checksum: str
-    needs: ClassVar[Needs] = {"checksum": CHECKSUM}
+    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
     point: ClassVar[bool] = True
 
     @classmethod
-    def check(cls, fields: Fields) -> GetTransformation:
+    def check(cls, fields: RequestFields) -> GetTransformation:
         """Take `checksum`, of the transformation."""
-        return cls(*taken(cls.needs, fields))
+        return cls(*extract(cls.needs, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer the checksum of the result, bare."""
@@ -92,17 +94,17 @@ class GetTransformations:
     """Ask for the results of many transformations at once."""
 
     checksums: tuple[str, ...]
-    needs: ClassVar[Needs] = {"checksums": CHECKSUMS}
+    needs: ClassVar[FieldSpecs] = {"checksums": CHECKSUMS}
     point: ClassVar[bool] = False
 
     @classmethod
-    def check(cls, fields: Fields) -> GetTransformations:
+    def check(cls, fields: RequestFields) -> GetTransformations:
         """Take `checksums`, of the transformations."""
-        return cls(*taken(cls.needs, fields))
+        return cls(*extract(cls.needs, fields))
 
     def run(self, connection: Connection) -> str:
         """Answer an object, the result of each that has one."""
-        rows = connection.all(_RESULTS, asked=packed(self.checksums))
+        rows = connection.all(_RESULTS, asked=encode_key_list(self.checksums))
         return spaced({key: result for key, result in rows if _valid(result, key)})
 
 
@@ -111,13 +113,13 @@ class GetRevTransformations:
     """Ask for the transformations with a result."""
 
     result: str
-    needs: ClassVar[Needs] = {"checksum": CHECKSUM}
+    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
     point: ClassVar[bool] = False
 
     @classmethod
-    def check(cls, fields: Fields) -> GetRevTransformations:
+    def check(cls, fields: RequestFields) -> GetRevTransformations:
         """Take `checksum`, of the result."""
-        return cls(*taken(cls.needs, fields))
+        return cls(*extract(cls.needs, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer a list of the transformations whose present result it is."""
@@ -132,12 +134,12 @@ class PutTransformation:
 
     checksum: str
     result: str
-    needs: ClassVar[Needs] = {"checksum": CHECKSUM, "value": CHECKSUM}
+    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "value": CHECKSUM}
 
     @classmethod
-    def check(cls, fields: Fields) -> PutTransformation:
+    def check(cls, fields: RequestFields) -> PutTransformation:
         """Take `checksum`, of the transformation, and `value`, of the result."""
-        return cls(*taken(cls.needs, fields))
+        return cls(*extract(cls.needs, fields))
 
     def keys(self) -> tuple[str, ...]:
         """Name the transformation."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from seamless_database.json_codec import spaced
-from seamless_database.protocol.request import PROTOCOL_VERSION, Fields
+from seamless_database.protocol.request import PROTOCOL_VERSION, RequestFields
 
 if TYPE_CHECKING:
-    from seamless_database.protocol.field_types import Needs
+    from seamless_database.protocol.field_types import FieldSpecs
     from seamless_database.request_types.statements import Connection
 
 ANSWER = spaced(["seamless", "database", PROTOCOL_VERSION])
@@ -19,11 +19,11 @@ ANSWER = spaced(["seamless", "database", PROTOCOL_VERSION])
 class GetProtocol:
     """Ask what this server speaks."""
 
-    needs: ClassVar[Needs] = {}
+    needs: ClassVar[FieldSpecs] = {}
     point: ClassVar[bool] = True
 
     @classmethod
-    def check(cls, fields: Fields) -> GetProtocol:
+    def check(cls, fields: RequestFields) -> GetProtocol:
         """Nothing is needed."""
         return cls()
 

@@ -15,9 +15,9 @@ from seamless_database.errors import DatabaseError, StartError
 from seamless_database.server import signals
 from seamless_database.server.server import serve
 from seamless_database.server.signals import STOP_SIGNALS
-from seamless_database.server.supervisor import Workers
-from seamless_database.server.worker import READY, Seat
-from seamless_database.storage.sqlite.fair_lock import Turns
+from seamless_database.server.supervisor import Supervisor
+from seamless_database.server.worker import READY, WorkerContext
+from seamless_database.storage.sqlite.fair_lock import FairWriterLock
 
 if TYPE_CHECKING:
     import socket
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
     from seamless_database.storage.backend import Backend
 
 
-class Opening(Protocol):
+class OpenBackend(Protocol):
     """Opens the database that is to be served."""
 
-    def __call__(self, *, turns: Turns | None = None) -> Backend:
+    def __call__(self, *, writer_lock: FairWriterLock | None = None) -> Backend:
         """Open it; with turns, beside other processes of ours."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class ServerRun:
     """What is served, and how."""
 
     #: how each process opens the database for itself
-    opening: Opening
+    opening: OpenBackend
     #: the sockets that connections for all of them come in by
     listeners: list[socket.socket]
     #: the limits are those of all together
@@ -51,7 +51,7 @@ class Serving:
     #: whether there is a file to be put back into its plain mode
     is_file: bool
 
-    def together(
+    def run_workers(
         self, count: int, on_ready: Callable[[], None], complain: Callable[[str], None]
     ) -> bool:
         """Serve with several processes; tells whether nothing went wrong until it was over.
@@ -59,24 +59,24 @@ class Serving:
         Nothing may have the database open in this process. `on_ready` is called once, when all
         of them answer requests; `complain` is told in a line what goes wrong meanwhile.
         """
-        turns = Turns()
-        workers = Workers(
+        writer_lock = FairWriterLock()
+        workers = Supervisor(
             count,
             self.listeners,
-            partial(self._work, turns, count),
+            partial(self._work, writer_lock, count),
             complain=complain,
             timeout=self.settings.timeout,
         )
         try:
             return workers.run(STOP_SIGNALS, on_ready)
         finally:
-            turns.close()
+            writer_lock.close()
             if self.is_file:
                 # in use by others, it stays as it is until the last of them closes it
                 with suppress(DatabaseError):
                     self.opening().close()
 
-    def _work(self, turns: Turns, count: int, seat: Seat) -> int:
+    def _work(self, writer_lock: FairWriterLock, count: int, worker: WorkerContext) -> int:
         """Be one of them; gives the exit status."""
         limits = self.settings.limits
         # nobody may have more than all together, whoever accepts them
@@ -84,12 +84,12 @@ class Serving:
         with ExitStack() as stack:
             log = self.log(stack)
             try:
-                database = stack.enter_context(self.opening(turns=turns))
+                database = stack.enter_context(self.opening(writer_lock=writer_lock))
             except StartError as error:
-                seat.say(str(error))
+                worker.notify(str(error))
                 return 1
-            settings = replace(self.settings, limits=limits, seat=seat, log=log)
-            serve(database, [], settings, lambda: seat.say(READY))
+            settings = replace(self.settings, limits=limits, worker=worker, log=log)
+            serve(database, [], settings, lambda: worker.notify(READY))
             # what is left to do takes no time, and should be done
             signals.ignore()
         return 0

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import uvicorn
 
 from seamless_database.http.app import Application, create_app
-from seamless_database.http.fast_path import ShortWay
-from seamless_database.http.idle import Activity
-from seamless_database.http.limits import GuardedConnection, Limits, shed
+from seamless_database.http.fast_path import HeadCache
+from seamless_database.http.idle import IdleTracker
+from seamless_database.http.limits import LimitedHttpProtocol, Limits, shed
 from seamless_database.http.request_body import MAX_BODY
 from seamless_database.server import signals
 from seamless_database.server.signals import STOP_SIGNALS
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from seamless_database.http.access_log import AccessLog
     from seamless_database.http.auth import Tokens
     from seamless_database.metrics.collect import Metrics
-    from seamless_database.server.worker import Seat
+    from seamless_database.server.worker import WorkerContext
     from seamless_database.storage.backend import Backend
 
 #: files that may be open next to connections: the database, by every reader
@@ -44,7 +44,7 @@ ACCEPT_PAUSE = 0.05
 #: seconds for a client to take its answers
 SEND_GRACE = 6.0
 #: seconds for a client to say goodbye, once it has got all it is to get
-GOODBYE_GRACE = 0.3
+TLS_CLOSE_GRACE = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class Settings:
     #: where to write a line about each request; None for nowhere
     log: AccessLog | None = None
     #: our place, if we are one of several workers
-    seat: Seat | None = None
+    worker: WorkerContext | None = None
 
 
 def serve(
@@ -79,7 +79,7 @@ def serve(
     """
     # uvicorn's own warnings tell of malformed HTTP, which is the client's business
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-    activity = Activity()
+    activity = IdleTracker()
     limits = settings.limits
     limits = replace(limits, connections=_possible_connections(limits.connections))
     app = create_app(
@@ -88,7 +88,7 @@ def serve(
         activity=activity,
         tokens=settings.tokens,
         log=settings.log,
-        seat=settings.seat,
+        worker=settings.worker,
     )
     config = _config(app, limits, settings.tls)
     # a signal must not fall between the handlers of before and those of the event loop
@@ -101,7 +101,7 @@ def serve(
 
 def _config(app: Application, limits: Limits, tls: ssl.SSLContext | None) -> uvicorn.Config:
     protocol: Any = partial(
-        GuardedConnection, limits=limits, short_way=ShortWay(app.small_requests)
+        LimitedHttpProtocol, limits=limits, short_way=HeadCache(app.small_requests)
     )
     config = uvicorn.Config(
         app,
@@ -126,7 +126,7 @@ class _Server(uvicorn.Server):
     def __init__(
         self,
         config: uvicorn.Config,
-        activity: Activity,
+        activity: IdleTracker,
         metrics: Metrics,
         settings: Settings,
         on_ready: Callable[[], None],
@@ -135,7 +135,7 @@ class _Server(uvicorn.Server):
         self._activity = activity
         self._metrics = metrics
         self._timeout = settings.timeout
-        self._seat = settings.seat
+        self._worker = settings.worker
         self._limits = settings.limits
         self._look_every = min(1.0, settings.limits.patience / 4)
         self._on_ready = on_ready
@@ -155,11 +155,11 @@ class _Server(uvicorn.Server):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, self._stop)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-        self._looking = loop.create_task(self._look_after_connections())
-        if self._seat is not None:
-            loop.add_reader(self._seat.lifeline, self._stop)
-            loop.add_reader(self._seat.channel, self._take_in, self._seat)
-            self._watch = loop.create_task(self._tell(self._seat))
+        self._looking = loop.create_task(self._check_timeouts())
+        if self._worker is not None:
+            loop.add_reader(self._worker.parent_pipe, self._stop)
+            loop.add_reader(self._worker.fd_socket, self._adopt_connections, self._worker)
+            self._watch = loop.create_task(self._publish_status(self._worker))
         elif self._timeout is not None:
             self._watch = loop.create_task(self._stop_when_idle(self._timeout))
         self._on_ready()
@@ -168,7 +168,7 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for listener in sockets or []:
             loop.remove_reader(listener)
-        hanging_up = loop.create_task(self._hang_up())
+        hanging_up = loop.create_task(self._abort_tls())
         try:
             await super().shutdown(sockets)
         finally:
@@ -186,16 +186,16 @@ class _Server(uvicorn.Server):
     def _stop(self) -> None:
         if not self.should_exit:
             self.should_exit = True
-            if self._seat is not None:
-                self._leave(self._seat)
+            if self._worker is not None:
+                self._stop_accepting(self._worker)
             asyncio.get_running_loop().call_later(RECEIVE_GRACE, self._activity.dismiss)
 
-    async def _hang_up(self) -> None:
+    async def _abort_tls(self) -> None:
         """Let go of clients that hold up the end: that say no goodbye, or take no answer."""
         loop = asyncio.get_running_loop()
         last = loop.time() + SEND_GRACE
         while True:
-            await asyncio.sleep(GOODBYE_GRACE)
+            await asyncio.sleep(TLS_CLOSE_GRACE)
             now = loop.time()
             for connection in self._connections():
                 # TLS clients with an idle connection never say goodbye
@@ -203,11 +203,11 @@ class _Server(uvicorn.Server):
                 if silent or (connection.unsent and (now > last or connection.is_stalled(now))):
                     connection.transport.abort()
 
-    def _connections(self) -> list[GuardedConnection]:
+    def _connections(self) -> list[LimitedHttpProtocol]:
         found = self.server_state.connections
-        return [each for each in found if isinstance(each, GuardedConnection)]
+        return [each for each in found if isinstance(each, LimitedHttpProtocol)]
 
-    async def _look_after_connections(self) -> None:
+    async def _check_timeouts(self) -> None:
         while True:
             await asyncio.sleep(self._look_every)
             connections = self._connections()
@@ -215,14 +215,14 @@ class _Server(uvicorn.Server):
                 connection.look()
             shed(connections, self._limits.memory)
 
-    def _leave(self, seat: Seat) -> None:
+    def _stop_accepting(self, worker: WorkerContext) -> None:
         loop = asyncio.get_running_loop()
         # what has come to its end would call again and again
-        loop.remove_reader(seat.lifeline)
-        loop.remove_reader(seat.channel)
-        self._take_in(seat)
+        loop.remove_reader(worker.parent_pipe)
+        loop.remove_reader(worker.fd_socket)
+        self._adopt_connections(worker)
         # from here on, connections go to others
-        seat.channel.close()
+        worker.fd_socket.close()
 
     def _accept(self, listener: socket.socket) -> None:
         try:
@@ -242,14 +242,14 @@ class _Server(uvicorn.Server):
         if not self.should_exit:
             asyncio.get_running_loop().add_reader(listener, self._accept, listener)
 
-    def _take_in(self, seat: Seat) -> None:
-        for connection in seat.connections():
+    def _adopt_connections(self, worker: WorkerContext) -> None:
+        for connection in worker.connections():
             self._connect(connection)
 
     def _connect(self, connection: socket.socket) -> None:
         """Begin to serve a connection that was accepted by us or by the supervisor."""
         loop, kind = asyncio.get_running_loop(), cast("Any", self.config.http_protocol_class)
-        protocol: GuardedConnection = kind(
+        protocol: LimitedHttpProtocol = kind(
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,
@@ -262,7 +262,7 @@ class _Server(uvicorn.Server):
         if self.config.ssl is not None:
             protocol.begin_handshake(task)
 
-    async def _attach(self, connection: socket.socket, protocol: GuardedConnection) -> None:
+    async def _attach(self, connection: socket.socket, protocol: LimitedHttpProtocol) -> None:
         """Do for a connection what uvicorn does for one that it has accepted."""
         tls = self.config.ssl
         try:
@@ -279,16 +279,16 @@ class _Server(uvicorn.Server):
             return
 
     def _attached(
-        self, connection: socket.socket, protocol: GuardedConnection, task: asyncio.Task[None]
+        self, connection: socket.socket, protocol: LimitedHttpProtocol, task: asyncio.Task[None]
     ) -> None:
         self._connecting.discard(task)
         if not protocol.end_handshake():
             connection.close()
 
-    async def _tell(self, seat: Seat) -> None:
+    async def _publish_status(self, worker: WorkerContext) -> None:
         """Let the other workers know how we do; together we may be idle for long enough."""
         while True:
-            self._metrics.post(seat, self._activity.idle())
+            self._metrics.publish(worker, self._activity.idle())
             await asyncio.sleep(min(1.0, (self._timeout or 8.0) / 8))
 
     async def _stop_when_idle(self, timeout: float) -> None:

@@ -11,21 +11,21 @@ import struct
 import zlib
 
 #: bytes that one process may have there; they take memory only once they are used
-PLACE = 512 * 1024
+SLOT_SIZE = 512 * 1024
 #: in front of each text: how many there were before, its length, its checksum
 _HEAD = struct.Struct("!QII")
 
 
-class Board:
+class SharedState:
     """Made before the processes part; each writes to its own place, and reads any."""
 
-    def __init__(self, places: int) -> None:
-        self.places = places
-        self._memory = mmap.mmap(-1, 2 * PLACE * places)
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self._memory = mmap.mmap(-1, 2 * SLOT_SIZE * slots)
 
     def write(self, place: int, text: bytes) -> None:
         """Replace what stands at a place; what does not fit stays unsaid."""
-        if len(text) > PLACE - _HEAD.size:
+        if len(text) > SLOT_SIZE - _HEAD.size:
             return
         number = 1 + max(self._number(place, half) for half in (0, 1))
         start = self._start(place, number % 2)
@@ -39,7 +39,7 @@ class Board:
             number, length, check = _HEAD.unpack_from(self._memory, start)
             text = self._memory[start + _HEAD.size : start + _HEAD.size + length]
             # what is just being written, or never was completed, does not fit its checksum
-            if number and length <= PLACE and zlib.crc32(text) == check:
+            if number and length <= SLOT_SIZE and zlib.crc32(text) == check:
                 return text
         return None
 
@@ -49,4 +49,4 @@ class Board:
 
     @staticmethod
     def _start(place: int, half: int) -> int:
-        return (2 * place + half) * PLACE
+        return (2 * place + half) * SLOT_SIZE

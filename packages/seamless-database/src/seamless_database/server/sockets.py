@@ -21,7 +21,7 @@ _TAKEN = (errno.EADDRINUSE, errno.EACCES)
 _NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
-def listen(host: str, first: int, last: int) -> list[socket.socket]:
+def bind_listeners(host: str, first: int, last: int) -> list[socket.socket]:
     """Listen on a random free port of an inclusive range, on every address of the host."""
     check_ports(first, last)
     addresses = _addresses(host)

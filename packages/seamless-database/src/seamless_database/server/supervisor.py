@@ -21,23 +21,23 @@ from typing import TYPE_CHECKING
 
 from seamless_database.errors import StartError
 from seamless_database.http.line_writer import write_line
-from seamless_database.server.shared_state import Board
-from seamless_database.server.worker import READY, Seat, notes
+from seamless_database.server.shared_state import SharedState
+from seamless_database.server.worker import READY, WorkerContext, read_statuses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
 #: seconds that workers get to end, before they are killed; longer than one takes at most
-ENDING = 20.0
+SHUTDOWN_GRACE = 20.0
 #: seconds that a worker has to live for its end not to count as one of a row
-STABLE = 60.0
+STABLE_UPTIME = 60.0
 #: ends in a row of one worker, after which the server gives up
-MANY = 6
+MAX_RESTARTS = 6
 #: connections that are dealt out before anything else is looked at
-MANY_CONNECTIONS = 64
+ACCEPT_BATCH = 64
 #: seconds before a worker is begun again, at the second end of a row; twice as long each time
-PAUSE, LONGEST_PAUSE = 0.5, 30.0
+BACKOFF, MAX_BACKOFF = 0.5, 30.0
 
 
 class WorkerStartError(StartError):
@@ -53,17 +53,17 @@ class _Worker:
     #: where it says its first word; at its end, the worker is
     report: int = -1
     #: where it gets its connections from
-    channel: socket.socket | None = None
+    fd_socket: socket.socket | None = None
     ready: bool = False
-    heard: str = ""
-    begun: float = 0.0
+    last_message: str = ""
+    started: float = 0.0
     #: ends in a row
     ends: int = 0
     #: when to begin it again
     due: float = field(default=0.0)
 
 
-class Workers:
+class Supervisor:
     """The workers of one server.
 
     Parameters
@@ -85,7 +85,7 @@ class Workers:
         self,
         count: int,
         listeners: Sequence[socket.socket],
-        work: Callable[[Seat], int],
+        work: Callable[[WorkerContext], int],
         *,
         complain: Callable[[str], None],
         timeout: float | None = None,
@@ -94,7 +94,7 @@ class Workers:
         self._work = work
         self._complain = complain
         self._timeout = timeout
-        self._board = Board(count)
+        self._shared_state = SharedState(count)
         self._workers = [_Worker(number) for number in range(count)]
         self._lifeline, self._held = os.pipe()
         self._turn = 0
@@ -110,8 +110,8 @@ class Workers:
         with self._woken_by(signals) as woken:
             try:
                 for worker in self._workers:
-                    self._begin(worker, signals)
-                self._watch(woken, signals, on_ready)
+                    self._start(worker, signals)
+                self._supervise(woken, signals, on_ready)
             finally:
                 self._end()
         return not self._failed
@@ -139,7 +139,7 @@ class Workers:
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._ending = True
 
-    def _begin(self, worker: _Worker, signals: Sequence[int]) -> None:
+    def _start(self, worker: _Worker, signals: Sequence[int]) -> None:
         with ExitStack() as parted:
             # a worker gets signals once it serves, and those that have come by then
             signal.pthread_sigmask(signal.SIG_BLOCK, signals)
@@ -147,28 +147,32 @@ class Workers:
             try:
                 worker.report, told = os.pipe()
                 parted.callback(os.close, told)
-                worker.channel, theirs = socket.socketpair()
+                worker.fd_socket, theirs = socket.socketpair()
                 parted.callback(theirs.close)
                 # a worker that takes nothing must not hold up the others
-                worker.channel.setblocking(False)
+                worker.fd_socket.setblocking(False)
                 worker.pid = os.fork()
                 if worker.pid == 0:
-                    self._be(Seat(worker.number, self._lifeline, told, theirs, self._board))
+                    self._run_worker(
+                        WorkerContext(
+                            worker.number, self._lifeline, told, theirs, self._shared_state
+                        )
+                    )
             except OSError as error:
-                _let_go(worker)
+                _close_fds(worker)
                 raise WorkerStartError(f"a worker could not be started: {error}") from error
-        worker.begun = time.monotonic()
-        worker.ready, worker.heard, worker.due = False, "", 0.0
+        worker.started = time.monotonic()
+        worker.ready, worker.last_message, worker.due = False, "", 0.0
 
-    def _begin_again(self, worker: _Worker, signals: Sequence[int]) -> None:
+    def _restart(self, worker: _Worker, signals: Sequence[int]) -> None:
         """Begin a worker that has ended; the others serve on if the system refuses."""
         try:
-            self._begin(worker, signals)
+            self._start(worker, signals)
         except WorkerStartError as error:
-            worker.due = time.monotonic() + LONGEST_PAUSE
-            self._complain(f"{error}; it is tried again in {LONGEST_PAUSE:g} s")
+            worker.due = time.monotonic() + MAX_BACKOFF
+            self._complain(f"{error}; it is tried again in {MAX_BACKOFF:g} s")
 
-    def _be(self, seat: Seat) -> None:
+    def _run_worker(self, context: WorkerContext) -> None:
         """Be a worker; never returns."""
         status = 1
         try:
@@ -178,8 +182,8 @@ class Workers:
             for listener in self._listeners:
                 listener.close()
             for worker in self._workers:
-                _let_go(worker)
-            status = self._work(seat)
+                _close_fds(worker)
+            status = self._work(context)
         except BaseException:  # noqa: BLE001  # nothing may go on where the process has parted
             write_line(sys.stderr, traceback.format_exc())
         finally:
@@ -188,32 +192,32 @@ class Workers:
                     stream.flush()
             os._exit(status)
 
-    def _watch(self, woken: int, signals: Sequence[int], on_ready: Callable[[], None]) -> None:
+    def _supervise(self, woken: int, signals: Sequence[int], on_ready: Callable[[], None]) -> None:
         """Look after the workers until they are to end."""
         all_ready = False
         while not self._ending:
             by_report = {w.report: w for w in self._workers if w.report >= 0}
             doors = self._listeners if all_ready and any(w.ready for w in self._workers) else ()
             looked_at: list[int | socket.socket] = [woken, *by_report, *doors]
-            for found in select.select(looked_at, [], [], self._patience())[0]:
+            for found in select.select(looked_at, [], [], self._poll_timeout())[0]:
                 if isinstance(found, socket.socket):
-                    self._deal_out(found)
+                    self._dispatch(found)
                 elif found == woken:
                     os.read(woken, 512)
                 else:
-                    self._listen_to(by_report[found], started=all_ready)
+                    self._read_status(by_report[found], started=all_ready)
             if not all_ready and all(worker.ready for worker in self._workers):
                 all_ready = True
                 on_ready()
             for worker in self._workers:
                 if 0 < worker.due <= time.monotonic() and not self._ending:
-                    self._begin_again(worker, signals)
+                    self._restart(worker, signals)
             if self._is_idle():
                 return
 
-    def _deal_out(self, listener: socket.socket) -> None:
+    def _dispatch(self, listener: socket.socket) -> None:
         """Give the connections that have come in to one worker after the other."""
-        for _ in range(MANY_CONNECTIONS):
+        for _ in range(ACCEPT_BATCH):
             try:
                 connection, _address = listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
@@ -225,24 +229,24 @@ class Workers:
                 return
             with connection:
                 # nobody takes it who is not there, or who has too many to take already
-                any(self._give(connection, worker) for worker in self._in_turn())
+                any(self._send_fd(connection, worker) for worker in self._round_robin())
 
-    def _in_turn(self) -> list[_Worker]:
+    def _round_robin(self) -> list[_Worker]:
         """Give the workers, each time beginning with another one."""
         self._turn = (self._turn + 1) % len(self._workers)
         return self._workers[self._turn :] + self._workers[: self._turn]
 
     @staticmethod
-    def _give(connection: socket.socket, worker: _Worker) -> bool:
-        if not worker.ready or worker.channel is None:
+    def _send_fd(connection: socket.socket, worker: _Worker) -> bool:
+        if not worker.ready or worker.fd_socket is None:
             return False
         try:
-            socket.send_fds(worker.channel, [b"."], [connection.fileno()])
+            socket.send_fds(worker.fd_socket, [b"."], [connection.fileno()])
         except OSError:
             return False
         return True
 
-    def _patience(self) -> float | None:
+    def _poll_timeout(self) -> float | None:
         """Give the seconds until something is to be done unasked."""
         now = time.monotonic()
         moments = [worker.due - now for worker in self._workers if worker.due]
@@ -250,31 +254,31 @@ class Workers:
             moments.append(min(1.0, self._timeout / 8))
         return max(0.0, min(moments)) if moments else None
 
-    def _listen_to(self, worker: _Worker, *, started: bool) -> None:
+    def _read_status(self, worker: _Worker, *, started: bool) -> None:
         # what it says is cut to a length, perhaps within a character
         word = os.read(worker.report, 4096).decode(errors="replace")
         if word == READY:
             worker.ready = True
         elif word:
-            worker.heard = word
+            worker.last_message = word
         else:
-            self._bury(worker, started=started)
+            self._on_exit(worker, started=started)
 
-    def _bury(self, worker: _Worker, *, started: bool) -> None:
+    def _on_exit(self, worker: _Worker, *, started: bool) -> None:
         """See to a worker that has ended though nobody asked it to."""
-        _let_go(worker)
-        ended = _how(os.waitpid(worker.pid, 0)[1])
-        how = f"{ended} ({worker.heard})" if worker.heard else ended
+        _close_fds(worker)
+        ended = _exit_reason(os.waitpid(worker.pid, 0)[1])
+        how = f"{ended} ({worker.last_message})" if worker.last_message else ended
         if not started:
-            raise WorkerStartError(worker.heard or f"worker {worker.number + 1} {how}")
+            raise WorkerStartError(worker.last_message or f"worker {worker.number + 1} {how}")
         now = time.monotonic()
-        worker.ends = 1 if now - worker.begun > STABLE else worker.ends + 1
+        worker.ends = 1 if now - worker.started > STABLE_UPTIME else worker.ends + 1
         line = f"worker {worker.number + 1} of {len(self._workers)} {how}"
-        if worker.ends >= MANY:
-            self._complain(f"{line}, {MANY} times in a row; the server ends")
+        if worker.ends >= MAX_RESTARTS:
+            self._complain(f"{line}, {MAX_RESTARTS} times in a row; the server ends")
             self._ending = self._failed = True
             return
-        pause = 0.0 if worker.ends == 1 else min(LONGEST_PAUSE, PAUSE * 2 ** (worker.ends - 2))
+        pause = 0.0 if worker.ends == 1 else min(MAX_BACKOFF, BACKOFF * 2 ** (worker.ends - 2))
         worker.due = now + pause
         self._complain(f"{line}; it is started again" + (f" in {pause:g} s" if pause else ""))
 
@@ -282,11 +286,11 @@ class Workers:
         """Tell whether nobody has asked any of us for long enough, as far as they have told."""
         if self._timeout is None:
             return False
-        found = notes(self._board)
+        found = read_statuses(self._shared_state)
         if len(found) < len(self._workers):
             return False
-        begun = max(worker.begun for worker in self._workers)
-        active = max(begun, *(note.active for note in found.values()))
+        started = max(worker.started for worker in self._workers)
+        active = max(started, *(note.active for note in found.values()))
         return min(note.written for note in found.values()) - active >= self._timeout
 
     def _end(self) -> None:
@@ -296,7 +300,7 @@ class Workers:
         left = [worker for worker in self._workers if worker.report >= 0]
         for worker in left:
             os.kill(worker.pid, signal.SIGTERM)
-        deadline = time.monotonic() + ENDING
+        deadline = time.monotonic() + SHUTDOWN_GRACE
         while left and time.monotonic() < deadline:
             readable, _, _ = select.select(
                 [worker.report for worker in left], [], [], deadline - time.monotonic()
@@ -306,26 +310,28 @@ class Workers:
                     self._reap(worker)
                     left.remove(worker)
         for worker in left:
-            self._complain(f"worker {worker.number + 1} did not end in {ENDING:g} s, and is killed")
+            self._complain(
+                f"worker {worker.number + 1} did not end in {SHUTDOWN_GRACE:g} s, and is killed"
+            )
             os.kill(worker.pid, signal.SIGKILL)
             self._reap(worker)
 
     def _reap(self, worker: _Worker) -> None:
-        _let_go(worker)
+        _close_fds(worker)
         if os.waitpid(worker.pid, 0)[1]:
             self._failed = True
 
 
-def _let_go(worker: _Worker) -> None:
+def _close_fds(worker: _Worker) -> None:
     """Close what leads to a worker."""
     if worker.report >= 0:
         os.close(worker.report)
-    if worker.channel is not None:
-        worker.channel.close()
-    worker.report, worker.channel, worker.ready = -1, None, False
+    if worker.fd_socket is not None:
+        worker.fd_socket.close()
+    worker.report, worker.fd_socket, worker.ready = -1, None, False
 
 
-def _how(status: int) -> str:
+def _exit_reason(status: int) -> str:
     """Say how a process has ended."""
     code = os.waitstatus_to_exitcode(status)
     return f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"

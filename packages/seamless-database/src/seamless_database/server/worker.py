@@ -19,32 +19,32 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seamless_database.server.shared_state import Board
+    from seamless_database.server.shared_state import SharedState
 
 #: what a worker says first: that it is ready; anything else is why it cannot start
 READY = "ready"
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class WorkerContext:
     """One worker's place among its like."""
 
     #: counted from 0
     number: int
     #: comes to its end with the process that has begun us
-    lifeline: int
+    parent_pipe: int
     #: where to say the first word
     report: int
     #: where our connections come from
-    channel: socket.socket
-    board: Board
+    fd_socket: socket.socket
+    shared_state: SharedState
 
     def connections(self) -> Iterator[socket.socket]:
         """Take the connections that have come for us."""
-        self.channel.setblocking(False)
+        self.fd_socket.setblocking(False)
         while True:
             try:
-                word, descriptors, _, _ = socket.recv_fds(self.channel, 1, 1)
+                word, descriptors, _, _ = socket.recv_fds(self.fd_socket, 1, 1)
             except BlockingIOError:
                 return
             if not word:
@@ -53,21 +53,21 @@ class Seat:
             for descriptor in descriptors:
                 yield socket.socket(fileno=descriptor)
 
-    def say(self, word: str) -> None:
+    def notify(self, word: str) -> None:
         """Say `READY`, or why we cannot start."""
         # nobody may be there to hear it any more, which the lifeline tells
         with suppress(BrokenPipeError):
             os.write(self.report, word.encode(errors="backslashreplace")[:4000])
 
-    def post(self, idle: float, figures: dict[str, Any]) -> None:
+    def publish(self, idle: float, figures: dict[str, Any]) -> None:
         """Leave on the board for how many seconds we have been idle, and our figures."""
         now = time.monotonic()
-        note = Note(os.getpid(), now - idle, now, figures)
-        self.board.write(self.number, note.text())
+        note = WorkerStatus(os.getpid(), now - idle, now, figures)
+        self.shared_state.write(self.number, note.text())
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class WorkerStatus:
     """What one worker has left on the board."""
 
     pid: int
@@ -81,11 +81,11 @@ class Note:
         return json.dumps([self.pid, self.active, self.written, self.figures]).encode()
 
 
-def notes(board: Board) -> dict[int, Note]:
+def read_statuses(shared_state: SharedState) -> dict[int, WorkerStatus]:
     """Read what is on the board, by the number of the seat."""
     found = {}
-    for number in range(board.places):
-        text = board.read(number)
+    for number in range(shared_state.slots):
+        text = shared_state.read(number)
         if text is not None:
-            found[number] = Note(*json.loads(text))
+            found[number] = WorkerStatus(*json.loads(text))
     return found

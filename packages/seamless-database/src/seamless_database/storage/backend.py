@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from seamless_database.errors import OptionError, ServerError
-from seamless_database.storage.postgresql.url import Address, is_url
+from seamless_database.storage.postgresql.url import PostgresUrl, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from seamless_database import request_types
-    from seamless_database.metrics.counters import Commits
+    from seamless_database.metrics.counters import CommitMetrics
     from seamless_database.request_types.statements import InterruptibleConnection
-    from seamless_database.storage.callbacks import Hear, Later, Tell
+    from seamless_database.storage.callbacks import Later, ReadCallback, WriteCallback
     from seamless_database.storage.durability import Durability
-    from seamless_database.storage.sqlite.fair_lock import Turns
+    from seamless_database.storage.sqlite.fair_lock import FairWriterLock
 
 T = TypeVar("T")
 
@@ -38,22 +38,22 @@ class Backend(Protocol):
         ...
 
     @property
-    def remarks(self) -> tuple[str, ...]:
+    def startup_notices(self) -> tuple[str, ...]:
         """What whoever starts a server on it should know."""
         ...
 
     @property
-    def trouble(self) -> str | None:
+    def degraded_reason(self) -> str | None:
         """What keeps requests from being done, as far as is known; never waits."""
         ...
 
     @property
-    def commits(self) -> Commits | None:
+    def commits(self) -> CommitMetrics | None:
         """How the commits went so far; None for one that is read only."""
         ...
 
     @property
-    def waiting(self) -> int:
+    def queued_writes(self) -> int:
         """How many writes are queued."""
         ...
 
@@ -65,28 +65,28 @@ class Backend(Protocol):
         """Do a write request, given as the JSON object of the protocol; returns when it is safe."""
         ...
 
-    async def answer(self, request: request_types.Read) -> str | None:
+    async def execute_read(self, request: request_types.Read) -> str | None:
         """Answer a checked read request."""
         ...
 
     @property
-    def is_near(self) -> bool:
+    def is_local(self) -> bool:
         """Whether point reads are answered at once, as a rule."""
         ...
 
-    def answer_at_once(self, request: request_types.Read) -> str | Literal[Later.LATER] | None:
+    def try_read(self, request: request_types.Read) -> str | Literal[Later.LATER] | None:
         """Answer a checked read request if that takes no time."""
         ...
 
-    def answer_soon(self, request: request_types.Read, tell: Hear) -> None:
+    def submit_read(self, request: request_types.Read, tell: ReadCallback) -> None:
         """Queue a checked point read; `tell` hears on this event loop what was found."""
         ...
 
-    async def store(self, request: request_types.Write) -> None:
+    async def execute_write(self, request: request_types.Write) -> None:
         """Do a checked write request; returns when it is safe."""
         ...
 
-    def store_soon(self, request: request_types.Write, tell: Tell) -> None:
+    def submit_write(self, request: request_types.Write, tell: WriteCallback) -> None:
         """Queue a checked write request; `tell` hears on this event loop when it is safe."""
         ...
 
@@ -118,7 +118,7 @@ class Backend(Protocol):
 
 def shown(target: str) -> str:
     """Name a database that was asked for, without the password; raises an `OptionError`."""
-    return Address.of(target).shown if is_url(target) else target
+    return PostgresUrl.of(target).shown if is_url(target) else target
 
 
 def open_database(
@@ -126,7 +126,7 @@ def open_database(
     *,
     writable: bool = False,
     durability: Durability | None = None,
-    turns: Turns | None = None,
+    writer_lock: FairWriterLock | None = None,
 ) -> Backend:
     """Open the SQLite file at a path, or the PostgreSQL database at a URL.
 
@@ -149,12 +149,14 @@ def open_database(
     level = durability or Durability.FULL
     text = str(target)
     if not is_url(text):
-        return Database(file_of(target), writable=writable, durability=level, turns=turns)
+        return Database(
+            file_of(target), writable=writable, durability=level, writer_lock=writer_lock
+        )
     try:
         from seamless_database.storage.postgresql.database import PostgresDatabase
     except ImportError as error:
         raise ServerError(shown(text), f"{error}; {_INSTALL}") from error
-    return PostgresDatabase(Address.of(text), writable=writable, durability=level)
+    return PostgresDatabase(PostgresUrl.of(text), writable=writable, durability=level)
 
 
 _INSTALL = "it needs: pip install 'seamless-database[postgresql]'"

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 #: hears what was found, None being a miss, or the error
-Hear = Callable[[str | None, BaseException | None], None]
+ReadCallback = Callable[[str | None, BaseException | None], None]
 #: is called with the error of a write, or with None once the write is safe
-Tell = Callable[[BaseException | None], None]
+WriteCallback = Callable[[BaseException | None], None]
 
 
 class Later(Enum):

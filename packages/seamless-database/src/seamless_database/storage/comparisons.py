@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from seamless_database.request_types.statements import Connection, Row
-    from seamless_database.storage.callbacks import Tell
+    from seamless_database.storage.callbacks import WriteCallback
 
 #: comparisons that wait or are going on; a client is told at once of more
 MAX_UNDECIDED = 16
@@ -63,7 +63,7 @@ class Comparisons:
     """
 
     def __init__(self, settle: Callable[[UndecidedError], None]) -> None:
-        self._settle = settle
+        self._resolve = settle
         self._room = threading.BoundedSemaphore(MAX_UNDECIDED)
         #: held by the thread that compares: two at once would only take turns
         self._lock = threading.Lock()
@@ -79,12 +79,12 @@ class Comparisons:
                 daemon=True,
             ).start()
         else:
-            told = f"{MAX_UNDECIDED} large records are being compared already; try again later"
-            future.set_exception(UnavailableError(told))
+            report_to = f"{MAX_UNDECIDED} large records are being compared already; try again later"
+            future.set_exception(UnavailableError(report_to))
         return future
 
-    def told(
-        self, tell: Tell, loop: asyncio.AbstractEventLoop, error: BaseException | None
+    def report_to(
+        self, tell: WriteCallback, loop: asyncio.AbstractEventLoop, error: BaseException | None
     ) -> None:
         """Tell of a write on its event loop, once it is decided."""
         if not isinstance(error, UndecidedError):
@@ -101,7 +101,7 @@ class Comparisons:
     def _run(self, undecided: UndecidedError, future: Future[None]) -> None:
         try:
             with self._lock:
-                self._settle(undecided)
+                self._resolve(undecided)
         except Exception as error:  # noqa: BLE001  # whoever waits for it is told
             future.set_exception(error)
         else:

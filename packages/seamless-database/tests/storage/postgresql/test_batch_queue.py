@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seamless_database.errors import DatabaseClosedError, UnavailableError
-from seamless_database.storage.postgresql.batch_queue import Lanes, Task
+from seamless_database.storage.postgresql.batch_queue import BatchQueue, QueuedOperation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Batch = list[Task[int]]
+BulkLookup = list[QueuedOperation[int]]
 
 
 class Worker:
@@ -25,7 +25,7 @@ class Worker:
         self.outage: UnavailableError | None = None
         self.error: Exception | None = None
 
-    def __call__(self, tasks: Batch) -> UnavailableError | None:
+    def __call__(self, tasks: BulkLookup) -> UnavailableError | None:
         self.entered.release()
         assert self.may.acquire(timeout=30)
         self.batches.append(len(tasks))
@@ -44,28 +44,28 @@ def worker() -> Worker:
 
 
 @pytest.fixture
-def lanes(worker: Worker) -> Iterator[Lanes[int]]:
-    lanes = Lanes(worker, "test", threads=1, most=3)
+def lanes(worker: Worker) -> Iterator[BatchQueue[int]]:
+    lanes = BatchQueue(worker, "test", threads=1, most=3)
     yield lanes
     worker.may.release(100)
     lanes.close()
 
 
-def task() -> Task[int]:
-    return Task(lambda _: 0)
+def task() -> QueuedOperation[int]:
+    return QueuedOperation(lambda _: 0)
 
 
-def test_what_waits_is_done_at_once_up_to_a_limit(lanes: Lanes[int], worker: Worker) -> None:
+def test_what_waits_is_done_at_once_up_to_a_limit(lanes: BatchQueue[int], worker: Worker) -> None:
     first = lanes.submit(task())
     assert worker.entered.acquire(timeout=30)
     others = [lanes.submit(task()) for _ in range(5)]
-    assert lanes.waiting == 5
+    assert lanes.queued_writes == 5
     worker.may.release(10)
     assert [future.result(30) for future in (first, *others)] == [0, 0, 1, 2, 0, 1]
     assert worker.batches == [1, 3, 2]
 
 
-def test_an_outage_is_told_to_all_that_wait(lanes: Lanes[int], worker: Worker) -> None:
+def test_an_outage_is_told_to_all_that_wait(lanes: BatchQueue[int], worker: Worker) -> None:
     worker.outage = UnavailableError("away")
     first = lanes.submit(task())
     assert worker.entered.acquire(timeout=30)
@@ -76,7 +76,9 @@ def test_an_outage_is_told_to_all_that_wait(lanes: Lanes[int], worker: Worker) -
     assert worker.batches == [1]
 
 
-def test_an_error_that_nobody_foresaw_ends_no_thread(lanes: Lanes[int], worker: Worker) -> None:
+def test_an_error_that_nobody_foresaw_ends_no_thread(
+    lanes: BatchQueue[int], worker: Worker
+) -> None:
     worker.error = ZeroDivisionError("oh")
     worker.may.release(2)
     assert isinstance(lanes.submit(task()).exception(30), UnavailableError)
@@ -84,7 +86,7 @@ def test_an_error_that_nobody_foresaw_ends_no_thread(lanes: Lanes[int], worker: 
     assert lanes.submit(task()).result(30) == 0
 
 
-def test_a_client_that_went_away_is_not_told(lanes: Lanes[int], worker: Worker) -> None:
+def test_a_client_that_went_away_is_not_told(lanes: BatchQueue[int], worker: Worker) -> None:
     first = lanes.submit(task())
     assert worker.entered.acquire(timeout=30)
     gone, stays = lanes.submit(task()), lanes.submit(task())
@@ -95,7 +97,7 @@ def test_a_client_that_went_away_is_not_told(lanes: Lanes[int], worker: Worker) 
 
 
 def test_closing_finishes_what_is_queued_and_takes_no_more(
-    lanes: Lanes[int], worker: Worker
+    lanes: BatchQueue[int], worker: Worker
 ) -> None:
     futures = [lanes.submit(task()) for _ in range(7)]
     worker.may.release(10)
@@ -106,7 +108,7 @@ def test_closing_finishes_what_is_queued_and_takes_no_more(
 
 
 def test_too_many_are_refused(
-    lanes: Lanes[int], worker: Worker, monkeypatch: pytest.MonkeyPatch
+    lanes: BatchQueue[int], worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seamless_database.storage.postgresql.batch_queue.MAX_WAITING", 2)
     lanes.submit(task())
@@ -117,7 +119,7 @@ def test_too_many_are_refused(
         lanes.submit(task())
 
 
-def test_an_event_loop_hears_of_its_own(lanes: Lanes[int], worker: Worker) -> None:
+def test_an_event_loop_hears_of_its_own(lanes: BatchQueue[int], worker: Worker) -> None:
     worker.may.release(10)
 
     async def talk() -> list[tuple[int | None, Exception | None]]:
@@ -128,15 +130,15 @@ def test_an_event_loop_hears_of_its_own(lanes: Lanes[int], worker: Worker) -> No
             raise ZeroDivisionError("whoever listens makes a mistake")
 
         for _ in range(3):
-            lanes.submit_soon(task(), tell)
+            lanes.submit_with_callback(task(), tell)
         return [await heard.get() for _ in range(3)]
 
     assert [error for _, error in asyncio.run(talk())] == [None] * 3
 
 
-def test_a_loop_that_has_gone_holds_up_nobody(lanes: Lanes[int], worker: Worker) -> None:
+def test_a_loop_that_has_gone_holds_up_nobody(lanes: BatchQueue[int], worker: Worker) -> None:
     async def leave() -> None:
-        lanes.submit_soon(task(), lambda _value, _error: None)
+        lanes.submit_with_callback(task(), lambda _value, _error: None)
 
     asyncio.run(leave())
     worker.may.release(10)

@@ -7,20 +7,20 @@ from database_samples import checksum
 from sqlalchemy import bindparam, delete, select
 
 from seamless_database.models import RevTransformation, Transformation
-from seamless_database.request_types.statements import Statement, inserting
+from seamless_database.request_types.statements import Statement, insert_statement
 from seamless_database.storage.backend import open_database
 from seamless_database.storage.postgresql import batch_sql
-from seamless_database.storage.postgresql.batch_sql import changing, fetched
-from seamless_database.storage.postgresql.connection import Session
-from seamless_database.storage.postgresql.url import Address
+from seamless_database.storage.postgresql.batch_sql import changing, fetch_all
+from seamless_database.storage.postgresql.connection import PipelineConnection
+from seamless_database.storage.postgresql.url import PostgresUrl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from seamless_database.storage.postgresql.batched_reads import Call
 
-INSERT = inserting(Transformation, "checksum", "result")
-INSERT_REVERSE = inserting(RevTransformation, "result", "checksum")
+INSERT = insert_statement(Transformation, "checksum", "result")
+INSERT_REVERSE = insert_statement(RevTransformation, "result", "checksum")
 DELETE = Statement(delete(Transformation).where(Transformation.checksum == bindparam("checksum")))
 RESULT = Statement(
     select(Transformation.result).where(Transformation.checksum == bindparam("checksum"))
@@ -36,9 +36,9 @@ IN_ORDER = Statement(
 
 
 @pytest.fixture
-def session(postgresql: str) -> Iterator[Session]:
+def session(postgresql: str) -> Iterator[PipelineConnection]:
     open_database(postgresql, writable=True).close()
-    session = Session(Address.of(postgresql), patience=30)
+    session = PipelineConnection(PostgresUrl.of(postgresql), patience=30)
     yield session
     session.close()
 
@@ -55,46 +55,50 @@ def remove(number: int) -> Call:
     return DELETE, {"checksum": checksum(number)}
 
 
-def test_texts_of_any_characters_are_inserted_and_found_together(session: Session) -> None:
+def test_texts_of_any_characters_are_inserted_and_found_together(
+    session: PipelineConnection,
+) -> None:
     texts = ["\\" * 100_000, '"' * 1000, "{a,b}", "", "NULL", "é€😀", "\x00\x01", "a\nb", "'%s"]
     insertions = [(INSERT, {"checksum": text, "result": text * 2}) for text in texts]
     (command,) = changing([[insertion] for insertion in insertions])
-    session.exchange([command])
+    session.execute_pipeline([command])
     look_ups: list[Call] = [(RESULT, {"checksum": text}) for text in texts]
-    assert fetched(session, look_ups) == [[(text * 2,)] for text in texts]
+    assert fetch_all(session, look_ups) == [[(text * 2,)] for text in texts]
 
 
-def test_many_insertions_are_one_statement(session: Session) -> None:
+def test_many_insertions_are_one_statement(session: PipelineConnection) -> None:
     commands = list(changing([[insert(number), reverse(number)] for number in range(50)]))
     assert len(commands) == 2
-    session.exchange(commands)
-    (rows,) = fetched(session, [(IN_ORDER, {"result": checksum(0)})])
+    session.execute_pipeline(commands)
+    (rows,) = fetch_all(session, [(IN_ORDER, {"result": checksum(0)})])
     assert rows == [(checksum(number),) for number in range(50)]
 
 
-def test_each_task_keeps_the_order_of_its_changes(session: Session) -> None:
+def test_each_task_keeps_the_order_of_its_changes(session: PipelineConnection) -> None:
     tasks = [
         [insert(1), remove(1), insert(1, 5)],
         [remove(2), insert(2)],
         [],
         [insert(3), insert(4)],
     ]
-    session.exchange(list(changing(tasks)))
+    session.execute_pipeline(list(changing(tasks)))
     calls = [(RESULT, {"checksum": checksum(number)}) for number in range(1, 5)]
-    wanted = [5, 0, 0, 0]
-    assert fetched(session, calls) == [[(checksum(result),)] for result in wanted]
+    missing = [5, 0, 0, 0]
+    assert fetch_all(session, calls) == [[(checksum(result),)] for result in missing]
 
 
-def test_very_long_values_are_parted(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_sql, "MOST", 500)
+def test_very_long_values_are_parted(
+    session: PipelineConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_sql, "MAX_CHARS", 500)
     commands = list(changing([[insert(number)] for number in range(10)]))
     assert len(commands) == 4
-    session.exchange(commands)
+    session.execute_pipeline(commands)
     assert session.command("SELECT count(*) FROM transformation") == [(10,)]
 
 
-def test_rows_of_many_look_ups_come_to_those_who_asked(session: Session) -> None:
-    session.exchange(list(changing([[insert(number, number % 3)] for number in range(9)])))
+def test_rows_of_many_look_ups_come_to_those_who_asked(session: PipelineConnection) -> None:
+    session.execute_pipeline(list(changing([[insert(number, number % 3)] for number in range(9)])))
     calls: list[Call] = [
         (RESULT, {"checksum": checksum(4)}),
         (BY_RESULT, {"result": checksum(2)}),
@@ -102,28 +106,28 @@ def test_rows_of_many_look_ups_come_to_those_who_asked(session: Session) -> None
         (BY_RESULT, {"result": checksum("none")}),
         (RESULT, {"checksum": checksum(5)}),
     ]
-    found = [sorted(rows) for rows in fetched(session, calls, ("SELECT 1", None))]
+    found = [sorted(rows) for rows in fetch_all(session, calls, ("SELECT 1", None))]
     with_it = sorted([(checksum(number),) for number in (2, 5, 8)])
     assert found == [[(checksum(1),)], with_it, [], [], [(checksum(2),)]]
 
 
-def test_texts_with_any_character_come_back(session: Session) -> None:
+def test_texts_with_any_character_come_back(session: PipelineConnection) -> None:
     odd = ["\x00", "\x01", "a%s'\"{},\\", ""]
     tasks = [[(INSERT, {"checksum": text, "result": text + "!"})] for text in odd]
-    session.exchange(list(changing(tasks)))
-    found = fetched(session, [(RESULT, {"checksum": text}) for text in odd])
+    session.execute_pipeline(list(changing(tasks)))
+    found = fetch_all(session, [(RESULT, {"checksum": text}) for text in odd])
     assert found == [[(text + "!",)] for text in odd]
 
 
-def test_where_the_order_matters_every_look_up_is_its_own(session: Session) -> None:
+def test_where_the_order_matters_every_look_up_is_its_own(session: PipelineConnection) -> None:
     for numbers in (range(5), range(9, 5, -1)):
-        session.exchange(list(changing([[reverse(number)] for number in numbers])))
-    wanted = [(checksum(number),) for number in (0, 1, 2, 3, 4, 9, 8, 7, 6)]
-    assert fetched(session, [(IN_ORDER, {"result": checksum(0)})] * 2) == [wanted] * 2
+        session.execute_pipeline(list(changing([[reverse(number)] for number in numbers])))
+    missing = [(checksum(number),) for number in (0, 1, 2, 3, 4, 9, 8, 7, 6)]
+    assert fetch_all(session, [(IN_ORDER, {"result": checksum(0)})] * 2) == [missing] * 2
 
 
 def test_parts_are_as_long_as_they_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_sql, "MOST", 10)
+    monkeypatch.setattr(batch_sql, "MAX_CHARS", 10)
     sets = [{"a": "x" * length} for length in (5, 5, 5, 5, 1, 11, 10)]
     parts = [[len(values["a"]) for values in part] for part in batch_sql._parts(sets)]
     assert parts == [[5, 5], [5, 5], [1], [11], [10]]

@@ -10,8 +10,8 @@ from seamless_database.errors import ConflictError
 from seamless_database.request_types.statements import Connection, Row, Statement
 from seamless_database.storage.postgresql.batched_reads import (
     Call,
-    Piece,
-    complete,
+    Operation,
+    run_batched,
 )
 
 FIRST, SECOND = Statement(text("first")), Statement(text("second"))
@@ -43,21 +43,21 @@ def follow(key: str, connection: Connection) -> str | None:
     return None if found is None else look_up(found, connection)
 
 
-def run(source: Source, *pieces: Piece[str | None]) -> list[str | None]:
-    complete(pieces, source.fetch)
+def run(source: Source, *pieces: Operation[str | None]) -> list[str | None]:
+    run_batched(pieces, source.fetch)
     return [piece.value for piece in pieces]
 
 
 def test_what_many_want_to_know_is_fetched_at_once() -> None:
     source = Source(a="1", b="2")
-    pieces = [Piece(partial(look_up, key)) for key in "abc"]
+    pieces = [Operation(partial(look_up, key)) for key in "abc"]
     assert run(source, *pieces) == ["1", "2", None]
     assert source.trips == [["a", "b", "c"]]
 
 
 def test_what_follows_from_an_answer_is_fetched_after_it() -> None:
     source = Source(a="b", b="c")
-    pieces = [Piece(lambda c: follow("a", c)), Piece(lambda c: look_up("b", c))]
+    pieces = [Operation(lambda c: follow("a", c)), Operation(lambda c: look_up("b", c))]
     assert run(source, *pieces) == ["c", "c"]
     assert source.trips == [["a", "b"], ["b"]]
 
@@ -67,7 +67,7 @@ def test_what_would_be_asked_after_a_miss_is_fetched_with_the_first_question() -
         return look_up("a", connection) or look_up("b", connection)
 
     source = Source(b="2")
-    assert run(source, Piece(work)) == ["2"]
+    assert run(source, Operation(work)) == ["2"]
     assert source.trips == [["a", "b"]]
 
 
@@ -77,7 +77,7 @@ def test_an_error_that_follows_from_not_knowing_is_no_answer() -> None:
             raise ConflictError("there is nothing")
         return "fine"
 
-    piece = Piece(work)
+    piece = Operation(work)
     assert run(Source(a="1"), piece) == ["fine"]
     assert piece.error is None
     run(Source(), piece)
@@ -91,15 +91,15 @@ def test_changes_are_those_of_the_last_run_and_none_of_one_that_fails() -> None:
         if found == "bad":
             raise ConflictError("no")
 
-    piece = Piece(work)
-    complete([piece], Source(a="1").fetch)
+    piece = Operation(work)
+    run_batched([piece], Source(a="1").fetch)
     assert piece.changes == [(SECOND, {"key": "1"})]
-    complete([piece], Source(a="bad").fetch)
+    run_batched([piece], Source(a="bad").fetch)
     assert piece.changes == []
 
 
 def test_what_was_known_once_is_asked_again_the_next_time() -> None:
-    piece: Piece[str | None] = Piece(lambda c: look_up("a", c))
+    piece: Operation[str | None] = Operation(lambda c: look_up("a", c))
     assert run(Source(a="1"), piece) == ["1"]
     assert run(Source(a="2"), piece) == ["2"]
 
@@ -109,13 +109,13 @@ def test_who_reads_after_a_change_is_told_of_the_mistake() -> None:
         connection.run(SECOND, key="a")
         connection.one(FIRST, key="a")
 
-    piece = Piece(work)
-    complete([piece], Source().fetch)
+    piece = Operation(work)
+    run_batched([piece], Source().fetch)
     assert isinstance(piece.error, AssertionError)
 
 
 @pytest.mark.parametrize("count", [0, 3])
 def test_nothing_is_fetched_if_nothing_is_asked(count: int) -> None:
     source = Source()
-    complete([Piece(lambda c: c.run(SECOND, key="a")) for _ in range(count)], source.fetch)
+    run_batched([Operation(lambda c: c.run(SECOND, key="a")) for _ in range(count)], source.fetch)
     assert source.trips == []

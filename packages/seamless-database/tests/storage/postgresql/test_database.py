@@ -28,8 +28,8 @@ from seamless_database.protocol.request import from_python
 from seamless_database.storage.callbacks import Later
 from seamless_database.storage.postgresql.database import PostgresDatabase
 from seamless_database.storage.postgresql.health import INTERVAL
-from seamless_database.storage.postgresql.url import Address
-from seamless_database.storage.postgresql.writer import _number
+from seamless_database.storage.postgresql.url import PostgresUrl
+from seamless_database.storage.postgresql.writer import _lock_id
 from seamless_database.storage.sqlite.schema import TABLES
 
 if TYPE_CHECKING:
@@ -87,13 +87,13 @@ def test_point_reads_and_lists_are_answered_on_an_event_loop(database: Backend) 
 
 
 def test_nothing_is_answered_at_once(database: Backend) -> None:
-    assert database.answer_at_once(get(**GET)) is Later.LATER
+    assert database.try_read(get(**GET)) is Later.LATER
 
 
 def test_a_write_tells_an_event_loop_when_it_is_safe(database: Backend) -> None:
     async def talk() -> object:
         told = asyncio.get_running_loop().create_future()
-        database.store_soon(request_types.writing(from_python(PUT)), told.set_result)
+        database.submit_write(request_types.writing(from_python(PUT)), told.set_result)
         return await told
 
     assert asyncio.run(talk()) is None
@@ -120,16 +120,16 @@ def test_after_closing_nothing_is_answered(database: Backend) -> None:
         database.put(PUT)
     for request in (get(**GET), get(type="rev_transformations", checksum=checksum(2))):
         with pytest.raises(DatabaseClosedError):
-            asyncio.run(database.answer(request))
+            asyncio.run(database.execute_read(request))
 
 
 def test_rows_are_counted(database: Backend) -> None:
     database.put(PUT)
 
-    async def latest() -> dict[str, int]:
-        return dict(await RowCounts(database).latest())
+    async def current() -> dict[str, int]:
+        return dict(await RowCounts(database).current())
 
-    found = asyncio.run(latest())
+    found = asyncio.run(current())
     assert set(found) == set(TABLES)
     assert sum(found.values()) == 2
 
@@ -139,7 +139,7 @@ def test_a_table_that_goes_missing_is_an_error_and_no_miss(database: Backend, pl
     with pytest.raises(UnavailableError, match="transformation"):
         database.get(GET)
     with pytest.raises(UnavailableError, match="transformation"):
-        asyncio.run(database.answer(get(**GET)))
+        asyncio.run(database.execute_read(get(**GET)))
     with pytest.raises(UnavailableError, match="nothing was stored"):
         database.put(PUT)
 
@@ -160,21 +160,21 @@ def test_a_long_wait_for_a_lock_is_not_taken_for_a_server_that_is_gone(
 ) -> None:
     # seconds that a write may take, next to its waits for locks
     monkeypatch.setattr("seamless_database.storage.postgresql.database.PATIENCE", 0.2)
-    address = Address.of(place.target)
+    address = PostgresUrl.of(place.target)
     request = request_types.writing(from_python(PUT))
     with (
         PostgresDatabase(address, writable=True, lock_wait=30.0) as database,
         psycopg.connect(place.target.replace("+psycopg", "")) as holder,
         ThreadPoolExecutor(1) as pool,
     ):
-        holder.execute("SELECT pg_advisory_xact_lock(%s)", [_number(request.keys()[0])])
+        holder.execute("SELECT pg_advisory_xact_lock(%s)", [_lock_id(request.keys()[0])])
         written = pool.submit(database.put, PUT)
         # the watch has looked at it more than once by then
         time.sleep(2.5 * INTERVAL)
         assert not written.done()
         holder.rollback()
         written.result(PATIENCE)
-        assert database.trouble is None
+        assert database.degraded_reason is None
         assert database.get(GET) == checksum(2)
 
 
@@ -186,16 +186,16 @@ def test_another_encoding_is_refused(place: Place, encoding: str) -> None:
         raw.execute(f"CREATE DATABASE {name} ENCODING {encoding} TEMPLATE template0 LOCALE 'C'")
         try:
             with psycopg.connect(url, dbname=name):
-                other = {**Address.of(place.target).parameters, "dbname": name}
+                other = {**PostgresUrl.of(place.target).parameters, "dbname": name}
             with pytest.raises(ServerError, match=encoding):
-                PostgresDatabase(Address(name, other), writable=True)
+                PostgresDatabase(PostgresUrl(name, other), writable=True)
         finally:
             raw.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_a_server_that_is_not_there_is_named_without_the_password() -> None:
     with pytest.raises(ServerError, match="refused") as caught:
-        PostgresDatabase(Address.of("postgresql://me:hunter2@127.0.0.1:1/db"))
+        PostgresDatabase(PostgresUrl.of("postgresql://me:hunter2@127.0.0.1:1/db"))
     assert caught.value.name == "postgresql+psycopg://me@127.0.0.1:1/db"
     assert "hunter2" not in str(caught.value)
 
@@ -220,7 +220,7 @@ def test_trouble_is_noticed_and_forgotten_without_any_request() -> None:
 
 
 def _troubles(*databases: Backend) -> list[str | None]:
-    return [database.trouble for database in databases]
+    return [database.degraded_reason for database in databases]
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:

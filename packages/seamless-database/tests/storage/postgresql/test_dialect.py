@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from psycopg import errors
 
 from seamless_database.models import RevTransformation
-from seamless_database.request_types.statements import inserting
+from seamless_database.request_types.statements import insert_statement
 from seamless_database.storage.postgresql.dialect import (
     Fault,
-    creation,
+    create_statements,
     fault,
     loaded,
     stored,
@@ -36,7 +36,7 @@ def test_texts_keep_their_order(texts: list[str]) -> None:
 
 
 def test_every_table_is_created_with_its_indexes() -> None:
-    commands = "\n".join(creation())
+    commands = "\n".join(create_statements())
     for name, table in TABLES.items():
         assert f"CREATE TABLE {name} (" in commands
         for index in table.indexes:
@@ -44,7 +44,7 @@ def test_every_table_is_created_with_its_indexes() -> None:
 
 
 def test_an_id_is_left_to_the_database() -> None:
-    text = text_of(inserting(RevTransformation, "result", "checksum"))
+    text = text_of(insert_statement(RevTransformation, "result", "checksum"))
     assert text == (
         "INSERT INTO rev_transformation (result, checksum) VALUES (%(result)s, %(checksum)s)"
     )

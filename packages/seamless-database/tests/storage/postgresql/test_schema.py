@@ -17,8 +17,8 @@ from seamless_database.request_types import reading
 from seamless_database.request_types.version import ANSWER
 from seamless_database.storage.postgresql.database import PostgresDatabase
 from seamless_database.storage.postgresql.schema import VERSION, VERSION_TABLE
-from seamless_database.storage.postgresql.url import Address
-from seamless_database.storage.postgresql.writer import EVERYTHING
+from seamless_database.storage.postgresql.url import PostgresUrl
+from seamless_database.storage.postgresql.writer import GLOBAL_LOCK
 from seamless_database.storage.sqlite.schema import TABLES
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def test_what_needs_no_table_is_answered_next_to_what_does(place: Place) -> None
 def test_several_that_start_at_once_create_the_tables_once(place: Place) -> None:
     start = threading.Barrier(6)
 
-    def begin(_number: int) -> None:
+    def begin(_lock_id: int) -> None:
         start.wait(30)
         place.open().close()
 
@@ -163,9 +163,9 @@ def test_a_version_table_without_a_version_is_refused(place: Place) -> None:
 def test_a_lock_on_everything_is_waited_for_and_then_reported(place: Place) -> None:
     url = place.target.replace("+psycopg", "")
     with psycopg.connect(url) as holder:
-        holder.execute("SELECT pg_advisory_xact_lock(%s)", [EVERYTHING])
+        holder.execute("SELECT pg_advisory_xact_lock(%s)", [GLOBAL_LOCK])
         with pytest.raises(ServerError, match="lock timeout"):
-            PostgresDatabase(Address.of(place.target), writable=True, lock_wait=0.1)
+            PostgresDatabase(PostgresUrl.of(place.target), writable=True, lock_wait=0.1)
     assert names(place) == set()
 
 
@@ -178,4 +178,4 @@ def test_a_database_that_can_only_be_read_is_not_opened_for_writing(place: Place
         standby.open()
     with standby.open(writable=False) as reader:
         assert reader.get(GET) == checksum(2)
-        assert reader.trouble is None
+        assert reader.degraded_reason is None

@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 from seamless_database.errors import OptionError
 from seamless_database.storage.postgresql.url import (
     PREPARE_THRESHOLD,
-    Address,
+    PostgresUrl,
     is_url,
 )
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg", "postgres"])
 def test_the_parts_of_a_url_become_parameters(scheme: str) -> None:
-    address = Address.of(f"{scheme}://me:secret@host:5433/seamless?sslmode=require")
-    wanted = {
+    address = PostgresUrl.of(f"{scheme}://me:secret@host:5433/seamless?sslmode=require")
+    missing = {
         "user": "me",
         "password": "secret",
         "host": "host",
@@ -23,23 +23,23 @@ def test_the_parts_of_a_url_become_parameters(scheme: str) -> None:
         "dbname": "seamless",
         "sslmode": "require",
     }
-    assert wanted.items() <= address.parameters.items()
+    assert missing.items() <= address.parameters.items()
 
 
 def test_what_is_not_in_the_url_is_left_to_the_library() -> None:
-    parameters = Address.of("postgresql:///seamless").parameters
+    parameters = PostgresUrl.of("postgresql:///seamless").parameters
     assert not {"user", "password", "host", "port"} & set(parameters)
 
 
 def test_a_socket_folder_and_settings_come_with_the_query() -> None:
-    address = Address.of("postgresql://me@/db?host=/run/pg&connect_timeout=2")
+    address = PostgresUrl.of("postgresql://me@/db?host=/run/pg&connect_timeout=2")
     assert address.parameters["host"] == "/run/pg"
     assert address.parameters["connect_timeout"] == "2"
     assert address.shown == "postgresql+psycopg://me@/run/pg/db"
 
 
 def test_several_hosts_are_told_in_a_list() -> None:
-    address = Address.of("postgresql://me@/db?host=a&host=b&target_session_attrs=read-write")
+    address = PostgresUrl.of("postgresql://me@/db?host=a&host=b&target_session_attrs=read-write")
     assert address.parameters["host"] == "a,b"
 
 
@@ -50,7 +50,7 @@ def test_several_hosts_are_told_in_a_list() -> None:
 def test_whether_statements_are_prepared_is_told_in_the_query(
     query: str, threshold: int | None
 ) -> None:
-    address = Address.of(f"postgresql://host/db{query}")
+    address = PostgresUrl.of(f"postgresql://host/db{query}")
     assert address.prepare_threshold == threshold
     assert "prepare_threshold" not in address.parameters
 
@@ -61,11 +61,11 @@ SECRET = st.text(st.characters(codec="ascii", categories=["L", "N"])).map("S3cr"
 
 @given(SECRET, st.sampled_from(["postgresql://u:{}@h/db", "postgresql://u@h/db?password={}"]))
 def test_the_password_is_never_shown(secret: str, url: str) -> None:
-    address = Address.of(url.format(secret))
+    address = PostgresUrl.of(url.format(secret))
     assert address.parameters["password"] == secret
     assert secret not in address.shown
     assert secret not in repr(address)
-    assert secret not in address.without_password(f"a text with {secret} in it")
+    assert secret not in address.redact(f"a text with {secret} in it")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_the_password_is_never_shown(secret: str, url: str) -> None:
 )
 def test_what_cannot_be_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(OptionError) as caught:
-        Address.of(url)
+        PostgresUrl.of(url)
     assert "secret" not in str(caught.value)
     assert "secret" not in repr(caught.value.__cause__)
 

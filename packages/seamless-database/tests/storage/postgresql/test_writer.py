@@ -24,17 +24,17 @@ from seamless_database.protocol.request import from_python
 from seamless_database.request_types.statements import (
     Connection,
     Statement,
-    inserting,
+    insert_statement,
 )
-from seamless_database.storage.postgresql.batch_queue import Task
-from seamless_database.storage.postgresql.connection import Session
+from seamless_database.storage.postgresql.batch_queue import QueuedOperation
+from seamless_database.storage.postgresql.connection import PipelineConnection
 from seamless_database.storage.postgresql.health import Health
-from seamless_database.storage.postgresql.url import Address
+from seamless_database.storage.postgresql.url import PostgresUrl
 from seamless_database.storage.postgresql.writer import (
-    EVERYTHING,
-    Writing,
-    _number,
-    waves,
+    GLOBAL_LOCK,
+    BatchWriter,
+    _lock_id,
+    conflict_free_groups,
 )
 
 if TYPE_CHECKING:
@@ -57,15 +57,15 @@ def health() -> Health:
 
 
 @pytest.fixture
-def session(place: Place) -> Iterator[Session]:
-    session = Session(Address.of(place.target), patience=30)
+def session(place: Place) -> Iterator[PipelineConnection]:
+    session = PipelineConnection(PostgresUrl.of(place.target), patience=30)
     yield session
     session.close()
 
 
 @pytest.fixture
-def writing(place: Place, session: Session, health: Health) -> Writing:
-    return Writing(session, Address.of(place.target), WAIT, durable=True, health=health)
+def writing(place: Place, session: PipelineConnection, health: Health) -> BatchWriter:
+    return BatchWriter(session, PostgresUrl.of(place.target), WAIT, durable=True, health=health)
 
 
 @pytest.fixture
@@ -76,16 +76,16 @@ def holder(place: Place) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
         raw.rollback()
 
 
-def task(**request: object) -> Task[None]:
+def task(**request: object) -> QueuedOperation[None]:
     checked = request_types.writing(from_python(request))
-    return Task(checked.run, checked.keys())
+    return QueuedOperation(checked.run, checked.keys())
 
 
-def put(key: object, value: object) -> Task[None]:
+def put(key: object, value: object) -> QueuedOperation[None]:
     return task(type="transformation", checksum=checksum(key), value=checksum(value))
 
 
-def put_record(key: object, value: object, **changes: object) -> Task[None]:
+def put_record(key: object, value: object, **changes: object) -> QueuedOperation[None]:
     names = {"checksum": checksum(key), "result": checksum(value)}
     body = record(names["checksum"], names["result"], **changes)
     return task(type="metadata", **names, value=body)
@@ -99,14 +99,16 @@ def known(**pairs: object) -> dict[str, str]:
     return {checksum(key): checksum(value) for key, value in pairs.items()}
 
 
-def test_what_is_written_together_is_one_transaction(writing: Writing, place: Place) -> None:
+def test_what_is_written_together_is_one_transaction(writing: BatchWriter, place: Place) -> None:
     writing.write([put("a", 1), put("b", 2), put_record("c", 3)])
     assert stored(place) == known(a=1, b=2, c=3)
     assert len(set(place.rows("SELECT xmin::text FROM transformation"))) == 1
     assert (writing.commits.writes.count, writing.commits.writes.total) == (1, 3)
 
 
-def test_requests_for_one_key_see_each_other_in_their_order(writing: Writing, place: Place) -> None:
+def test_requests_for_one_key_see_each_other_in_their_order(
+    writing: BatchWriter, place: Place
+) -> None:
     tasks = [put_record("a", 1), put("a", 2), put_record("a", 1), put_record("a", 2), put("b", 0)]
     writing.write(tasks)
     errors = [type(task.error) for task in tasks]
@@ -116,7 +118,7 @@ def test_requests_for_one_key_see_each_other_in_their_order(writing: Writing, pl
 
 
 def test_one_that_is_refused_changes_nothing_and_spoils_nobody(
-    writing: Writing, place: Place, health: Health
+    writing: BatchWriter, place: Place, health: Health
 ) -> None:
     writing.write([put_record("a", 1)])
     tasks = [put("b", 2), put_record("a", 1, wall_time_seconds=9), put("c", 3)]
@@ -124,11 +126,11 @@ def test_one_that_is_refused_changes_nothing_and_spoils_nobody(
     assert [task.error is None for task in tasks] == [True, False, True]
     assert isinstance(tasks[1].error, ConflictError)
     assert stored(place) == known(a=1, b=2, c=3)
-    assert health.trouble is None
+    assert health.degraded_reason is None
 
 
 def test_what_the_database_does_not_take_spoils_nobody(
-    writing: Writing, place: Place, health: Health
+    writing: BatchWriter, place: Place, health: Health
 ) -> None:
     place.change(f"ALTER TABLE transformation ADD CHECK (checksum <> '{checksum('bad')}')")
     tasks = [put("a", 1), put("bad", 2), put("c", 3)]
@@ -137,30 +139,30 @@ def test_what_the_database_does_not_take_spoils_nobody(
     assert isinstance(tasks[1].error, UnavailableError)
     assert "nothing was stored" in str(tasks[1].error)
     assert stored(place) == known(a=1, c=3)
-    assert health.trouble is None
+    assert health.degraded_reason is None
 
 
 def test_a_key_that_another_server_holds_is_locked_and_its_neighbours_are_not(
-    writing: Writing,
+    writing: BatchWriter,
     place: Place,
     health: Health,
     holder: psycopg.Connection[tuple[object, ...]],
 ) -> None:
     tasks = [put("a", 1), put("held", 2), put("c", 3)]
-    holder.execute("SELECT pg_advisory_xact_lock(%s)", [_number(tasks[1].keys[0])])
+    holder.execute("SELECT pg_advisory_xact_lock(%s)", [_lock_id(tasks[1].keys[0])])
     writing.write(tasks)
     assert [task.error is None for task in tasks] == [True, False, True]
     assert isinstance(tasks[1].error, DatabaseLockedError)
-    assert health.trouble is None
+    assert health.degraded_reason is None
     holder.rollback()
     writing.write([tasks[1]])
     assert stored(place) == known(a=1, held=2, c=3)
 
 
 def test_a_lock_on_everything_keeps_all_waiting(
-    writing: Writing, place: Place, holder: psycopg.Connection[tuple[object, ...]]
+    writing: BatchWriter, place: Place, holder: psycopg.Connection[tuple[object, ...]]
 ) -> None:
-    holder.execute("SELECT pg_advisory_xact_lock(%s)", [EVERYTHING])
+    holder.execute("SELECT pg_advisory_xact_lock(%s)", [GLOBAL_LOCK])
     tasks = [put("a", 1), put("b", 2)]
     writing.write(tasks)
     assert [type(task.error) for task in tasks] == [DatabaseLockedError] * 2
@@ -168,7 +170,7 @@ def test_a_lock_on_everything_keeps_all_waiting(
 
 
 def test_a_locked_table_is_waited_for_once_for_all(
-    writing: Writing, place: Place, holder: psycopg.Connection[tuple[object, ...]]
+    writing: BatchWriter, place: Place, holder: psycopg.Connection[tuple[object, ...]]
 ) -> None:
     holder.execute("LOCK TABLE transformation IN SHARE ROW EXCLUSIVE MODE")
     tasks = [put(number, 1) for number in range(20)]
@@ -182,7 +184,7 @@ def test_a_locked_table_is_waited_for_once_for_all(
 
 
 def test_whoever_writes_without_locks_is_reckoned_with(
-    writing: Writing, place: Place, holder: psycopg.Connection[tuple[object, ...]]
+    writing: BatchWriter, place: Place, holder: psycopg.Connection[tuple[object, ...]]
 ) -> None:
     holder.execute(
         "INSERT INTO transformation VALUES (%s, %s)", [checksum("a"), checksum("theirs")]
@@ -200,7 +202,7 @@ def test_whoever_writes_without_locks_is_reckoned_with(
 
 
 def test_a_connection_that_was_lost_before_is_noticed_by_nobody(
-    writing: Writing, session: Session, place: Place
+    writing: BatchWriter, session: PipelineConnection, place: Place
 ) -> None:
     writing.write([put("a", 1)])
     ((pid,),) = session.command("SELECT pg_backend_pid()")
@@ -213,10 +215,10 @@ def test_a_connection_that_was_lost_before_is_noticed_by_nobody(
 
 
 def test_an_error_that_nobody_foresaw_leaves_no_transaction_open(
-    writing: Writing, place: Place
+    writing: BatchWriter, place: Place
 ) -> None:
-    insert = inserting(Transformation, "checksum", "result")
-    odd = Task(lambda c: c.run(insert, checksum="\ud800", result=""), put("a", 1).keys)
+    insert = insert_statement(Transformation, "checksum", "result")
+    odd = QueuedOperation(lambda c: c.run(insert, checksum="\ud800", result=""), put("a", 1).keys)
     with pytest.raises(UnicodeEncodeError):
         writing.write([odd])
     ((idle,),) = place.rows(
@@ -228,7 +230,7 @@ def test_an_error_that_nobody_foresaw_leaves_no_transaction_open(
 
 
 def test_a_server_that_stops_in_a_transaction_gives_way(
-    writing: Writing, place: Place, health: Health
+    writing: BatchWriter, place: Place, health: Health
 ) -> None:
     result = Statement(
         select(Transformation.result).where(Transformation.checksum == bindparam("checksum"))
@@ -242,16 +244,16 @@ def test_a_server_that_stops_in_a_transaction_gives_way(
             assert going_on.wait(30)
         connection.run(insert, checksum=checksum("b"), result=checksum("theirs"))
 
-    insert = inserting(Transformation, "checksum", "result")
+    insert = insert_statement(Transformation, "checksum", "result")
     writing.write([put("a", 0)])
-    stopped = Task(stop, put("a", 0).keys)
+    stopped = QueuedOperation(stop, put("a", 0).keys)
     thread = threading.Thread(target=writing.write, args=([stopped],))
     thread.start()
     assert inside.wait(30)
-    address = Address.of(place.target)
-    other = Session(address, patience=30)
+    address = PostgresUrl.of(place.target)
+    other = PipelineConnection(address, patience=30)
     task = put("a", 1)
-    Writing(other, address, 20, durable=True, health=health).write([task])
+    BatchWriter(other, address, 20, durable=True, health=health).write([task])
     assert task.error is None
     going_on.set()
     thread.join(30)
@@ -270,7 +272,7 @@ def die_at_commit(place: Place) -> None:
 
 
 def test_a_connection_that_is_lost_in_the_commit_leaves_the_outcome_open(
-    writing: Writing, place: Place, health: Health
+    writing: BatchWriter, place: Place, health: Health
 ) -> None:
     die_at_commit(place)
     tasks = [put("a", 1), put("b", 2)]
@@ -278,23 +280,25 @@ def test_a_connection_that_is_lost_in_the_commit_leaves_the_outcome_open(
     for each in tasks:
         assert isinstance(each.error, UnavailableError)
         assert "not known" in str(each.error)
-    assert health.trouble is not None
+    assert health.degraded_reason is not None
     place.change("DROP TRIGGER die ON transformation")
     writing.write(tasks)
     assert [each.error for each in tasks] == [None, None]
     assert stored(place) == known(a=1, b=2)
-    assert health.trouble is None
+    assert health.degraded_reason is None
 
 
 def test_an_unreachable_server_is_trouble_for_all(health: Health) -> None:
-    address = Address.of("postgresql://me@127.0.0.1:1/db")
-    writing = Writing(Session(address, 1), address, WAIT, durable=True, health=health)
+    address = PostgresUrl.of("postgresql://me@127.0.0.1:1/db")
+    writing = BatchWriter(
+        PipelineConnection(address, 1), address, WAIT, durable=True, health=health
+    )
     tasks = [put("a", 1), put("b", 2)]
     outage = writing.write(tasks)
     assert outage is not None
     assert {each.error for each in tasks} == {outage}
     assert "nothing was stored" in str(outage)
-    assert health.trouble == str(outage)
+    assert health.degraded_reason == str(outage)
 
 
 def test_an_outage_amid_requests_that_are_done_apart_is_waited_for_once(health: Health) -> None:
@@ -302,8 +306,8 @@ def test_an_outage_amid_requests_that_are_done_apart_is_waited_for_once(health: 
         place = Place(postgres.url)
         place.open().close()
         place.change(f"ALTER TABLE transformation ADD CHECK (checksum <> '{checksum('bad')}')")
-        address = Address.of(postgres.url)
-        session = Session(address, patience=30)
+        address = PostgresUrl.of(postgres.url)
+        session = PipelineConnection(address, patience=30)
         attempts: list[None] = []
 
         def stop(_connection: Connection) -> None:
@@ -311,8 +315,8 @@ def test_an_outage_amid_requests_that_are_done_apart_is_waited_for_once(health: 
             if len(attempts) == 2:
                 postgres.stop()
 
-        tasks = [put("bad", 1), Task(stop, ("stop",)), put("a", 1), put("b", 2)]
-        outage = Writing(session, address, WAIT, durable=True, health=health).write(tasks)
+        tasks = [put("bad", 1), QueuedOperation(stop, ("stop",)), put("a", 1), put("b", 2)]
+        outage = BatchWriter(session, address, WAIT, durable=True, health=health).write(tasks)
         session.close()
         assert outage is not None
         assert [task.error is outage for task in tasks] == [False, True, True, True]
@@ -320,7 +324,7 @@ def test_an_outage_amid_requests_that_are_done_apart_is_waited_for_once(health: 
 
 @pytest.mark.parametrize(("durable", "level"), [(True, "on"), (False, "off")])
 def test_a_commit_waits_for_the_disk_if_it_has_to(
-    session: Session, place: Place, health: Health, durable: bool, level: str
+    session: PipelineConnection, place: Place, health: Health, durable: bool, level: str
 ) -> None:
     place.change(
         "CREATE TABLE seen (level text)",
@@ -329,19 +333,19 @@ def test_a_commit_waits_for_the_disk_if_it_has_to(
         "CREATE TRIGGER look AFTER INSERT ON transformation FOR EACH ROW EXECUTE FUNCTION look()",
     )
     session.command("SET synchronous_commit = local")
-    address = Address.of(place.target)
-    Writing(session, address, WAIT, durable=durable, health=health).write([put("a", 1)])
+    address = PostgresUrl.of(place.target)
+    BatchWriter(session, address, WAIT, durable=durable, health=health).write([put("a", 1)])
     assert place.rows("SELECT level FROM seen") == [(level,)]
     # what was set for the transaction has ended with it
     assert session.command("SHOW synchronous_commit") == [("local",)]
 
 
 def test_waves_keep_the_order_of_each_key() -> None:
-    def keyed(*keys: str) -> Task[None]:
-        return Task(lambda _: None, keys)
+    def keyed(*keys: str) -> QueuedOperation[None]:
+        return QueuedOperation(lambda _: None, keys)
 
     a, b, ab, a2, c = keyed("a"), keyed("b"), keyed("a", "b"), keyed("a"), keyed("c")
-    assert waves([a, b, ab, a2, c]) == [[a, b, c], [ab], [a2]]
+    assert conflict_free_groups([a, b, ab, a2, c]) == [[a, b, c], [ab], [a2]]
 
 
 @pytest.mark.stress
@@ -349,9 +353,9 @@ def test_what_a_standby_has_not_confirmed_is_not_acknowledged(health: Health) ->
     with own_server() as postgres:
         place = Place(postgres.url)
         place.open().close()
-        address = Address.of(postgres.url)
-        session = Session(address, patience=30)
-        writing = Writing(session, address, WAIT, durable=True, health=health)
+        address = PostgresUrl.of(postgres.url)
+        session = PipelineConnection(address, patience=30)
+        writing = BatchWriter(session, address, WAIT, durable=True, health=health)
         with psycopg.connect(postgres.url.replace("+psycopg", ""), autocommit=True) as raw:
             raw.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
             raw.execute("SELECT pg_reload_conf()")

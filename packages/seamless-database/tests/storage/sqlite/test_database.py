@@ -243,7 +243,7 @@ def test_reads_of_a_locked_file_wait_for_it_at_the_same_time(filled: Path) -> No
     requests = [request_types.reading(from_python(reverse)) for _ in range(200)]
 
     async def ask(database: Database) -> list[object]:
-        answers = [database.answer(request) for request in requests]
+        answers = [database.execute_read(request) for request in requests]
         both = asyncio.gather(*answers, *map(_soon(database), requests), return_exceptions=True)
         return list(await asyncio.wait_for(both, 40))
 
@@ -256,7 +256,7 @@ def test_reads_of_a_locked_file_wait_for_it_at_the_same_time(filled: Path) -> No
         errors = asyncio.run(ask(database))
         assert {str(error) for error in errors} == {str(DatabaseLockedError(2.0))}
         holder.execute("ROLLBACK")
-        assert asyncio.run(database.answer(requests[0])) == f'["{checksum(1)}"]'
+        assert asyncio.run(database.execute_read(requests[0])) == f'["{checksum(1)}"]'
 
 
 def _soon(database: Database) -> Callable[[request_types.Read], asyncio.Future[str | None]]:
@@ -266,7 +266,7 @@ def _soon(database: Database) -> Callable[[request_types.Read], asyncio.Future[s
         def tell(found: str | None, error: BaseException | None) -> None:
             told.set_result(found) if error is None else told.set_exception(error)
 
-        database.answer_soon(request, tell)
+        database.submit_read(request, tell)
         return told
 
     return ask
@@ -351,9 +351,9 @@ def put_record(database: Database, number: int, size: int) -> None:
 
 def test_a_small_row_is_answered_at_once(file: Path) -> None:
     with Database(file, writable=True) as database:
-        assert database.answer_at_once(get_metadata(1)) is None
+        assert database.try_read(get_metadata(1)) is None
         put_record(database, 1, 1000)
-        assert database.answer_at_once(get_metadata(1)) == database.get(
+        assert database.try_read(get_metadata(1)) == database.get(
             {"type": "metadata", "checksum": checksum(1)}
         )
 
@@ -362,8 +362,8 @@ def test_a_small_row_is_answered_at_once(file: Path) -> None:
 def test_a_large_row_is_left_to_a_thread(file: Path) -> None:
     with Database(file, writable=True) as database:
         put_record(database, 1, LONG_ROW)
-        assert database.answer_at_once(get_metadata(1)) is Later.LATER
-        answer = asyncio.run(database.answer(get_metadata(1)))
+        assert database.try_read(get_metadata(1)) is Later.LATER
+        answer = asyncio.run(database.execute_read(get_metadata(1)))
         assert answer is not None
         assert json.loads(answer)["x"] == "x" * LONG_ROW
 
@@ -371,10 +371,10 @@ def test_a_large_row_is_left_to_a_thread(file: Path) -> None:
 def test_a_list_is_left_to_a_thread(filled: Path) -> None:
     with Database(filled) as database:
         body = {"type": "rev_transformations", "checksum": checksum(2)}
-        assert database.answer_at_once(request_types.reading(from_python(body))) is Later.LATER
+        assert database.try_read(request_types.reading(from_python(body))) is Later.LATER
 
 
 def test_a_file_that_is_locked_is_left_to_a_thread(filled: Path) -> None:
     with closing(sqlite3.connect(filled, isolation_level=None)) as other, Database(filled) as ours:
         other.execute("BEGIN EXCLUSIVE")
-        assert ours.answer_at_once(get_metadata(1)) is Later.LATER
+        assert ours.try_read(get_metadata(1)) is Later.LATER

@@ -14,7 +14,7 @@ from database_server import PATIENCE, Server
 
 from seamless_database import Database
 from seamless_database.errors import FileError, FileReplacedError
-from seamless_database.storage.sqlite.fair_lock import Turns
+from seamless_database.storage.sqlite.fair_lock import FairWriterLock
 from seamless_database.storage.sqlite.file_identity import INTERVAL, Identity
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def test_nothing_is_acknowledged_from_then_on(
     database: Database, file: Path, change: Callable[[Path], Path]
 ) -> None:
     change(file)
-    assert REFUSED in (database.trouble or "")
+    assert REFUSED in (database.degraded_reason or "")
     for _ in range(3):
         with pytest.raises(FileReplacedError, match=REFUSED):
             database.put({**KEY, "value": LATE})
@@ -141,7 +141,7 @@ def test_no_stale_answer_is_given(file: Path, writable: bool) -> None:
         time.sleep(1.1 * INTERVAL)
         with pytest.raises(FileReplacedError, match=REFUSED):
             database.get(KEY)
-        assert REFUSED in (database.trouble or "")
+        assert REFUSED in (database.degraded_reason or "")
 
 
 def test_a_new_connection_does_not_read_the_new_file(file: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_file_that_is_put_back_is_served_again(database: Database, file: Path)
         database.put({**KEY, "value": LATE})
     moved.rename(file)
     database.put({**KEY, "value": LATE})
-    assert database.trouble is None
+    assert database.degraded_reason is None
     _wait_until(lambda: database.get(KEY) == LATE)
     # and is looked after as before
     moved = replace(file)
@@ -210,14 +210,17 @@ def test_files_are_looked_at_again_after_a_while(file: Path) -> None:
 
 
 def test_a_process_that_is_started_later_does_not_serve_another_file(file: Path) -> None:
-    turns = Turns()
-    with Database(file, writable=True, turns=turns), Database(file, writable=True, turns=turns):
+    writer_lock = FairWriterLock()
+    with (
+        Database(file, writable=True, writer_lock=writer_lock),
+        Database(file, writable=True, writer_lock=writer_lock),
+    ):
         pass
     replace(file)
     for writable in (True, False):
         with pytest.raises(FileError, match="it was replaced while other processes"):
-            Database(file, writable=writable, turns=turns)
-    turns.close()
+            Database(file, writable=writable, writer_lock=writer_lock)
+    writer_lock.close()
 
 
 @pytest.mark.parametrize("options", [(), ("--workers", "2")])

@@ -8,7 +8,7 @@ import pytest
 
 from seamless_database import Database
 from seamless_database.errors import FileError
-from seamless_database.storage.sqlite.lock_file import SUFFIX, Ownership
+from seamless_database.storage.sqlite.lock_file import SUFFIX, WriterLockFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,17 +34,17 @@ def test_a_second_owner_is_refused_and_told_who_the_first_is(file: Path) -> None
         assert other.stdout is not None
         other.stdout.readline()
         with pytest.raises(FileError, match=rf"only one .* process {other.pid} of .* --writable"):
-            Ownership(file)
+            WriterLockFile(file)
         other.communicate()
 
 
 def test_within_one_process_a_second_owner_is_refused_as_well(file: Path) -> None:
-    with Ownership(file), pytest.raises(FileError):
-        Ownership(file)
+    with WriterLockFile(file), pytest.raises(FileError):
+        WriterLockFile(file)
 
 
 def test_releasing_leaves_nothing_behind(file: Path) -> None:
-    owned = Ownership(file)
+    owned = WriterLockFile(file)
     owned.release()
     owned.release()
     assert list(file.parent.iterdir()) == []
@@ -57,14 +57,14 @@ def test_the_mark_of_a_killed_owner_is_in_nobodys_way(file: Path) -> None:
         other.stdout.readline()
         other.kill()
     assert [entry.name for entry in file.parent.iterdir()] == [file.name + SUFFIX]
-    Ownership(file).release()
+    WriterLockFile(file).release()
     assert list(file.parent.iterdir()) == []
 
 
 def test_a_mark_that_cannot_be_made_is_no_permission_to_write(file: Path) -> None:
     file.with_name(file.name + SUFFIX).mkdir()
     with pytest.raises(FileError, match="cannot be locked"):
-        Ownership(file)
+        WriterLockFile(file)
 
 
 def test_on_a_network_file_system_only_one_database_may_write(

@@ -14,7 +14,7 @@ from database_server import Server
 
 from seamless_database import Database
 from seamless_database.storage.sqlite.file_identity import Identity
-from seamless_database.storage.sqlite.read_pool import Readers
+from seamless_database.storage.sqlite.read_pool import ReadPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +88,7 @@ def test_what_changes_while_it_is_read_is_read_again(
     # as if nothing could be written here, until something is
     monkeypatch.setattr("seamless_database.storage.sqlite.read_pool.Readers._open", resting_reader)
     asked: list[int] = []
-    readers = Readers(copied, Identity(copied), may_rest=True)
+    readers = ReadPool(copied, Identity(copied), allow_readonly_wal=True)
 
     def work(connection: Connection) -> object:
         asked.append(1)
@@ -103,7 +103,7 @@ def test_what_changes_while_it_is_read_is_read_again(
     readers.close()
 
 
-def resting_reader(readers: Readers) -> object:
+def resting_reader(readers: ReadPool) -> object:
     from seamless_database.storage.sqlite import readonly_wal
     from seamless_database.storage.sqlite.connection import Connection
     from seamless_database.storage.sqlite.read_pool import _Reader

@@ -231,11 +231,11 @@ def test_a_client_that_went_away_changes_nothing_for_the_others(writer: Writer, 
 def test_commits_and_what_waits_are_counted(writer: Writer) -> None:
     gate = Gate(writer)
     futures = [writer.submit(partial(insert, number)) for number in range(5)]
-    assert writer.waiting == 5
+    assert writer.queued_writes == 5
     gate.open()
     for future in futures:
         future.result(30)
-    assert writer.waiting == 0
+    assert writer.queued_writes == 0
     writer.close()
     assert writer.commits.writes.total == 6
     assert writer.commits.writes.count == writer.commits.seconds.count
@@ -259,7 +259,7 @@ def test_an_event_loop_hears_of_each_write_when_it_is_in_the_file(
 
         gate = Gate(writer)
         for number in (1, 1, 2):
-            writer.submit_soon(partial(insert, number), tell, loop)
+            writer.submit_with_callback(partial(insert, number), tell, loop)
         gate.open()
         await asyncio.wait_for(done.wait(), 30)
 
@@ -278,8 +278,8 @@ def test_one_that_cannot_be_told_keeps_nobody_from_hearing(
             raise ValueError("not listening")
 
         gate = Gate(writer)
-        writer.submit_soon(partial(insert, 1), fail, loop)
-        writer.submit_soon(partial(insert, 2), lambda _: done.set(), loop)
+        writer.submit_with_callback(partial(insert, 1), fail, loop)
+        writer.submit_with_callback(partial(insert, 2), lambda _: done.set(), loop)
         gate.open()
         await asyncio.wait_for(done.wait(), 30)
 
@@ -293,7 +293,7 @@ def test_an_event_loop_that_is_gone_changes_nothing_for_the_others(
     loop = asyncio.new_event_loop()
     loop.close()
     gate = Gate(writer)
-    writer.submit_soon(partial(insert, 1), lambda _: None, loop)
+    writer.submit_with_callback(partial(insert, 1), lambda _: None, loop)
     stays = writer.submit(partial(insert, 2))
     gate.open()
     stays.result(30)
@@ -304,7 +304,7 @@ def test_after_closing_nothing_is_taken_from_a_loop(writer: Writer) -> None:
     writer.close()
     loop = asyncio.new_event_loop()
     with pytest.raises(DatabaseClosedError):
-        writer.submit_soon(partial(insert, 1), lambda _: None, loop)
+        writer.submit_with_callback(partial(insert, 1), lambda _: None, loop)
     loop.close()
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Table
 
-    from seamless_database.admin.access.tables import Survey
-    from seamless_database.admin.progress import Steps
+    from seamless_database.admin.access.tables import TableInventory
+    from seamless_database.admin.progress import ProgressBars
 
 Row = tuple[Any, ...]
 
@@ -29,12 +29,14 @@ Row = tuple[Any, ...]
 ROWS, CHARACTERS = 5000, 4_000_000
 
 
-def copy_all(source: Connection, found: Survey, target: Connection, doing: Steps) -> None:
+def copy_all(
+    source: Connection, found: TableInventory, target: Connection, doing: ProgressBars
+) -> None:
     """Copy the rows of all tables as they are, within the transaction of the target."""
     for table in found.tables:
         rows = stream(source, select(*table.columns))
         for piece in doing.each(pieces(rows), f"Copying {table.name.replace('_', ' ')}"):
-            put_new(target, table, piece)
+            insert_missing(target, table, piece)
 
 
 def pieces(rows: Iterable[Sequence[Any]]) -> Iterator[list[Row]]:
@@ -51,7 +53,7 @@ def pieces(rows: Iterable[Sequence[Any]]) -> Iterator[list[Row]]:
         yield piece
 
 
-def put_new(connection: Connection, table: Table, rows: list[Row]) -> None:
+def insert_missing(connection: Connection, table: Table, rows: list[Row]) -> None:
     """Insert rows of all columns, within a transaction; those that are there stay as they are.
 
     Raises `NoTextError` for bytes or a number where a text should be.

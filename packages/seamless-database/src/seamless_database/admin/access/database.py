@@ -15,7 +15,7 @@ from seamless_database.admin.access import snapshot, sqlite
 from seamless_database.admin.access.dialects import is_sqlite
 from seamless_database.errors import OptionError
 from seamless_database.storage.backend import file_of
-from seamless_database.storage.postgresql.url import Address, is_url
+from seamless_database.storage.postgresql.url import PostgresUrl, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from seamless_database.admin.progress import Steps
+    from seamless_database.admin.progress import ProgressBars
 
-Place: TypeAlias = Path | Address
+DatabaseTarget: TypeAlias = Path | PostgresUrl
 
 
-def place(text: str) -> Place:
+def place(text: str) -> DatabaseTarget:
     """Take an argument of the command line; raises an `OptionError` for an impossible URL."""
     if text.startswith("sqlite:") or not is_url(text):
         return Path(file_of(text))
-    found = Address.of(text)
+    found = PostgresUrl.of(text)
     if find_spec("psycopg") is None:
         raise OptionError("PostgreSQL needs more: pip install 'seamless-database[postgresql]'")
     return found
 
 
-def shown(where: Place) -> str:
+def shown(where: DatabaseTarget) -> str:
     """Name a place in a message; without the password."""
-    return where.shown if isinstance(where, Address) else str(where)
+    return where.shown if isinstance(where, PostgresUrl) else str(where)
 
 
 def reading(
-    where: Place, progress: Callable[[int, int], None] | None = None
+    where: DatabaseTarget, progress: Callable[[int, int], None] | None = None
 ) -> AbstractContextManager[Connection]:
     """Open a database to look at it, as of one moment, in nobody's way."""
     if isinstance(where, Path):
@@ -54,7 +54,7 @@ def reading(
     return postgresql.reading(where)
 
 
-def changing(where: Place) -> AbstractContextManager[Connection]:
+def changing(where: DatabaseTarget) -> AbstractContextManager[Connection]:
     """Open a database to change it; nobody else can meanwhile."""
     if isinstance(where, Path):
         return sqlite.changing(where)
@@ -63,7 +63,7 @@ def changing(where: Place) -> AbstractContextManager[Connection]:
     return postgresql.changing(where)
 
 
-def trying(where: Place, doing: Steps) -> AbstractContextManager[Connection]:
+def trying(where: DatabaseTarget, doing: ProgressBars) -> AbstractContextManager[Connection]:
     """Open a temporary copy of a database, for a dry run; it is a file, whatever it was made of."""
     if isinstance(where, Path):
         return sqlite.scratch(where)
@@ -80,7 +80,7 @@ def transaction(connection: Connection) -> Iterator[None]:
         yield
 
 
-def sizes(connection: Connection, where: Place) -> dict[str, Any]:
+def sizes(connection: Connection, where: DatabaseTarget) -> dict[str, Any]:
     """Bytes that a database takes up, by what takes them."""
     if isinstance(where, Path):
         return sqlite.sizes(connection, where)
@@ -90,6 +90,6 @@ def sizes(connection: Connection, where: Place) -> dict[str, Any]:
 
 
 @contextmanager
-def _scratch(address: Address, doing: Steps) -> Iterator[Connection]:
+def _scratch(address: PostgresUrl, doing: ProgressBars) -> Iterator[Connection]:
     with reading(address) as source, snapshot.scratch(source, address, doing) as copy:
         yield copy

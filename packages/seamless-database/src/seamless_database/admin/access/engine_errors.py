@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
 
 
-class OwnErrors:
+class EngineErrors:
     """The errors that statements of an engine have raised."""
 
     def __init__(self, engine: Engine) -> None:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from seamless_database.admin.access.database import Place
+    from seamless_database.admin.access.database import DatabaseTarget
 
 
 @contextmanager
-def new_database(where: Place, *, dry_run: bool = False) -> Iterator[Place]:
+def new_database(where: DatabaseTarget, *, dry_run: bool = False) -> Iterator[DatabaseTarget]:
     """Give what to write to; after a dry run, nothing is kept."""
     if isinstance(where, Path):
         with new_file(where, dry_run=dry_run) as file:
@@ -39,7 +39,7 @@ def new_database(where: Place, *, dry_run: bool = False) -> Iterator[Place]:
         yield where
 
 
-def filling(new: Place) -> AbstractContextManager[Connection]:
+def filling(new: DatabaseTarget) -> AbstractContextManager[Connection]:
     """Open it, with its tables, to be filled."""
     if isinstance(new, Path):
         return building(new)
@@ -48,6 +48,6 @@ def filling(new: Place) -> AbstractContextManager[Connection]:
     return postgresql.filling(new)
 
 
-def filled(new: Place) -> AbstractContextManager[Connection]:
+def filled(new: DatabaseTarget) -> AbstractContextManager[Connection]:
     """Open what was filled, to look at it."""
     return connected(new, "ro") if isinstance(new, Path) else reading(new)

@@ -20,7 +20,9 @@ COMPANIONS = ("-wal", "-shm", "-journal")
 _Identity = tuple[int, int]
 
 
-def users(file: Path, processes: Path = PROCESSES, *, besides: int | None = None) -> list[str]:
+def processes_using(
+    file: Path, processes: Path = PROCESSES, *, besides: int | None = None
+) -> list[str]:
     """Name the processes, besides one, that have the file or a companion of it open."""
     wanted = {
         identity

@@ -16,14 +16,14 @@ import sqlalchemy
 from sqlalchemy import func, select, text
 from sqlalchemy.pool import NullPool
 
-from seamless_database.admin.access.engine_errors import OwnErrors
+from seamless_database.admin.access.engine_errors import EngineErrors
 from seamless_database.admin.access.psycopg_connections import connect
 from seamless_database.admin.errors import TargetExistsError, WritersError
 from seamless_database.errors import ServerError
 from seamless_database.storage.postgresql import schema
-from seamless_database.storage.postgresql.connection import Session
+from seamless_database.storage.postgresql.connection import PipelineConnection
 from seamless_database.storage.postgresql.dialect import Fault, fault
-from seamless_database.storage.postgresql.writer import EVERYTHING
+from seamless_database.storage.postgresql.writer import GLOBAL_LOCK
 from seamless_database.storage.sqlite.schema import TABLES
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from seamless_database.storage.postgresql.url import Address
+    from seamless_database.storage.postgresql.url import PostgresUrl
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ _SIZE = text("SELECT pg_database_size(current_database())")
 
 
 @contextmanager
-def reading(address: Address) -> Iterator[Connection]:
+def reading(address: PostgresUrl) -> Iterator[Connection]:
     """Open a database within one snapshot."""
     has_tables(address)
     with connected(address) as connection:
@@ -58,18 +58,18 @@ def reading(address: Address) -> Iterator[Connection]:
 
 
 @contextmanager
-def changing(address: Address) -> Iterator[Connection]:
+def changing(address: PostgresUrl) -> Iterator[Connection]:
     """Open a database in a transaction during which no server writes."""
     has_tables(address)
     with connected(address) as connection:
         begin(connection)
-        lock_out_servers(connection, address)
+        lock_writers(connection, address)
         yield connection
         connection.commit()
 
 
 @contextmanager
-def filling(address: Address) -> Iterator[Connection]:
+def filling(address: PostgresUrl) -> Iterator[Connection]:
     """Create the tables of a database unless it has them, and fill them, all or nothing."""
     create(address)
     with changing(address) as connection:
@@ -79,13 +79,13 @@ def filling(address: Address) -> Iterator[Connection]:
 
 
 @contextmanager
-def connected(address: Address) -> Iterator[Connection]:
+def connected(address: PostgresUrl) -> Iterator[Connection]:
     """Connect to a database; what goes wrong there is told in a line, without the password."""
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     engine = sqlalchemy.create_engine(
         "postgresql+psycopg://", creator=lambda: connect(address), poolclass=NullPool
     )
-    own = OwnErrors(engine)
+    own = EngineErrors(engine)
     try:
         with engine.connect() as connection:
             yield connection
@@ -104,34 +104,34 @@ def begin(connection: Connection, mode: str = "READ COMMITTED") -> None:
     connection.execute(_SETTINGS, {"wait": str(int(1000 * LOCK_WAIT))})
 
 
-def lock_out_servers(connection: Connection, address: Address) -> None:
+def lock_writers(connection: Connection, address: PostgresUrl) -> None:
     """Keep servers, and others like this one, from writing until the end of the transaction."""
     try:
-        connection.execute(_LOCK, {"everything": EVERYTHING})
+        connection.execute(_LOCK, {"everything": GLOBAL_LOCK})
     except sqlalchemy.exc.OperationalError as error:
         if isinstance(error.orig, psycopg.Error) and fault(error.orig) is Fault.LOCKED:
             raise WritersError(address.shown, LOCK_WAIT) from error
         raise
 
 
-def create(address: Address) -> None:
+def create(address: PostgresUrl) -> None:
     """Create the tables of a database, unless it has them."""
     _ask(address, lambda session: schema.create(session, address, LOCK_WAIT))
 
 
-def has_tables(address: Address) -> bool:
+def has_tables(address: PostgresUrl) -> bool:
     """Whether a database has tables of ours; raises `SchemaError` for others."""
     return _ask(address, lambda session: bool(schema.inspect(session, address)))
 
 
-def check_no_rows(address: Address) -> None:
+def check_no_rows(address: PostgresUrl) -> None:
     """Make sure that a database holds no row of ours."""
     if has_tables(address):
         with reading(address) as connection:
             refuse_rows(connection, address)
 
 
-def refuse_rows(connection: Connection, address: Address) -> None:
+def refuse_rows(connection: Connection, address: PostgresUrl) -> None:
     """Make sure that no table holds a row."""
     for table in TABLES.values():
         if connection.scalar(select(table.select().exists())):
@@ -151,8 +151,8 @@ def sizes(connection: Connection) -> dict[str, Any]:
     return {"database": connection.execute(_SIZE).scalar_one()}
 
 
-def _ask(address: Address, question: Callable[[Session], T]) -> T:
-    session = Session(address, PATIENCE)
+def _ask(address: PostgresUrl, question: Callable[[PipelineConnection], T]) -> T:
+    session = PipelineConnection(address, PATIENCE)
     try:
         return question(session)
     except psycopg.Error as error:
@@ -161,5 +161,5 @@ def _ask(address: Address, question: Callable[[Session], T]) -> T:
         session.close()
 
 
-def _unusable(address: Address, error: object) -> ServerError:
-    return ServerError(address.shown, address.without_password(" ".join(str(error).split())))
+def _unusable(address: PostgresUrl, error: object) -> ServerError:
+    return ServerError(address.shown, address.redact(" ".join(str(error).split())))

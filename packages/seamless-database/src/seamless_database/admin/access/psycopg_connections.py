@@ -18,7 +18,7 @@ from seamless_database.storage.postgresql.dialect import loaded, stored
 if TYPE_CHECKING:
     from psycopg.abc import Buffer
 
-    from seamless_database.storage.postgresql.url import Address
+    from seamless_database.storage.postgresql.url import PostgresUrl
 
 _MARK = "\x01"
 
@@ -34,7 +34,7 @@ class _Reader(Loader):
         return text if _MARK not in text else str(loaded((text,))[0])
 
 
-def connect(address: Address) -> psycopg.Connection[Any]:
+def connect(address: PostgresUrl) -> psycopg.Connection[Any]:
     """Connect; raises `psycopg.Error`."""
     with INTERRUPTION.deferred(defer=False):
         raw = psycopg.connect(

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from seamless_database.admin.progress import Steps
-    from seamless_database.storage.postgresql.url import Address
+    from seamless_database.admin.progress import ProgressBars
+    from seamless_database.storage.postgresql.url import PostgresUrl
 
 
-def write_file(source: Connection, address: Address, file: Path, doing: Steps) -> None:
+def write_file(source: Connection, address: PostgresUrl, file: Path, doing: ProgressBars) -> None:
     """Write what a PostgreSQL database holds into a new file."""
     with building(file) as copy:
         copy_all(source, survey(source, address), copy, doing)
@@ -29,7 +29,7 @@ def write_file(source: Connection, address: Address, file: Path, doing: Steps) -
 
 
 @contextmanager
-def scratch(source: Connection, address: Address, doing: Steps) -> Iterator[Connection]:
+def scratch(source: Connection, address: PostgresUrl, doing: ProgressBars) -> Iterator[Connection]:
     """Open a temporary file of it, to be changed without disturbing anybody."""
     with tempfile.TemporaryDirectory(prefix="seamless-database-admin-") as folder:
         copy = Path(folder) / "copy.db"

@@ -19,15 +19,15 @@ from urllib.parse import quote
 import sqlalchemy
 from sqlalchemy.pool import NullPool
 
-from seamless_database.admin.access.engine_errors import OwnErrors
-from seamless_database.admin.access.open_files import users
+from seamless_database.admin.access.engine_errors import EngineErrors
+from seamless_database.admin.access.open_files import processes_using
 from seamless_database.admin.errors import FileInUseError
 from seamless_database.admin.interruption import INTERRUPTION
 from seamless_database.errors import FileError
 from seamless_database.storage.sqlite.connection import is_lock
 from seamless_database.storage.sqlite.filesystem import is_network
-from seamless_database.storage.sqlite.lock_file import Ownership
-from seamless_database.storage.sqlite.readonly_wal import Rest, look, still
+from seamless_database.storage.sqlite.lock_file import WriterLockFile
+from seamless_database.storage.sqlite.readonly_wal import FileState, is_unchanged, look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,7 +87,7 @@ def _opened_to_read(file: Path, path: Path) -> Iterator[Connection]:
     that way, so such a file is read in a temporary copy.
     """
     rest = look(file)
-    if rest is None or users(file):
+    if rest is None or processes_using(file):
         # another process has it open, or one that was killed has left its -shm
         with connected(file, "ro", path) as connection:
             yield connection
@@ -102,7 +102,7 @@ def _opened_to_read(file: Path, path: Path) -> Iterator[Connection]:
                 yield connection
 
 
-def _copy_at_rest(file: Path, rest: Rest, copy: Path) -> Path | None:
+def _copy_at_rest(file: Path, rest: FileState, copy: Path) -> Path | None:
     """Copy a file and its journal; None if there is no space, or a process opens it meanwhile."""
     needed = sum(stamp[2] for stamp in (rest.file, rest.journal) if stamp is not None)
     if shutil.disk_usage(copy.parent).free <= needed:
@@ -110,7 +110,7 @@ def _copy_at_rest(file: Path, rest: Rest, copy: Path) -> Path | None:
     with INTERRUPTION.deferred(defer=False):
         for suffix in ("", "-wal"):
             shutil.copyfile(f"{file}{suffix}", f"{copy}{suffix}")
-    return copy if still(file, rest) else None
+    return copy if is_unchanged(file, rest) else None
 
 
 @contextmanager
@@ -121,14 +121,14 @@ def changing(path: Path) -> Iterator[Connection]:
     number is still the same row when it is deleted.
     """
     file = existing(path)
-    if found := users(file):
+    if found := processes_using(file):
         raise FileInUseError(path, ", ".join(found))
     if not os.access(file, os.W_OK):
         raise FileError(path, "no permission to write it")
     identity = file.stat()
     with ExitStack() as stack:
         if is_network(file):
-            stack.enter_context(Ownership(file))
+            stack.enter_context(WriterLockFile(file))
         connection = stack.enter_context(connected(file, "rw", shown=path))
         lock_exclusively(connection, path)
         check_not_replaced(file, identity, path)
@@ -194,7 +194,7 @@ def connected(file: Path, mode: Mode, shown: Path | None = None) -> Iterator[Con
     engine = sqlalchemy.create_engine(
         "sqlite://", creator=connect, poolclass=NullPool, isolation_level="AUTOCOMMIT"
     )
-    own = OwnErrors(engine)
+    own = EngineErrors(engine)
     try:
         with engine.connect() as connection:
             pragma(connection, f"cache_size=-{CACHE}")
@@ -335,7 +335,7 @@ def _has_space(folder: Path, file: Path, path: Path) -> bool:
     needed = file.stat().st_size
     if shutil.disk_usage(folder).free > needed:
         return True
-    if users(file, besides=os.getpid()):
+    if processes_using(file, besides=os.getpid()):
         raise FileError(
             path,
             f"it is in use, and a copy of it ({needed} bytes) does not fit into {folder.parent}; "

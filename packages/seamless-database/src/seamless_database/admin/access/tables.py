@@ -25,13 +25,13 @@ from seamless_database.storage.sqlite.schema import (
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
-    from seamless_database.admin.access.database import Place
+    from seamless_database.admin.access.database import DatabaseTarget
 
 _LEGACY_ROWS = select(func.count()).select_from(sqlalchemy.table(METADATA))
 
 
 @dataclass(frozen=True)
-class Survey:
+class TableInventory:
     """The tables that are there, in a fixed order, without one of legacy records."""
 
     tables: tuple[Table, ...]
@@ -50,7 +50,7 @@ class Survey:
         return all(getattr(model, "__tablename__", None) in present for model in models)
 
 
-def survey(connection: Connection, where: Place) -> Survey:
+def survey(connection: Connection, where: DatabaseTarget) -> TableInventory:
     """Look at the tables of a database; refuses one that has none of ours, or foreign ones."""
     inspector = sqlalchemy.inspect(connection)
     present = set(inspector.get_table_names()) & set(TABLES)
@@ -66,24 +66,24 @@ def survey(connection: Connection, where: Place) -> Survey:
         else:
             tables.append(TABLES[name])
     count = connection.scalar(_LEGACY_ROWS) if legacy else 0
-    return Survey(tuple(tables), legacy, count or 0)
+    return TableInventory(tuple(tables), legacy, count or 0)
 
 
-def current(connection: Connection, where: Place) -> Survey:
+def current(connection: Connection, where: DatabaseTarget) -> TableInventory:
     """Look at the tables of a database, and refuse one with legacy records."""
     found = survey(connection, where)
     if found.legacy_rows:
-        reason = f"its records are legacy ones; first run {migration_of(where)}"
+        reason = f"its records are legacy ones; first run {migrate_command(where)}"
         raise SchemaError(where, reason)
     return found
 
 
-def _unusable(where: Place, reason: str) -> DatabaseError:
+def _unusable(where: DatabaseTarget, reason: str) -> DatabaseError:
     if isinstance(where, Path):
         return FileError(where, reason)
     return ServerError(where.shown, reason)
 
 
-def migration_of(path: object) -> str:
+def migrate_command(path: object) -> str:
     """Spell the command that migrates a file."""
     return f"seamless-database-admin migrate {shlex.quote(str(path))}"

@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from seamless_database.admin import options
 from seamless_database.admin.access.database import (
-    Place,
+    DatabaseTarget,
     changing,
     reading,
     shown,
@@ -25,18 +25,18 @@ from seamless_database.admin.access.dialects import address_of, is_sqlite
 from seamless_database.admin.access.rows import stream
 from seamless_database.admin.access.sqlite import plain
 from seamless_database.admin.access.tables import (
-    Survey,
+    TableInventory,
     current,
-    migration_of,
+    migrate_command,
     survey,
 )
 from seamless_database.admin.backup import back_up_before
-from seamless_database.admin.checks import PROBLEMS, Problem
+from seamless_database.admin.checks import PROBLEMS, IntegrityCheck
 from seamless_database.admin.console import show
 from seamless_database.admin.errors import DamagedError
-from seamless_database.admin.progress import Steps, steps
-from seamless_database.admin.repairs import mend
-from seamless_database.admin.row_selection import FoundRows
+from seamless_database.admin.progress import ProgressBars, steps
+from seamless_database.admin.repairs import repair
+from seamless_database.admin.row_selection import RowSelection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ _COMPLAINTS = 20
 @click.option("--repair", is_flag=True, help="Mend what is found; a backup is made first.")
 @options.dry_run
 @options.as_json
-def check(file: Place, repair: bool, dry_run: bool, as_json: bool) -> int:
+def check(file: DatabaseTarget, repair: bool, dry_run: bool, as_json: bool) -> int:
     """Look for damage, and for rows that should not be; exits with 3 if there are any."""
     with steps() as doing:
         findings = checked(file, doing)
@@ -69,9 +69,9 @@ def check(file: Place, repair: bool, dry_run: bool, as_json: bool) -> int:
     return 0 if findings["clean"] else FOUND
 
 
-def checked(where: Place, doing: Steps) -> dict[str, Any]:
+def checked(where: DatabaseTarget, doing: ProgressBars) -> dict[str, Any]:
     """Look at everything, and change nothing."""
-    with doing.one("Opening") as progress, reading(where, progress) as connection:
+    with doing.one("OpenBackend") as progress, reading(where, progress) as connection:
         # PostgreSQL looks after its pages itself
         damage = _damage(connection, doing) if is_sqlite(connection) else None
         found = survey(connection, where)
@@ -82,13 +82,17 @@ def checked(where: Place, doing: Steps) -> dict[str, Any]:
         "damage": damage,
         "missing_tables": found.missing,
         "legacy_records": found.legacy_rows,
-        **({"advice": migration_of(shown(where))} if found.legacy_rows else {}),
+        **({"advice": migrate_command(shown(where))} if found.legacy_rows else {}),
         "problems": problems,
     }
 
 
 def repaired(
-    where: Place, doing: Steps, *, dry_run: bool = False, now: datetime | None = None
+    where: DatabaseTarget,
+    doing: ProgressBars,
+    *,
+    dry_run: bool = False,
+    now: datetime | None = None,
 ) -> dict[str, Any]:
     """Mend everything that can be mended; tells what was done, and what is left."""
     backup = None
@@ -111,7 +115,7 @@ def repaired(
     }
 
 
-def _damage(connection: Connection, doing: Steps) -> list[str]:
+def _damage(connection: Connection, doing: ProgressBars) -> list[str]:
     with doing.one("Integrity"):
         try:
             rows = connection.exec_driver_sql(f"PRAGMA integrity_check({_COMPLAINTS})").fetchall()
@@ -121,11 +125,13 @@ def _damage(connection: Connection, doing: Steps) -> list[str]:
     return [] if complaints == ["ok"] else complaints
 
 
-def _applicable(found: Survey) -> Iterator[Problem]:
+def _applicable(found: TableInventory) -> Iterator[IntegrityCheck]:
     return (problem for problem in PROBLEMS if found.has(problem.model, *problem.needs))
 
 
-def _problems(connection: Connection, found: Survey, doing: Steps) -> Iterator[dict[str, Any]]:
+def _problems(
+    connection: Connection, found: TableInventory, doing: ProgressBars
+) -> Iterator[dict[str, Any]]:
     for problem in doing.each(_applicable(found), "Checking", len(PROBLEMS)):
         count, first = 0, []
         for address in _found(connection, problem):
@@ -136,34 +142,34 @@ def _problems(connection: Connection, found: Survey, doing: Steps) -> Iterator[d
             yield {
                 "problem": problem.name,
                 "rows": count,
-                "repair": problem.mend.value,
+                "repair": problem.repair.value,
                 "examples": _examples(connection, first, problem),
             }
 
 
-def _found(connection: Connection, problem: Problem) -> Iterator[Any]:
+def _found(connection: Connection, problem: IntegrityCheck) -> Iterator[Any]:
     """The addresses of the rows that have the problem."""
-    judge = problem.judge
+    predicate = problem.predicate
     for address, *values in stream(connection, problem.rows):
-        if judge is None or judge(*values):
+        if predicate is None or predicate(*values):
             yield address
 
 
-def _examples(connection: Connection, first: list[Any], problem: Problem) -> list[str]:
+def _examples(connection: Connection, first: list[Any], problem: IntegrityCheck) -> list[str]:
     table = problem.model.__table__
     shown = [column for column in table.columns if column.name != "id"][:2]
     statement = select(*shown).where(address_of(problem.model).in_(first))
     return [" ".join(str(value)[:80] for value in row) for row in connection.execute(statement)]
 
 
-def _mended(connection: Connection, problem: Problem, doing: Steps) -> int:
-    rows = FoundRows(connection)
-    if problem.judge is None:
+def _mended(connection: Connection, problem: IntegrityCheck, doing: ProgressBars) -> int:
+    rows = RowSelection(connection)
+    if problem.predicate is None:
         count = rows.fill(problem.rows)
     else:
         count = rows.collect(_found(connection, problem))
     if count:
         for chunk in doing.each(rows.chunks(), problem.name):
-            mend(connection, problem, chunk)
+            repair(connection, problem, chunk)
     rows.close()
     return count

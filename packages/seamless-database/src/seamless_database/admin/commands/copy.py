@@ -15,7 +15,7 @@ import click
 from sqlalchemy import func, select
 
 from seamless_database.admin import options
-from seamless_database.admin.access.database import Place, reading, shown
+from seamless_database.admin.access.database import DatabaseTarget, reading, shown
 from seamless_database.admin.access.dialects import is_sqlite
 from seamless_database.admin.access.sqlite import raw
 from seamless_database.admin.access.tables import current, survey
@@ -24,12 +24,12 @@ from seamless_database.admin.copy_tables import (
     Side,
     Standings,
     copy_table,
-    standings,
+    find_resume_points,
 )
 from seamless_database.admin.copy_target import committed, copy_target, present
 from seamless_database.admin.errors import CopyFailedError, SameDatabaseError
-from seamless_database.admin.progress import Steps, steps
-from seamless_database.admin.resume import Standing
+from seamless_database.admin.progress import ProgressBars, steps
+from seamless_database.admin.resume import ResumePoint
 from seamless_database.admin.verify import Fingerprint, fingerprints
 
 if TYPE_CHECKING:
@@ -41,18 +41,20 @@ if TYPE_CHECKING:
 @options.target
 @options.dry_run
 @options.as_json
-def copy(source: Place, target: Place, dry_run: bool, as_json: bool) -> None:
+def copy(source: DatabaseTarget, target: DatabaseTarget, dry_run: bool, as_json: bool) -> None:
     """Copy all rows from SOURCE to TARGET, and verify; goes on where it was interrupted."""
     with steps() as doing:
         findings = copied(source, target, doing, dry_run=dry_run)
     show(findings, as_json=as_json)
 
 
-def copied(source: Place, target: Place, doing: Steps, *, dry_run: bool = False) -> dict[str, Any]:
+def copied(
+    source: DatabaseTarget, target: DatabaseTarget, doing: ProgressBars, *, dry_run: bool = False
+) -> dict[str, Any]:
     """Copy and verify, and tell of each table what was there and what has come."""
     if _is_same(source, target):
         raise SameDatabaseError(shown(target))
-    with doing.one("Opening") as progress, reading(source, progress) as connection:
+    with doing.one("OpenBackend") as progress, reading(source, progress) as connection:
         if is_sqlite(connection):
             # what is no text must not be copied as if it were some
             raw(connection).text_factory = str
@@ -71,26 +73,28 @@ def copied(source: Place, target: Place, doing: Steps, *, dry_run: bool = False)
     }
 
 
-def _planned(source: Side, target: Place, doing: Steps) -> list[dict[str, Any]]:
+def _planned(source: Side, target: DatabaseTarget, doing: ProgressBars) -> list[dict[str, Any]]:
     known: Standings = {}
     with present(target) as there:
         if there is not None:
-            known = standings(source, Side(target, there, current(there, target).tables), doing)
+            known = find_resume_points(
+                source, Side(target, there, current(there, target).tables), doing
+            )
     return [
         {
             "table": table.name,
             "rows": source.connection.scalar(select(func.count()).select_from(table)),
-            "already_there": known.get(table.name, Standing()).rows,
+            "already_there": known.get(table.name, ResumePoint()).rows,
         }
         for table in source.tables
     ]
 
 
-def _copied(source: Side, opened: Target, doing: Steps) -> list[dict[str, Any]]:
+def _copied(source: Side, opened: Target, doing: ProgressBars) -> list[dict[str, Any]]:
     with committed(opened.connection):
         tables = survey(opened.connection, opened.place).tables
         target = Side(opened.place, opened.connection, tables)
-        known = standings(source, target, doing)
+        known = find_resume_points(source, target, doing)
     for table in source.tables:
         copy_table(source.connection, target.connection, table, known[table.name], doing)
     opened.complete()
@@ -105,7 +109,7 @@ def _copied(source: Side, opened: Target, doing: Steps) -> list[dict[str, Any]]:
     ]
 
 
-def _verified(source: Side, target: Side, doing: Steps) -> dict[str, Fingerprint]:
+def _verified(source: Side, target: Side, doing: ProgressBars) -> dict[str, Fingerprint]:
     """Read both sides; raises `CopyFailedError` if they differ."""
     wanted = fingerprints(source.connection, source.tables, doing)
     with committed(target.connection):
@@ -115,7 +119,7 @@ def _verified(source: Side, target: Side, doing: Steps) -> dict[str, Fingerprint
     return wanted
 
 
-def _is_same(source: Place, target: Place) -> bool:
+def _is_same(source: DatabaseTarget, target: DatabaseTarget) -> bool:
     if isinstance(source, Path) and isinstance(target, Path):
         return source.exists() and target.exists() and source.samefile(target)
     return source == target

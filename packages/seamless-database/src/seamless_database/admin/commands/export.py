@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from seamless_database.admin import options
 from seamless_database.admin.access.bulk import copy_all
-from seamless_database.admin.access.database import Place, reading, shown, sizes
+from seamless_database.admin.access.database import DatabaseTarget, reading, shown, sizes
 from seamless_database.admin.access.new_database import (
     filled,
     filling,
@@ -24,7 +24,7 @@ from seamless_database.admin.access.output import add_reverse_rows
 from seamless_database.admin.access.sqlite import connected, raw, transaction
 from seamless_database.admin.access.tables import current, survey
 from seamless_database.admin.console import show
-from seamless_database.admin.progress import Steps, steps
+from seamless_database.admin.progress import ProgressBars, steps
 from seamless_database.admin.provenance import copy_closure
 from seamless_database.storage.sqlite import schema
 from seamless_database.storage.sqlite.connection import (
@@ -46,7 +46,9 @@ if TYPE_CHECKING:
 )
 @options.dry_run
 @options.as_json
-def export(file: Place, target: Place, closure: str | None, dry_run: bool, as_json: bool) -> None:
+def export(
+    file: DatabaseTarget, target: DatabaseTarget, closure: str | None, dry_run: bool, as_json: bool
+) -> None:
     """Write a compact copy to TARGET: a file that does not exist, or a PostgreSQL without rows."""
     with steps() as doing:
         findings = exported(file, target, closure, doing, dry_run=dry_run)
@@ -54,12 +56,17 @@ def export(file: Place, target: Place, closure: str | None, dry_run: bool, as_js
 
 
 def exported(
-    where: Place, target: Place, closure: str | None, doing: Steps, *, dry_run: bool = False
+    where: DatabaseTarget,
+    target: DatabaseTarget,
+    closure: str | None,
+    doing: ProgressBars,
+    *,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
     """Copy, and tell what the copy holds."""
     with (
         new_database(target, dry_run=dry_run) as new,
-        doing.one("Opening") as progress,
+        doing.one("OpenBackend") as progress,
         reading(where, progress) as source,
     ):
         found = current(source, where)
@@ -86,7 +93,7 @@ def exported(
             }
 
 
-def row_counts(connection: Connection, where: Place) -> list[dict[str, Any]]:
+def row_counts(connection: Connection, where: DatabaseTarget) -> list[dict[str, Any]]:
     """Count the rows of every table."""
     return [
         {
@@ -97,7 +104,7 @@ def row_counts(connection: Connection, where: Place) -> list[dict[str, Any]]:
     ]
 
 
-def _size(connection: Connection, where: Place) -> int:
+def _size(connection: Connection, where: DatabaseTarget) -> int:
     """Bytes of a file, or of a database."""
     return int(next(iter(sizes(connection, where).values())))
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from seamless_database.admin import options
-from seamless_database.admin.access.database import Place, reading, shown
+from seamless_database.admin.access.database import DatabaseTarget, reading, shown
 from seamless_database.admin.access.new_database import (
     filled,
     filling,
@@ -23,8 +23,8 @@ from seamless_database.admin.access.tables import current
 from seamless_database.admin.commands.export import row_counts
 from seamless_database.admin.console import show
 from seamless_database.admin.merge_report import MergeReport
-from seamless_database.admin.merge_results import fold
-from seamless_database.admin.progress import Steps, steps
+from seamless_database.admin.merge_results import merge_into
+from seamless_database.admin.progress import ProgressBars, steps
 
 
 @click.command()
@@ -39,7 +39,9 @@ from seamless_database.admin.progress import Steps, steps
 )
 @options.dry_run
 @options.as_json
-def merge(files: tuple[Place, ...], target: Place, dry_run: bool, as_json: bool) -> None:
+def merge(
+    files: tuple[DatabaseTarget, ...], target: DatabaseTarget, dry_run: bool, as_json: bool
+) -> None:
     """Write what several FILES know into a new one; the earlier file is preferred."""
     with steps() as doing:
         findings = merged(files, target, doing, dry_run=dry_run)
@@ -47,7 +49,11 @@ def merge(files: tuple[Place, ...], target: Place, dry_run: bool, as_json: bool)
 
 
 def merged(
-    places: tuple[Place, ...], target: Place, doing: Steps, *, dry_run: bool = False
+    places: tuple[DatabaseTarget, ...],
+    target: DatabaseTarget,
+    doing: ProgressBars,
+    *,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
     """Merge, and tell what did not fit together."""
     report = MergeReport()
@@ -57,7 +63,7 @@ def merged(
                 with ExitStack() as stack:
                     progress = stack.enter_context(doing.one(f"Opening {shown(where)}"))
                     source = stack.enter_context(reading(where, progress))
-                    fold(source, current(source, where), copy, report, doing)
+                    merge_into(source, current(source, where), copy, report, doing)
             add_reverse_rows(copy)
         with filled(new) as copy:
             rows = row_counts(copy, new)

@@ -17,7 +17,7 @@ from sqlalchemy import Column, Table, Text, insert, select
 
 from seamless_database.admin import options
 from seamless_database.admin.access.database import (
-    Place,
+    DatabaseTarget,
     changing,
     transaction,
     trying,
@@ -34,7 +34,7 @@ from seamless_database.admin.backup import back_up_before
 from seamless_database.admin.console import show
 from seamless_database.admin.errors import FilesOnlyError
 from seamless_database.admin.legacy import Outcome, carried_over
-from seamless_database.admin.progress import Steps, steps
+from seamless_database.admin.progress import ProgressBars, steps
 from seamless_database.models import IrreproducibleTransformation as Contested
 from seamless_database.models import MetaData, Transformation
 from seamless_database.storage.sqlite import schema
@@ -56,7 +56,7 @@ _LEGACY = Table(KEPT_AS, sqlalchemy.MetaData(), Column("checksum", Text), Column
 @options.database
 @options.dry_run
 @options.as_json
-def migrate(file: Place, dry_run: bool, as_json: bool) -> None:
+def migrate(file: DatabaseTarget, dry_run: bool, as_json: bool) -> None:
     """Upgrade a file with legacy records; a backup beside it keeps them."""
     if not isinstance(file, Path):
         raise FilesOnlyError(file.shown, "PostgreSQL never holds legacy records")
@@ -66,7 +66,7 @@ def migrate(file: Place, dry_run: bool, as_json: bool) -> None:
 
 
 def migrated(
-    path: Path, doing: Steps, *, dry_run: bool = False, now: datetime | None = None
+    path: Path, doing: ProgressBars, *, dry_run: bool = False, now: datetime | None = None
 ) -> dict[str, Any]:
     """Upgrade, and tell what became of the records."""
     with trying(path, doing) if dry_run else changing(path) as connection:
@@ -100,7 +100,11 @@ def _renaming() -> str:
 
 
 def _upgrade(
-    connection: Connection, path: Path, legacy: bool, outcomes: dict[Outcome, int], doing: Steps
+    connection: Connection,
+    path: Path,
+    legacy: bool,
+    outcomes: dict[Outcome, int],
+    doing: ProgressBars,
 ) -> None:
     if legacy:
         connection.exec_driver_sql(_renaming())

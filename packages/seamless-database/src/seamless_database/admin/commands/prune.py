@@ -15,12 +15,12 @@ from typing import Any, TextIO
 import click
 
 from seamless_database.admin import options, pruning
-from seamless_database.admin.access.database import Place, changing, trying
+from seamless_database.admin.access.database import DatabaseTarget, changing, trying
 from seamless_database.admin.access.database import shown as named
 from seamless_database.admin.access.tables import current
 from seamless_database.admin.console import show
 from seamless_database.admin.interruption import INTERRUPTION
-from seamless_database.admin.progress import Steps, steps
+from seamless_database.admin.progress import ProgressBars, steps
 from seamless_database.admin.timestamps import read, shown
 
 _UNITS = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}
@@ -76,7 +76,7 @@ class _TimeType(click.ParamType):  # type: ignore[type-arg]  # generic from clic
 @options.dry_run
 @options.as_json
 def prune(
-    file: Place,
+    file: DatabaseTarget,
     *,
     older_than: datetime | None,
     checksums: TextIO | None,
@@ -106,8 +106,8 @@ def prune(
 
 
 def pruned(
-    where: Place,
-    doing: Steps,
+    where: DatabaseTarget,
+    doing: ProgressBars,
     *,
     before: datetime | None = None,
     checksums: TextIO | None = None,

@@ -11,13 +11,13 @@ import sqlalchemy
 from sqlalchemy import func, select
 
 from seamless_database.admin import options
-from seamless_database.admin.access.database import Place, reading, sizes
+from seamless_database.admin.access.database import DatabaseTarget, reading, sizes
 from seamless_database.admin.access.database import shown as named
 from seamless_database.admin.access.dialects import table_sizes
 from seamless_database.admin.access.rows import as_object, stream
-from seamless_database.admin.access.tables import Survey, survey
+from seamless_database.admin.access.tables import TableInventory, survey
 from seamless_database.admin.console import show
-from seamless_database.admin.progress import Steps, steps
+from seamless_database.admin.progress import ProgressBars, steps
 from seamless_database.admin.timestamps import shown, time_of
 from seamless_database.models import MetaData
 from seamless_database.storage.sqlite.schema import METADATA
@@ -47,7 +47,7 @@ COSTS = {
     help="How many of the most expensive records to show.",
 )
 @options.as_json
-def stats(file: Place, top: int, as_json: bool) -> None:
+def stats(file: DatabaseTarget, top: int, as_json: bool) -> None:
     """Show rows and sizes, the oldest and newest record, and the most expensive ones."""
     with steps() as doing:
         findings = statistics(file, top, doing)
@@ -82,7 +82,7 @@ class Records:
         self._date(time_of(record))
 
     @property
-    def dearest(self) -> list[dict[str, Any]]:
+    def most_expensive(self) -> list[dict[str, Any]]:
         """The most expensive records, by each cost."""
         return [
             {"cost": cost, "value": round(value, 3), "transformation": checksum, "result": result}
@@ -106,9 +106,9 @@ class Records:
         self.newest = max(time, self.newest or time)
 
 
-def statistics(where: Place, top: int, doing: Steps) -> dict[str, Any]:
+def statistics(where: DatabaseTarget, top: int, doing: ProgressBars) -> dict[str, Any]:
     """Gather everything about a database, in one snapshot of it."""
-    with doing.one("Opening") as progress, reading(where, progress) as connection:
+    with doing.one("OpenBackend") as progress, reading(where, progress) as connection:
         found = survey(connection, where)
         rows = _row_counts(connection, found, doing)
         records = Records(top)
@@ -131,11 +131,13 @@ def statistics(where: Place, top: int, doing: Steps) -> dict[str, Any]:
                 "total_wall_time_seconds": round(records.totals["wall_time_seconds"], 3),
                 "total_cpu_time_seconds": round(records.totals["cpu_time_seconds"], 3),
             },
-            "most_expensive": records.dearest,
+            "most_expensive": records.most_expensive,
         }
 
 
-def _row_counts(connection: Connection, found: Survey, doing: Steps) -> dict[str, int]:
+def _row_counts(
+    connection: Connection, found: TableInventory, doing: ProgressBars
+) -> dict[str, int]:
     names = [table.name for table in found.tables] + ([METADATA] if found.legacy else [])
     return {
         name: connection.scalar(select(func.count()).select_from(sqlalchemy.table(name))) or 0

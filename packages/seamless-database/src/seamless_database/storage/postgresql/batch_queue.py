@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from seamless_database.errors import DatabaseClosedError, UnavailableError
-from seamless_database.storage.postgresql.batched_reads import Piece
+from seamless_database.storage.postgresql.batched_reads import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: hears the value of a task, or the error
-Tell = Callable[[T | None, Exception | None], None]
+WriteCallback = Callable[[T | None, Exception | None], None]
 _LOG = logging.getLogger(__name__)
 #: what may wait; beyond, a client hears at once that we are overloaded
 MAX_WAITING = 10_000
 
 
-class Task(Piece[T]):
+class QueuedOperation(Operation[T]):
     """A piece of work, what else must not touch meanwhile, and whom to tell of its outcome."""
 
     def __init__(self, work: Callable[[Connection], T], keys: tuple[str, ...] = ()) -> None:
         super().__init__(work)
         self.keys = keys
         #: told of the outcome, on its event loop if it has one
-        self.tell: Tell[T] = _nobody
+        self.tell: WriteCallback[T] = _no_callback
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def fail(self, error: Exception) -> None:
@@ -44,8 +44,9 @@ class Task(Piece[T]):
         self.error = error
 
 
-def one_by_one(
-    handle: Callable[[list[Task[T]]], UnavailableError | None], tasks: list[Task[T]]
+def retry_individually(
+    handle: Callable[[list[QueuedOperation[T]]], UnavailableError | None],
+    tasks: list[QueuedOperation[T]],
 ) -> UnavailableError | None:
     """Handle each task apart from the others; an outage is waited for once."""
     for number, task in enumerate(tasks, start=1):
@@ -57,11 +58,11 @@ def one_by_one(
     return None
 
 
-def _nobody(_value: object, _error: Exception | None) -> None:
+def _no_callback(_value: object, _error: Exception | None) -> None:
     """Nobody wants to know."""
 
 
-class Lanes(Generic[T]):
+class BatchQueue(Generic[T]):
     """A queue of tasks, and the threads that share it.
 
     `submit` and `close` are safe from any thread.
@@ -81,7 +82,7 @@ class Lanes(Generic[T]):
 
     def __init__(
         self,
-        handle: Callable[[list[Task[T]]], UnavailableError | None],
+        handle: Callable[[list[QueuedOperation[T]]], UnavailableError | None],
         name: str,
         *,
         threads: int,
@@ -90,7 +91,7 @@ class Lanes(Generic[T]):
         self._handle = handle
         self._most = most
         # unbounded itself: the bound is checked on submission, so that None always fits
-        self._queue: queue.SimpleQueue[Task[T] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[QueuedOperation[T] | None] = queue.SimpleQueue()
         #: guards `_closed`: nothing may be queued behind the Nones that end the threads
         self._lock = threading.Lock()
         self._closed = False
@@ -101,19 +102,19 @@ class Lanes(Generic[T]):
         for thread in self._threads:
             thread.start()
 
-    def submit(self, task: Task[T]) -> Future[T | None]:
+    def submit(self, task: QueuedOperation[T]) -> Future[T | None]:
         """Queue a task; its outcome will be that of the future."""
         future: Future[T | None] = Future()
-        task.tell = partial(_settle, future)
+        task.tell = partial(_resolve, future)
         self._put(task)
         return future
 
-    def submit_soon(self, task: Task[T], tell: Tell[T]) -> None:
+    def submit_with_callback(self, task: QueuedOperation[T], tell: WriteCallback[T]) -> None:
         """Queue a task, of whose outcome `tell` hears on the event loop that runs now."""
         task.tell, task.loop = tell, asyncio.get_running_loop()
         self._put(task)
 
-    def _put(self, task: Task[T]) -> None:
+    def _put(self, task: QueuedOperation[T]) -> None:
         with self._lock:
             if self._closed:
                 raise DatabaseClosedError
@@ -123,7 +124,7 @@ class Lanes(Generic[T]):
             self._queue.put(task)
 
     @property
-    def waiting(self) -> int:
+    def queued_writes(self) -> int:
         """How many tasks are queued."""
         return self._queue.qsize()
 
@@ -144,14 +145,14 @@ class Lanes(Generic[T]):
             if task is None:
                 return
             tasks = [task]
-            going_on = self._gather(tasks, self._most)
+            going_on = self._collect(tasks, self._most)
             outage = self._do(tasks)
             if outage is not None and going_on:
-                others: list[Task[T]] = []
-                going_on = self._gather(others, MAX_WAITING)
+                others: list[QueuedOperation[T]] = []
+                going_on = self._collect(others, MAX_WAITING)
                 _fail(others, outage)
 
-    def _do(self, tasks: list[Task[T]]) -> UnavailableError | None:
+    def _do(self, tasks: list[QueuedOperation[T]]) -> UnavailableError | None:
         outage = None
         try:
             outage = self._handle(tasks)
@@ -162,7 +163,7 @@ class Lanes(Generic[T]):
         _tell(tasks)
         return outage
 
-    def _gather(self, tasks: list[Task[T]], most: int) -> bool:
+    def _collect(self, tasks: list[QueuedOperation[T]], most: int) -> bool:
         """Add what is waiting, up to a limit; tells whether there will be more."""
         while len(tasks) < most:
             try:
@@ -175,15 +176,15 @@ class Lanes(Generic[T]):
         return True
 
 
-def _fail(tasks: list[Task[T]], error: UnavailableError) -> None:
+def _fail(tasks: list[QueuedOperation[T]], error: UnavailableError) -> None:
     for task in tasks:
         task.fail(error)
     _tell(tasks)
 
 
-def _tell(tasks: list[Task[T]]) -> None:
+def _tell(tasks: list[QueuedOperation[T]]) -> None:
     """Tell of outcomes; an event loop is woken once for all that it is to hear."""
-    by_loop: dict[asyncio.AbstractEventLoop | None, list[Task[T]]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop | None, list[QueuedOperation[T]]] = {}
     for task in tasks:
         by_loop.setdefault(task.loop, []).append(task)
     for loop, own in by_loop.items():
@@ -195,7 +196,7 @@ def _tell(tasks: list[Task[T]]) -> None:
             loop.call_soon_threadsafe(_tell_all, own)
 
 
-def _tell_all(tasks: Iterable[Task[T]]) -> None:
+def _tell_all(tasks: Iterable[QueuedOperation[T]]) -> None:
     for task in tasks:
         try:
             task.tell(task.value, task.error)
@@ -203,7 +204,7 @@ def _tell_all(tasks: Iterable[Task[T]]) -> None:
             _LOG.exception("nobody could be told of an answer")
 
 
-def _settle(future: Future[T | None], value: T | None, error: Exception | None) -> None:
+def _resolve(future: Future[T | None], value: T | None, error: Exception | None) -> None:
     # whoever went away has cancelled it; what was asked for is done all the same
     if not future.set_running_or_notify_cancel():
         return

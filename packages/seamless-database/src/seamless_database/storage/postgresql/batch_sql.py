@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
     from seamless_database.request_types.statements import Row, Statement
     from seamless_database.storage.postgresql.batched_reads import Call
-    from seamless_database.storage.postgresql.connection import Command, Session
+    from seamless_database.storage.postgresql.connection import Command, PipelineConnection
 
 #: characters of the values in one statement; the database takes no more than 1 GB
-MOST = 4_000_000
+MAX_CHARS = 4_000_000
 
 
-def fetched(session: Session, calls: Sequence[Call], *before: Command) -> list[list[Row]]:
+def fetch_all(
+    session: PipelineConnection, calls: Sequence[Call], *before: Command
+) -> list[list[Row]]:
     """Fetch the rows of each call, after some commands, in one round trip."""
     groups: dict[tuple[Statement, tuple[str, ...]], list[int]] = {}
     for place, (statement, values) in enumerate(calls):
@@ -31,7 +33,7 @@ def fetched(session: Session, calls: Sequence[Call], *before: Command) -> list[l
     commands: list[Command] = []
     places: list[list[int]] = []
     for (statement, names), group in groups.items():
-        text = dialect.reading_many(statement, names) if len(group) > 1 else None
+        text = dialect.select_many_sql(statement, names) if len(group) > 1 else None
         if text is not None:
             commands.append((text, _lists(names, [calls[place][1] for place in group])))
             places.append(group)
@@ -39,10 +41,10 @@ def fetched(session: Session, calls: Sequence[Call], *before: Command) -> list[l
         for place in group:
             commands.append(_command(*calls[place]))
             places.append([place])
-    rows = session.exchange([*before, *commands])[len(before) :]
+    rows = session.execute_pipeline([*before, *commands])[len(before) :]
     found: list[list[Row]] = [[] for _ in calls]
     for group, answered in zip(places, rows, strict=True):
-        _distribute(answered, group, found)
+        _scatter(answered, group, found)
     return found
 
 
@@ -54,8 +56,8 @@ def changing(tasks: Iterable[Sequence[Call]]) -> Iterator[Command]:
     left = [deque(calls) for calls in tasks if calls]
     while left:
         statement, names = left[0][0][0], tuple(left[0][0][1])
-        sets = [values for calls in left for values in _taken(calls, statement, names)]
-        text = dialect.inserting_many(statement, names) if len(sets) > 1 else None
+        sets = [values for calls in left for values in _take_same(calls, statement, names)]
+        text = dialect.insert_many_sql(statement, names) if len(sets) > 1 else None
         if text is None:
             yield from (_command(statement, values) for values in sets)
         else:
@@ -63,7 +65,7 @@ def changing(tasks: Iterable[Sequence[Call]]) -> Iterator[Command]:
         left = [calls for calls in left if calls]
 
 
-def _taken(
+def _take_same(
     calls: deque[Call], statement: Statement, names: tuple[str, ...]
 ) -> Iterator[Mapping[str, str]]:
     while calls and calls[0][0] is statement and tuple(calls[0][1]) == names:
@@ -75,7 +77,7 @@ def _parts(sets: Iterable[Mapping[str, str]]) -> Iterator[list[Mapping[str, str]
     size = 0
     for values in sets:
         length = sum(map(len, values.values()))
-        if part and size + length > MOST:
+        if part and size + length > MAX_CHARS:
             yield part
             part, size = [], 0
         part.append(values)
@@ -92,7 +94,7 @@ def _lists(names: Iterable[str], sets: Sequence[Mapping[str, str]]) -> dict[str,
     return {name: [dialect.stored(values[name]) for values in sets] for name in names}
 
 
-def _distribute(answered: list[Row], group: list[int], found: list[list[Row]]) -> None:
+def _scatter(answered: list[Row], group: list[int], found: list[list[Row]]) -> None:
     """Give rows to the calls that they answer; those of many begin with a number."""
     if len(group) == 1:
         found[group[0]] = [dialect.loaded(row) for row in answered]

@@ -25,12 +25,12 @@ _Key = tuple[Statement, tuple[tuple[str, str], ...]]
 Fetch = Callable[[Sequence[Call]], Sequence[list[Row]]]
 
 
-class Foreseen:
+class RecordingConnection:
     """A connection for one piece of work, that only knows what was fetched for it."""
 
     def __init__(self) -> None:
         self._known: dict[_Key, list[Row]] = {}
-        self.wanted: list[Call] = []
+        self.missing: list[Call] = []
         self.changes: list[Call] = []
 
     def one(self, statement: Statement, **values: str) -> Row | None:
@@ -44,7 +44,7 @@ class Foreseen:
             raise AssertionError("a request must read before it changes anything")
         found = self._known.get((statement, tuple(values.items())))
         if found is None:
-            self.wanted.append((statement, values))
+            self.missing.append((statement, values))
             return []
         return found
 
@@ -52,14 +52,14 @@ class Foreseen:
         """Note a change."""
         self.changes.append((statement, values))
 
-    def know(self, rows: Sequence[list[Row]]) -> None:
+    def provide(self, rows: Sequence[list[Row]]) -> None:
         """Take the rows of what was wanted; the work can begin anew."""
-        for (statement, values), found in zip(self.wanted, rows, strict=True):
+        for (statement, values), found in zip(self.missing, rows, strict=True):
             self._known[statement, tuple(values.items())] = found
-        self.wanted, self.changes = [], []
+        self.missing, self.changes = [], []
 
 
-class Piece(Generic[T]):
+class Operation(Generic[T]):
     """A piece of work, and in the end its outcome: a value with changes, or an error."""
 
     def __init__(self, work: Callable[[Connection], T]) -> None:
@@ -68,7 +68,7 @@ class Piece(Generic[T]):
 
     def begin(self) -> None:
         """Begin anew, with nothing known."""
-        self._connection = Foreseen()
+        self._connection = RecordingConnection()
         self.value: T | None = None
         self.error: Exception | None = None
 
@@ -78,9 +78,9 @@ class Piece(Generic[T]):
         return [] if self.error else self._connection.changes
 
     @property
-    def wanted(self) -> list[Call]:
+    def missing(self) -> list[Call]:
         """What it wants to know before it can be done."""
-        return self._connection.wanted
+        return self._connection.missing
 
     def attempt(self) -> bool:
         """Run it; tells whether it wants to know more."""
@@ -89,21 +89,21 @@ class Piece(Generic[T]):
             self.value = self._work(self._connection)
         except Exception as error:  # noqa: BLE001  # its answer, unless something was not known
             self.error = error
-        return bool(self._connection.wanted)
+        return bool(self._connection.missing)
 
-    def know(self, rows: Sequence[list[Row]]) -> None:
+    def provide(self, rows: Sequence[list[Row]]) -> None:
         """Take the rows that it wanted to know."""
-        self._connection.know(rows)
+        self._connection.provide(rows)
 
 
-def complete(pieces: Iterable[Piece[T]], fetch: Fetch) -> None:
+def run_batched(pieces: Iterable[Operation[T]], fetch: Fetch) -> None:
     """Run pieces to their end, fetching what all of them want to know at once."""
     left = list(pieces)
     for piece in left:
         # what was known in another transaction says nothing about this one
         piece.begin()
     while left := [piece for piece in left if piece.attempt()]:
-        wants = [piece.wanted for piece in left]
+        wants = [piece.missing for piece in left]
         rows = iter(fetch([call for calls in wants for call in calls]))
         for piece, calls in zip(left, wants, strict=True):
-            piece.know([next(rows) for _ in calls])
+            piece.provide([next(rows) for _ in calls])

@@ -1,6 +1,6 @@
 """One connection to PostgreSQL, made when it is needed, and again after it was lost.
 
-Belongs to one thread at a time. `cut` alone may be called from another: it ends a conversation
+Belongs to one thread at a time. `abort` alone may be called from another: it ends a conversation
 with a server that has stopped to answer.
 """
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn
 
     from seamless_database.request_types.statements import Statement
-    from seamless_database.storage.postgresql.url import Address
+    from seamless_database.storage.postgresql.url import PostgresUrl
 
 #: attempts at getting rid of the answers to what has failed
 _DRAININGS = 4
@@ -40,7 +40,7 @@ _DRAININGS = 4
 Command = tuple[str, "Mapping[str, object] | None"]
 
 
-class Session:
+class PipelineConnection:
     """A connection without transactions of its own; they are begun in so many words.
 
     Parameters
@@ -48,10 +48,10 @@ class Session:
     address
         where the database is
     patience
-        how many seconds an exchange may take before `cut` is in order
+        how many seconds an exchange may take before `abort` is in order
     """
 
-    def __init__(self, address: Address, patience: float) -> None:
+    def __init__(self, address: PostgresUrl, patience: float) -> None:
         self._address = address
         self._patience = patience
         self._raw: psycopg.Connection[Row] | None = None
@@ -59,7 +59,7 @@ class Session:
         # something that ends its watch over transactions that stand still
         self._pipeline: psycopg.Pipeline | None = None
         self._leaving = contextlib.ExitStack()
-        #: guards `_end` and `_deadline`, which `cut` looks at
+        #: guards `_end` and `_deadline`, which `abort` looks at
         self._lock = threading.Lock()
         # the library may close its socket at any moment; this end of it stays ours
         self._end: socket.socket | None = None
@@ -68,7 +68,7 @@ class Session:
         #: what the server said of the last command that it did
         self.status: str | None = None
         #: whether the last connection was lost because it took too long
-        self.was_cut = False
+        self.was_aborted = False
 
     @property
     def connected(self) -> bool:
@@ -83,22 +83,22 @@ class Session:
                 prepare_threshold=self._address.prepare_threshold,
                 **self._address.parameters,  # type: ignore[arg-type]  # names from the URL
             )
-            raw.add_notice_handler(self._note)
+            raw.add_notice_handler(self._on_notice)
             end = socket.socket(fileno=os.dup(raw.fileno()))
             self._pipeline = self._leaving.enter_context(raw.pipeline())
             with self._lock:
                 self._raw, self._end = raw, end
-                self.was_cut = False
+                self.was_aborted = False
         return self._raw
 
-    def exchange(self, commands: Sequence[Command]) -> list[list[Row]]:
+    def execute_pipeline(self, commands: Sequence[Command]) -> list[list[Row]]:
         """Send commands all at once, and wait for the rows of each.
 
         Raises `psycopg.Error`; those behind the one that failed were not done.
         """
         raw = self.connect()
         assert self._pipeline is not None  # where there is a connection, there is one
-        with self._watched():
+        with self._with_deadline():
             try:
                 cursors = [raw.execute(text, values) for text, values in commands]
                 _send(raw.pgconn)
@@ -112,15 +112,15 @@ class Session:
 
     def command(self, text: str, values: Mapping[str, object] | None = None) -> list[Row]:
         """Send one command, and wait for its rows."""
-        (rows,) = self.exchange([(text, values)])
+        (rows,) = self.execute_pipeline([(text, values)])
         return rows
 
-    def warned(self) -> bool:
+    def had_warning(self) -> bool:
         """Tell whether the server has warned of anything since this was last asked."""
-        warned, self._warned = self._warned, False
-        return warned
+        had_warning, self._warned = self._warned, False
+        return had_warning
 
-    def undo(self) -> None:
+    def rollback(self) -> None:
         """Undo what is open; a connection that this fails on is no more."""
         if self._raw is None:
             return
@@ -142,18 +142,18 @@ class Session:
             with contextlib.suppress(psycopg.Error):
                 self._leaving.close()
 
-    def cut(self, now: float) -> None:
+    def abort(self, now: float) -> None:
         """End an exchange that should have ended before now; its thread gets to feel it."""
         with self._lock:
             if self._end is None or self._deadline is None or now < self._deadline:
                 return
-            self.was_cut = True
+            self.was_aborted = True
             # it may have been shut down already
             with contextlib.suppress(OSError):
                 self._end.shutdown(socket.SHUT_RDWR)
 
     @contextlib.contextmanager
-    def interrupted_after(self, seconds: float) -> Iterator[Callable[[], None]]:
+    def statement_timeout(self, seconds: float) -> Iterator[Callable[[], None]]:
         """End what still runs then; what it gives does so at once, called from another thread."""
         raw = self.connect()
         timer = threading.Timer(seconds, raw.cancel_safe)
@@ -176,7 +176,7 @@ class Session:
         self.close()
 
     @contextlib.contextmanager
-    def _watched(self) -> Iterator[None]:
+    def _with_deadline(self) -> Iterator[None]:
         with self._lock:
             self._deadline = time.monotonic() + self._patience
         try:
@@ -189,15 +189,15 @@ class Session:
             with self._lock:
                 self._deadline = None
 
-    def _note(self, diagnostic: psycopg.errors.Diagnostic) -> None:
+    def _on_notice(self, diagnostic: psycopg.errors.Diagnostic) -> None:
         if diagnostic.severity_nonlocalized == "WARNING":
             self._warned = True
 
 
-class Reading:
+class ReadOnlyConnection:
     """A session as the record families see a connection; it only reads."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: PipelineConnection) -> None:
         self._session = session
 
     def one(self, statement: Statement, **values: str) -> Row | None:
@@ -214,13 +214,13 @@ class Reading:
         """Refuse: it only reads."""
         raise AssertionError("a reading connection changes nothing")
 
-    def interrupted_after(
+    def statement_timeout(
         self, seconds: float
     ) -> contextlib.AbstractContextManager[Callable[[], None]]:
         """End what still runs then; what it gives does so at once, called from another thread."""
-        return self._session.interrupted_after(seconds)
+        return self._session.statement_timeout(seconds)
 
-    def was_interrupted(self, error: Exception) -> bool:
+    def is_timeout(self, error: Exception) -> bool:
         """Whether an error says that it was ended in that way."""
         return isinstance(error, psycopg.errors.QueryCanceled)
 
@@ -239,7 +239,7 @@ def _send(connection: PGconn) -> None:
             connection.consume_input()
 
 
-def unavailable(address: Address, error: psycopg.Error, what: str) -> UnavailableError:
+def unavailable(address: PostgresUrl, error: psycopg.Error, what: str) -> UnavailableError:
     """Tell in words what went wrong; in one line, and without the password."""
-    text = address.without_password(" ".join(str(error).split()))
+    text = address.redact(" ".join(str(error).split()))
     return UnavailableError(f"{what} ({text})")

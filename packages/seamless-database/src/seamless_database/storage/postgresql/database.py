@@ -29,25 +29,25 @@ from seamless_database.storage.comparisons import Comparisons, UndecidedError
 from seamless_database.storage.durability import Durability
 from seamless_database.storage.postgresql import schema
 from seamless_database.storage.postgresql.batch_queue import (
-    Lanes,
-    Task,
-    one_by_one,
+    BatchQueue,
+    QueuedOperation,
+    retry_individually,
 )
-from seamless_database.storage.postgresql.batch_sql import fetched
-from seamless_database.storage.postgresql.batched_reads import complete
-from seamless_database.storage.postgresql.connection import Reading, Session
-from seamless_database.storage.postgresql.health import Health, Watch
-from seamless_database.storage.postgresql.read_pool import Sessions
-from seamless_database.storage.postgresql.writer import Writing
+from seamless_database.storage.postgresql.batch_sql import fetch_all
+from seamless_database.storage.postgresql.batched_reads import run_batched
+from seamless_database.storage.postgresql.connection import PipelineConnection, ReadOnlyConnection
+from seamless_database.storage.postgresql.health import Health, HealthMonitor
+from seamless_database.storage.postgresql.read_pool import PostgresReadPool
+from seamless_database.storage.postgresql.writer import BatchWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from seamless_database.metrics.counters import Commits
-    from seamless_database.storage.callbacks import Hear, Tell
+    from seamless_database.metrics.counters import CommitMetrics
+    from seamless_database.storage.callbacks import ReadCallback, WriteCallback
     from seamless_database.storage.comparisons import Decided
-    from seamless_database.storage.postgresql.url import Address
+    from seamless_database.storage.postgresql.url import PostgresUrl
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ class PostgresDatabase:
 
     def __init__(
         self,
-        address: Address,
+        address: PostgresUrl,
         *,
         writable: bool = False,
         lock_wait: float = LOCK_WAIT,
@@ -104,23 +104,23 @@ class PostgresDatabase:
         self._closed = False
         self._start(lock_wait)
         self._health = Health()
-        self._sessions = Sessions(address, PATIENCE, self._health)
-        self._long_sessions = Sessions(address, LONG_PATIENCE, self._health)
-        self._session = Session(address, PATIENCE + 2 * lock_wait)
-        self._reads: Lanes[str | None] = Lanes(
+        self._sessions = PostgresReadPool(address, PATIENCE, self._health)
+        self._long_sessions = PostgresReadPool(address, LONG_PATIENCE, self._health)
+        self._session = PipelineConnection(address, PATIENCE + 2 * lock_wait)
+        self._reads: BatchQueue[str | None] = BatchQueue(
             self._look_up, "reader", threads=POINT_READERS, most=MAX_POINT_READS
         )
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="seamless-database-lister")
         self._comparisons = Comparisons(self._decide)
-        self._writing: Writing | None = None
-        self._writes: Lanes[None] | None = None
+        self._writing: BatchWriter | None = None
+        self._writes: BatchQueue[None] | None = None
         if writable:
             durable = durability is Durability.FULL
-            self._writing = Writing(
+            self._writing = BatchWriter(
                 self._session, address, lock_wait, durable=durable, health=self._health
             )
-            self._writes = Lanes(self._writing.write, "writer", threads=1, most=MAX_BATCH)
-        self._watch = Watch(self._cut, self._probe)
+            self._writes = BatchQueue(self._writing.write, "writer", threads=1, most=MAX_BATCH)
+        self._watch = HealthMonitor(self._cut, self._probe)
 
     def get(self, body: Mapping[str, Any]) -> str | None:
         """Answer a read request, given as the JSON object of the protocol; None is a miss."""
@@ -130,12 +130,14 @@ class PostgresDatabase:
         """Do a write request, given as the JSON object of the protocol; returns when it is safe."""
         self._put(request_types.writing(from_python(body)))
 
-    async def answer(self, request: request_types.Read) -> str | None:
+    async def execute_read(self, request: request_types.Read) -> str | None:
         """Answer a checked read request; look-ups of one row share round trips."""
         loop = asyncio.get_running_loop()
         if request.point:
             answered: asyncio.Future[str | None] = loop.create_future()
-            self._reads.submit_soon(Task(request.run), partial(_settle, answered))
+            self._reads.submit_with_callback(
+                QueuedOperation(request.run), partial(_resolve, answered)
+            )
             return await answered
         try:
             return await loop.run_in_executor(self._pool, self.read, request.run)
@@ -144,58 +146,58 @@ class PostgresDatabase:
                 raise DatabaseClosedError from error
             raise
 
-    def answer_at_once(self, request: request_types.Read) -> Literal[Later.LATER]:
+    def try_read(self, request: request_types.Read) -> Literal[Later.LATER]:
         """Answer nothing: the database is somewhere else, and asking it takes time."""
         return Later.LATER
 
     @property
-    def is_near(self) -> bool:
+    def is_local(self) -> bool:
         """The database is somewhere else."""
         return False
 
-    def answer_soon(self, request: request_types.Read, tell: Hear) -> None:
+    def submit_read(self, request: request_types.Read, tell: ReadCallback) -> None:
         """Queue a checked point read; `tell` hears on this event loop what was found."""
-        self._reads.submit_soon(Task(request.run), tell)
+        self._reads.submit_with_callback(QueuedOperation(request.run), tell)
 
-    async def store(self, request: request_types.Write) -> None:
+    async def execute_write(self, request: request_types.Write) -> None:
         """Do a checked write request; returns when it is safe."""
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.store_soon(request, partial(_settle, stored, None))
+        self.submit_write(request, partial(_resolve, stored, None))
         await stored
 
-    def store_soon(self, request: request_types.Write, tell: Tell) -> None:
+    def submit_write(self, request: request_types.Write, tell: WriteCallback) -> None:
         """Queue a checked write request; `tell` hears on this event loop when it is safe."""
-        task = Task(request.run, request.keys())
-        told = partial(self._comparisons.told, tell, asyncio.get_running_loop())
-        self._writer().submit_soon(task, lambda _nothing, error: told(error))
+        task = QueuedOperation(request.run, request.keys())
+        told = partial(self._comparisons.report_to, tell, asyncio.get_running_loop())
+        self._writer().submit_with_callback(task, lambda _nothing, error: told(error))
 
-    def read(self, work: Callable[[Reading], T]) -> T | None:
+    def read(self, work: Callable[[ReadOnlyConnection], T]) -> T | None:
         """Call `work` with a reading connection."""
         try:
-            return self._long_sessions.read(lambda session: work(Reading(session)))
+            return self._long_sessions.read(lambda session: work(ReadOnlyConnection(session)))
         except psycopg.errors.UndefinedTable as error:
             self._expect_no_tables(error)
             return None
 
     @property
-    def commits(self) -> Commits | None:
+    def commits(self) -> CommitMetrics | None:
         """How the commits went so far; None without a writer."""
         return None if self._writing is None else self._writing.commits
 
     @property
-    def waiting(self) -> int:
+    def queued_writes(self) -> int:
         """How many writes are queued."""
-        return 0 if self._writes is None else self._writes.waiting
+        return 0 if self._writes is None else self._writes.queued_writes
 
     @property
-    def remarks(self) -> tuple[str, ...]:
+    def startup_notices(self) -> tuple[str, ...]:
         """Nothing is special."""
         return ()
 
     @property
-    def trouble(self) -> str | None:
+    def degraded_reason(self) -> str | None:
         """What keeps requests from being answered; None if nothing does."""
-        return self._health.trouble
+        return self._health.degraded_reason
 
     def sizes(self) -> dict[str, int]:
         """The files on the disk are not ours."""
@@ -227,7 +229,7 @@ class PostgresDatabase:
 
     def _start(self, lock_wait: float) -> None:
         """Look whether the database can be what is asked of it; make it so."""
-        session = Session(self._address, PATIENCE)
+        session = PipelineConnection(self._address, PATIENCE)
         try:
             encoding, read_only = session.command(_CONDITION)[0]
             if encoding != "UTF8":
@@ -240,13 +242,13 @@ class PostgresDatabase:
             else:
                 self.is_new = schema.create(session, self._address, lock_wait)
         except psycopg.Error as error:
-            raise ServerError(self.name, self._address.without_password(str(error))) from error
+            raise ServerError(self.name, self._address.redact(str(error))) from error
         finally:
             session.close()
 
     def _put(self, request: Decided) -> None:
         try:
-            self._writer().submit(Task(request.run, request.keys())).result()
+            self._writer().submit(QueuedOperation(request.run, request.keys())).result()
         except UndecidedError as undecided:
             self._decide(undecided)
 
@@ -254,12 +256,12 @@ class PostgresDatabase:
         """Compare what a write is to be decided by, and do what was decided."""
         self._put(undecided.decide(self.read(undecided.read)))
 
-    def _writer(self) -> Lanes[None]:
+    def _writer(self) -> BatchQueue[None]:
         if self._writes is None:
             raise ReadOnlyError
         return self._writes
 
-    def _look_up(self, tasks: list[Task[str | None]]) -> UnavailableError | None:
+    def _look_up(self, tasks: list[QueuedOperation[str | None]]) -> UnavailableError | None:
         """Answer point reads, all in one round trip; apart, if one of them cannot be answered."""
         failures = self._health.failures
         try:
@@ -267,19 +269,19 @@ class PostgresDatabase:
         except UnavailableError as error:
             outage = error if self._health.failures != failures else None
             if outage is None and len(tasks) > 1:
-                return one_by_one(self._look_up, tasks)
+                return retry_individually(self._look_up, tasks)
             for task in tasks:
                 task.fail(error)
             return outage
         return None
 
-    def _answer_all(self, tasks: list[Task[str | None]]) -> None:
+    def _answer_all(self, tasks: list[QueuedOperation[str | None]]) -> None:
         try:
-            self._sessions.read(lambda session: complete(tasks, partial(fetched, session)))
+            self._sessions.read(lambda session: run_batched(tasks, partial(fetch_all, session)))
         except psycopg.errors.UndefinedTable as error:
             self._expect_no_tables(error)
             # there is nothing to be found, but not every request looks for something
-            complete(tasks, lambda calls: [[] for _ in calls])
+            run_batched(tasks, lambda calls: [[] for _ in calls])
 
     def _expect_no_tables(self, error: psycopg.Error) -> None:
         """Accept that a table is missing if nobody has created any yet: all is a miss then."""
@@ -289,12 +291,12 @@ class PostgresDatabase:
         except SchemaError as wrong:
             raise UnavailableError(str(wrong)) from error
 
-    def _has_tables(self, session: Session) -> bool:
+    def _has_tables(self, session: PipelineConnection) -> bool:
         return bool(schema.inspect(session, self._address))
 
     def _cut(self, now: float) -> None:
         for each in (self._session, self._sessions, self._long_sessions):
-            each.cut(now)
+            each.abort(now)
 
     def _probe(self) -> None:
         """Look whether what is asked of us could be done now."""
@@ -302,17 +304,17 @@ class PostgresDatabase:
         try:
             ((_, read_only),) = self._sessions.read(lambda session: session.command(_CONDITION))
             if self.writable and read_only:
-                self._health.fails("the database can only be read at present")
+                self._health.record_failure("the database can only be read at present")
                 return
-            if self.writable and self._health.trouble is not None:
+            if self.writable and self._health.degraded_reason is not None:
                 self._sessions.read(lambda session: session.command(_TRIAL))
         except (DatabaseError, psycopg.Error) as error:
-            self._health.fails(self._address.without_password(str(error)))
+            self._health.record_failure(self._address.redact(str(error)))
         else:
-            self._health.works(failures)
+            self._health.record_success(failures)
 
 
-def _settle(future: asyncio.Future[T], value: T, error: BaseException | None) -> None:
+def _resolve(future: asyncio.Future[T], value: T, error: BaseException | None) -> None:
     if future.done():
         # whoever asked has gone
         return

@@ -83,7 +83,7 @@ def text_of(statement: Statement) -> str:
     return statement.text(_DIALECT)
 
 
-def reading_many(statement: Statement, names: Iterable[str]) -> str | None:
+def select_many_sql(statement: Statement, names: Iterable[str]) -> str | None:
     """Give the text that reads for many sets of values, which come as a list for each name.
 
     Its rows begin with the number of the set, from 1. None if the order of the rows matters. For
@@ -93,19 +93,19 @@ def reading_many(statement: Statement, names: Iterable[str]) -> str | None:
     if "ORDER BY" in text:
         return None
     return (
-        f"SELECT {_NUMBER}, found.* FROM {_asked(names)} "  # noqa: S608  # names of ours
+        f"SELECT {_NUMBER}, found.* FROM {_unnest(names)} "  # noqa: S608  # names of ours
         f"CROSS JOIN LATERAL ({_OPEN.sub(_FROM_ASKED, text)} OFFSET 0) AS found"
     )
 
 
-def inserting_many(statement: Statement, names: Iterable[str]) -> str | None:
+def insert_many_sql(statement: Statement, names: Iterable[str]) -> str | None:
     """Give the text that inserts many rows, as above; None if the statement does something else."""
     found = _INSERTION.fullmatch(text_of(statement))
     if found is None:
         return None
     row = _OPEN.sub(_FROM_ASKED, found["row"])
     head = found["head"]
-    return f"{head} SELECT {row} FROM {_asked(names)} ORDER BY {_NUMBER}"  # noqa: S608  # as above
+    return f"{head} SELECT {row} FROM {_unnest(names)} ORDER BY {_NUMBER}"  # noqa: S608  # as above
 
 
 #: a placeholder, and what takes its place
@@ -114,14 +114,14 @@ _INSERTION = re.compile(r"(?P<head>INSERT INTO .*?) VALUES \((?P<row>.*)\)", re.
 _NUMBER = "asked.number"
 
 
-def _asked(names: Iterable[str]) -> str:
+def _unnest(names: Iterable[str]) -> str:
     given = list(names)
     # in the binary form, for which the library need not look at each character
     lists = ", ".join(f"%({name})b::text[]" for name in given)
     return f"unnest({lists}) WITH ORDINALITY AS asked({', '.join([*given, 'number'])})"
 
 
-def creation() -> Iterator[str]:
+def create_statements() -> Iterator[str]:
     """Give the commands that create the tables and their indexes."""
     for table in tables():
         yield str(CreateTable(table).compile(dialect=_DIALECT))

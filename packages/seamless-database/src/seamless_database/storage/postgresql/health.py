@@ -26,7 +26,7 @@ class Health:
         self._failures = 0
 
     @property
-    def trouble(self) -> str | None:
+    def degraded_reason(self) -> str | None:
         """What keeps the service from its work; None if nothing does."""
         return self._trouble
 
@@ -35,28 +35,28 @@ class Health:
         """How often something went wrong."""
         return self._failures
 
-    def fails(self, reason: str) -> None:
+    def record_failure(self, reason: str) -> None:
         """Note that something went wrong that will go wrong for others too."""
         self._failures += 1
         self._trouble = reason
 
-    def works(self, failures: int | None = None) -> None:
+    def record_success(self, failures: int | None = None) -> None:
         """Note that all is well, unless something went wrong since there were `failures`."""
         if failures in (None, self._failures):
             self._trouble = None
 
 
-class Watch:
+class HealthMonitor:
     """The thread that looks."""
 
-    def __init__(self, cut: Callable[[float], None], probe: Callable[[], None]) -> None:
-        self._cut = cut
+    def __init__(self, abort: Callable[[float], None], probe: Callable[[], None]) -> None:
+        self._abort = abort
         self._probe = probe
         self._ended = threading.Event()
         self._threads = [
             threading.Thread(target=target, name=f"seamless-database-{name}", daemon=True)
             # a probe may have to be cut itself
-            for name, target in (("watch", self._look), ("probe", self._ask))
+            for name, target in (("watch", self._abort_overdue), ("probe", self._run_probe))
         ]
         for thread in self._threads:
             thread.start()
@@ -67,10 +67,10 @@ class Watch:
         for thread in self._threads:
             thread.join()
 
-    def _look(self) -> None:
+    def _abort_overdue(self) -> None:
         while not self._ended.wait(INTERVAL):
-            self._cut(time.monotonic())
+            self._abort(time.monotonic())
 
-    def _ask(self) -> None:
+    def _run_probe(self) -> None:
         while not self._ended.wait(INTERVAL):
             self._probe()

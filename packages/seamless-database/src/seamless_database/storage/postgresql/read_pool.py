@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, TypeVar
 import psycopg
 
 from seamless_database.errors import DatabaseClosedError, DatabaseLockedError
-from seamless_database.storage.postgresql.connection import Session, unavailable
+from seamless_database.storage.postgresql.connection import PipelineConnection, unavailable
 from seamless_database.storage.postgresql.dialect import Fault, fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from seamless_database.storage.postgresql.health import Health
-    from seamless_database.storage.postgresql.url import Address
+    from seamless_database.storage.postgresql.url import PostgresUrl
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 ATTEMPTS = 3
 
 
-class Sessions:
+class PostgresReadPool:
     """The reading sessions of one database.
 
     Parameters
@@ -41,16 +41,16 @@ class Sessions:
         who is told of what goes wrong
     """
 
-    def __init__(self, address: Address, patience: float, health: Health) -> None:
+    def __init__(self, address: PostgresUrl, patience: float, health: Health) -> None:
         self._address = address
         self._patience = patience
         self._health = health
         # both ends of a deque are safe from any thread
-        self._idle: deque[Session] = deque()
-        self._busy: set[Session] = set()
+        self._idle: deque[PipelineConnection] = deque()
+        self._busy: set[PipelineConnection] = set()
         self._closed = False
 
-    def read(self, action: Callable[[Session], T]) -> T:
+    def read(self, action: Callable[[PipelineConnection], T]) -> T:
         """Do what only reads, again on another connection if one is lost.
 
         Raises `psycopg.errors.UndefinedTable`, or an `UnavailableError`.
@@ -66,15 +66,15 @@ class Sessions:
                 if what is Fault.LOST:
                     # the others were connected to the same server
                     self._close_idle()
-                worth_it = what in (Fault.LOST, Fault.AGAIN) and not session.was_cut
+                worth_it = what in (Fault.LOST, Fault.AGAIN) and not session.was_aborted
                 if not worth_it or number == ATTEMPTS:
                     raise self._told(error, what) from error
         raise AssertionError  # unreachable
 
-    def cut(self, now: float) -> None:
+    def abort(self, now: float) -> None:
         """End what takes too long."""
         for session in self._busy.copy():
-            session.cut(now)
+            session.abort(now)
 
     def close(self) -> None:
         """Close every session; those in use are closed when they come back."""
@@ -82,20 +82,20 @@ class Sessions:
         self._close_idle()
 
     @contextmanager
-    def _one(self) -> Iterator[Session]:
+    def _one(self) -> Iterator[PipelineConnection]:
         if self._closed:
             raise DatabaseClosedError
         try:
             session = self._idle.pop()
         except IndexError:
-            session = Session(self._address, self._patience)
+            session = PipelineConnection(self._address, self._patience)
         self._busy.add(session)
         try:
             yield session
         finally:
-            self._give_back(session)
+            self._checkin(session)
 
-    def _give_back(self, session: Session) -> None:
+    def _checkin(self, session: PipelineConnection) -> None:
         self._busy.discard(session)
         self._idle.append(session)
         if self._closed:
@@ -115,5 +115,5 @@ class Sessions:
             return DatabaseLockedError(self._patience)
         told = unavailable(self._address, error, "the database could not be read")
         if what is Fault.LOST:
-            self._health.fails(str(told))
+            self._health.record_failure(str(told))
         return told

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from seamless_database.errors import SchemaError
 from seamless_database.storage.postgresql import dialect
-from seamless_database.storage.postgresql.writer import EVERYTHING
+from seamless_database.storage.postgresql.writer import GLOBAL_LOCK
 from seamless_database.storage.sqlite.schema import TABLES
 
 if TYPE_CHECKING:
-    from seamless_database.storage.postgresql.connection import Session
-    from seamless_database.storage.postgresql.url import Address
+    from seamless_database.storage.postgresql.connection import PipelineConnection
+    from seamless_database.storage.postgresql.url import PostgresUrl
 
 #: the table that holds the version, in its only row
 VERSION_TABLE = "seamless_database_schema"
@@ -34,7 +34,7 @@ _LOCK = "SELECT pg_advisory_xact_lock(%(everything)s)"
 _LIMIT = "SELECT set_config('lock_timeout', %(wait)s, true)"
 
 
-def inspect(session: Session, address: Address) -> int:
+def inspect(session: PipelineConnection, address: PostgresUrl) -> int:
     """Give the version of the tables, 0 if there are none.
 
     Raises `SchemaError` for those that we must not touch.
@@ -60,7 +60,7 @@ def inspect(session: Session, address: Address) -> int:
     return int(versions[0])
 
 
-def create(session: Session, address: Address, wait: float) -> bool:
+def create(session: PipelineConnection, address: PostgresUrl, wait: float) -> bool:
     """Create the tables, or upgrade them, if need be; several servers may do so at once.
 
     Returns whether they were created.
@@ -69,11 +69,11 @@ def create(session: Session, address: Address, wait: float) -> bool:
         return False
     session.command("BEGIN")
     session.command(_LIMIT, {"wait": str(int(1000 * wait))})
-    session.command(_LOCK, {"everything": EVERYTHING})
+    session.command(_LOCK, {"everything": GLOBAL_LOCK})
     # looked at again: another server may have done it before we got the lock
     found = inspect(session, address)
     if not found:
-        for text in (*dialect.creation(), _CREATE_VERSION):
+        for text in (*dialect.create_statements(), _CREATE_VERSION):
             session.command(text)
         session.command(_INSERT_VERSION, {"version": VERSION})
     elif found < VERSION:
@@ -84,5 +84,5 @@ def create(session: Session, address: Address, wait: float) -> bool:
     return not found
 
 
-def _refusal(address: Address, reason: str) -> SchemaError:
+def _refusal(address: PostgresUrl, reason: str) -> SchemaError:
     return SchemaError(address.shown, reason, kind="database")

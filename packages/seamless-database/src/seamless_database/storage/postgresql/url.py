@@ -35,7 +35,7 @@ _PREPARE = "prepare_threshold"
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class PostgresUrl:
     """A PostgreSQL database, and how to connect to it."""
 
     #: for messages; without the password
@@ -46,7 +46,7 @@ class Address:
     prepare_threshold: int | None = PREPARE_THRESHOLD
 
     @classmethod
-    def of(cls, text: str) -> Address:
+    def of(cls, text: str) -> PostgresUrl:
         """Read a URL as SQLAlchemy writes them; raises an `OptionError` that does not repeat it."""
         url = _url(text)
         query = {
@@ -64,7 +64,7 @@ class Address:
         given = {name: value for name, value in own.items() if value}
         return cls(_shown(url, query), {**DEFAULTS, **query, **given}, threshold)
 
-    def without_password(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Take the password out of a text, should it be in there."""
         password = self.parameters.get("password")
         return text.replace(password, "***") if password else text

@@ -23,10 +23,10 @@ from seamless_database.errors import (
     DatabaseLockedError,
     UnavailableError,
 )
-from seamless_database.metrics.counters import Commits
-from seamless_database.storage.postgresql.batch_queue import one_by_one
-from seamless_database.storage.postgresql.batch_sql import changing, fetched
-from seamless_database.storage.postgresql.batched_reads import complete
+from seamless_database.metrics.counters import CommitMetrics
+from seamless_database.storage.postgresql.batch_queue import retry_individually
+from seamless_database.storage.postgresql.batch_sql import changing, fetch_all
+from seamless_database.storage.postgresql.batched_reads import run_batched
 from seamless_database.storage.postgresql.connection import Command, unavailable
 from seamless_database.storage.postgresql.dialect import Fault, fault
 
@@ -34,20 +34,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from seamless_database.request_types.statements import Row
-    from seamless_database.storage.postgresql.batch_queue import Task
+    from seamless_database.storage.postgresql.batch_queue import QueuedOperation
     from seamless_database.storage.postgresql.batched_reads import Call
-    from seamless_database.storage.postgresql.connection import Session
+    from seamless_database.storage.postgresql.connection import PipelineConnection
     from seamless_database.storage.postgresql.health import Health
-    from seamless_database.storage.postgresql.url import Address
+    from seamless_database.storage.postgresql.url import PostgresUrl
 
-Tasks = list["Task[None]"]
+Tasks = list["QueuedOperation[None]"]
 
 #: how often to try what others were in the way of
 ATTEMPTS = 4
 #: how many times the wait for a lock a transaction may stand still before the database ends it
-STANDSTILL = 2
+IDLE_FACTOR = 2
 #: held by every transaction that writes, together with others; alone by who changes all of it
-EVERYTHING = -(2**63)
+GLOBAL_LOCK = -(2**63)
 
 _BEGIN: Command = ("BEGIN ISOLATION LEVEL READ COMMITTED", None)
 # settings of this transaction only: a pooler may give the session to somebody else after it
@@ -89,7 +89,7 @@ class _UnknownOutcomeError(UnavailableError):
         super().__init__(UNKNOWN)
 
 
-class Writing:
+class BatchWriter:
     """Writes to one database; belongs to one thread.
 
     Parameters
@@ -107,17 +107,23 @@ class Writing:
     """
 
     def __init__(
-        self, session: Session, address: Address, lock_wait: float, *, durable: bool, health: Health
+        self,
+        session: PipelineConnection,
+        address: PostgresUrl,
+        lock_wait: float,
+        *,
+        durable: bool,
+        health: Health,
     ) -> None:
         self._session = session
         self._address = address
         self._lock_wait = lock_wait
         self._health = health
         wait = int(1000 * lock_wait)
-        settings = {"durable": durable, "wait": str(wait), "longest": str(STANDSTILL * wait)}
+        settings = {"durable": durable, "wait": str(wait), "longest": str(IDLE_FACTOR * wait)}
         self._opening: tuple[Command, ...] = (_BEGIN, (_SETTINGS, settings))
         #: how the commits went; the thread adds to it, anybody may read it
-        self.commits = Commits()
+        self.commits = CommitMetrics()
 
     def write(self, tasks: Tasks) -> UnavailableError | None:
         """Do some tasks; all of them are safe, or know why not.
@@ -125,47 +131,47 @@ class Writing:
         Gives the error that any others would meet with as well.
         """
         try:
-            error = self._attempts(tasks)
+            error = self._write_with_retries(tasks)
         except _UnknownOutcomeError as unknown:
             _fail(tasks, unknown)
-            self._health.fails(str(unknown))
+            self._health.record_failure(str(unknown))
             return None
         if error is None:
-            self._health.works()
+            self._health.record_success()
             return None
         what = fault(error)
         if what is Fault.LOCKED:
             _fail(tasks, DatabaseLockedError(self._lock_wait))
         elif what is Fault.LOST or len(tasks) == 1:
-            return self._give_up(tasks, error, what)
+            return self._fail_all(tasks, error, what)
         else:
-            return one_by_one(self.write, tasks)
+            return retry_individually(self.write, tasks)
         return None
 
-    def _give_up(self, tasks: Tasks, error: psycopg.Error, what: Fault) -> UnavailableError | None:
+    def _fail_all(self, tasks: Tasks, error: psycopg.Error, what: Fault) -> UnavailableError | None:
         told = unavailable(self._address, error, NOT_WRITTEN)
         _fail(tasks, told)
         if what not in (Fault.REFUSED, Fault.AGAIN):
-            self._health.fails(str(told))
+            self._health.record_failure(str(told))
         return told if what is Fault.LOST else None
 
-    def _attempts(self, tasks: Tasks) -> psycopg.Error | None:
+    def _write_with_retries(self, tasks: Tasks) -> psycopg.Error | None:
         """Try it, several times if that can help; gives why nothing was stored."""
-        patient = True
+        wait_for_locks = True
         for number in range(1, ATTEMPTS + 1):
             transaction = _Transaction(self._session, self._opening)
             was_connected = self._session.connected
             try:
-                self._transact(tasks, transaction, patient=patient)
+                self._transact(tasks, transaction, wait_for_locks=wait_for_locks)
             except psycopg.Error as error:
-                self._session.undo()
+                self._session.rollback()
                 what = fault(error)
                 # the connection may have been lost long ago: one look at a new one tells
-                lost_before = was_connected and not self._session.was_cut
+                lost_before = was_connected and not self._session.was_aborted
                 worth_it = what is Fault.AGAIN or (what is Fault.LOST and lost_before)
-                if what is Fault.LOCKED and patient and not transaction.has_locks:
+                if what is Fault.LOCKED and wait_for_locks and not transaction.has_locks:
                     # those whose locks are to be had need not wait any more for the others'
-                    patient, worth_it = False, True
+                    wait_for_locks, worth_it = False, True
                 if not worth_it or number == ATTEMPTS:
                     return error
             except Exception:
@@ -176,26 +182,26 @@ class Writing:
                 return None
         raise AssertionError  # unreachable
 
-    def _transact(self, tasks: Tasks, transaction: _Transaction, *, patient: bool) -> None:
+    def _transact(self, tasks: Tasks, transaction: _Transaction, *, wait_for_locks: bool) -> None:
         """Write tasks in one transaction; raises `psycopg.Error` if nothing was stored."""
         self._session.connect()
-        if patient:
-            transaction.lock(_numbers(tasks))
+        if wait_for_locks:
+            transaction.lock(_lock_ids(tasks))
         else:
-            tasks = self._lockable(tasks, transaction)
-        for wave in waves(tasks):
-            complete(wave, transaction.fetch)
+            tasks = self._with_available_locks(tasks, transaction)
+        for wave in conflict_free_groups(tasks):
+            run_batched(wave, transaction.fetch)
             transaction.change(changing(task.changes for task in wave))
         begun = time.perf_counter()
         transaction.commit()
         self.commits.add(len(tasks), time.perf_counter() - begun)
 
-    def _lockable(self, tasks: Tasks, transaction: _Transaction) -> Tasks:
+    def _with_available_locks(self, tasks: Tasks, transaction: _Transaction) -> Tasks:
         """Take what locks there are; gives those tasks that have theirs."""
-        held = transaction.try_lock(_numbers(tasks))
+        held = transaction.try_lock(_lock_ids(tasks))
         able: Tasks = []
         for task in tasks:
-            if held.issuperset(_numbers([task])):
+            if held.issuperset(_lock_ids([task])):
                 able.append(task)
             else:
                 task.fail(DatabaseLockedError(self._lock_wait))
@@ -205,7 +211,7 @@ class Writing:
 class _Transaction:
     """One transaction; what it sends goes with the next thing that has to be waited for."""
 
-    def __init__(self, session: Session, opening: Iterable[Command]) -> None:
+    def __init__(self, session: PipelineConnection, opening: Iterable[Command]) -> None:
         self._session = session
         self._unsent = list(opening)
         #: whether it is certain that it was begun, and has the locks that it asked for
@@ -213,18 +219,18 @@ class _Transaction:
 
     def lock(self, numbers: list[int]) -> None:
         """Hold locks, before anything else is done."""
-        self._unsent.append((_LOCK, {"keys": numbers, "everything": EVERYTHING}))
+        self._unsent.append((_LOCK, {"keys": numbers, "everything": GLOBAL_LOCK}))
 
     def try_lock(self, numbers: list[int]) -> set[int]:
         """Take locks that nobody holds; gives those that were to be had."""
-        values = {"keys": numbers, "everything": EVERYTHING}
-        *_, taken = self._session.exchange([*self._sending(), (_TRY_LOCK, values)])
+        values = {"keys": numbers, "everything": GLOBAL_LOCK}
+        *_, taken = self._session.execute_pipeline([*self._sending(), (_TRY_LOCK, values)])
         self.has_locks = True
         return set(numbers).difference(number for (number,) in taken)
 
     def fetch(self, calls: Sequence[Call]) -> list[list[Row]]:
         """Fetch what tasks want to know."""
-        rows = fetched(self._session, calls, *self._sending())
+        rows = fetch_all(self._session, calls, *self._sending())
         self.has_locks = True
         return rows
 
@@ -236,15 +242,15 @@ class _Transaction:
         """End it, and return when it is safe."""
         if not self.has_locks:
             # should the connection be no more, it must not be the commit that finds out
-            self._session.exchange(self._sending())
-        self._session.warned()
+            self._session.execute_pipeline(self._sending())
+        self._session.had_warning()
         try:
-            self._session.exchange([*self._unsent, _WITHOUT_LIMIT, _COMMIT])
+            self._session.execute_pipeline([*self._unsent, _WITHOUT_LIMIT, _COMMIT])
         except psycopg.Error as error:
             if fault(error) is Fault.LOST:
                 raise _UnknownOutcomeError from error
             raise
-        if self._session.status != _COMMITTED or self._session.warned():
+        if self._session.status != _COMMITTED or self._session.had_warning():
             # a standby, say, has not confirmed it
             raise _UnknownOutcomeError
 
@@ -253,7 +259,7 @@ class _Transaction:
         return sending
 
 
-def waves(tasks: Iterable[Task[None]]) -> list[Tasks]:
+def conflict_free_groups(tasks: Iterable[QueuedOperation[None]]) -> list[Tasks]:
     """Part tasks so that no two of a wave share a key; those that do keep their order."""
     found: list[Tasks] = []
     last: dict[str, int] = {}
@@ -266,14 +272,14 @@ def waves(tasks: Iterable[Task[None]]) -> list[Tasks]:
     return found
 
 
-def _numbers(tasks: Iterable[Task[None]]) -> list[int]:
+def _lock_ids(tasks: Iterable[QueuedOperation[None]]) -> list[int]:
     """The numbers of the locks that tasks need, in the order in which everybody asks for them."""
     keys = {key for task in tasks for key in task.keys}
     # the lock on everything is the lowest of all
-    return [EVERYTHING, *sorted(_number(key) for key in keys)]
+    return [GLOBAL_LOCK, *sorted(_lock_id(key) for key in keys)]
 
 
-def _number(key: str) -> int:
+def _lock_id(key: str) -> int:
     digest = blake2b(key.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 

@@ -3,7 +3,7 @@
 Statements come as text that was compiled once; what is left for each call is SQLite's own work,
 and SQLite remembers the prepared form. A connection belongs to one thread at a time. SQLite's
 own waiting for locks is switched off: it cannot be ended, neither by a signal nor by a deadline,
-so `patiently` waits instead.
+so `retry_while_locked` waits instead.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ T = TypeVar("T")
 #: how long to sleep between two attempts at a lock: first, and at most
 FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05
 #: way to open a file -> what SQLite calls it
-_WAYS = {
+_OPEN_MODES = {
     "ro": "mode=ro",
     "rw": "mode=rw",
     "rwc": "mode=rwc",
@@ -38,7 +38,7 @@ _WAYS = {
     "resting": "mode=ro&vfs=unix-none",
     "immutable": "mode=ro&immutable=1",
 }
-Way = Literal["ro", "rw", "rwc", "resting", "immutable"]
+OpenMode = Literal["ro", "rw", "rwc", "resting", "immutable"]
 #: distinct statements are few; all of them stay prepared
 _PREPARED = 256
 
@@ -50,13 +50,13 @@ class Connection:
         self._raw = raw
 
     @classmethod
-    def open(cls, path: Path, way: Way, *, longest: int | None = None) -> Connection:
+    def open(cls, path: Path, way: OpenMode, *, longest: int | None = None) -> Connection:
         """Connect to a file, by its absolute path; any character may be in its name.
 
         A row of more than `longest` bytes cannot be read, which is found out without reading it:
         an `sqlite3.DataError`. Python 3.10 does not offer this limit, and reads on.
         """
-        uri = f"file:{quote(os.fsencode(path))}?{_WAYS[way]}"
+        uri = f"file:{quote(os.fsencode(path))}?{_OPEN_MODES[way]}"
         raw = sqlite3.connect(
             uri,
             uri=True,
@@ -97,7 +97,7 @@ class Connection:
         return self._first(sql, {})
 
     @contextmanager
-    def interrupted_after(self, seconds: float) -> Iterator[Callable[[], None]]:
+    def statement_timeout(self, seconds: float) -> Iterator[Callable[[], None]]:
         """End what still runs then with an `sqlite3.OperationalError` "interrupted".
 
         What it gives does so at once, when it is called from another thread.
@@ -111,7 +111,7 @@ class Connection:
             # it may be about to fire, which the next statement must not get to feel
             timer.join()
 
-    def was_interrupted(self, error: Exception) -> bool:
+    def is_timeout(self, error: Exception) -> bool:
         """Whether an error says that it was ended in that way."""
         return isinstance(error, sqlite3.OperationalError) and str(error) == "interrupted"
 
@@ -154,7 +154,7 @@ def _text_or_bytes(raw: bytes) -> str | bytes:
         return raw
 
 
-def patiently(
+def retry_while_locked(
     action: Callable[[], T], wait: float, pause: Callable[[float], object] = time.sleep
 ) -> T:
     """Do it, again and again while another process holds the lock, for `wait` seconds at most."""

@@ -32,11 +32,11 @@ from seamless_database.storage.callbacks import Later
 from seamless_database.storage.comparisons import Comparisons, UndecidedError
 from seamless_database.storage.durability import Durability
 from seamless_database.storage.sqlite import schema
-from seamless_database.storage.sqlite.connection import Connection, patiently
+from seamless_database.storage.sqlite.connection import Connection, retry_while_locked
 from seamless_database.storage.sqlite.file_identity import Identity, IdentityWatch
 from seamless_database.storage.sqlite.filesystem import is_network
-from seamless_database.storage.sqlite.lock_file import Ownership
-from seamless_database.storage.sqlite.read_pool import Readers
+from seamless_database.storage.sqlite.lock_file import WriterLockFile
+from seamless_database.storage.sqlite.read_pool import ReadPool
 from seamless_database.storage.sqlite.transactions import SQLiteTransactions
 from seamless_database.storage.sqlite.writer import Writer
 
@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from seamless_database.metrics.counters import Commits
-    from seamless_database.storage.callbacks import Hear, Tell
+    from seamless_database.metrics.counters import CommitMetrics
+    from seamless_database.storage.callbacks import ReadCallback, WriteCallback
     from seamless_database.storage.comparisons import Decided
-    from seamless_database.storage.sqlite.fair_lock import Turns
+    from seamless_database.storage.sqlite.fair_lock import FairWriterLock
     from seamless_database.storage.sqlite.transactions import Work
 
 T = TypeVar("T")
@@ -98,7 +98,7 @@ class Database:
         writable: bool = False,
         lock_wait: float = LOCK_WAIT,
         durability: Durability = Durability.FULL,
-        turns: Turns | None = None,
+        writer_lock: FairWriterLock | None = None,
     ) -> None:
         self.path = Path(path)
         self.writable = writable
@@ -107,15 +107,15 @@ class Database:
         self.on_network = is_network(self._file)
         self._lock_wait = lock_wait
         self._durability = durability
-        self._turns = turns
+        self._turns = writer_lock
         self._closed = False
         #: what is to be undone in the end, last things first
         self._ending = ExitStack()
         self._identity = Identity(self._file)
-        may_rest = not writable
-        self._readers = Readers(self._file, self._identity, may_rest=may_rest)
-        self._quick_readers = Readers(
-            self._file, self._identity, may_rest=may_rest, longest=LONG_ROW
+        allow_readonly_wal = not writable
+        self._readers = ReadPool(self._file, self._identity, allow_readonly_wal=allow_readonly_wal)
+        self._quick_readers = ReadPool(
+            self._file, self._identity, allow_readonly_wal=allow_readonly_wal, longest=LONG_ROW
         )
         self._writer: Writer | None = None
         self._watch: IdentityWatch | None = None
@@ -134,13 +134,13 @@ class Database:
         """Do a write request, given as the JSON object of the protocol; returns when it is safe."""
         self._put(request_types.writing(from_python(body)))
 
-    async def answer(self, request: request_types.Read) -> str | None:
+    async def execute_read(self, request: request_types.Read) -> str | None:
         """Answer a checked read request; look-ups of one row are done on the spot."""
-        found = self.answer_at_once(request)
+        found = self.try_read(request)
         # waiting is for a thread, not for the event loop
         return await self._in_thread(request) if found is Later.LATER else found
 
-    def answer_at_once(self, request: request_types.Read) -> str | Literal[Later.LATER] | None:
+    def try_read(self, request: request_types.Read) -> str | Literal[Later.LATER] | None:
         """Answer a checked read request if that takes no time: a small row of a local file."""
         if not request.point or self.on_network:
             return Later.LATER
@@ -151,11 +151,11 @@ class Database:
             return Later.LATER
 
     @property
-    def is_near(self) -> bool:
+    def is_local(self) -> bool:
         """Whether point reads are answered at once, as a rule."""
         return not self.on_network
 
-    def answer_soon(self, request: request_types.Read, tell: Hear) -> None:
+    def submit_read(self, request: request_types.Read, tell: ReadCallback) -> None:
         """Queue a checked point read; `tell` hears on this event loop what was found."""
         loop = asyncio.get_running_loop()
 
@@ -168,18 +168,18 @@ class Database:
         work = self._by_deadline(request)
         self._pool.submit(work).add_done_callback(done)
 
-    async def store(self, request: request_types.Write) -> None:
+    async def execute_write(self, request: request_types.Write) -> None:
         """Do a checked write request; returns when it is safe."""
         try:
             await asyncio.wrap_future(self.submit(request.run))
         except UndecidedError as undecided:
             await asyncio.wrap_future(self._comparisons.submit(undecided))
 
-    def store_soon(self, request: request_types.Write, tell: Tell) -> None:
+    def submit_write(self, request: request_types.Write, tell: WriteCallback) -> None:
         """Queue a checked write request; `tell` hears on this event loop when it is safe."""
         loop = asyncio.get_running_loop()
-        told = partial(self._comparisons.told, tell, loop)
-        self._open_writer().submit_soon(request.run, told, loop)
+        told = partial(self._comparisons.report_to, tell, loop)
+        self._open_writer().submit_with_callback(request.run, told, loop)
 
     def read(self, work: Callable[[Connection], T]) -> T | None:
         """Call `work` with a reading connection."""
@@ -195,14 +195,14 @@ class Database:
             raise UnavailableError(f"the database could not be read ({error})") from error
 
     @property
-    def commits(self) -> Commits | None:
+    def commits(self) -> CommitMetrics | None:
         """How the commits went so far; None without a writer."""
         return None if self._writer is None else self._writer.commits
 
     @property
-    def waiting(self) -> int:
+    def queued_writes(self) -> int:
         """How many writes are queued."""
-        return 0 if self._writer is None else self._writer.waiting
+        return 0 if self._writer is None else self._writer.queued_writes
 
     def submit(self, work: Work) -> Future[None]:
         """Queue a write; its future is done once it is on the disk, or has failed."""
@@ -214,16 +214,16 @@ class Database:
         return str(self.path)
 
     @property
-    def remarks(self) -> tuple[str, ...]:
+    def startup_notices(self) -> tuple[str, ...]:
         """What whoever starts a server on it should know."""
         if self.on_network and self.writable:
             return ("The file is on a network file system: no WAL mode, slower writes",)
         return ()
 
     @property
-    def trouble(self) -> str | None:
+    def degraded_reason(self) -> str | None:
         """Why nothing can be answered; a lock of others or a full disk may be over soon."""
-        return self._identity.trouble
+        return self._identity.degraded_reason
 
     def sizes(self) -> dict[str, int]:
         """Bytes of the file, and of the journal of WAL mode while there is one."""
@@ -243,7 +243,7 @@ class Database:
         if self._watch is not None:
             self._watch.close()
         if self._writer is not None:
-            if self._identity.trouble is not None:
+            if self._identity.degraded_reason is not None:
                 self._let_writer_check()
             self._writer.close()
         self._pool.shutdown()
@@ -318,10 +318,10 @@ class Database:
                 if self._turns is not None:
                     reason = "on a network file system only one process may write"
                     raise FileError(self.path, f"{reason}; leave out --workers, or --writable")
-                started.enter_context(Ownership(self._file))
+                started.enter_context(WriterLockFile(self._file))
             connection = Connection.open(self._file, "rwc")
             started.callback(connection.close)
-            patiently(lambda: schema.inspect(connection, self.path), self._lock_wait)
+            retry_while_locked(lambda: schema.inspect(connection, self.path), self._lock_wait)
             self._make_ready(connection)
             self.journal_mode = _journal_mode(connection)
             self._note_identity()
@@ -359,28 +359,30 @@ class Database:
         self.is_new = not self.path.exists() or self.path.stat().st_size == 0
 
     def _make_ready(self, connection: Connection) -> None:
-        patiently(lambda: connection.command("BEGIN IMMEDIATE"), self._lock_wait)
+        retry_while_locked(lambda: connection.command("BEGIN IMMEDIATE"), self._lock_wait)
         # to commit needs the exclusive lock, even if nothing has changed, and a reader prevents it
         end = "COMMIT" if schema.upgrade(connection, self.path) else "ROLLBACK"
-        patiently(lambda: connection.command(end), self._lock_wait)
+        retry_while_locked(lambda: connection.command(end), self._lock_wait)
         wanted = "DELETE" if self.on_network else "WAL"
         # if another process uses the file in its present mode, that does as well
         with suppress(DatabaseLockedError):
-            patiently(lambda: connection.command(f"PRAGMA journal_mode={wanted}"), self._lock_wait)
+            retry_while_locked(
+                lambda: connection.command(f"PRAGMA journal_mode={wanted}"), self._lock_wait
+            )
         # until it first reads in WAL mode, a connection does not keep others from leaving it
-        patiently(lambda: connection.command("PRAGMA schema_version"), self._lock_wait)
+        retry_while_locked(lambda: connection.command("PRAGMA schema_version"), self._lock_wait)
         row = connection.command("PRAGMA journal_mode")
         level = _SYNCHRONOUS[self._durability, row == ("wal",)]
         connection.command(f"PRAGMA synchronous={level}")
 
     def _leave_wal_mode(self, connection: Connection) -> None:
-        if self._identity.trouble is not None:
+        if self._identity.degraded_reason is not None:
             # the WAL may be in use by now, for another file of that name
             return
         try:
             # so that the file is complete even if it has to stay in WAL mode
             connection.command("PRAGMA wal_checkpoint(TRUNCATE)")
-            patiently(lambda: connection.command("PRAGMA journal_mode=DELETE"), 0.5)
+            retry_while_locked(lambda: connection.command("PRAGMA journal_mode=DELETE"), 0.5)
         except (sqlite3.Error, DatabaseLockedError):
             # another process has the file open: the last one that closes it tidies up
             return

@@ -26,7 +26,7 @@ from typing import IO
 _NEXT, _WRITES, _AGREES = 0, 1, 2
 
 
-class Turns:
+class FairWriterLock:
     """Made before the processes part; each of them then takes turns with one thread.
 
     The system waits for a lock without a limit, so another thread does that. It exists only
@@ -45,7 +45,7 @@ class Turns:
         self._has_turn = False
         self._thread: threading.Thread | None = None
 
-    def take(self, wait: float) -> bool:
+    def acquire(self, wait: float) -> bool:
         """Wait for our turn, so many seconds; tells whether it has come."""
         with self._changed:
             if not self._queued:
@@ -58,7 +58,7 @@ class Turns:
             self._wanted = False
             return self._has_turn
 
-    def end(self) -> None:
+    def release(self) -> None:
         """Let the next one write, if it was our turn."""
         if self._has_turn:
             self._has_turn = False

@@ -81,7 +81,7 @@ class Identity:
             raise FileReplacedError(file)
 
     @property
-    def trouble(self) -> str | None:
+    def degraded_reason(self) -> str | None:
         """Tell what `check` raises."""
         try:
             self.check()
@@ -117,6 +117,6 @@ class IdentityWatch:
 
     def _loop(self) -> None:
         while not self._ended.wait(INTERVAL):
-            if self._identity.trouble is not None:
+            if self._identity.degraded_reason is not None:
                 self._on_trouble()
                 return

@@ -24,7 +24,7 @@ SUFFIX = "-owner"
 _SHOWN = 200
 
 
-class Ownership:
+class WriterLockFile:
     """The right to write to a database file; given up by `release`, or by the end of the process.
 
     Raises `FileError` if another process has it, here or on another machine.
@@ -58,7 +58,7 @@ class Ownership:
         os.close(self._descriptor)
         self._descriptor = -1
 
-    def __enter__(self) -> Ownership:
+    def __enter__(self) -> WriterLockFile:
         return self
 
     def __exit__(

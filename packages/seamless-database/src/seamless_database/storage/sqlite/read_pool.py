@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from seamless_database.errors import DatabaseClosedError, UnavailableError
 from seamless_database.storage.sqlite import readonly_wal
-from seamless_database.storage.sqlite.connection import Connection, patiently
+from seamless_database.storage.sqlite.connection import Connection, retry_while_locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from seamless_database.storage.sqlite.connection import Way
+    from seamless_database.storage.sqlite.connection import OpenMode
     from seamless_database.storage.sqlite.file_identity import Identity
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ PAGE_CACHE = 16 * 1024
 class _Reader:
     connection: Connection
     #: set if it reads without locks: how the file looked when it began to
-    rest: readonly_wal.Rest | None = None
+    rest: readonly_wal.FileState | None = None
     #: whether it has its cache; that takes a look at the file, and so may have to wait for a lock
     is_ready: bool = False
 
@@ -46,7 +46,7 @@ class _Reader:
         return self.connection
 
 
-class Readers:
+class ReadPool:
     """The reading connections of one file.
 
     Parameters
@@ -62,13 +62,18 @@ class Readers:
     """
 
     def __init__(
-        self, path: Path, identity: Identity, *, may_rest: bool, longest: int | None = None
+        self,
+        path: Path,
+        identity: Identity,
+        *,
+        allow_readonly_wal: bool,
+        longest: int | None = None,
     ) -> None:
         self._path = path
         self._identity = identity
         self._check_file = identity.check_lately
         self._longest = longest
-        self._may_rest = may_rest
+        self._may_rest = allow_readonly_wal
         # both ends of a deque are safe from any thread
         self._idle: deque[_Reader] = deque()
         self._closed = False
@@ -77,19 +82,19 @@ class Readers:
         """Call `work` with a connection, again while the file is locked, for `wait` seconds."""
         self._check_file()
         for _ in range(ATTEMPTS):
-            reader = self._take()
+            reader = self._checkout()
             try:
-                value = patiently(lambda: work(reader.ready()), wait)  # noqa: B023  # used at once
+                value = retry_while_locked(lambda: work(reader.ready()), wait)  # noqa: B023  # used at once
             except sqlite3.Error:
-                if self._holds(reader):
-                    self._give_back(reader)
+                if self._is_unchanged(reader):
+                    self._checkin(reader)
                     raise
             except BaseException:
-                self._give_back(reader)
+                self._checkin(reader)
                 raise
             else:
-                if self._holds(reader):
-                    self._give_back(reader)
+                if self._is_unchanged(reader):
+                    self._checkin(reader)
                     return value
             # somebody has begun to write: what was read may be half old and half new
             reader.connection.close()
@@ -100,7 +105,7 @@ class Readers:
         self._closed = True
         self._close_idle()
 
-    def _take(self) -> _Reader:
+    def _checkout(self) -> _Reader:
         if self._closed:
             raise DatabaseClosedError
         try:
@@ -124,7 +129,7 @@ class Readers:
             return _Reader(self._connect(rest.way), rest)
         return _Reader(connection)
 
-    def _connect(self, way: Way) -> Connection:
+    def _connect(self, way: OpenMode) -> Connection:
         connection = Connection.open(self._path, way, longest=self._longest)
         try:
             # this may be another file of that name
@@ -134,10 +139,10 @@ class Readers:
             raise
         return connection
 
-    def _holds(self, reader: _Reader) -> bool:
-        return reader.rest is None or readonly_wal.still(self._path, reader.rest)
+    def _is_unchanged(self, reader: _Reader) -> bool:
+        return reader.rest is None or readonly_wal.is_unchanged(self._path, reader.rest)
 
-    def _give_back(self, reader: _Reader) -> None:
+    def _checkin(self, reader: _Reader) -> None:
         self._idle.append(reader)
         if self._closed:
             # too late for `close` to have seen it

@@ -20,7 +20,7 @@ _IN_USE = ("-shm", "-journal")
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class FileState:
     """How a file and its journal looked while nobody had them open."""
 
     file: Stamp
@@ -32,15 +32,15 @@ class Rest:
         return "immutable" if self.journal is None else "resting"
 
 
-def look(path: Path) -> Rest | None:
+def look(path: Path) -> FileState | None:
     """Look at a file, without opening it, which would end its locks; None if it is in use."""
     stamp = _stamp(path)
     if stamp is None or _in_use(path):
         return None
-    return Rest(stamp, _stamp(_beside(path, "-wal")))
+    return FileState(stamp, _stamp(_beside(path, "-wal")))
 
 
-def still(path: Path, rest: Rest) -> bool:
+def is_unchanged(path: Path, rest: FileState) -> bool:
     """Tell whether nothing has happened to a file since it was looked at."""
     return look(path) == rest
 

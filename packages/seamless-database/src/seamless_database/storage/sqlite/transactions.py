@@ -17,10 +17,10 @@ from seamless_database.errors import (
     FileReplacedError,
     UnavailableError,
 )
-from seamless_database.storage.sqlite.connection import Connection, patiently
+from seamless_database.storage.sqlite.connection import Connection, retry_while_locked
 
 if TYPE_CHECKING:
-    from seamless_database.storage.sqlite.fair_lock import Turns
+    from seamless_database.storage.sqlite.fair_lock import FairWriterLock
     from seamless_database.storage.sqlite.file_identity import Identity
 
 #: attempts to empty the WAL while others read from it, and seconds between two
@@ -76,12 +76,12 @@ class SQLiteTransactions:
         self,
         connection: Connection,
         lock_wait: float,
-        turns: Turns | None = None,
+        writer_lock: FairWriterLock | None = None,
         identity: Identity | None = None,
     ) -> None:
         self._connection = connection
         self._lock_wait = lock_wait
-        self._turns = turns
+        self._turns = writer_lock
         self._identity = identity
         self._is_emptied = False
 
@@ -93,7 +93,7 @@ class SQLiteTransactions:
             self._command("BEGIN IMMEDIATE", self._lock_wait)
             return
         deadline = time.monotonic() + self._lock_wait
-        if not self._turns.take(self._lock_wait):
+        if not self._turns.acquire(self._lock_wait):
             raise DatabaseLockedError(self._lock_wait)
         try:
             self._command("BEGIN IMMEDIATE", max(0.0, deadline - time.monotonic()))
@@ -173,11 +173,11 @@ class SQLiteTransactions:
 
     def _end_turn(self) -> None:
         if self._turns is not None:
-            self._turns.end()
+            self._turns.release()
 
     def _command(self, sql: str, wait: float) -> None:
         try:
-            patiently(lambda: self._connection.command(sql), wait)
+            retry_while_locked(lambda: self._connection.command(sql), wait)
         except sqlite3.Error as error:
             raise not_written(error) from error
 

@@ -18,13 +18,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from seamless_database.errors import DatabaseClosedError, UnavailableError
-from seamless_database.metrics.counters import Commits
+from seamless_database.metrics.counters import CommitMetrics
 from seamless_database.storage.sqlite.transactions import not_written
 
 if TYPE_CHECKING:
     import asyncio
 
-    from seamless_database.storage.callbacks import Tell
+    from seamless_database.storage.callbacks import WriteCallback
     from seamless_database.storage.sqlite.transactions import Transactions, Work
 
 #: requests in one transaction; bounds how long the first of them waits for the last
@@ -40,7 +40,7 @@ class _Job:
     """Something to write, whom to tell, and on which event loop; None is the writer's thread."""
 
     work: Work
-    tell: Tell
+    tell: WriteCallback
     loop: asyncio.AbstractEventLoop | None = None
     error: Exception | None = None
 
@@ -48,7 +48,7 @@ class _Job:
 class Writer:
     """Owns what writes, and a thread that nobody else writes from.
 
-    `submit`, `submit_soon` and `close` are safe from any thread.
+    `submit`, `submit_with_callback` and `close` are safe from any thread.
     """
 
     def __init__(self, transactions: Transactions) -> None:
@@ -61,7 +61,7 @@ class Writer:
         # of the thread alone: whether it has come upon the None
         self._ending = False
         #: how the commits went; the thread adds to it, anybody may read it
-        self.commits = Commits()
+        self.commits = CommitMetrics()
         self._thread = threading.Thread(
             target=self._loop, name="seamless-database-writer", daemon=True
         )
@@ -70,15 +70,17 @@ class Writer:
     def submit(self, work: Work) -> Future[None]:
         """Queue some work; the future is done once it is on the disk, or has failed."""
         future: Future[None] = Future()
-        self._put(_Job(work, partial(_settle, future)))
+        self._put(_Job(work, partial(_resolve, future)))
         return future
 
-    def submit_soon(self, work: Work, tell: Tell, loop: asyncio.AbstractEventLoop) -> None:
+    def submit_with_callback(
+        self, work: Work, tell: WriteCallback, loop: asyncio.AbstractEventLoop
+    ) -> None:
         """Queue some work, of which `tell` hears on an event loop."""
         self._put(_Job(work, tell, loop))
 
     @property
-    def waiting(self) -> int:
+    def queued_writes(self) -> int:
         """How many requests are queued."""
         return self._queue.qsize()
 
@@ -101,7 +103,7 @@ class Writer:
                 error = self._attempt(batch)
             if error is not None:
                 self._fail(batch, error)
-            _announce(batch)
+            _dispatch(batch)
 
     def _put(self, job: _Job) -> None:
         with self._lock:
@@ -126,9 +128,9 @@ class Writer:
             self._transactions.begin()
         except Exception:
             # all that queued up meanwhile would only wait for the same lock once more
-            self._gather(batch, MAX_WAITING)
+            self._collect(batch, MAX_WAITING)
             raise
-        self._gather(batch, MAX_BATCH)
+        self._collect(batch, MAX_BATCH)
         alone = len(batch) == 1
         for job in batch:
             job.error = self._transactions.attempt(job.work, alone=alone)
@@ -139,7 +141,7 @@ class Writer:
         self._transactions.commit()
         self.commits.add(len(batch), time.perf_counter() - begun)
 
-    def _gather(self, batch: list[_Job], most: int) -> None:
+    def _collect(self, batch: list[_Job], most: int) -> None:
         """Add what is waiting to the batch, up to a limit or the end."""
         while len(batch) < most:
             try:
@@ -158,7 +160,7 @@ class Writer:
             job.error = told
 
 
-def _announce(batch: list[_Job]) -> None:
+def _dispatch(batch: list[_Job]) -> None:
     """Tell everybody how it went; an event loop is woken once for all that it is to hear."""
     by_loop: dict[asyncio.AbstractEventLoop | None, list[_Job]] = {}
     for job in batch:
@@ -182,7 +184,7 @@ def _tell(jobs: list[_Job]) -> None:
             _LOG.exception("nobody could be told of a write")
 
 
-def _settle(future: Future[None], error: Exception | None) -> None:
+def _resolve(future: Future[None], error: Exception | None) -> None:
     # whoever went away has cancelled it; what was asked for is done all the same
     if not future.set_running_or_notify_cancel():
         return
