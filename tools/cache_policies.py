@@ -102,9 +102,9 @@ class Sized:
     def __len__(self) -> int:
         return self.size
 
-    def share_content(self, elder: object) -> bool:
+    def adopt_content(self, existing: object) -> bool:
         """Say that the bytes differ: there are none to share."""
-        return elder is self
+        return existing is self
 
 
 class Ours:
@@ -120,7 +120,7 @@ class Ours:
         checksum = Checksum(request.key.to_bytes(32, "big"))
         found = self.cache.get(checksum)
         if found is None:
-            with self.cache.learning(checksum) as costs:
+            with self.cache.update_costs(checksum) as costs:
                 costs.set_download_seconds(checksum, request.seconds)
         buffer = found if found is not None else cast("Buffer", Sized(request.size))
         self.cache.tempref(checksum, buffer=buffer, scratch=True)

@@ -128,7 +128,7 @@ def test_a_server_that_the_neighbour_writes_to_is_asked_for_whereabouts(
     with running(script):
         clients = [types.SimpleNamespace(url=script.url), types.SimpleNamespace(url=None)]
         monkeypatch.setattr(module, "_write_server_clients", clients)
-        asked = remote.whereabouts(named(b"x"))
+        asked = remote.locate(named(b"x"))
         remote.close_connections()
     assert asked == [(script.url, "found", f"{script.url}/{named(b'x')}")]
 

@@ -180,15 +180,15 @@ class Buffer:
             self._registered = True
         return checksum
 
-    def share_content(self, elder: Buffer) -> bool:
+    def adopt_content(self, existing: Buffer) -> bool:
         """Give up the own bytes for the equal ones of a buffer that the cache knows already.
 
-        True if they are equal; `elder` then lives as long as this buffer.
+        True if they are equal; `existing` then lives as long as this buffer.
         """
-        if elder is self or elder._content != self._content:
+        if existing is self or existing._content != self._content:
             return False
-        self._content = elder._content
-        self._elder = elder
+        self._content = existing._content
+        self._elder = existing
         return True
 
     async def get_checksum_async(self) -> Checksum:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from seamless.buffer_class import Buffer
     from seamless.checksum_class import Checksum
     from seamless.stores.configured import OneOrMore
-    from seamless.stores.negative_cache import Quarantine
+    from seamless.stores.negative_cache import NegativeCache
 
     #: what was asked, and how that ended
     Tried = list[tuple[str, str]]
@@ -31,8 +31,8 @@ __all__ = [
     "fetch_sync",
     "has_write_server",
     "known_producers",
+    "locate",
     "recompute",
-    "whereabouts",
     "write",
 ]
 
@@ -41,10 +41,10 @@ logger = logging.getLogger(__name__)
 #: Bytes from which hashing leaves the event loop.
 LARGE = 1 << 20
 #: What the steps of a neighbour are called in `CacheMissError.tried`.
-NEIGHBOUR = "seamless-remote"
+COMPANION = "seamless-remote"
 
 #: neighbours that were looked for and are not there; a running process does not get new ones
-_absent: set[str] = set()
+_missing_packages: set[str] = set()
 
 
 # -- the built-in places --------------------------------------------------------------
@@ -129,7 +129,7 @@ async def fetch(
         content = await in_daemon_thread(lambda: _read_places(checksum, tried, length))
         if content is not None:
             return content
-    return await _fetch_from_neighbour(checksum, tried)
+    return await _fetch_from_seamless_remote(checksum, tried)
 
 
 def fetch_sync(
@@ -143,7 +143,7 @@ def fetch_sync(
     from seamless.util.run_sync import run_sync
 
     return run_sync(
-        lambda: _fetch_from_neighbour(checksum, tried), at_end=close_sessions_of_this_thread
+        lambda: _fetch_from_seamless_remote(checksum, tried), at_end=close_sessions_of_this_thread
     )
 
 
@@ -173,32 +173,32 @@ def _note_cost(checksum: Checksum, profile: str) -> None:
         eviction_cost.set_download_profile(checksum, profile)
 
 
-async def _fetch_from_neighbour(checksum: Checksum, tried: Tried) -> bytes | None:
+async def _fetch_from_seamless_remote(checksum: Checksum, tried: Tried) -> bytes | None:
     get_buffer = _function("seamless_remote", "buffer_remote", "get_buffer")
     if get_buffer is None:
         return None
     found = await get_buffer(checksum)
     if found is None:
-        tried.append((NEIGHBOUR, "no"))
+        tried.append((COMPANION, "no"))
         return None
     content: bytes = found.content
-    if await _names(checksum, content):
+    if await _matches(checksum, content):
         _note_cost(checksum, "local_hashserver")
         return content
-    tried.append((NEIGHBOUR, "wrong content"))
+    tried.append((COMPANION, "wrong content"))
     if _wrong_from_neighbour().add(checksum):
         logger.warning("a buffer server sent other content for %s; it is not used", checksum)
     return None
 
 
 @functools.cache
-def _wrong_from_neighbour() -> Quarantine:
-    from seamless.stores.negative_cache import Quarantine
+def _wrong_from_neighbour() -> NegativeCache:
+    from seamless.stores.negative_cache import NegativeCache
 
-    return Quarantine()
+    return NegativeCache()
 
 
-async def _names(checksum: Checksum, content: bytes) -> bool:
+async def _matches(checksum: Checksum, content: bytes) -> bool:
     from seamless.checksum.calculate_checksum import calculate_checksum
 
     if len(content) < LARGE:
@@ -208,14 +208,14 @@ async def _names(checksum: Checksum, content: bytes) -> bool:
     return await asyncio.to_thread(calculate_checksum, content) == checksum.hex()
 
 
-def whereabouts(checksum: Checksum) -> list[tuple[str, str, str]]:
+def locate(checksum: Checksum) -> list[tuple[str, str, str]]:
     """Return for each place its name, how it stands with a buffer, and where that would be.
 
     The servers that seamless-remote uses are asked as well. No content is fetched.
     """
     from seamless.stores import configured
 
-    asked = [*configured.readers(), *configured.neighbouring(_urls_of_neighbour())]
+    asked = [*configured.readers(), *configured.excluding_own(_urls_of_neighbour())]
     return [(place.name, *place.locate(checksum)) for place in asked]
 
 
@@ -351,7 +351,7 @@ def _function(package: str, module: str, name: str) -> Any:
 
 
 def _module(package: str, name: str) -> Any:
-    if package not in sys.modules and package in _absent:
+    if package not in sys.modules and package in _missing_packages:
         return None
     try:
         parent = sys.modules.get(package) or importlib.import_module(package)
@@ -359,11 +359,11 @@ def _module(package: str, name: str) -> Any:
             importlib.import_module(f"{package}.{name}")
         return getattr(parent, name, None)
     except ModuleNotFoundError as error:
-        _absent.add(package)
+        _missing_packages.add(package)
         if error.name not in {package, f"{package}.{name}"}:
             _warn_of_broken(package, error)
     except ImportError as error:
-        _absent.add(package)
+        _missing_packages.add(package)
         _warn_of_broken(package, error)
     return None
 

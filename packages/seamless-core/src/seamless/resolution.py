@@ -177,7 +177,7 @@ def locations(checksum: Checksum, *, verbose: bool = False) -> list[Location] | 
         _location("trivial", trivial_content(checksum) is not None),
         _location("cache", buffer_cache.get_buffer_cache().get(checksum) is not None),
     ]
-    for name, outcome, where in remote.whereabouts(checksum):
+    for name, outcome, where in remote.locate(checksum):
         kind = "directory" if name.startswith("directory ") else "server"
         places.append(Location(kind, outcome == "found", where, outcome))
     places += [_location("transformation", True, p.hex()) for p in _producers(checksum)]

@@ -120,7 +120,7 @@ def _run_shutdown_steps(from_atexit: bool) -> None:
         from seamless import shutdown_steps
 
         if from_atexit:
-            shutdown_steps.tell("close() should have been called before the interpreter exits")
+            shutdown_steps.report("close() should have been called before the interpreter exits")
         shutdown_steps.run(tuple(_hooks))
     finally:
         _closing = False

@@ -17,7 +17,7 @@ from seamless.shutdown import debug, exempt_from_closing, write_stderr
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
-__all__ = ["run", "tell"]
+__all__ = ["report", "run"]
 
 #: Loggers that would report the end of workers as if it were a fault.
 NOISY_LOGGERS = (
@@ -33,7 +33,7 @@ def run(hooks: tuple[Callable[[], object], ...]) -> None:
     failures: list[str] = []
     with _quiet_loggers():
         for hook in hooks:
-            _attempt("close hook", hook, [])  # a hook that fails is its owner's concern
+            _run_step("close hook", hook, [])  # a hook that fails is its owner's concern
         worker = sys.modules.get("seamless_transformer.worker")
         pool = getattr(worker, "_worker_manager", None)
         steps: list[tuple[str, Callable[[], object]]] = [
@@ -45,17 +45,17 @@ def run(hooks: tuple[Callable[[], object], ...]) -> None:
             ("ending multiprocessing", _end_multiprocessing),
         ]
         for name, step in steps:
-            _attempt(name, step, failures)
+            _run_step(name, step, failures)
     if failures:
-        tell("; ".join(failures))
+        report("; ".join(failures))
 
 
-def tell(message: str) -> None:
+def report(message: str) -> None:
     """Write one line on stderr, where there is one."""
     write_stderr(f"[seamless.close] {message}")
 
 
-def _attempt(name: str, step: Callable[[], object], failures: list[str]) -> None:
+def _run_step(name: str, step: Callable[[], object], failures: list[str]) -> None:
     debug(name)
     try:
         step()
@@ -143,7 +143,7 @@ def _write_out(failures: list[str]) -> None:
     try:
         buffer_writer.finish()
     finally:  # also after Ctrl-C
-        if lost := buffer_writer.untold_failures():
+        if lost := buffer_writer.unreported_failures():
             failures.append(buffer_writer.describe(lost))
 
 

@@ -263,7 +263,7 @@ def test_a_worker_has_no_cache_of_its_own() -> None:
 def test_one_content_that_comes_and_goes_leaves_no_heap_of_the_dead(cache: BufferCache) -> None:
     for _ in range(1000):
         register(cache, buffer(1))
-    assert len(cache._weak.put_aside) < 10
+    assert len(cache._weak.dead_refs) < 10
 
 
 def test_buffers_that_are_only_referenced_leave_no_heap_of_the_dead(cache: BufferCache) -> None:
@@ -271,7 +271,7 @@ def test_buffers_that_are_only_referenced_leave_no_heap_of_the_dead(cache: Buffe
         checksum = Checksum(number.to_bytes(32, "big"))
         cache.incref(checksum, buffer=buffer(1), scratch=True)
         cache.decref(checksum)
-    assert len(cache._weak.put_aside) < 100
+    assert len(cache._weak.dead_refs) < 100
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
@@ -334,7 +334,7 @@ def test_a_tempref_that_is_refused_leaves_no_entry(
 
 def test_the_smallest_cost_of_all_disturbs_nobody(cache: BufferCache) -> None:
     name = tempref(cache, buffer(400))
-    with cache.learning(name) as costs:
+    with cache.update_costs(name) as costs:
         costs.set_download_seconds(name, 5e-324)
     explained = cache.explain(name)
     assert explained is not None

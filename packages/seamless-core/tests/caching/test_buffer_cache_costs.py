@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def test_what_is_dearer_to_compute_stays(cache: BufferCache) -> None:
     dear, cheap = buffer(400, "d"), buffer(400, "c")
     for made, seconds in ((dear, 1000.0), (cheap, 1.0)):
-        with cache.learning(made.get_checksum()) as costs:
+        with cache.update_costs(made.get_checksum()) as costs:
             costs.set_compute_seconds(made.get_checksum(), seconds)
         tempref(cache, made)
     tempref(cache, buffer(400, "z"))
@@ -25,7 +25,7 @@ def test_what_is_dearer_to_compute_stays(cache: BufferCache) -> None:
 
 def test_a_cost_learned_while_a_buffer_is_held_counts(cache: BufferCache) -> None:
     names = [tempref(cache, buffer(400, fill)) for fill in "ab"]
-    with cache.learning(names[0]) as costs:
+    with cache.update_costs(names[0]) as costs:
         costs.set_compute_seconds(names[0], 0.001)
     tempref(cache, buffer(400, "z"))
     assert names[0] not in cache.strong_cache
@@ -72,7 +72,7 @@ def test_the_lowest_score_is_the_first_to_leave(cache: BufferCache, clock: Clock
     for number, size in enumerate((90, 200, 50, 150, 300)):
         clock.now += 5.0
         names.append(tempref(cache, buffer(size, chr(97 + number))))
-        with cache.learning(names[-1]) as costs:
+        with cache.update_costs(names[-1]) as costs:
             costs.set_compute_seconds(names[-1], 1.0 + 7 * number % 5)
     clock.now += 5.0
     while names:

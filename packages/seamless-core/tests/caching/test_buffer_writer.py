@@ -157,10 +157,10 @@ def test_a_failure_is_told_once_with_its_checksum(
     checksum.tempref()
     buffer_writer.flush()
     buffer_writer.flush()
-    told = capfd.readouterr()
-    assert told.out == ""
-    assert told.err.count(checksum.checksum.hex()) == 1
-    assert "the server is gone" in told.err
+    reported = capfd.readouterr()
+    assert reported.out == ""
+    assert reported.err.count(checksum.checksum.hex()) == 1
+    assert "the server is gone" in reported.err
     server.refusing = False
     buffer_writer.flush()
     assert checksum.checksum.hex() in server.buffers
@@ -316,8 +316,8 @@ def test_what_was_under_way_at_a_flush_is_told_of_when_it_fails_later() -> None:
             buffer_writer.flush(0.1)
             print("flushed", file=sys.stderr, flush=True)
         """
-        told = run_python(code, script.url).stderr
-    before, _, after = told.partition("flushed\n")
+        reported = run_python(code, script.url).stderr
+    before, _, after = reported.partition("flushed\n")
     assert before == ""
     assert after.count(named(b"under way").hex()) == 1
 

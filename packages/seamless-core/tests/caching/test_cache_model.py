@@ -126,7 +126,7 @@ class CacheMachine(RuleBasedStateMachine):
     @rule(numbers=ranges, seconds=st.sampled_from([0.0, 0.001, 1.0, 1e6]))
     def learn(self, numbers: range, seconds: float) -> None:
         for number in numbers:
-            with self.cache.learning(NAMES[number]) as costs:
+            with self.cache.update_costs(NAMES[number]) as costs:
                 costs.set_compute_seconds(NAMES[number], seconds)
 
     @rule(numbers=ranges)
@@ -269,7 +269,7 @@ class CacheMachine(RuleBasedStateMachine):
 @pytest.fixture(autouse=True)
 def _exact_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """So many moves in a step that the order of those that have faded is never approximate."""
-    monkeypatch.setattr(eviction_queue, "MOVES", len(CONTENTS))
+    monkeypatch.setattr(eviction_queue, "MAX_MOVES", len(CONTENTS))
     gc.collect()
 
 

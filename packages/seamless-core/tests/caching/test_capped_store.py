@@ -12,8 +12,8 @@ from threads_at_once import run_at_once
 from seamless import Buffer, Checksum
 from seamless.caching import strong_table
 from seamless.caching.buffer_cache import BufferCache
-from seamless.caching.cost_model import CostBook
-from seamless.caching.scratch_set import ScratchMarks
+from seamless.caching.cost_model import CostModel
+from seamless.caching.scratch_set import RecentSet
 
 if TYPE_CHECKING:
     from small_cache import Clock
@@ -159,7 +159,7 @@ def test_impossible_caps_change_nothing(cache: BufferCache, caps: dict[str, str]
 
 def test_a_newcomer_worth_little_is_a_guest_above_the_soft_cap(cache: BufferCache) -> None:
     dear = tempref(cache, buffer(900, "d"))
-    with cache.learning(dear) as costs:
+    with cache.update_costs(dear) as costs:
         costs.set_compute_seconds(dear, 1e6)
     first, second = (tempref(cache, buffer(size, fill)) for size, fill in ((400, "f"), (300, "s")))
     assert dear in cache.strong_cache
@@ -170,11 +170,11 @@ def test_a_newcomer_worth_little_is_a_guest_above_the_soft_cap(cache: BufferCach
 
 def test_guests_do_not_add_up(cache: BufferCache) -> None:
     dear = tempref(cache, buffer(1000, "d"))
-    with cache.learning(dear) as costs:
+    with cache.update_costs(dear) as costs:
         costs.set_compute_seconds(dear, 1e6)
     for number in range(1, 20):
         made = Buffer(b"%d" % number * 50)
-        with cache.learning(made.get_checksum()) as costs:
+        with cache.update_costs(made.get_checksum()) as costs:
             costs.set_compute_seconds(made.get_checksum(), 1.0 / number)
         tempref(cache, made)
         assert cache.stats()["strong_bytes"] <= 1000 + len(made)
@@ -184,7 +184,7 @@ def test_guests_do_not_add_up(cache: BufferCache) -> None:
 def test_nobody_is_a_guest_above_the_hard_cap(cache: BufferCache) -> None:
     cache.set_caps(hard=1000)
     dear = tempref(cache, buffer(900, "d"))
-    with cache.learning(dear) as costs:
+    with cache.update_costs(dear) as costs:
         costs.set_compute_seconds(dear, 1e6)
     cheap = tempref(cache, buffer(400, "c"))
     assert cheap in cache.strong_cache
@@ -285,7 +285,7 @@ def test_nothing_is_kept_of_buffers_that_are_gone(cache: BufferCache) -> None:
     numbers = cache.stats()
     assert (numbers["strong_count"], numbers["weak_count"], numbers["strong_bytes"]) == (0, 0, 0)
     table = cache._strong
-    assert (len(table._held), len(table._loose), len(table.scratch_marks)) == (0, 0, 0)
+    assert (len(table._pinned), len(table._temporary), len(table.scratch_marks)) == (0, 0, 0)
 
 
 def test_references_to_the_dead_do_not_pile_up(cache: BufferCache) -> None:
@@ -293,24 +293,24 @@ def test_references_to_the_dead_do_not_pile_up(cache: BufferCache) -> None:
     for made in buffers:
         register(cache, made)
     buffers.clear()
-    assert len(cache._weak.put_aside) > 4000
+    assert len(cache._weak.dead_refs) > 4000
     for number in range(5000, 5100):
         register(cache, made := Buffer(b"%d" % number))
-    assert len(cache._weak.put_aside) < 100
+    assert len(cache._weak.dead_refs) < 100
     assert len(made) == 4
 
 
 def test_100_000_short_lived_scratch_buffers_leave_bounded_traces(cache: BufferCache) -> None:
     table = cache._strong
-    table.costs = CostBook(remembered=1000)
-    table.scratch_marks = ScratchMarks(remembered=1000)
+    table.costs = CostModel(remembered=1000)
+    table.scratch_marks = RecentSet(remembered=1000)
     for number in range(100_000):
         digest = Checksum(number.to_bytes(32, "big"))
         cache.tempref(digest, buffer=Buffer(b"%06d" % number), scratch=True)
     numbers = cache.stats()
     assert numbers["strong_bytes"] <= 1000
     assert numbers["strong_count"] == numbers["weak_count"] <= 167
-    queued = sum(len(heap) for heap in table._loose._heaps.values())
+    queued = sum(len(heap) for heap in table._temporary._heaps.values())
     assert queued < 1000
     assert len(table.costs) <= 2000
     assert len(table.scratch_marks) <= 2001

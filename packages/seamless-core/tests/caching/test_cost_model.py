@@ -10,7 +10,7 @@ from seamless import Checksum
 from seamless.caching.cost_model import (
     DEFAULT_TRANSFORMATION_SECONDS,
     PROFILES,
-    CostBook,
+    CostModel,
 )
 
 if TYPE_CHECKING:
@@ -20,28 +20,28 @@ RESULT, FIRST, SECOND = (Checksum(bytes([number]) * 32) for number in range(3))
 
 
 @pytest.fixture
-def book() -> CostBook:
-    return CostBook()
+def book() -> CostModel:
+    return CostModel()
 
 
-def seconds(book: CostBook, size: int = 0, *, stored: bool = False) -> float:
+def seconds(book: CostModel, size: int = 0, *, stored: bool = False) -> float:
     return book.estimate(RESULT.bytes(), size, stored=stored).seconds
 
 
-def test_what_nobody_knows_is_taken_for_a_computation(book: CostBook) -> None:
+def test_what_nobody_knows_is_taken_for_a_computation(book: CostModel) -> None:
     assert book.estimate(RESULT.bytes(), 0) == (DEFAULT_TRANSFORMATION_SECONDS, "unknown")
 
 
-def test_what_is_stored_somewhere_is_downloaded(book: CostBook) -> None:
+def test_what_is_stored_somewhere_is_downloaded(book: CostModel) -> None:
     assert seconds(book, 10**6, stored=True) == PROFILES["local_hashserver"].seconds(10**6)
 
 
 @pytest.mark.parametrize("stored", [False, True])
-def test_a_larger_buffer_takes_longer(book: CostBook, stored: bool) -> None:
+def test_a_larger_buffer_takes_longer(book: CostModel, stored: bool) -> None:
     assert seconds(book, 10**9, stored=stored) > seconds(book, 10, stored=stored)
 
 
-def test_the_profiles_stand_in_order_of_their_distance(book: CostBook) -> None:
+def test_the_profiles_stand_in_order_of_their_distance(book: CostModel) -> None:
     costs = []
     for name in ("read_buffer", "local_hashserver", "remote_hashserver"):
         book.set_profile(RESULT, name)
@@ -50,29 +50,29 @@ def test_the_profiles_stand_in_order_of_their_distance(book: CostBook) -> None:
     assert len(set(costs)) == 3
 
 
-def test_an_unknown_profile_is_refused_with_the_known_ones(book: CostBook) -> None:
+def test_an_unknown_profile_is_refused_with_the_known_ones(book: CostModel) -> None:
     with pytest.raises(ValueError, match=r"'moon'.*read_buffer"):
         book.set_profile(RESULT, "moon")
 
 
-def test_a_cost_that_was_stated_overrides_the_profile(book: CostBook) -> None:
+def test_a_cost_that_was_stated_overrides_the_profile(book: CostModel) -> None:
     book.set_profile(RESULT, "remote_hashserver")
     book.set_download_seconds(RESULT, 7.0)
     assert seconds(book, 10**9) == 7.0
 
 
-def test_a_recorded_computation_replaces_the_default(book: CostBook) -> None:
+def test_a_recorded_computation_replaces_the_default(book: CostModel) -> None:
     book.set_compute_seconds(RESULT, 5.0)
     assert book.estimate(RESULT.bytes(), 0) == (5.0, "recomputation")
 
 
-def test_what_can_be_downloaded_is_not_computed(book: CostBook) -> None:
+def test_what_can_be_downloaded_is_not_computed(book: CostModel) -> None:
     book.set_compute_seconds(RESULT, 500.0)
     book.set_profile(RESULT, "read_buffer")
-    assert book.estimate(RESULT.bytes(), 0).way == "download (read_buffer)"
+    assert book.estimate(RESULT.bytes(), 0).source == "download (read_buffer)"
 
 
-def test_dependencies_are_computed_too(book: CostBook) -> None:
+def test_dependencies_are_computed_too(book: CostModel) -> None:
     book.set_compute_seconds(RESULT, 1.0)
     book.set_compute_seconds(FIRST, 10.0)
     book.set_compute_seconds(SECOND, 100.0)
@@ -81,7 +81,7 @@ def test_dependencies_are_computed_too(book: CostBook) -> None:
     assert seconds(book) == 111.0
 
 
-def test_a_dependency_that_can_be_downloaded_ends_the_chain(book: CostBook) -> None:
+def test_a_dependency_that_can_be_downloaded_ends_the_chain(book: CostModel) -> None:
     book.set_compute_seconds(RESULT, 1.0)
     book.set_compute_seconds(SECOND, 100.0)
     book.set_dependencies(RESULT, [FIRST])
@@ -91,7 +91,7 @@ def test_a_dependency_that_can_be_downloaded_ends_the_chain(book: CostBook) -> N
     assert seconds(book) == pytest.approx(1.0 + 10.01)
 
 
-def test_a_dependency_by_two_ways_is_computed_once(book: CostBook) -> None:
+def test_a_dependency_by_two_ways_is_computed_once(book: CostModel) -> None:
     book.set_compute_seconds(RESULT, 1.0)
     book.set_compute_seconds(SECOND, 100.0)
     book.set_dependencies(RESULT, [FIRST, SECOND])
@@ -99,7 +99,7 @@ def test_a_dependency_by_two_ways_is_computed_once(book: CostBook) -> None:
     assert seconds(book) == 101.0
 
 
-def test_a_circle_of_dependencies_ends(book: CostBook) -> None:
+def test_a_circle_of_dependencies_ends(book: CostModel) -> None:
     book.set_compute_seconds(RESULT, 1.0)
     book.set_compute_seconds(FIRST, 2.0)
     book.set_dependencies(RESULT, [FIRST])
@@ -109,7 +109,7 @@ def test_a_circle_of_dependencies_ends(book: CostBook) -> None:
 
 @pytest.mark.parametrize("amount", [-1.0, math.nan, math.inf, 10**400])
 def test_an_impossible_cost_or_length_is_refused_with_its_checksum(
-    book: CostBook, amount: float
+    book: CostModel, amount: float
 ) -> None:
     setters: list[Callable[[Checksum, Any], None]] = [
         book.set_compute_seconds,
@@ -121,18 +121,18 @@ def test_an_impossible_cost_or_length_is_refused_with_its_checksum(
             setter(RESULT, amount)
 
 
-def test_a_length_that_no_buffer_has_is_refused(book: CostBook) -> None:
+def test_a_length_that_no_buffer_has_is_refused(book: CostModel) -> None:
     book.set_length(RESULT, 2**63 - 1)
     with pytest.raises(ValueError, match="at most"):
         book.set_length(RESULT, 2**63)
 
 
-def test_a_cost_that_is_no_number_is_refused(book: CostBook) -> None:
+def test_a_cost_that_is_no_number_is_refused(book: CostModel) -> None:
     with pytest.raises(TypeError, match="number, not str"):
         book.set_compute_seconds(RESULT, "5")  # type: ignore[arg-type]  # the point of the test
 
 
-def test_facts_that_threads_record_at_once_are_all_kept(book: CostBook) -> None:
+def test_facts_that_threads_record_at_once_are_all_kept(book: CostModel) -> None:
     start = threading.Barrier(2)
 
     def record(setter: Callable[[Checksum, int], None]) -> None:
@@ -151,15 +151,15 @@ def test_facts_that_threads_record_at_once_are_all_kept(book: CostBook) -> None:
 
 
 def test_the_book_does_not_grow_without_end() -> None:
-    book = CostBook(remembered=100)
+    book = CostModel(remembered=100)
     for number in range(1000):
         checksum = Checksum(number.to_bytes(32, "big"))
         book.set_compute_seconds(checksum, 1.0)
-        book.keep_uses(checksum.bytes(), 2.0, 0.0)
+        book.save_uses(checksum.bytes(), 2.0, 0.0)
     assert len(book) == 200
 
 
-def test_past_uses_are_told_once(book: CostBook) -> None:
-    book.keep_uses(RESULT.bytes(), 3.0, 1.5)
-    assert book.take_uses(RESULT.bytes()) == (3.0, 1.5)
-    assert book.take_uses(RESULT.bytes()) is None
+def test_past_uses_are_told_once(book: CostModel) -> None:
+    book.save_uses(RESULT.bytes(), 3.0, 1.5)
+    assert book.pop_uses(RESULT.bytes()) == (3.0, 1.5)
+    assert book.pop_uses(RESULT.bytes()) is None

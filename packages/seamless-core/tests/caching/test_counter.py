@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from threads_at_once import run_at_once
 
-from seamless.caching.counter import Tally
+from seamless.caching.counter import AtomicCounter
 
 
 def test_it_counts_and_looking_does_not() -> None:
-    tally = Tally()
+    tally = AtomicCounter()
     assert [tally.total(), tally.total()] == [0, 0]
     next(tally)
     next(tally)
@@ -14,7 +14,7 @@ def test_it_counts_and_looking_does_not() -> None:
 
 
 def test_no_count_of_many_threads_is_lost() -> None:
-    tally = Tally()
+    tally = AtomicCounter()
 
     def count() -> None:
         for _ in range(5000):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from seamless.caching import eviction_queue
 from seamless.caching.eviction_queue import EvictionQueue
-from seamless.caching.score import Worth
+from seamless.caching.score import PriorityLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +31,10 @@ actions = st.lists(
 @pytest.fixture(scope="module", autouse=True, params=[0, 3, 64])
 def limits(request: pytest.FixtureRequest) -> Iterator[None]:
     """So many moves in a step that the order is never approximate; cleaning early and late."""
-    before = eviction_queue.MOVES, eviction_queue._SLACK
-    eviction_queue.MOVES, eviction_queue._SLACK = len(NAMES), request.param
+    before = eviction_queue.MAX_MOVES, eviction_queue._SLACK
+    eviction_queue.MAX_MOVES, eviction_queue._SLACK = len(NAMES), request.param
     yield
-    eviction_queue.MOVES, eviction_queue._SLACK = before
+    eviction_queue.MAX_MOVES, eviction_queue._SLACK = before
 
 
 @given(actions)
@@ -42,16 +42,16 @@ def test_the_cheapest_at_that_moment_leaves_first(
     actions: list[tuple[str, bytes, float, float, float]],
 ) -> None:
     queue = EvictionQueue()
-    model: dict[bytes, Worth] = {}
+    model: dict[bytes, PriorityLine] = {}
     for now, (action, name, at_zero, rate, until) in enumerate(actions):
         if action == "put":
-            model[name] = Worth(at_zero, rate, until)
+            model[name] = PriorityLine(at_zero, rate, until)
             queue.put(name, model[name], float(now))
         elif action == "discard":
             model.pop(name, None)
             queue.discard(name)
         else:
-            taken = queue.take_cheapest(float(now))
+            taken = queue.pop_lowest(float(now))
             assert (taken is None) == (not model)
             if taken is not None:
                 least = min(worth.at(float(now)) for worth in model.values())
@@ -63,21 +63,21 @@ def test_the_cheapest_at_that_moment_leaves_first(
 def test_stale_items_do_not_pile_up() -> None:
     queue = EvictionQueue()
     for number in range(10_000):
-        queue.put(NAMES[0], Worth(float(number), 1.0, 5.0), 0.0)
+        queue.put(NAMES[0], PriorityLine(float(number), 1.0, 5.0), 0.0)
     assert sum(map(len, queue._heaps.values())) <= 2 + eviction_queue._SLACK
 
 
 def test_many_that_become_level_at_once_all_leave_in_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(eviction_queue, "MOVES", 2)
+    monkeypatch.setattr(eviction_queue, "MAX_MOVES", 2)
     queue = EvictionQueue()
     names = [number.to_bytes(32, "big") for number in range(500)]
     for number, name in enumerate(names):
-        queue.put(name, Worth(float(number), 1.0, 5.0), 0.0)
-    taken = [queue.take_cheapest(1000.0) for _ in names]
+        queue.put(name, PriorityLine(float(number), 1.0, 5.0), 0.0)
+    taken = [queue.pop_lowest(1000.0) for _ in names]
     assert set(taken) == set(names)
-    assert queue.take_cheapest(1000.0) is None
+    assert queue.pop_lowest(1000.0) is None
     assert len(queue) == 0
 
 
@@ -87,11 +87,11 @@ def test_cleaning_stale_items_away_keeps_the_valid_ones_in_order(rate: float) ->
     names = [number.to_bytes(32, "big") for number in range(200)]
     for turn in range(3):  # of 600 items 400 are stale, twice as many as before a cleaning
         for number, name in enumerate(names):
-            queue.put(name, Worth(float(turn * 7 + number * 37 % 200), rate), 0.0)
+            queue.put(name, PriorityLine(float(turn * 7 + number * 37 % 200), rate), 0.0)
     assert sum(map(len, queue._heaps.values())) < 600
     expected = sorted(names, key=lambda name: int.from_bytes(name, "big") * 37 % 200)
-    assert [queue.take_cheapest(0.0) for _ in names] == expected
-    assert queue.take_cheapest(0.0) is None
+    assert [queue.pop_lowest(0.0) for _ in names] == expected
+    assert queue.pop_lowest(0.0) is None
 
 
 def test_a_rate_of_which_all_items_are_stale_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +99,7 @@ def test_a_rate_of_which_all_items_are_stale_is_forgotten(monkeypatch: pytest.Mo
     queue = EvictionQueue()
     for rate in (1.0, 2.0, 3.0):  # the last one makes 128 of them stale, 1 too many
         for number in range(64):
-            queue.put(number.to_bytes(32, "big"), Worth(1.0, rate), 0.0)
+            queue.put(number.to_bytes(32, "big"), PriorityLine(1.0, rate), 0.0)
     assert list(queue._heaps) == [3.0]
     assert len(queue) == 64
 
@@ -110,28 +110,28 @@ def test_of_two_that_are_worth_the_same_one_leaves_and_then_the_other(
 ) -> None:
     queue = EvictionQueue()
     for name, rate in zip(NAMES, rates, strict=False):
-        queue.put(name, Worth(5.0, rate), 0.0)
-    assert {queue.take_cheapest(0.0), queue.take_cheapest(0.0)} == set(NAMES[:2])
+        queue.put(name, PriorityLine(5.0, rate), 0.0)
+    assert {queue.pop_lowest(0.0), queue.pop_lowest(0.0)} == set(NAMES[:2])
     assert len(queue) == 0
     assert NAMES[0] not in queue
 
 
 def test_what_becomes_level_at_this_very_moment_is_worth_what_its_line_says() -> None:
     queue = EvictionQueue()
-    queue.put(NAMES[0], Worth(10.0, 1.0, 4.0), 0.0)
-    queue.put(NAMES[1], Worth(6.5), 0.0)
-    queue.put(NAMES[2], Worth(5.5), 0.0)
-    assert [queue.take_cheapest(4.0) for _ in range(3)] == [NAMES[2], NAMES[0], NAMES[1]]
+    queue.put(NAMES[0], PriorityLine(10.0, 1.0, 4.0), 0.0)
+    queue.put(NAMES[1], PriorityLine(6.5), 0.0)
+    queue.put(NAMES[2], PriorityLine(5.5), 0.0)
+    assert [queue.pop_lowest(4.0) for _ in range(3)] == [NAMES[2], NAMES[0], NAMES[1]]
 
 
 def test_many_rates_share_few_heaps() -> None:
     queue = EvictionQueue()
     names = [number.to_bytes(32, "big") for number in range(3000)]
     for number, name in enumerate(names):
-        queue.put(name, Worth(float(number), (1 + number) * 1e-3, 5.0), 0.0)
-        queue.put(name, Worth(float(number), 10.0 ** -(number % 300), 5.0), 0.0)
+        queue.put(name, PriorityLine(float(number), (1 + number) * 1e-3, 5.0), 0.0)
+        queue.put(name, PriorityLine(float(number), 10.0 ** -(number % 300), 5.0), 0.0)
     assert len(queue._heaps) < eviction_queue.MOST_RATES + 60
-    assert {queue.take_cheapest(1.0) for _ in names} == set(names)
+    assert {queue.pop_lowest(1.0) for _ in names} == set(names)
 
 
 @given(
@@ -143,7 +143,7 @@ def test_many_rates_share_few_heaps() -> None:
 def test_a_line_with_a_rounded_rate_begins_and_ends_at_the_same_height(
     height: float, rate: float, now: float, seconds: float
 ) -> None:
-    line = Worth(height + rate * now, rate, now + seconds)
+    line = PriorityLine(height + rate * now, rate, now + seconds)
     rounded = eviction_queue._with_rounded_rate(line, now)
     assert rounded.at(now) == pytest.approx(line.at(now), abs=1e-6)
     if math.isfinite(seconds):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def test_the_terms_of_a_score_are_explained(cache: BufferCache, clock: Clock) -> None:
     name = tempref(cache, buffer(100))
-    with cache.learning(name) as costs:
+    with cache.update_costs(name) as costs:
         costs.set_compute_seconds(name, 50.0)
     cache.get(name)
     clock.now = 4.0

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from seamless.caching.references import SHORTEST, TempRef
 from seamless.caching.score import (
     HALF_LIFE,
-    Terms,
-    Worth,
-    faded_uses,
+    PriorityLine,
+    ScoreInputs,
+    decayed_uses,
     log_score,
-    worth_line,
+    priority_line,
 )
 
-BASE = Terms(seconds=10.0, size=1000)
+BASE = ScoreInputs(seconds=10.0, size=1000)
 
 
 def score(**changed: float) -> float:
@@ -41,7 +41,7 @@ def test_the_score_halves_every_half_life() -> None:
 
 
 def test_past_uses_halve_every_half_life() -> None:
-    assert faded_uses(6.0, HALF_LIFE) == pytest.approx(3.0)
+    assert decayed_uses(6.0, HALF_LIFE) == pytest.approx(3.0)
 
 
 @pytest.mark.parametrize("worthless", [{"interest": 0.0}, {"seconds": 0.0}])
@@ -57,7 +57,7 @@ def test_an_empty_buffer_has_a_score() -> None:
 
 
 def test_a_line_is_level_without_an_interest_that_fades() -> None:
-    assert worth_line(BASE, None, 5.0, 0.0) == Worth(log_score(BASE))
+    assert priority_line(BASE, None, 5.0, 0.0) == PriorityLine(log_score(BASE))
 
 
 @given(st.floats(0.01, 1e6), st.floats(1.0, 10.0), st.floats(0.1, 100.0), st.floats(0.0, 500.0))
@@ -66,14 +66,14 @@ def test_a_line_says_the_score_of_every_later_moment(
 ) -> None:
     tempref = TempRef(interest, factor, interval, created=100.0)
     terms = BASE._replace(interest=tempref.lasting_interest(100.0))
-    line = worth_line(terms, tempref, 100.0, 0.0)
+    line = priority_line(terms, tempref, 100.0, 0.0)
     then = BASE._replace(interest=tempref.lasting_interest(100.0 + later))
     assert line.at(100.0 + later) == pytest.approx(log_score(then), abs=1e-6)
 
 
 def test_lines_made_at_different_turnovers_compare_as_the_scores_do() -> None:
-    old = worth_line(BASE, None, 0.0, 0.0).at(9.0)
-    new = worth_line(BASE, None, 9.0, HALF_LIFE).at(9.0)
+    old = priority_line(BASE, None, 0.0, 0.0).at(9.0)
+    new = priority_line(BASE, None, 9.0, HALF_LIFE).at(9.0)
     assert new - old == pytest.approx(math.log(2))
 
 
@@ -103,9 +103,9 @@ def test_the_score_is_finite_for_all_that_is_accepted(
     created, now, later = sorted(moments)
     cost, size, uses, age = terms
     tempref = TempRef(*interest, created)
-    what = Terms(cost, size, uses, tempref.lasting_interest(now), age)
+    what = ScoreInputs(cost, size, uses, tempref.lasting_interest(now), age)
     assert math.isfinite(log_score(what))
-    line = worth_line(what, tempref, now, age)
+    line = priority_line(what, tempref, now, age)
     assert math.isfinite(line.at(now))
     assert math.isfinite(line.at(later))
     assert line.at(later) <= line.at(now)
@@ -117,5 +117,5 @@ def test_a_sum_of_costs_that_is_too_large_for_a_float_has_a_score() -> None:
 
 def test_an_interest_that_fades_at_once_counts_as_faded() -> None:
     tempref = TempRef(1e6, 2.0, 1e-9, created=100.0)
-    line = worth_line(BASE._replace(interest=1e6), tempref, 100.0, 0.0)
-    assert line == Worth(log_score(BASE))
+    line = priority_line(BASE._replace(interest=1e6), tempref, 100.0, 0.0)
+    assert line == PriorityLine(log_score(BASE))

@@ -24,9 +24,9 @@ def order_of_leaving(unranked: int, monkeypatch: pytest.MonkeyPatch) -> list[byt
         clock.now += 0.5
         size, interest = number * 7 % 11 + 1, float(number * 5 % 13 + 1)
         asked = None if number % 5 == 0 else TempRef(interest, 2.0, 2.0, clock.now, clock.now)
-        entry = table.refer(digest(number), asked, Buffer(b"x" * size), False)
+        entry = table.add_reference(digest(number), asked, Buffer(b"x" * size), False)
         for _ in range(number % 4):
-            table.use(entry)
+            table.record_hit(entry)
     for number in range(0, 40, 10):  # counted references are given back
         entry = table.entries[digest(number)]
         entry.normal_refs, entry.tempref = 0, TempRef(4.0, 2.0, 2.0, clock.now, clock.now)
@@ -34,7 +34,7 @@ def order_of_leaving(unranked: int, monkeypatch: pytest.MonkeyPatch) -> list[byt
     order = []
     while table.size:
         before = list(table.entries)
-        table.make_room(table.size - 1, table.size - 1)
+        table.evict_until_within(table.size - 1, table.size - 1)
         order += [
             name
             for name in before
@@ -57,14 +57,14 @@ def test_the_order_does_not_depend_on_when_it_is_made(
 def test_few_entries_wait_for_their_rank() -> None:
     table = StrongTable(Clock())
     for number in range(1000):
-        table.refer(digest(number), None, Buffer(b"x"), False)
-        assert len(table._unranked) <= strong_table.UNRANKED
+        table.add_reference(digest(number), None, Buffer(b"x"), False)
+        assert len(table._dirty) <= strong_table.UNRANKED
 
 
 def test_what_is_given_back_before_it_is_ranked_leaves_nothing() -> None:
     table = StrongTable(Clock())
     for number in range(1000):
-        entry = table.refer(digest(number), None, Buffer(b"x"), False)
+        entry = table.add_reference(digest(number), None, Buffer(b"x"), False)
         table.remove(digest(number), entry)
-    assert (table.size, len(table.entries), len(table._unranked)) == (0, 0, 0)
-    assert (len(table._held), len(table._loose)) == (0, 0)
+    assert (table.size, len(table.entries), len(table._dirty)) == (0, 0, 0)
+    assert (len(table._pinned), len(table._temporary)) == (0, 0)

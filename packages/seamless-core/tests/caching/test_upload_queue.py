@@ -51,7 +51,7 @@ def queue(backend: Backend) -> Iterator[UploadQueue]:
     backend.gate.set()
     made.purge()
     made.drain()
-    made.dismiss(30)
+    made.join(30)
 
 
 def add(queue: UploadQueue, content: bytes) -> Buffer:
@@ -86,7 +86,7 @@ def test_the_queue_works_again_after_its_thread_was_dismissed(
     for content in (b"one", b"two"):
         add(queue, content)
         queue.drain()
-        queue.dismiss(30)
+        queue.join(30)
         assert set(writers()) <= others
     assert (backend.stored, backend.left) == ([b"one", b"two"], 2)
 
@@ -179,7 +179,7 @@ def test_a_slow_upload_does_not_hold_up_the_others(queue: UploadQueue) -> None:
     assert b"slow" not in done
     release.set()
     assert own.drain() is True
-    own.dismiss(30)
+    own.join(30)
 
 
 def test_what_is_purged_is_not_sent_and_its_waiters_learn_it(
@@ -284,7 +284,7 @@ def test_a_task_of_a_store_that_stops_the_event_loop_stops_no_upload(
         add(own, content)
     assert own.drain(60) is True
     assert stored == contents
-    own.dismiss(30)
+    own.join(30)
 
 
 def test_ctrl_c_while_the_main_thread_sends_leaves_everything_to_be_sent() -> None:

@@ -3,38 +3,38 @@ from __future__ import annotations
 import pytest
 
 from seamless import Checksum
-from seamless.caching.views import ByChecksum
+from seamless.caching.views import ChecksumView
 
 KNOWN, ABSENT = Checksum("ab" * 32), Checksum("cd" * 32)
 
 
 @pytest.fixture
-def view() -> ByChecksum[str]:
-    return ByChecksum({KNOWN.bytes(): "known"})
+def view() -> ChecksumView[str]:
+    return ChecksumView({KNOWN.bytes(): "known"})
 
 
-def test_a_table_by_digest_is_seen_by_checksum(view: ByChecksum[str]) -> None:
+def test_a_table_by_digest_is_seen_by_checksum(view: ChecksumView[str]) -> None:
     assert view[KNOWN] == "known"
     assert dict(view) == {KNOWN: "known"}
     assert len(view) == 1
 
 
 @pytest.mark.parametrize("name", [ABSENT, KNOWN.hex(), KNOWN.bytes(), None])
-def test_nothing_but_a_known_checksum_is_in_it(view: ByChecksum[str], name: object) -> None:
+def test_nothing_but_a_known_checksum_is_in_it(view: ChecksumView[str], name: object) -> None:
     assert name not in view
     assert view.get(name) is None  # type: ignore[call-overload]  # what callers may pass all the same
 
 
 def test_a_view_follows_its_table() -> None:
     table: dict[bytes, int] = {}
-    view = ByChecksum(table)
+    view = ChecksumView(table)
     table[ABSENT.bytes()] = 7
     assert view[ABSENT] == 7
 
 
 def test_items_and_values_leave_out_what_is_removed_meanwhile() -> None:
     table = {KNOWN.bytes(): "known", ABSENT.bytes(): "removed"}
-    view = ByChecksum(table)
+    view = ChecksumView(table)
     items, values = iter(view.items()), iter(view.values())
     assert next(items) == (KNOWN, "known")
     assert next(values) == "known"
@@ -43,7 +43,7 @@ def test_items_and_values_leave_out_what_is_removed_meanwhile() -> None:
     assert list(values) == []
 
 
-def test_items_and_values_are_views(view: ByChecksum[str]) -> None:
+def test_items_and_values_are_views(view: ChecksumView[str]) -> None:
     items, values = view.items(), view.values()
     assert (len(items), len(values)) == (1, 1)
     assert (KNOWN, "known") in items

@@ -18,29 +18,29 @@ def test_a_buffer_is_found_while_it_lives() -> None:
 
 
 def test_the_elder_of_two_is_told_and_stays() -> None:
-    table, elder, younger = WeakTable(), Buffer(b"x"), Buffer(b"x")
-    table.add(DIGEST, elder)
-    assert table.add(DIGEST, younger) is elder
-    assert table.get(DIGEST) is elder
+    table, existing, younger = WeakTable(), Buffer(b"x"), Buffer(b"x")
+    table.add(DIGEST, existing)
+    assert table.add(DIGEST, younger) is existing
+    assert table.get(DIGEST) is existing
 
 
 def test_where_the_elder_has_died_the_younger_replaces_it() -> None:
-    table, elder, younger = WeakTable(), Buffer(b"x"), Buffer(b"x")
-    table.add(DIGEST, elder)
-    del elder
+    table, existing, younger = WeakTable(), Buffer(b"x"), Buffer(b"x")
+    table.add(DIGEST, existing)
+    del existing
     assert table.add(DIGEST, younger) is None
     table.replace(DIGEST, younger)
     assert table.get(DIGEST) is younger
 
 
 def test_clearing_away_spares_what_has_replaced_the_dead() -> None:
-    table, elder, younger = WeakTable(), Buffer(b"x"), Buffer(b"x")
-    table.add(DIGEST, elder)
-    del elder
+    table, existing, younger = WeakTable(), Buffer(b"x"), Buffer(b"x")
+    table.add(DIGEST, existing)
+    del existing
     table.replace(DIGEST, younger)
-    assert len(table.put_aside) == 1
-    table.clear_away()
-    assert len(table.put_aside) == 0
+    assert len(table.dead_refs) == 1
+    table.purge_dead()
+    assert len(table.dead_refs) == 0
     assert table.get(DIGEST) is younger
     assert table.count() == 1
 
@@ -70,10 +70,10 @@ def test_the_dead_are_cleared_away_some_at_a_time() -> None:
     table = WeakTable()
     for number in range(10):
         table.add(bytes([number]) * 32, Buffer(b"%d" % number))
-    table.clear_away(4)
-    assert len(table.put_aside) == 6
-    table.clear_away(100)
-    assert len(table.put_aside) == 0
+    table.purge_dead(4)
+    assert len(table.dead_refs) == 6
+    table.purge_dead(100)
+    assert len(table.dead_refs) == 0
 
 
 def test_of_many_threads_that_add_at_once_one_wins_and_all_see_it() -> None:

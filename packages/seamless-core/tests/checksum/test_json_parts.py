@@ -10,7 +10,7 @@ import pytest
 
 from seamless import Buffer
 from seamless.checksum.json_ import json_dumps_bytes
-from seamless.checksum.json_parts import json_in_parts
+from seamless.checksum.json_parts import dumps_chunked
 
 
 @pytest.mark.parametrize("length", [1999, 2000, 2001, 4000, 4001])
@@ -61,7 +61,7 @@ def test_a_long_value_that_changes_between_its_parts_is_written_as_it_is_then(
             changes.pop()(value)  # as another thread may do now
         return written
 
-    assert json_in_parts(value, dumps) == json_dumps_bytes(value) + b"\n"
+    assert dumps_chunked(value, dumps) == json_dumps_bytes(value) + b"\n"
 
 
 NUMBERS = [i * 0.25 for i in range(100_000)]

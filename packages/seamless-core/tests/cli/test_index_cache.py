@@ -14,7 +14,7 @@ from command_runs import assert_one_error_line, files_below, run_command, sha256
 from python_runs import run_python
 
 from seamless.cli.index_cache import SETTLED, _facts
-from seamless.cli.parallel_hash import FEW, SMALL
+from seamless.cli.parallel_hash import MIN_FILES, SMALL
 
 NAME = "seamless-checksum-index"
 #: Hashes the files whose paths are given, so many seconds from now, and tells which it opened.
@@ -110,7 +110,7 @@ def test_the_same_bytes_plain_and_compressed_are_two_things(file: Path, cache: P
 
 
 def test_only_what_is_new_among_many_is_read(file: Path, cache: Path) -> None:
-    paths = [file.with_name(f"{number}") for number in range(FEW)]
+    paths = [file.with_name(f"{number}") for number in range(MIN_FILES)]
     for path in paths:
         path.write_bytes(path.name.encode())
     expected = [sha256(path.name.encode()) for path in paths]

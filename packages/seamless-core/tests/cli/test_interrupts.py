@@ -7,14 +7,14 @@ import signal
 
 import pytest
 
-from seamless.cli.interrupts import uninterrupted
+from seamless.cli.interrupts import defer_sigint
 
 
 def test_ctrl_c_counts_at_the_end_of_the_block() -> None:
     steps = []
 
     def work() -> None:
-        with uninterrupted():
+        with defer_sigint():
             os.kill(os.getpid(), signal.SIGINT)
             steps.append("after the signal")
 
@@ -25,7 +25,7 @@ def test_ctrl_c_counts_at_the_end_of_the_block() -> None:
 
 def test_without_ctrl_c_nothing_is_raised() -> None:
     before = signal.getsignal(signal.SIGINT)
-    with uninterrupted():
+    with defer_sigint():
         assert signal.getsignal(signal.SIGINT) is not before
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -33,7 +33,7 @@ def test_without_ctrl_c_nothing_is_raised() -> None:
 def test_an_ignored_ctrl_c_stays_ignored() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with uninterrupted():
+        with defer_sigint():
             os.kill(os.getpid(), signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)

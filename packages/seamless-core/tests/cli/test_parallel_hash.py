@@ -11,7 +11,7 @@ from command_runs import sha256
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seamless.cli.parallel_hash import FEW, MOST_SHARES, SHARE, SMALL, hash_files
+from seamless.cli.parallel_hash import CHUNK_BYTES, MIN_FILES, MOST_SHARES, SMALL, hash_files
 
 #: Hashes the files of a folder while every helping process dies before it has begun.
 WITHOUT_HELP = """
@@ -61,17 +61,17 @@ def test_there_may_be_more_files_than_least_shares(tmp_path: Path) -> None:
     for path in paths:
         Path(path).write_bytes(path.encode())
     expected = [sha256(path.encode()) for path in paths]
-    times = MOST_SHARES * SHARE // 2 + 1
+    times = MOST_SHARES * CHUNK_BYTES // 2 + 1
     assert hash_files(paths * times) == expected * times
 
 
 def test_a_process_that_dies_leaves_no_file_out(tmp_path: Path) -> None:
-    for number in range(FEW):
+    for number in range(MIN_FILES):
         (tmp_path / str(number)).write_bytes(b"%d" % number)
     result = subprocess.run(
         [sys.executable, "-c", WITHOUT_HELP, str(tmp_path)], capture_output=True, check=True
     )
-    assert result.stdout.decode().split() == [sha256(b"%d" % number) for number in range(FEW)]
+    assert result.stdout.decode().split() == [sha256(b"%d" % number) for number in range(MIN_FILES)]
 
 
 def test_a_file_that_has_gone_is_an_os_error_that_names_it(tmp_path: Path) -> None:

@@ -124,4 +124,4 @@ def test_a_place_is_made_once_and_anew_when_configured_anew() -> None:
     assert configured.readers()[0] is first
     remote.configure(read_servers="http://a:1")
     assert configured.readers()[0] is not first
-    assert first not in configured._made
+    assert first not in configured._instances

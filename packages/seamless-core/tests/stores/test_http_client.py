@@ -79,7 +79,7 @@ def test_a_child_leaves_the_connections_of_its_parent_alone(script: Script) -> N
     get(parents, script.url)
     child = SharedClient()
     child.__dict__.update(parents.__dict__)
-    child.renew_after_fork()
+    child.reset_after_fork()
     get(child, script.url)
     child.close()
     get(parents, script.url)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from seamless.stores import negative_cache
-from seamless.stores.negative_cache import Quarantine
+from seamless.stores.negative_cache import NegativeCache
 
 
 class Clock:
@@ -16,13 +16,13 @@ class Clock:
 
 
 def test_only_the_first_time_is_news() -> None:
-    held = Quarantine()
+    held = NegativeCache()
     assert [held.add("a"), held.add("a"), held.add("b")] == [True, False, True]
 
 
 def test_a_key_is_held_for_some_time() -> None:
     clock = Clock()
-    held = Quarantine(10, clock)
+    held = NegativeCache(10, clock)
     held.add("a")
     assert "a" in held
     clock.now = 10
@@ -32,7 +32,7 @@ def test_a_key_is_held_for_some_time() -> None:
 
 
 def test_a_key_that_is_released_is_news_again() -> None:
-    held = Quarantine()
+    held = NegativeCache()
     held.add("a")
     held.release("a")
     held.release("never held")
@@ -42,7 +42,7 @@ def test_a_key_that_is_released_is_news_again() -> None:
 
 def test_the_oldest_go_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(negative_cache, "ENTRIES", 3)
-    held = Quarantine()
+    held = NegativeCache()
     for key in "abcd":
         held.add(key)
     assert [key in held for key in "abcd"] == [False, True, True, True]

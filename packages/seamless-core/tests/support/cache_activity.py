@@ -80,7 +80,7 @@ class Activity:
         self.cache.purge_scratch(name if self.random.randrange(20) else None)
 
     def learn(self, made: Buffer, name: Checksum) -> None:
-        with self.cache.learning(name) as costs:
+        with self.cache.update_costs(name) as costs:
             costs.set_compute_seconds(name, self.random.random())
         self.cache.note_stored(name)
 
@@ -115,20 +115,20 @@ def assert_tables_add_up(cache: BufferCache) -> None:
     for digest, entry in table.entries.items():
         assert entry.size == (0 if entry.buffer is None else len(entry.buffer))
         assert entry.normal_refs > 0 or entry.tempref is not None
-        queued = [digest in queue for queue in (table._held, table._loose, table._absent)]
+        queued = [digest in queue for queue in (table._pinned, table._temporary, table._absent)]
         expected = [False, False, False]
         if entry.normal_refs:
             expected[0] = entry.buffer is not None
         else:
             expected[1 if entry.buffer is not None else 2] = True
-        assert digest in table._unranked or queued == expected
-    queued_digests = {*table._held._tickets, *table._loose._tickets, *table._absent}
+        assert digest in table._dirty or queued == expected
+    queued_digests = {*table._pinned._tickets, *table._temporary._tickets, *table._absent}
     assert queued_digests <= set(sizes)
-    assert set(table._unranked) <= set(sizes)
-    for queue in (table._held, table._loose):
+    assert set(table._dirty) <= set(sizes)
+    for queue in (table._pinned, table._temporary):
         items = sum(map(len, queue._heaps.values()))
         assert items == len(queue) + queue._stale
     weak = cache._weak
     dead = [reference for reference in weak._known.copy().values() if reference() is None]
-    assert set(map(id, dead)) <= set(map(id, weak.put_aside.copy()))
+    assert set(map(id, dead)) <= set(map(id, weak.dead_refs.copy()))
     assert table.size <= cache.hard_cap

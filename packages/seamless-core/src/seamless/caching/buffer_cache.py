@@ -78,11 +78,11 @@ class BufferCache(CappedStore):
         strong = self._strong
         entry = strong.entries.get(digest)
         if entry is not None and (buffer := entry.buffer) is not None:
-            if entry.used_at == strong.turnover:  # `use` without its call
+            if entry.used_at == strong.turnover:  # `record_hit` without its call
                 entry.uses += 1.0
                 entry.touched = True
             else:
-                strong.use(entry)
+                strong.record_hit(entry)
         elif (buffer := self._weak.get(digest)) is None:
             next(self._misses)
             return None
@@ -115,20 +115,20 @@ class BufferCache(CappedStore):
             raise ValueError(f"the size of {checksum} is {size} bytes; it can't be negative")
         digest = checksum._value
         weak = self._weak
-        if (elder := weak.add(digest, buffer)) is not buffer:
-            self._join(digest, buffer, elder)
-        elif len(weak.put_aside) > PUT_ASIDE:
-            self._section.change(weak.clear_away, 2 * PUT_ASIDE)
+        if (existing := weak.add(digest, buffer)) is not buffer:
+            self._join(digest, buffer, existing)
+        elif len(weak.dead_refs) > PUT_ASIDE:
+            self._section.change(weak.purge_dead, 2 * PUT_ASIDE)
         # Whoever references it from now on finds it; who has waited for it is seen here.
         entry = self._strong.entries.get(digest)
         if entry is not None and entry.buffer is None:
             self._section.change(self._fill_waiting, digest, buffer, size)
 
-    def _join(self, digest: bytes, buffer: Buffer, elder: Buffer | None) -> None:
+    def _join(self, digest: bytes, buffer: Buffer, existing: Buffer | None) -> None:
         """Let equal buffers be one in memory, or a buffer take the place of another."""
         # compares the bytes, so it is outside of the lock
-        shared = elder is not None and buffer.share_content(elder)
-        self._section.change(self._add_or_replace, digest, buffer, elder, shared)
+        shared = existing is not None and buffer.adopt_content(existing)
+        self._section.change(self._add_or_replace, digest, buffer, existing, shared)
 
     def incref(
         self, checksum: Checksum, *, buffer: Buffer | None = None, scratch: bool = False
@@ -193,8 +193,8 @@ class BufferCache(CappedStore):
         if not (scratch or is_sent) and (to_send := self._unsent(digest, buffer)) is not None:
             _send(to_send)
             is_sent = True
-        if buffer is not None and (elder := self._weak.add(digest, buffer)) is not buffer:
-            self._join(digest, buffer, elder)
+        if buffer is not None and (existing := self._weak.add(digest, buffer)) is not buffer:
+            self._join(digest, buffer, existing)
         strong, section = self._strong, self._section
         with section.lock:
             # `section.change`, spelled out because its call takes too long here
@@ -209,14 +209,14 @@ class BufferCache(CappedStore):
                 if is_put_off and asked is None and not self._take_promise(digest):
                     section.state = CLEAN  # `decref` has come before
                     return None
-                if buffer is not None and len(self._weak.put_aside) > PUT_ASIDE:
-                    self._weak.clear_away(2 * PUT_ASIDE)
+                if buffer is not None and len(self._weak.dead_refs) > PUT_ASIDE:
+                    self._weak.purge_dead(2 * PUT_ASIDE)
                 before = strong.size
                 found = self._weak.get(digest) if buffer is None else buffer
-                entry = strong.refer(digest, asked, found, scratch)
+                entry = strong.add_reference(digest, asked, found, scratch)
                 if entry.buffer is None and (late_comer := self._weak.get(digest)) is not None:
                     # registered after we looked, by one who looked before there was an entry
-                    strong.fill(digest, entry, late_comer, len(late_comer))
+                    strong.attach(digest, entry, late_comer, len(late_comer))
                 if self._trace is not None and asked is None:
                     self._trace.note(digest)
                 late = None if scratch or is_sent or entry.stored else entry.buffer
@@ -314,20 +314,20 @@ class BufferCache(CappedStore):
         entry = self._strong.entries.get(digest)
         if entry is None or entry.buffer is not None:
             return []
-        self._strong.fill(digest, entry, buffer, len(buffer) if size is None else size)
+        self._strong.attach(digest, entry, buffer, len(buffer) if size is None else size)
         if not (entry.scratch or entry.stored):
             self._section.pending.append(partial(_send_if_open, buffer))
         return self._make_room(digest)
 
     def _add_or_replace(
-        self, digest: bytes, buffer: Buffer, elder: Buffer | None, shared: bool
+        self, digest: bytes, buffer: Buffer, existing: Buffer | None, shared: bool
     ) -> None:
-        """Make a buffer findable that was compared with `elder`, which was found before it."""
-        self._weak.clear_away(2 * PUT_ASIDE)  # the elder may be among the dead
+        """Make a buffer findable that was compared with `existing`, which was found before it."""
+        self._weak.purge_dead(2 * PUT_ASIDE)  # the elder may be among the dead
         found = self._weak.add(digest, buffer)
-        if found is None or (found is elder and not shared):
+        if found is None or (found is existing and not shared):
             self._weak.replace(digest, buffer)
-        elif found is not elder and found is not buffer:  # another came first
+        elif found is not existing and found is not buffer:  # another came first
             self._section.pending.append(partial(self._join, digest, buffer, found))
 
     def _refresh(self, digest: bytes) -> None:

@@ -94,7 +94,7 @@ def flush(timeout: float | None = None) -> None:
         In seconds; None for as long as it takes.
     """
     if _is_used() and not _queue().drain(timeout):
-        _report(untold_failures(under_way=False))
+        _report(unreported_failures(under_way=False))
 
 
 def init() -> None:
@@ -120,7 +120,7 @@ def finish() -> None:
         while (unsent := len(queue.unsent())) and unsent < left:
             left = unsent
             queue.drain(patience * (FINISH_SECONDS + queue.pending_bytes() / SLOW_UPLOAD))
-    queue.dismiss(DISMISS_SECONDS)
+    queue.join(DISMISS_SECONDS)
 
 
 def finish_at_exit() -> None:
@@ -128,20 +128,20 @@ def finish_at_exit() -> None:
     try:
         finish()
     finally:  # also after Ctrl-C
-        _report(untold_failures())
+        _report(unreported_failures())
 
 
-def untold_failures(*, under_way: bool = True) -> list[Upload]:
+def unreported_failures(*, under_way: bool = True) -> list[Upload]:
     """Return the uploads that are not done and have not been told of; from now on they are.
 
     Those that have not failed, but take long, are `under_way`.
     """
     if not _is_used():
         return []
-    unsent = [upload for upload in _queue().unsent() if not upload.told]
+    unsent = [upload for upload in _queue().unsent() if not upload.reported]
     uploads = [upload for upload in unsent if under_way or upload.error is not None]
     for upload in uploads:
-        upload.told = True
+        upload.reported = True
     return uploads
 
 
@@ -179,7 +179,7 @@ def _queue() -> UploadQueue:
 
         with _instance_lock:
             if _instance is None:
-                _instance = UploadQueue(_send, _leave)
+                _instance = UploadQueue(_send, _on_exit)
     return _instance
 
 
@@ -195,7 +195,7 @@ async def _send(buffer: Buffer) -> bool:
     return stored
 
 
-def _leave() -> None:
+def _on_exit() -> None:
     from seamless import remote
 
     remote.close_sessions_of_this_thread()

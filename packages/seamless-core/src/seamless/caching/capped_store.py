@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from seamless.caching.counter import Tally
+from seamless.caching.counter import AtomicCounter
 from seamless.caching.eviction_loop import EvictionLoop
 from seamless.caching.finalizer_lock import FinalizerSafeLock
 from seamless.caching.introspection import (
@@ -21,7 +21,7 @@ from seamless.caching.introspection import (
 from seamless.caching.limits import check_caps
 from seamless.caching.reference_trace import ReferenceTrace, is_trace_wanted
 from seamless.caching.strong_table import StrongTable
-from seamless.caching.views import ByChecksum
+from seamless.caching.views import ChecksumView
 from seamless.caching.weak_table import WeakTable
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from seamless.buffer_class import Buffer
-    from seamless.caching.cost_model import CostBook
+    from seamless.caching.cost_model import CostModel
     from seamless.caching.references import StrongEntry
     from seamless.checksum_class import Checksum
 
@@ -61,8 +61,8 @@ class CappedStore:
         self._weak = WeakTable()
         self._strong = StrongTable(clock)
         self._trace = ReferenceTrace() if is_trace_wanted() else None
-        self._hits = Tally()
-        self._misses = Tally()
+        self._hits = AtomicCounter()
+        self._misses = AtomicCounter()
         self._eviction_loop = EvictionLoop(self.run_eviction_once)
 
     @property
@@ -77,12 +77,12 @@ class CappedStore:
     @property
     def weak_cache(self) -> Mapping[Checksum, Buffer]:
         """The registered buffers that are alive."""
-        return ByChecksum(self._weak)
+        return ChecksumView(self._weak)
 
     @property
     def strong_cache(self) -> Mapping[Checksum, StrongEntry]:
         """What is known of each referenced checksum."""
-        return ByChecksum(self._strong.entries)
+        return ChecksumView(self._strong.entries)
 
     # -- caps -------------------------------------------------------------------------
 
@@ -109,12 +109,12 @@ class CappedStore:
     # -- costs ------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def learning(self, checksum: Checksum) -> Iterator[CostBook]:
+    def update_costs(self, checksum: Checksum) -> Iterator[CostModel]:
         """Give access to what is known of costs; what is learned of `checksum` counts at once."""
         yield self._strong.costs
         self._section.change(self._rank_again, checksum.bytes())
 
-    def seconds_to_regain(self, checksum: Checksum, size: int | None = None) -> float:
+    def reload_seconds(self, checksum: Checksum, size: int | None = None) -> float:
         """Return how long it takes to have a buffer again, as far as is known."""
         digest = checksum.bytes()
         with self._section.lock:
@@ -151,7 +151,7 @@ class CappedStore:
 
     def stats(self) -> dict[str, Any]:
         """Return counts and sizes in bytes of what is held, found, missed and evicted."""
-        self._section.change(self._weak.clear_away)
+        self._section.change(self._weak.purge_dead)
         with self._section.lock:
             largest = self._strong.largest(LARGEST_SHOWN)
             return {
@@ -195,14 +195,14 @@ class CappedStore:
 
     # -- with the lock held -----------------------------------------------------------
 
-    def _make_room(self, newcomer: bytes | None = None) -> list[Buffer]:
+    def _make_room(self, incoming: bytes | None = None) -> list[Buffer]:
         """Let buffers go, but for the newcomer, where the caps are not kept."""
         if self._strong.size <= self.soft_cap and self._strong.size <= self.hard_cap:
             return []
-        return self._strong.make_room(self.soft_cap, self.hard_cap, newcomer)
+        return self._strong.evict_until_within(self.soft_cap, self.hard_cap, incoming)
 
     def _run_eviction(self) -> tuple[list[Buffer], int]:
-        self._weak.clear_away()
+        self._weak.purge_dead()
         self._strong.forget_faded_absent(self._clock())
         before = self._strong.size
         dropped = self._make_room()

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
     from seamless.checksum_class import Checksum
 
-__all__ = ["CostBook", "CostProfile", "Estimate"]
+__all__ = ["CostModel", "CostProfile", "Estimate"]
 
 GIGABYTE = 1e9
 #: How many checksums are remembered, with facts and with past uses each.
-REMEMBERED = 20_000
+MAX_ENTRIES = 20_000
 #: Bytes that a buffer can have at most.
 LONGEST = 2**63 - 1
 #: How many transformations one estimate follows back at most.
-FOLLOWED = 64
+MAX_DEPTH = 64
 #: What a buffer that can be downloaded nowhere is taken to have cost, where nobody recorded
 #: it: a minute of somebody's computing.
 DEFAULT_TRANSFORMATION_SECONDS = 60.0
@@ -56,7 +56,7 @@ PROFILES = {
 }
 
 
-class Facts(NamedTuple):
+class KnownCosts(NamedTuple):
     """What was recorded of one buffer; None is unknown."""
 
     profile: CostProfile | None = None
@@ -70,19 +70,19 @@ class Estimate(NamedTuple):
     """How long it takes to have a buffer again, and by which way."""
 
     seconds: float
-    way: str
+    source: str
 
 
-NOTHING = Facts()
+NOTHING = KnownCosts()
 
 
-class CostBook:
+class CostModel:
     """Costs that were recorded, by checksum, and past uses of buffers that have left."""
 
-    def __init__(self, remembered: int = REMEMBERED) -> None:
+    def __init__(self, remembered: int = MAX_ENTRIES) -> None:
         #: guards the facts of a buffer while one is added to them
         self._lock = new_lock()
-        self._facts: LRU[bytes, Facts] = LRU(remembered)
+        self._facts: LRU[bytes, KnownCosts] = LRU(remembered)
         self._past_uses: LRU[bytes, tuple[float, float]] = LRU(remembered)
 
     def __len__(self) -> int:
@@ -123,7 +123,7 @@ class CostBook:
             facts = self._of(digest)._replace(**known)  # type: ignore[arg-type]  # typed by callers
             self._facts[digest] = facts
 
-    def _of(self, digest: bytes) -> Facts:
+    def _of(self, digest: bytes) -> KnownCosts:
         # most buffers have no facts, and asking whether they do is cheap
         return self._facts.get(digest, NOTHING) if digest in self._facts else NOTHING
 
@@ -162,10 +162,10 @@ class CostBook:
         inputs = self._seconds_of_inputs(digest, facts)
         return Estimate(own + handling + inputs, "recomputation with dependencies")
 
-    def _seconds_of_inputs(self, digest: bytes, facts: Facts) -> float:
+    def _seconds_of_inputs(self, digest: bytes, facts: KnownCosts) -> float:
         seconds = 0.0
         seen, waiting = {digest}, list(facts.dependencies)
-        while waiting and len(seen) <= FOLLOWED:
+        while waiting and len(seen) <= MAX_DEPTH:
             dependency = waiting.pop()
             if dependency in seen:
                 continue
@@ -182,12 +182,12 @@ class CostBook:
 
     # -- uses -------------------------------------------------------------------------
 
-    def keep_uses(self, digest: bytes, uses: float, used_at: float) -> None:
+    def save_uses(self, digest: bytes, uses: float, used_at: float) -> None:
         """Remember how often a buffer that leaves was used, as of when."""
         self._past_uses[digest] = (uses, used_at)
 
-    def take_uses(self, digest: bytes) -> tuple[float, float] | None:
-        """Return, and forget, what `keep_uses` was told."""
+    def pop_uses(self, digest: bytes) -> tuple[float, float] | None:
+        """Return, and forget, what `save_uses` was told."""
         return self._past_uses.pop(digest, None) if digest in self._past_uses else None
 
 

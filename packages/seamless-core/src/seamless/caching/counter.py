@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from itertools import count
 
-__all__ = ["Tally"]
+__all__ = ["AtomicCounter"]
 
 
-class Tally(count):  # type: ignore[type-arg]  # not generic while it runs
+class AtomicCounter(count):  # type: ignore[type-arg]  # not generic while it runs
     """How often something has happened: each `next` counts one time.
 
     That is one step in C, which Python's lock makes exact. An `x += 1` that has to be exact
@@ -16,5 +16,5 @@ class Tally(count):  # type: ignore[type-arg]  # not generic while it runs
 
     def total(self) -> int:
         """Return how often it has happened."""
-        # the text is `Tally(5)`, and the only way to see the number without counting
+        # the text is `AtomicCounter(5)`, and the only way to see the number without counting
         return int(repr(self).partition("(")[2].rstrip(")"))

@@ -40,7 +40,7 @@ __all__ = [
 
 def get_cost(checksum: Checksum, buffer_length: int | None = None) -> float:
     """Return the seconds that it takes to have a buffer again, as far as is known."""
-    return buffer_cache.get_buffer_cache().seconds_to_regain(checksum, buffer_length)
+    return buffer_cache.get_buffer_cache().reload_seconds(checksum, buffer_length)
 
 
 def set_download_profile(checksum: Checksum, profile: str) -> None:
@@ -51,7 +51,7 @@ def set_download_profile(checksum: Checksum, profile: str) -> None:
     ValueError
         When there is no such profile.
     """
-    with buffer_cache.get_buffer_cache().learning(checksum) as costs:
+    with buffer_cache.get_buffer_cache().update_costs(checksum) as costs:
         costs.set_profile(checksum, profile)
 
 
@@ -63,7 +63,7 @@ def override_download_cost(checksum: Checksum, cost: float) -> None:
     ValueError
         When that is no finite number from 0 on.
     """
-    with buffer_cache.get_buffer_cache().learning(checksum) as costs:
+    with buffer_cache.get_buffer_cache().update_costs(checksum) as costs:
         costs.set_download_seconds(checksum, cost)
 
 
@@ -76,13 +76,13 @@ def record_transformation_cost(checksum: Checksum, cpu_seconds: float | None) ->
         When that is no finite number from 0 on.
     """
     seconds = DEFAULT_TRANSFORMATION_SECONDS if cpu_seconds is None else cpu_seconds
-    with buffer_cache.get_buffer_cache().learning(checksum) as costs:
+    with buffer_cache.get_buffer_cache().update_costs(checksum) as costs:
         costs.set_compute_seconds(checksum, seconds)
 
 
 def register_dependencies(checksum: Checksum, dependencies: Iterable[Checksum] | None) -> None:
     """Say which buffers are needed to compute this one again; None for none."""
-    with buffer_cache.get_buffer_cache().learning(checksum) as costs:
+    with buffer_cache.get_buffer_cache().update_costs(checksum) as costs:
         costs.set_dependencies(checksum, dependencies or ())
 
 
@@ -96,5 +96,5 @@ def register_buffer_length(checksum: Checksum, buffer_length: int | None) -> Non
     """
     if buffer_length is None:
         return
-    with buffer_cache.get_buffer_cache().learning(checksum) as costs:
+    with buffer_cache.get_buffer_cache().update_costs(checksum) as costs:
         costs.set_length(checksum, buffer_length)

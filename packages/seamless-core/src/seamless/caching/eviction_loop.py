@@ -67,7 +67,7 @@ class EvictionLoop:
         if stop is not None:
             stop.put(None)
 
-    def renew_after_fork(self) -> None:
+    def reset_after_fork(self) -> None:
         """Forget the thread, which is the parent's."""
         self._stop = None
 

@@ -18,12 +18,12 @@ from __future__ import annotations
 import heapq
 import math
 
-from seamless.caching.score import Worth
+from seamless.caching.score import PriorityLine
 
 __all__ = ["EvictionQueue"]
 
 #: Items that one step moves to where those that are level are.
-MOVES = 1
+MAX_MOVES = 1
 #: Stale items that a heap may hold before it is cleaned, however small it is.
 _SLACK = 64
 
@@ -50,15 +50,15 @@ class EvictionQueue:
     def __contains__(self, digest: object) -> bool:
         return digest in self._tickets
 
-    def put(self, digest: bytes, worth: Worth, now: float) -> None:
+    def put(self, digest: bytes, worth: PriorityLine, now: float) -> None:
         """Add a digest, or give it another worth."""
         rate = worth.loss_per_second
         if rate and rate not in self._heaps and len(self._heaps) >= MOST_RATES:
             worth = _with_rounded_rate(worth, now)
-        self._level_out(worth.loss_per_second, now)
+        self._migrate_expired(worth.loss_per_second, now)
         self._push(digest, worth)
 
-    def _push(self, digest: bytes, worth: Worth) -> None:
+    def _push(self, digest: bytes, worth: PriorityLine) -> None:
         self.discard(digest)
         self._last_ticket += 1
         self._tickets[digest] = self._last_ticket
@@ -73,15 +73,15 @@ class EvictionQueue:
         if self._stale > len(self._tickets) + _SLACK:
             self._drop_stale()
 
-    def take_cheapest(self, now: float) -> bytes | None:
+    def pop_lowest(self, now: float) -> bytes | None:
         """Remove and return the digest that is worth least at `now`, or None when empty."""
         cheapest: tuple[float, float] | None = None
         for rate in list(self._heaps):
-            self._level_out(rate, now)
+            self._migrate_expired(rate, now)
         for rate in list(self._heaps):
-            if self._settle_head(rate):
+            if self._pop_stale(rate):
                 at_zero, _, _, until = self._heaps[rate][0]
-                worth = Worth(at_zero, rate, until).at(now)
+                worth = PriorityLine(at_zero, rate, until).at(now)
                 cheapest = min(cheapest or (worth, rate), (worth, rate))
         if cheapest is None:
             return None
@@ -89,16 +89,16 @@ class EvictionQueue:
         del self._tickets[digest]
         return digest
 
-    def _level_out(self, rate: float, now: float) -> None:
+    def _migrate_expired(self, rate: float, now: float) -> None:
         """Move what surfaces and has stopped falling to the heap of those that are level."""
-        for _ in range(MOVES if rate and rate in self._heaps else 0):
-            if not self._settle_head(rate) or self._heaps[rate][0][3] > now:
+        for _ in range(MAX_MOVES if rate and rate in self._heaps else 0):
+            if not self._pop_stale(rate) or self._heaps[rate][0][3] > now:
                 return
             at_zero, _, digest, until = heapq.heappop(self._heaps[rate])
             del self._tickets[digest]
-            self._push(digest, Worth(Worth(at_zero, rate, until).at(now)))
+            self._push(digest, PriorityLine(PriorityLine(at_zero, rate, until).at(now)))
 
-    def _settle_head(self, rate: float) -> bool:
+    def _pop_stale(self, rate: float) -> bool:
         """Bring a valid item to the head of a heap; forget the heap if there is none."""
         heap = self._heaps[rate]
         while heap:
@@ -119,11 +119,11 @@ class EvictionQueue:
         self._stale = 0
 
 
-def _with_rounded_rate(worth: Worth, now: float) -> Worth:
+def _with_rounded_rate(worth: PriorityLine, now: float) -> PriorityLine:
     """Return a line of the same height now and when it is level, which falls at a round rate."""
     rate = worth.loss_per_second
     if rate < LOWEST_RATE or worth.until <= now:
-        return Worth(worth.at(now))
+        return PriorityLine(worth.at(now))
     rounded = 2.0 ** round(math.log2(rate))
     until = now + (worth.until - now) * rate / rounded
-    return Worth(worth.at(now) + rounded * now, rounded, until)
+    return PriorityLine(worth.at(now) + rounded * now, rounded, until)

@@ -100,7 +100,7 @@ class FinalizerSafeLock:
                 return
             call()
 
-    def renew_after_fork(self) -> None:
+    def reset_after_fork(self) -> None:
         """Have what another thread of the parent was changing repaired in this child."""
         if self.state == CHANGING and not self.lock._is_owned():  # type: ignore[attr-defined]
             self.state = BROKEN

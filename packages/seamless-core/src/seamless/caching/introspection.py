@@ -44,16 +44,16 @@ def explain(table: StrongTable, digest: bytes, now: float) -> Explanation | None
     entry = table.entries.get(digest)
     if entry is None:
         return None
-    terms = table.terms(digest, entry, now)
-    height = log_score(terms)
+    score_inputs = table.score_inputs(digest, entry, now)
+    height = log_score(score_inputs)
     return Explanation(
         checksum=digest.hex(),
         held_by="counted references" if entry.normal_refs else "tempref",
         in_memory=entry.buffer is not None,
-        way=table.estimate(digest, entry).way,
+        way=table.estimate(digest, entry).source,
         score=math.exp(min(height, 700.0)),
         log_score=height,
-        **terms._asdict(),
+        **score_inputs._asdict(),
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from seamless.caching.references import TempRef
 
-__all__ = ["HALF_LIFE", "Terms", "Worth", "faded_uses", "log_score", "worth_line"]
+__all__ = ["HALF_LIFE", "PriorityLine", "ScoreInputs", "decayed_uses", "log_score", "priority_line"]
 
 #: Turnovers of the cache in which a past use comes to count half. Measured by simulation: with
 #: less, buffers that are wanted once displace those that are wanted often; with more, the
@@ -25,7 +25,7 @@ WORTHLESS = -1e9
 STEEPEST = 1e3
 
 
-class Terms(NamedTuple):
+class ScoreInputs(NamedTuple):
     """What the score of one buffer is made of.
 
     `seconds` is what it takes to have the buffer again, `size` is in bytes, `uses` counts how
@@ -40,7 +40,7 @@ class Terms(NamedTuple):
     age: float = 0.0
 
 
-def log_score(terms: Terms) -> float:
+def log_score(terms: ScoreInputs) -> float:
     """Return the natural logarithm of the score; the buffer with the lowest leaves first.
 
     The score is
@@ -66,7 +66,7 @@ def log_score(terms: Terms) -> float:
     return height if math.isfinite(height) else _log_score_of_extremes(terms)
 
 
-def _log_score_of_extremes(terms: Terms) -> float:
+def _log_score_of_extremes(terms: ScoreInputs) -> float:
     """Do what `log_score` does, where the seconds for a byte are too small for a float.
 
     Sums of costs may be too large; before its first use, a buffer counts as used once.
@@ -80,12 +80,12 @@ def _log_score_of_extremes(terms: Terms) -> float:
     )
 
 
-def faded_uses(uses: float, age: float) -> float:
+def decayed_uses(uses: float, age: float) -> float:
     """Return what `uses` still count for after `age` turnovers."""
     return uses * math.exp(-AGING * age)
 
 
-class Worth(NamedTuple):
+class PriorityLine(NamedTuple):
     """A logarithm of a score as a line in time, which falls until `until` and is level then.
 
     Lines of buffers can be compared at any moment without looking at the buffers again.
@@ -102,7 +102,9 @@ class Worth(NamedTuple):
         return self.at_zero - self.loss_per_second * min(now, self.until)
 
 
-def worth_line(terms: Terms, tempref: TempRef | None, now: float, turnover: float) -> Worth:
+def priority_line(
+    terms: ScoreInputs, tempref: TempRef | None, now: float, turnover: float
+) -> PriorityLine:
     """Return `log_score` as a line, on a scale that makes lines of any time comparable.
 
     All scores age alike, so instead of all that are there sinking with each turnover, those
@@ -118,9 +120,9 @@ def worth_line(terms: Terms, tempref: TempRef | None, now: float, turnover: floa
         This moment, in seconds and in turnovers.
     """
     if tempref is None or now >= tempref.fades_until:
-        return Worth(log_score(terms) + AGING * turnover)
+        return PriorityLine(log_score(terms) + AGING * turnover)
     rate = INTEREST_POWER * tempref.fade_rate
     if rate > STEEPEST:
-        return Worth(log_score(terms._replace(interest=1.0)) + AGING * turnover)
+        return PriorityLine(log_score(terms._replace(interest=1.0)) + AGING * turnover)
     height = log_score(terms) + AGING * turnover
-    return Worth(height + rate * max(now, tempref.last_refreshed), rate, tempref.fades_until)
+    return PriorityLine(height + rate * max(now, tempref.last_refreshed), rate, tempref.fades_until)

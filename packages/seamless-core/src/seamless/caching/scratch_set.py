@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["ScratchMarks"]
+__all__ = ["RecentSet"]
 
 #: How many marks are remembered at least, beyond those of buffers that are referenced.
-REMEMBERED = 50_000
+MAX_ENTRIES = 50_000
 
 
-class ScratchMarks:
+class RecentSet:
     """A set of digests in two generations: when the young one is full, the old one goes.
 
     So at least the `remembered` marks that were last made or asked for are known, and at most
@@ -16,7 +16,7 @@ class ScratchMarks:
     recomputation, and that marks it anew. Not thread-safe by itself.
     """
 
-    def __init__(self, remembered: int = REMEMBERED) -> None:
+    def __init__(self, remembered: int = MAX_ENTRIES) -> None:
         self._remembered = remembered
         self._young: set[bytes] = set()
         self._old: set[bytes] = set()

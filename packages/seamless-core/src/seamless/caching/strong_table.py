@@ -13,11 +13,11 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
-from seamless.caching.cost_model import CostBook, Estimate
+from seamless.caching.cost_model import CostModel, Estimate
 from seamless.caching.eviction_queue import EvictionQueue
 from seamless.caching.references import StrongEntry
-from seamless.caching.score import Terms, faded_uses, worth_line
-from seamless.caching.scratch_set import ScratchMarks
+from seamless.caching.score import ScoreInputs, decayed_uses, priority_line
+from seamless.caching.scratch_set import RecentSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,23 +50,23 @@ class StrongTable:
         self.evicted_bytes = 0
         #: evicted bytes by soft cap, or by what was held if that was more: the clock of uses
         self.turnover = 0.0
-        self.costs = CostBook()
+        self.costs = CostModel()
         #: which of those that have left were scratch: their next holder has to know
-        self.scratch_marks = ScratchMarks()
+        self.scratch_marks = RecentSet()
         #: entries with a buffer that a counted reference holds, and those only a tempref holds
-        self._held = EvictionQueue()
-        self._loose = EvictionQueue()
+        self._pinned = EvictionQueue()
+        self._temporary = EvictionQueue()
         #: digests of entries without a buffer that only a tempref holds, refreshed last at the end
         self._absent: dict[bytes, None] = {}
         #: entries that have changed since they were put into one of the three, or never were
-        self._unranked: dict[bytes, StrongEntry] = {}
+        self._dirty: dict[bytes, StrongEntry] = {}
 
     def is_scratch(self, digest: bytes) -> bool:
         """Tell whether the last reference to a buffer was scratch, also if it is over."""
         entry = self.entries.get(digest)
         return digest in self.scratch_marks if entry is None else entry.scratch
 
-    def refer(
+    def add_reference(
         self, digest: bytes, asked: TempRef | None, found: Buffer | None, scratch: bool
     ) -> StrongEntry:
         """Add a reference, a counted one if `asked` is None, to a buffer if it is there."""
@@ -82,12 +82,12 @@ class StrongTable:
         else:
             entry.tempref.renew(asked)
         if found is not None and entry.buffer is None:
-            self.fill(digest, entry, found, len(found))
+            self.attach(digest, entry, found, len(found))
         elif asked is not None or entry.normal_refs == 1:  # how many they are decides nothing
             self.change(digest, entry)
         return entry
 
-    def fill(self, digest: bytes, entry: StrongEntry, buffer: Buffer, size: int) -> None:
+    def attach(self, digest: bytes, entry: StrongEntry, buffer: Buffer, size: int) -> None:
         """Give an entry its buffer."""
         # before the buffer: `repair` clears the size of an entry without one
         entry.size = size
@@ -95,20 +95,20 @@ class StrongTable:
         self.size += size
         turnover = self.turnover
         # only what has been evicted can have past uses
-        if self.evictions and (past := self.costs.take_uses(digest)):
+        if self.evictions and (past := self.costs.pop_uses(digest)):
             entry.uses, entry.used_at = past
         if entry.uses:
-            entry.uses = faded_uses(entry.uses, turnover - entry.used_at)
+            entry.uses = decayed_uses(entry.uses, turnover - entry.used_at)
         entry.uses += 1.0
         entry.used_at = turnover
         self.change(digest, entry)
 
-    def use(self, entry: StrongEntry) -> None:
+    def record_hit(self, entry: StrongEntry) -> None:
         """Count that a buffer has been found. Its rank is put right when it comes up."""
         if entry.used_at == self.turnover:
             entry.uses += 1.0
         else:
-            entry.uses = 1.0 + faded_uses(entry.uses, self.turnover - entry.used_at)
+            entry.uses = 1.0 + decayed_uses(entry.uses, self.turnover - entry.used_at)
             entry.used_at = self.turnover
         entry.touched = True
 
@@ -116,10 +116,10 @@ class StrongTable:
         """Return how long it would take to have the buffer of an entry again."""
         return self.costs.estimate(digest, entry.size, stored=entry.stored)
 
-    def terms(self, digest: bytes, entry: StrongEntry, now: float) -> Terms:
+    def score_inputs(self, digest: bytes, entry: StrongEntry, now: float) -> ScoreInputs:
         """Return what the score of an entry is made of at this moment."""
         fading = None if entry.normal_refs else entry.tempref
-        return Terms(
+        return ScoreInputs(
             seconds=self.estimate(digest, entry).seconds,
             size=entry.size,
             uses=entry.uses,
@@ -131,17 +131,17 @@ class StrongTable:
 
     def change(self, digest: bytes, entry: StrongEntry) -> None:
         """Note that something has changed that decides about an entry."""
-        self._unranked[digest] = entry
-        if len(self._unranked) > UNRANKED:
+        self._dirty[digest] = entry
+        if len(self._dirty) > UNRANKED:
             self._rank_all(self._clock())
 
     def remove(self, digest: bytes, entry: StrongEntry) -> None:
         """Forget an entry, references and all."""
         del self.entries[digest]
-        self._unranked.pop(digest, None)
+        self._dirty.pop(digest, None)
         if entry.ranked:
-            self._held.discard(digest)
-            self._loose.discard(digest)
+            self._pinned.discard(digest)
+            self._temporary.discard(digest)
             self._absent.pop(digest, None)
         if entry.scratch:
             self.scratch_marks.add(digest)
@@ -151,22 +151,26 @@ class StrongTable:
 
     def _rank_all(self, now: float) -> None:
         """Rank what has changed, in the order in which it did."""
-        unranked, self._unranked = self._unranked, {}
+        unranked, self._dirty = self._dirty, {}
         for digest, entry in unranked.items():
             if self.entries.get(digest) is entry:  # else ranking another has made it leave
                 self._rank(digest, entry, now)
 
     def _rank(self, digest: bytes, entry: StrongEntry, now: float) -> None:
         """Put an entry where it belongs among those that may leave."""
-        queue, other = (self._held, self._loose) if entry.normal_refs else (self._loose, self._held)
+        queue, other = (
+            (self._pinned, self._temporary)
+            if entry.normal_refs
+            else (self._temporary, self._pinned)
+        )
         other.discard(digest)
         self._absent.pop(digest, None)
         entry.touched = False
         entry.ranked = True
         if entry.buffer is not None:
             fading = None if entry.normal_refs else entry.tempref
-            terms = self.terms(digest, entry, now)
-            queue.put(digest, worth_line(terms, fading, now, self.turnover), now)
+            score_inputs = self.score_inputs(digest, entry, now)
+            queue.put(digest, priority_line(score_inputs, fading, now, self.turnover), now)
         elif not entry.normal_refs:
             self._absent[digest] = None
             if len(self._absent) > MOST_ABSENT:
@@ -183,8 +187,8 @@ class StrongTable:
 
     def repair(self) -> None:
         """Make everything that follows from the entries anew, after a change was interrupted."""
-        self._held, self._loose = EvictionQueue(), EvictionQueue()
-        self._absent, self._unranked = {}, {}
+        self._pinned, self._temporary = EvictionQueue(), EvictionQueue()
+        self._absent, self._dirty = {}, {}
         self.size = 0
         for digest, entry in self.entries.copy().items():
             if entry.normal_refs == 0 and entry.tempref is None:
@@ -194,12 +198,12 @@ class StrongTable:
                 entry.size = 0
             self.size += entry.size
             entry.ranked = False
-            self._unranked[digest] = entry
+            self._dirty[digest] = entry
 
     # -- making room ------------------------------------------------------------------
 
-    def make_room(
-        self, soft_cap: int, hard_cap: int, newcomer: bytes | None = None
+    def evict_until_within(
+        self, soft_cap: int, hard_cap: int, incoming: bytes | None = None
     ) -> list[Buffer]:
         """Let buffers go, the least worth first, until the caps are kept; return them.
 
@@ -212,14 +216,16 @@ class StrongTable:
         now = self._clock()
         self._rank_all(now)
         dropped: list[Buffer] = []
-        if newcomer is not None and self.entries[newcomer].size > hard_cap:
-            for queue in (self._loose, self._held):
-                queue.discard(newcomer)
-            dropped.append(self._evict(newcomer, soft_cap))
-            newcomer = None
-        dropped += self._shrink(self._loose, soft_cap, now, newcomer, soft_cap, as_guest=True)
-        for queue in (self._loose, self._held):
-            dropped += self._shrink(queue, hard_cap, now, newcomer, soft_cap)
+        if incoming is not None and self.entries[incoming].size > hard_cap:
+            for queue in (self._temporary, self._pinned):
+                queue.discard(incoming)
+            dropped.append(self._evict(incoming, soft_cap))
+            incoming = None
+        dropped += self._shrink(
+            self._temporary, soft_cap, now, incoming, soft_cap, over_soft_cap=True
+        )
+        for queue in (self._temporary, self._pinned):
+            dropped += self._shrink(queue, hard_cap, now, incoming, soft_cap)
         return dropped
 
     def _shrink(
@@ -227,27 +233,27 @@ class StrongTable:
         queue: EvictionQueue,
         limit: int,
         now: float,
-        newcomer: bytes | None,
+        incoming: bytes | None,
         soft_cap: int,
         *,
-        as_guest: bool = False,
+        over_soft_cap: bool = False,
     ) -> list[Buffer]:
         """Empty a queue, but for the newcomer, until the memory taken is within `limit`."""
         dropped: list[Buffer] = []
         spared = False
         while self.size > limit and (cheapest := self._take_cheapest(queue, now)):
-            if cheapest == newcomer:
+            if cheapest == incoming:
                 spared = True
-                limit += self.entries[cheapest].size if as_guest else 0
+                limit += self.entries[cheapest].size if over_soft_cap else 0
             else:
                 dropped.append(self._evict(cheapest, soft_cap))
-        if spared and newcomer is not None:
-            self._rank(newcomer, self.entries[newcomer], now)
+        if spared and incoming is not None:
+            self._rank(incoming, self.entries[incoming], now)
         return dropped
 
     def _take_cheapest(self, queue: EvictionQueue, now: float) -> bytes | None:
         """Take the cheapest of a queue; those used since they were queued go back first."""
-        while (cheapest := queue.take_cheapest(now)) and self.entries[cheapest].touched:
+        while (cheapest := queue.pop_lowest(now)) and self.entries[cheapest].touched:
             self._rank(cheapest, self.entries[cheapest], now)
         return cheapest
 
@@ -259,7 +265,7 @@ class StrongTable:
         self.evictions += 1
         self.evicted_bytes += entry.size
         self.turnover += entry.size / max(1, soft_cap, self.size)
-        self.costs.keep_uses(digest, entry.uses, entry.used_at)
+        self.costs.save_uses(digest, entry.uses, entry.used_at)
         if entry.normal_refs:
             self.size -= entry.size
             entry.buffer = None

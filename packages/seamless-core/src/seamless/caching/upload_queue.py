@@ -42,7 +42,7 @@ class Upload:
     buffer: Buffer
     outcome: concurrent.futures.Future[bool] = field(default_factory=concurrent.futures.Future)
     error: Exception | None = None
-    told: bool = False
+    reported: bool = False
 
     def __post_init__(self) -> None:
         # a waiter that is cancelled must not cancel the upload
@@ -71,13 +71,13 @@ class UploadQueue:
         self, send: Callable[[Buffer], Awaitable[bool]], leave: Callable[[], None]
     ) -> None:
         self._send = send
-        self._leave = leave
+        self._on_thread_exit = leave
         #: guards every attribute below
         self._lock = new_lock()
-        self.renew_after_fork()
+        self.reset_after_fork()
         call_after_fork(self)
 
-    def renew_after_fork(self) -> None:
+    def reset_after_fork(self) -> None:
         """Begin empty: what is queued is the parent's to send, and so is its thread."""
         #: notified whenever an upload ends
         self._changed = threading.Condition(self._lock)
@@ -150,7 +150,7 @@ class UploadQueue:
         with self._lock:
             for failed in list(self._failed.values()):
                 if failed.checksum not in self._pending:
-                    self._enqueue(Upload(failed.checksum, failed.buffer, told=failed.told))
+                    self._enqueue(Upload(failed.checksum, failed.buffer, reported=failed.reported))
                 self._failed.pop(failed.checksum, None)
             if self._thread is threading.current_thread():
                 return False  # it can't wait for itself
@@ -163,7 +163,7 @@ class UploadQueue:
                 self._changed.wait(left)
             return not (self._pending or self._failed)
 
-    def dismiss(self, timeout: float) -> None:
+    def join(self, timeout: float) -> None:
         """Let the thread end as soon as it has nothing to do, and wait for that."""
         with self._lock:
             thread = self._thread
@@ -233,16 +233,16 @@ class UploadQueue:
                 patience = 0.0 if self._dismissed else idle_seconds
                 await asyncio.wait_for(wake.wait(), None if tasks else patience)
             except asyncio.TimeoutError:
-                if self._retire():
+                if self._stop_if_idle():
                     break
-        self._leave()
+        self._on_thread_exit()
         await settle_tasks()
 
     def _next(self) -> Upload | None:
         with self._lock:
             return self._waiting.popleft() if self._waiting else None
 
-    def _retire(self) -> bool:
+    def _stop_if_idle(self) -> bool:
         """End the thread's term, unless something has been queued at the last moment."""
         with self._lock:
             if self._waiting:
@@ -252,7 +252,7 @@ class UploadQueue:
             return True
 
     def _fail_pending(self) -> None:
-        """Count as failed what is pending when the thread ends otherwise than by `_retire`."""
+        """Fail the pending uploads if the thread ends otherwise than by `_stop_if_idle`."""
         with self._lock:
             if self._thread is not threading.current_thread():
                 return  # retired; another thread may be at work already

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from seamless.checksum_class import Checksum
 
-__all__ = ["ByChecksum"]
+__all__ = ["ChecksumView"]
 
 Value = TypeVar("Value")
 Value_co = TypeVar("Value_co", covariant=True)
@@ -27,7 +27,7 @@ class _Table(Protocol[Value_co]):
     def __len__(self) -> int: ...
 
 
-class ByChecksum(Mapping["Checksum", Value]):
+class ChecksumView(Mapping["Checksum", Value]):
     """A read-only view of a table by digest, as it is at any moment.
 
     It may be iterated while other threads use the cache: `items` and `values` leave out what
@@ -68,7 +68,7 @@ class ByChecksum(Mapping["Checksum", Value]):
 
 
 class _Items(ItemsView["Checksum", Value]):
-    _mapping: ByChecksum[Value]
+    _mapping: ChecksumView[Value]
 
     def __iter__(self) -> Iterator[tuple[Checksum, Value]]:
         for checksum in self._mapping:
@@ -78,7 +78,7 @@ class _Items(ItemsView["Checksum", Value]):
 
 
 class _Values(ValuesView[Value]):
-    _mapping: ByChecksum[Value]
+    _mapping: ChecksumView[Value]
 
     def __iter__(self) -> Iterator[Value]:
         return (value for _, value in self._mapping.items())

@@ -30,13 +30,13 @@ class _Known(weakref.ref["Buffer"]):
 class WeakTable:
     """Living buffers by digest."""
 
-    __slots__ = ("_forget", "_known", "put_aside")
+    __slots__ = ("_forget", "_known", "dead_refs")
 
     def __init__(self) -> None:
         self._known: dict[bytes, _Known] = {}
         #: references to buffers that have died
-        self.put_aside: deque[_Known] = deque()
-        self._forget: Callable[[Any], None] = self.put_aside.append
+        self.dead_refs: deque[_Known] = deque()
+        self._forget: Callable[[Any], None] = self.dead_refs.append
 
     def get(self, digest: bytes) -> Buffer | None:
         """Return the buffer, if it lives."""
@@ -86,18 +86,18 @@ class WeakTable:
 
     def count(self) -> int:
         """Return how many live; quick if those that have died are cleared away."""
-        return len(self) if self.put_aside else len(self._known)
+        return len(self) if self.dead_refs else len(self._known)
 
-    def clear_away(self, most: int | None = None) -> None:
+    def purge_dead(self, most: int | None = None) -> None:
         """Forget those that have died, the first `most` of them or all."""
-        table, put_aside = self._known, self.put_aside
-        left = len(put_aside) if most is None else most
-        while left > 0 and put_aside:
+        table, dead_refs = self._known, self.dead_refs
+        left = len(dead_refs) if most is None else most
+        while left > 0 and dead_refs:
             left -= 1
-            known = put_aside.popleft()
+            known = dead_refs.popleft()
             if table.get(known.digest) is known:
                 del table[known.digest]
 
     def repair(self) -> None:
-        """Put all that have died aside again, after `clear_away` was interrupted."""
-        self.put_aside.extend(known for known in self._known.copy().values() if known() is None)
+        """Put all that have died aside again, after `purge_dead` was interrupted."""
+        self.dead_refs.extend(known for known in self._known.copy().values() if known() is None)

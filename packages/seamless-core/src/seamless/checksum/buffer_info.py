@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from seamless.checksum.buffer_info_rules import CONTRADICTS, PROVES, any_holds
 from seamless.checksum.conversion.matrix import require_celltype
-from seamless.checksum.conversion.predict import Outcome, Stored, foretell
+from seamless.checksum.conversion.predict import KnownResult, Outcome, predict
 from seamless.checksum_class import Checksum
 from seamless.errors import ConversionError
 
@@ -234,8 +234,8 @@ def convert_from_buffer_info(
     except ValueError as error:
         raise ConversionError(str(error), **pair) from None
     require_celltype(target_celltype)
-    answer = foretell(buffer_info.as_dict(), celltype, target_celltype)
-    if isinstance(answer, Stored):
+    answer = predict(buffer_info.as_dict(), celltype, target_celltype)
+    if isinstance(answer, KnownResult):
         stored: str = buffer_info[answer.field]
         return stored if "json" in answer.field else Checksum(stored)
     if answer is Outcome.STEPWISE:

@@ -11,7 +11,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from seamless.checksum.gc_pause import read_without_collection
-from seamless.checksum.json_parts import MAY_BE_LONG, PART, json_in_parts
+from seamless.checksum.json_parts import MAY_BE_LONG, PART, dumps_chunked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ def json_line(obj: Any) -> bytes:
     """Do what `json_dumps_bytes` does, with a final newline; cell types are stored so."""
     dumps, options = _writer()
     if type(obj) in MAY_BE_LONG and len(obj) > PART:  # `is_long` without its call
-        return json_in_parts(obj, lambda part: dumps(part, None, options))
+        return dumps_chunked(obj, lambda part: dumps(part, None, options))
     return dumps(obj, None, options) + b"\n"  # a copy: orjson's own holds up to eight times as much
 
 

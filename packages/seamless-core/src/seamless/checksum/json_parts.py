@@ -22,7 +22,7 @@ def is_long(value: Any) -> bool:
     return type(value) in MAY_BE_LONG and len(value) > PART
 
 
-def json_in_parts(value: list[Any] | dict[Any, Any], dumps: Callable[[Any], bytes]) -> bytes:
+def dumps_chunked(value: list[Any] | dict[Any, Any], dumps: Callable[[Any], bytes]) -> bytes:
     r"""Write a list or dict as `dumps` does, and a final newline.
 
     Parameters

@@ -88,11 +88,11 @@ def read_index(path: str) -> dict[str, str]:
         When it is no index.
     """
     from seamless.checksum.json_ import json_loads
-    from seamless.cli.interrupts import uninterrupted
+    from seamless.cli.interrupts import defer_sigint
 
     with open(path, "rb") as stream:
         content = stream.read()
-    with uninterrupted():  # a Ctrl-C while orjson is being imported crashes the interpreter
+    with defer_sigint():  # a Ctrl-C while orjson is being imported crashes the interpreter
         try:
             index = json_loads(content)
         except ValueError as error:

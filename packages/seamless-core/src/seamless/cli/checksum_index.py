@@ -185,9 +185,9 @@ def _index(checksums: dict[str, str]) -> bytes:
     if checksums and names.isprintable() and '"' not in names and "\\" not in names:
         return _index_of_plain_names(checksums)
     from seamless.checksum.json_ import json_dumps_bytes
-    from seamless.cli.interrupts import uninterrupted
+    from seamless.cli.interrupts import defer_sigint
 
-    with uninterrupted():  # a Ctrl-C while orjson is being imported crashes the interpreter
+    with defer_sigint():  # a Ctrl-C while orjson is being imported crashes the interpreter
         return json_dumps_bytes(checksums) + b"\n"
 
 

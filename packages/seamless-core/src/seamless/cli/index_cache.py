@@ -19,7 +19,7 @@ import time
 from hashlib import sha256
 
 from seamless.cli.command import CommandError
-from seamless.cli.parallel_hash import Mark, hash_files
+from seamless.cli.parallel_hash import FileStamp, hash_files
 from seamless.compression_utils import MEMORY, strip_compression_suffix
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
@@ -129,7 +129,7 @@ def _changed(facts: bytes) -> int:
 
 
 #: The facts of a file as it was when it was opened.
-MARK = Mark(_FACTS.size, lambda descriptor: _facts(os.fstat(descriptor)))
+MARK = FileStamp(_FACTS.size, lambda descriptor: _facts(os.fstat(descriptor)))
 
 
 def _read(path: str) -> dict[str, Entry]:

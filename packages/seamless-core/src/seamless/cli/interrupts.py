@@ -9,11 +9,11 @@ TYPE_CHECKING = False  # known to type checkers; importing typing would slow eve
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["uninterrupted"]
+__all__ = ["defer_sigint"]
 
 
 @contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
+def defer_sigint() -> Iterator[None]:
     """Let a Ctrl-C within the block count at its end; for the main thread only.
 
     A handler rather than a signal mask: a mask would not hold for other threads of the

@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 
     from seamless.cli.tree import Failed
 
-__all__ = ["NO_MARK", "Mark", "hash_files"]
+__all__ = ["NO_MARK", "FileStamp", "hash_files"]
 
 #: Files below this are small: hashed whole, in the first pass.
 SMALL = 1 << 16
 #: Fewer files than this are not worth another process.
-FEW = 512
+MIN_FILES = 512
 #: Less than this is not worth starting threads.
-LITTLE = 1 << 23
+MIN_BYTES = 1 << 23
 #: Shares whose numbers, of four bytes each, fit in any pipe while nobody reads it: the kernel
 #: may give a user who has many of them no more than a page.
 MOST_SHARES = 1 << 10
 #: Files of a share at least: taking one costs a microsecond.
-SHARE = 64
+CHUNK_BYTES = 64
 _NUMBER_SIZE = 4
 _DIGEST_SIZE = 32
 
 
-class Mark:
+class FileStamp:
     """What is noted of each file beside its digest, as soon as it is open: bytes of one length."""
 
     def __init__(self, size: int, of: Callable[[int], bytes]) -> None:
@@ -55,14 +55,17 @@ class Mark:
 
 if TYPE_CHECKING:
     #: what is noted of each file, and the memory that decompressing one may take
-    How = tuple[Mark, int]
+    How = tuple[FileStamp, int]
 
 #: Nothing is noted.
-NO_MARK = Mark(0, lambda _: b"")
+NO_MARK = FileStamp(0, lambda _: b"")
 
 
 def hash_files(
-    paths: Sequence[str], mark: Mark = NO_MARK, memory: int = MEMORY, failed: Failed | None = None
+    paths: Sequence[str],
+    mark: FileStamp = NO_MARK,
+    memory: int = MEMORY,
+    failed: Failed | None = None,
 ) -> list[str]:
     """Hex digests of the plain content of files, in their order; behind each its mark, in hex.
 
@@ -105,14 +108,14 @@ def _hash_small_files(paths: Sequence[str], how: How) -> list[str]:
     if not paths:
         return []
     entry_size = how[0].entry_size
-    processes = core_count() if len(paths) >= FEW else 1
-    with mmap.mmap(-1, len(paths) * entry_size) as slots, _shares(len(paths)) as take:
+    processes = core_count() if len(paths) >= MIN_FILES else 1
+    with mmap.mmap(-1, len(paths) * entry_size) as slots, _shares(len(paths)) as next_chunk:
         children: list[int] = []
         try:
             for _ in range(1, processes):
-                _add_child(children, lambda: _fill_slots(paths, slots, how, take))
+                _add_child(children, lambda: _fill_slots(paths, slots, how, next_chunk))
             with Progress(len(paths), " files") as advance:
-                _fill_slots(paths, slots, how, take, advance)
+                _fill_slots(paths, slots, how, next_chunk, advance)
                 while children:
                     os.waitpid(children[-1], 0)
                     children.pop()
@@ -130,7 +133,7 @@ def _shares(count: int) -> Iterator[Callable[[], range]]:
     An empty range is the end. A pipe is what processes can take from without a lock: reading
     four bytes of it is one step.
     """
-    size = max(SHARE, -(-count // MOST_SHARES))
+    size = max(CHUNK_BYTES, -(-count // MOST_SHARES))
     numbers = range(-(-count // size))
     source, sink = os.pipe()
     try:
@@ -139,21 +142,21 @@ def _shares(count: int) -> Iterator[Callable[[], range]]:
         finally:
             os.close(sink)
 
-        def take() -> range:
+        def next_chunk() -> range:
             number = os.read(source, _NUMBER_SIZE)
             start = int.from_bytes(number, "little") * size if number else count
             return range(start, min(start + size, count))
 
-        yield take
+        yield next_chunk
     finally:
         os.close(source)
 
 
 def _add_child(children: list[int], work: Callable[[], None]) -> None:
     """Let a child process do the work, and note its number."""
-    from seamless.cli.interrupts import uninterrupted
+    from seamless.cli.interrupts import defer_sigint
 
-    with uninterrupted():  # a child must not begin unknown to `_stop`
+    with defer_sigint():  # a child must not begin unknown to `_stop`
         children.append(_fork(work))
 
 
@@ -186,12 +189,12 @@ def _fill_slots(
     paths: Sequence[str],
     slots: mmap.mmap,
     how: How,
-    take: Callable[[], range],
+    next_chunk: Callable[[], range],
     advance: Callable[[int], None] | None = None,
 ) -> None:
     """Hash the small files of share after share, until there is none left."""
     mark, memory = how
-    while share := take():
+    while share := next_chunk():
         first, end = share.start, share.stop
         entries = b"".join([_small_entry(path, mark, memory) for path in paths[first:end]])
         slots[first * mark.entry_size : end * mark.entry_size] = entries
@@ -199,7 +202,7 @@ def _fill_slots(
             advance(len(share))
 
 
-def _small_entry(path: str, mark: Mark, memory: int) -> bytes:
+def _small_entry(path: str, mark: FileStamp, memory: int) -> bytes:
     """Digest and mark of a small file; no entry if it is large or can't be read."""
     try:
         if path.endswith(COMPRESSION_SUFFIXES):
@@ -243,7 +246,7 @@ def _hash_large_files(paths: Sequence[str], how: How, failed: Failed | None = No
             return ""
 
     with Progress(sum(sizes), "B") as advance:
-        if len(paths) < 2 or core_count() < 2 or sum(sizes) < LITTLE:
+        if len(paths) < 2 or core_count() < 2 or sum(sizes) < MIN_BYTES:
             return [entry(path, advance) for path in paths]
         return _hash_in_threads(paths, sizes, entry, advance)
 

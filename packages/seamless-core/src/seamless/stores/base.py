@@ -9,22 +9,22 @@ if TYPE_CHECKING:
     from seamless.checksum_class import Checksum
 
 __all__ = [
+    "CORRUPT",
     "FOUND",
     "IRREGULAR",
     "LOCKED",
-    "NO",
+    "MISSING",
     "TIMEOUT",
     "TIMEOUT_SECONDS",
     "TOO_LARGE",
     "UNREADABLE",
-    "WRONG",
-    "Answer",
-    "Place",
+    "BufferStore",
+    "ReadResult",
 ]
 
 FOUND = "found"
-NO = "no"
-WRONG = "wrong content"
+MISSING = "no"
+CORRUPT = "wrong content"
 TOO_LARGE = "too large"
 TIMEOUT = "timeout"
 LOCKED = "locked by a writer"
@@ -36,7 +36,7 @@ TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReadResult:
     """The content that a place has under a checksum, or in a few words why there is none.
 
     Content has been hashed: it is what the checksum names.
@@ -46,7 +46,7 @@ class Answer:
     outcome: str
 
 
-class Place(Protocol):
+class BufferStore(Protocol):
     """A place that keeps buffers. All methods block, and are safe from any thread."""
 
     #: as it is shown to people: `directory /x`, or a URL
@@ -54,7 +54,7 @@ class Place(Protocol):
     #: what it costs to have a buffer from here, by its name in `caching.cost_book`
     cost_profile: str
 
-    def read(self, checksum: Checksum, length: int | None = None) -> Answer:
+    def read(self, checksum: Checksum, length: int | None = None) -> ReadResult:
         """Ask for a buffer; whatever goes wrong is told as the outcome, never raised.
 
         `length` is that of the buffer, where it is known: nothing longer is read.
@@ -73,6 +73,6 @@ class Place(Protocol):
         """Give up connections; the next use makes new ones."""
         ...
 
-    def renew_after_fork(self) -> None:
+    def reset_after_fork(self) -> None:
         """Leave the connections to the parent process."""
         ...

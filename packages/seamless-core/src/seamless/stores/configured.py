@@ -18,12 +18,12 @@ from seamless.stores.base import TIMEOUT_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from seamless.stores.base import Place
+    from seamless.stores.base import BufferStore
 
     #: one path or URL, or several in their order
     OneOrMore = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
-__all__ = ["close", "configure", "neighbouring", "readers", "writers"]
+__all__ = ["close", "configure", "excluding_own", "readers", "writers"]
 
 DIRECTORY_VARIABLE = "SEAMLESS_BUFFER_DIR"
 SERVER_VARIABLE = "SEAMLESS_BUFFER_SERVER"
@@ -45,8 +45,8 @@ def configure(
 ) -> None:
     """Set what `remote.configure` is given; None for what the environment says."""
     global _directories, _read_servers, _write_servers, _timeout, _max_size  # noqa: PLW0603 - one per process
-    directories = _absolute(_several(directory))
-    servers = _several(read_servers), _several(write_servers)
+    directories = _absolute(_as_tuple(directory))
+    servers = _as_tuple(read_servers), _as_tuple(write_servers)
     for url in (*(servers[0] or ()), *(servers[1] or ())):
         _check_url(url, "configure()")
     if timeout is not None and not timeout > 0:
@@ -56,34 +56,34 @@ def configure(
     close()
     _open.cache_clear()
     _directories_in.cache_clear()
-    _made.clear()
+    _instances.clear()
     _directories = directories
     _read_servers, _write_servers = servers
     _timeout, _max_size = timeout, size
 
 
-def readers() -> list[Place]:
+def readers() -> list[BufferStore]:
     """Return where buffers are read, in order: directories, read servers, write servers."""
     urls = (*_servers(_read_servers), *_servers(_write_servers))
-    return _opened([*_paths(), *dict.fromkeys(urls)])
+    return _stores([*_paths(), *dict.fromkeys(urls)])
 
 
-def writers() -> list[Place]:
+def writers() -> list[BufferStore]:
     """Return where buffers are written: the first directory, and all write servers."""
-    return _opened([*_paths()[:1], *dict.fromkeys(_servers(_write_servers))])
+    return _stores([*_paths()[:1], *dict.fromkeys(_servers(_write_servers))])
 
 
-def neighbouring(urls: Iterable[str]) -> list[Place]:
+def excluding_own(urls: Iterable[str]) -> list[BufferStore]:
     """Return the servers with these URLs, without those that are read here anyway."""
     from seamless.stores.server_url import without_password
 
     own = {place.name for place in readers()}
-    return _opened(url for url in dict.fromkeys(urls) if without_password(url) not in own)
+    return _stores(url for url in dict.fromkeys(urls) if without_password(url) not in own)
 
 
 def close() -> None:
     """Close the connections of all places; their next use makes new ones."""
-    for place in tuple(_made):
+    for place in tuple(_instances):
         place.close()
 
 
@@ -116,7 +116,7 @@ def _servers(configured: tuple[str, ...] | None) -> tuple[str, ...]:
     return urls
 
 
-def _several(given: OneOrMore | None) -> tuple[str, ...] | None:
+def _as_tuple(given: OneOrMore | None) -> tuple[str, ...] | None:
     if given is None:
         return None
     if isinstance(given, (str, os.PathLike)):
@@ -140,7 +140,7 @@ def _check_url(url: str, source: str) -> None:
         raise ValueError(f"{error}, from {source}") from None
 
 
-def _opened(where: Iterable[Path | str]) -> list[Place]:
+def _stores(where: Iterable[Path | str]) -> list[BufferStore]:
     return [_open(item, _timeout, _size_limit()) for item in where]
 
 
@@ -155,17 +155,17 @@ def _size_limit() -> int | None:
 
 
 #: everything that was made and may have connections
-_made: list[Place] = []
+_instances: list[BufferStore] = []
 
 
 @functools.lru_cache(maxsize=64)
-def _open(where: Path | str, timeout: float | None, max_size: int | None) -> Place:
+def _open(where: Path | str, timeout: float | None, max_size: int | None) -> BufferStore:
     place = _make(where, timeout, max_size)
-    _made.append(place)
+    _instances.append(place)
     return place
 
 
-def _make(where: Path | str, timeout: float | None, max_size: int | None) -> Place:
+def _make(where: Path | str, timeout: float | None, max_size: int | None) -> BufferStore:
     if isinstance(where, Path):
         from seamless.stores.directory import BufferDirectory, check_folder
 
@@ -177,8 +177,8 @@ def _make(where: Path | str, timeout: float | None, max_size: int | None) -> Pla
 
 
 def _renew_after_fork() -> None:
-    for place in _made:
-        place.renew_after_fork()
+    for place in _instances:
+        place.reset_after_fork()
 
 
 os.register_at_fork(after_in_child=_renew_after_fork)

@@ -25,15 +25,15 @@ from typing import TYPE_CHECKING
 from seamless.checksum.calculate_checksum import calculate_checksum
 from seamless.errors import ChecksumMismatchError, CompressedDataError
 from seamless.stores.base import (
+    CORRUPT,
     FOUND,
     IRREGULAR,
     LOCKED,
-    NO,
+    MISSING,
     TIMEOUT,
     TOO_LARGE,
     UNREADABLE,
-    WRONG,
-    Answer,
+    ReadResult,
 )
 from seamless.stores.deadline import Deadline
 from seamless.stores.receiving import TooLargeError, default_max_size, expanded
@@ -131,10 +131,10 @@ class BufferDirectory:
         """Tell whether a file says it holds the buffer, and which, or else the folder."""
         path = self.find(checksum)
         if path is None:
-            return NO, str(self.path)
+            return MISSING, str(self.path)
         return self._damaged.get(path, FOUND), str(path)
 
-    def read(self, checksum: Checksum, length: int | None = None) -> Answer:
+    def read(self, checksum: Checksum, length: int | None = None) -> ReadResult:
         """Return the content that `checksum` names, or why it can't be had here.
 
         What a file holds is hashed first. A damaged file is passed over, with a warning.
@@ -148,21 +148,21 @@ class BufferDirectory:
             if answer.content is not None or not locked:
                 return answer
             if deadline.left() <= pause:
-                return Answer(None, LOCKED)
+                return ReadResult(None, LOCKED)
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
 
-    def renew_after_fork(self) -> None:
+    def reset_after_fork(self) -> None:
         """Do nothing: nothing here belongs to one process."""
 
     def _read_any(
         self, checksum: Checksum, length: int | None, deadline: Deadline, *, unfinished: bool
-    ) -> Answer:
+    ) -> ReadResult:
         """Try all names; where somebody is still writing, wrong content is no news."""
-        outcome = NO
+        outcome = MISSING
         for path, suffix in self._candidates(checksum):
             try:
                 content = self._read(path, suffix, checksum, length=length, deadline=deadline)
@@ -174,8 +174,8 @@ class BufferDirectory:
                     self._warn(path, outcome, error)
             else:
                 self._damaged.pop(path, None)
-                return Answer(content, FOUND)
-        return Answer(None, outcome)
+                return ReadResult(content, FOUND)
+        return ReadResult(None, outcome)
 
     def _is_locked(self, checksum: Checksum) -> bool:
         for prefixed in (True, False):
@@ -329,8 +329,8 @@ def _open_without_waiting(path: str, flags: int) -> int:
 #: how a failure to read is reported; the first that fits
 _OUTCOMES: tuple[tuple[type[Exception], str], ...] = (
     (TooLargeError, TOO_LARGE),
-    (ChecksumMismatchError, WRONG),
-    (CompressedDataError, WRONG),
+    (ChecksumMismatchError, CORRUPT),
+    (CompressedDataError, CORRUPT),
     (_IrregularFileError, IRREGULAR),
     (TimeoutError, TIMEOUT),
     (Exception, UNREADABLE),

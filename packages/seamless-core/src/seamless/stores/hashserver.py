@@ -24,17 +24,17 @@ from seamless.errors import (
     CompressedDataError,
 )
 from seamless.stores.base import (
+    CORRUPT,
     FOUND,
-    NO,
+    MISSING,
     TIMEOUT,
     TIMEOUT_SECONDS,
     TOO_LARGE,
-    WRONG,
-    Answer,
+    ReadResult,
 )
 from seamless.stores.deadline import Deadline
 from seamless.stores.http_client import SharedClient
-from seamless.stores.negative_cache import Quarantine
+from seamless.stores.negative_cache import NegativeCache
 from seamless.stores.receiving import (
     TooLargeError,
     default_max_size,
@@ -63,7 +63,7 @@ LARGE = 1 << 20
 #: Bytes that an answer other than a buffer may have.
 SMALL = 1 << 16
 SUFFIX_OF_ENCODING = {b"zstd": ".zst", b"gzip": ".gz"}
-_WRONG_LENGTH = Answer(None, WRONG)
+_WRONG_LENGTH = ReadResult(None, CORRUPT)
 
 Result = TypeVar("Result")
 
@@ -93,43 +93,43 @@ class HashServer:
         self._address, self._headers = parse_server_url(url.rstrip("/"))
         self._timeout = timeout
         self._max_size = default_max_size() if max_size is None else max_size
-        self._quarantine = Quarantine()
+        self._quarantine = NegativeCache()
         self._http = SharedClient()
 
     def close(self) -> None:
         """Close the connections; the next request makes new ones."""
         self._http.close()
 
-    def renew_after_fork(self) -> None:
+    def reset_after_fork(self) -> None:
         """Leave the connections to the parent process."""
-        self._http.renew_after_fork()
+        self._http.reset_after_fork()
 
     # -- reading ----------------------------------------------------------------------
 
-    def read(self, checksum: Checksum, length: int | None = None) -> Answer:
+    def read(self, checksum: Checksum, length: int | None = None) -> ReadResult:
         """Return the content that `checksum` names, or why it can't be had here."""
         known = self._quarantine.reason(checksum)
         if known is not None:
-            return Answer(None, known)
+            return ReadResult(None, known)
         return outside_main_thread(lambda: self._read(checksum, length))
 
-    def _read(self, checksum: Checksum, length: int | None) -> Answer:
+    def _read(self, checksum: Checksum, length: int | None) -> ReadResult:
         deadline = Deadline(self._timeout)
         try:
             content = self._retried(deadline, lambda: self._download(deadline, checksum, length))
         except BufferServerError as error:
-            return Answer(None, error.reason)
+            return ReadResult(None, error.reason)
         except TooLargeError as error:
             # a length that the caller got wrong must not keep others from the buffer
             return self._refuse(checksum, TOO_LARGE, error) if length is None else _WRONG_LENGTH
         except (ChecksumMismatchError, CompressedDataError) as error:
-            return self._refuse(checksum, WRONG, error)
-        return Answer(content, NO if content is None else FOUND)
+            return self._refuse(checksum, CORRUPT, error)
+        return ReadResult(content, MISSING if content is None else FOUND)
 
-    def _refuse(self, checksum: Checksum, outcome: str, error: Exception) -> Answer:
+    def _refuse(self, checksum: Checksum, outcome: str, error: Exception) -> ReadResult:
         if self._quarantine.add(checksum, outcome):
             logger.warning("%s, asked for %s: %s", self.url, checksum, error)
-        return Answer(None, outcome)
+        return ReadResult(None, outcome)
 
     def _download(
         self, deadline: Deadline, checksum: Checksum, length: int | None = None
@@ -168,7 +168,7 @@ class HashServer:
             return known, where
         try:
             found = outside_main_thread(lambda: self._has(Deadline(self._timeout), checksum))
-            return (FOUND if found else NO), where
+            return (FOUND if found else MISSING), where
         except BufferServerError as error:
             return error.reason, where
 

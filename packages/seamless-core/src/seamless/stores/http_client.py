@@ -52,7 +52,7 @@ class SharedClient:
         #: the deadline of the request that this thread makes
         self._current = threading.local()
 
-    def renew_after_fork(self) -> None:
+    def reset_after_fork(self) -> None:
         """Begin without connections: those that are open are the parent's."""
         self._inherited, self._session = self._session, None
 

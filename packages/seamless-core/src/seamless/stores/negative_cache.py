@@ -9,20 +9,20 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from seamless.stores.base import WRONG
+from seamless.stores.base import CORRUPT
 from seamless.util.locks import new_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-__all__ = ["Quarantine"]
+__all__ = ["NegativeCache"]
 
 SECONDS = 300.0
 #: Entries that are remembered; the oldest goes first.
 ENTRIES = 10_000
 
 
-class Quarantine:
+class NegativeCache:
     """A set of keys that are held for some time. Safe from any thread.
 
     Parameters
@@ -42,7 +42,7 @@ class Quarantine:
         self._lock = new_lock()
         self._since: dict[Hashable, tuple[float, str]] = {}
 
-    def add(self, key: Hashable, reason: str = WRONG) -> bool:
+    def add(self, key: Hashable, reason: str = CORRUPT) -> bool:
         """Hold a key from now on; tell whether it is new, so that somebody should be told."""
         with self._lock:
             new = self._since.pop(key, None) is None

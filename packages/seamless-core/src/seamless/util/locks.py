@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     class Renewable(Protocol):
         """What has state that a forked child must repair."""
 
-        def renew_after_fork(self) -> None: ...
+        def reset_after_fork(self) -> None: ...
 
 
 __all__ = ["call_after_fork", "new_lock", "registered_locks"]
@@ -46,7 +46,7 @@ def new_lock() -> threading.RLock:
 
 
 def call_after_fork(renewable: Renewable) -> None:
-    """Call `renewable.renew_after_fork()` in each forked child, after the locks are renewed.
+    """Call `renewable.reset_after_fork()` in each forked child, after the locks are renewed.
 
     The object is not kept alive.
     """
@@ -64,7 +64,7 @@ def _renew_after_fork() -> None:
         if not lock._is_owned():  # type: ignore[attr-defined]
             lock._at_fork_reinit()  # type: ignore[attr-defined]
     for renewable in list(_renewables):
-        renewable.renew_after_fork()
+        renewable.reset_after_fork()
 
 
 os.register_at_fork(after_in_child=_renew_after_fork)

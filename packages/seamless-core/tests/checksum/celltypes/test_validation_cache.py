@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from seamless import Buffer
-from seamless.checksum.celltypes.validation_cache import CheckedTexts
+from seamless.checksum.celltypes.validation_cache import ValidationCache
 
 
 def refuse_bad(source: str) -> None:
@@ -16,14 +16,14 @@ def refuse_bad(source: str) -> None:
 
 def test_a_text_is_checked_once() -> None:
     seen: list[str] = []
-    check = CheckedTexts(seen.append)
+    check = ValidationCache(seen.append)
     for source in ("a", "b", "a", "b", "a"):
         check(source)
     assert seen == ["a", "b"]
 
 
 def test_a_wrong_text_is_refused_every_time() -> None:
-    check = CheckedTexts(refuse_bad)
+    check = ValidationCache(refuse_bad)
     for _ in range(2):
         check("good")
         with pytest.raises(ValueError, match="bad"):
@@ -32,7 +32,7 @@ def test_a_wrong_text_is_refused_every_time() -> None:
 
 def test_what_is_remembered_is_bounded_and_goes_on_after_that() -> None:
     seen: list[str] = []
-    check = CheckedTexts(seen.append)
+    check = ValidationCache(seen.append)
     for i in range(3000):
         check(str(i))
         check(str(i))

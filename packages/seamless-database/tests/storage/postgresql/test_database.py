@@ -80,7 +80,7 @@ def test_point_reads_and_lists_are_answered_on_an_event_loop(database: Backend) 
         asked = [get(**GET) for _ in range(100)]
         asked += [get(type="rev_transformations", checksum=checksum(2)) for _ in range(10)]
         asked.append(get(type="transformation", checksum=checksum(9)))
-        return list(await asyncio.gather(*map(database.answer, asked)))
+        return list(await asyncio.gather(*map(database.execute_read, asked)))
 
     listed = f'["{checksum(1)}"]'
     assert asyncio.run(talk()) == [checksum(2)] * 100 + [listed] * 10 + [None]

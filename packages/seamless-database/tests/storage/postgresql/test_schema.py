@@ -62,7 +62,7 @@ def test_what_needs_no_table_is_answered_next_to_what_does(place: Place) -> None
     async def talk(reader: Backend) -> list[str | None]:
         asked = [{"type": "protocol"}, GET] * 20
         requests = [reading(from_python(request)) for request in asked]
-        return list(await asyncio.gather(*map(reader.answer, requests)))
+        return list(await asyncio.gather(*map(reader.execute_read, requests)))
 
     with place.open(writable=False) as reader:
         assert asyncio.run(talk(reader)) == [ANSWER, None] * 20

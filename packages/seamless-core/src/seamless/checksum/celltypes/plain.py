@@ -7,7 +7,7 @@ from typing import Any
 
 from seamless.checksum.celltypes.codec import Codec
 from seamless.checksum.json_ import exact_writer, json_line, json_loads
-from seamless.checksum.json_parts import MAY_BE_LONG, PART, json_in_parts
+from seamless.checksum.json_parts import MAY_BE_LONG, PART, dumps_chunked
 from seamless.checksum.utf8_text import decode_text
 from seamless.util._unchecksum import unchecksum
 
@@ -24,7 +24,7 @@ def to_bytes(value: Any) -> bytes:
     dumps, options = exact_writer()
     try:
         if type(value) in MAY_BE_LONG and len(value) > PART:
-            return json_in_parts(value, lambda part: dumps(part, _stored, options))
+            return dumps_chunked(value, lambda part: dumps(part, _stored, options))
         return dumps(value, _stored, options) + b"\n"
     except TypeError:
         # perhaps it holds checksums, or shows itself otherwise: rare enough to look twice

@@ -10,7 +10,7 @@ import ast
 
 from seamless.checksum.celltypes import text
 from seamless.checksum.celltypes.codec import Codec
-from seamless.checksum.celltypes.validation_cache import CheckedTexts
+from seamless.checksum.celltypes.validation_cache import ValidationCache
 from seamless.util.deep_call import NestingError, deep_call
 from seamless.util.ignored_warnings import ignored_warnings
 
@@ -54,7 +54,7 @@ def _parse(source: str) -> None:
                     raise
 
 
-_check_once = CheckedTexts(_check)
+_check_once = ValidationCache(_check)
 
 PYTHON = Codec(text.to_bytes, from_bytes, from_bytes)
 IPYTHON = Codec(text.to_bytes, text.from_bytes, text.from_bytes)

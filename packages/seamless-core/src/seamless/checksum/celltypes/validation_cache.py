@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _MOST = 1000  # texts; 100 kB for each check
 
 
-class CheckedTexts:
+class ValidationCache:
     """A check of texts that is made once for each.
 
     A code cell is read many times in its life: the second time in 1 µs, where Python's parser

@@ -10,7 +10,7 @@ from __future__ import annotations
 from seamless.checksum.celltypes import text
 from seamless.checksum.celltypes.codec import Codec
 from seamless.checksum.celltypes.simple_yaml import is_simple_yaml
-from seamless.checksum.celltypes.validation_cache import CheckedTexts
+from seamless.checksum.celltypes.validation_cache import ValidationCache
 from seamless.checksum.celltypes.yaml_json import yaml_to_json
 
 
@@ -32,6 +32,6 @@ def _check(source: str) -> None:
         yaml_to_json(source.encode())
 
 
-_check_once = CheckedTexts(_check)
+_check_once = ValidationCache(_check)
 
 YAML = Codec(text.to_bytes, from_bytes, from_bytes)

@@ -60,13 +60,13 @@ def convert(
     TypeError
         If `content` is of another type, or a name is no cell type.
     """
-    if _stays(content, source, target, info):
+    if _is_unchanged(content, source, target, info):
         return content
     if isinstance(content, Checksum):
         with resolution.expecting(None if info is None else info.length):
             buffer = content.resolve()
         return _checksum_of_result(content, buffer, source, target)
-    return _result(content, source, target)
+    return _convert(content, source, target)
 
 
 async def convert_async(
@@ -75,16 +75,16 @@ async def convert_async(
     """Do what `convert` does; the loop goes on while a buffer is fetched and converted."""
     import asyncio
 
-    if _stays(content, source, target, info):
+    if _is_unchanged(content, source, target, info):
         return content
     if isinstance(content, Checksum):
         with resolution.expecting(None if info is None else info.length):
             buffer = await content.resolution()
         return await asyncio.to_thread(_checksum_of_result, content, buffer, source, target)
-    return await asyncio.to_thread(_result, content, source, target)
+    return await asyncio.to_thread(_convert, content, source, target)
 
 
-def _stays(content: Any, source: str, target: str, info: BufferInfo | None) -> bool:
+def _is_unchanged(content: Any, source: str, target: str, info: BufferInfo | None) -> bool:
     """Say whether content can be returned as it is, without a look at any byte."""
     word = classify(source, target)
     if not isinstance(content, (bytes, Buffer, Checksum)):
@@ -96,10 +96,10 @@ def _stays(content: Any, source: str, target: str, info: BufferInfo | None) -> b
         return word is Conversion.TRIVIAL
     if info.checksum != content:
         raise ValueError(f"the facts are about {info.checksum}, not about {content}")
-    return _foretold(info, source, target)
+    return _predict(info, source, target)
 
 
-def _foretold(info: BufferInfo, source: str, target: str) -> bool:
+def _predict(info: BufferInfo, source: str, target: str) -> bool:
     """Say whether the facts prove that the bytes stay; raise if they prove that it fails."""
     from seamless.checksum.buffer_info import convert_from_buffer_info
 
@@ -121,7 +121,7 @@ def _foretold(info: BufferInfo, source: str, target: str) -> bool:
 Present = TypeVar("Present", bytes, Buffer)
 
 
-def _result(content: Present, source: str, target: str) -> Present:
+def _convert(content: Present, source: str, target: str) -> Present:
     if isinstance(content, bytes):
         return convert_bytes(content, source, target)
     converted = convert_bytes(content.content, source, target)
@@ -130,7 +130,7 @@ def _result(content: Present, source: str, target: str) -> Present:
 
 def _checksum_of_result(checksum: Checksum, buffer: Buffer, source: str, target: str) -> Checksum:
     try:
-        result = _result(buffer, source, target)
+        result = _convert(buffer, source, target)
     except ConversionError as error:
         raise ConversionError(f"{checksum}: {error}", source=source, target=target) from None
     if result is buffer:

@@ -42,13 +42,13 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True)
-class Stored:
+class KnownResult:
     """The checksum of the result is known: it is the fact of this name."""
 
     field: str
 
 
-Answer: TypeAlias = Outcome | Stored
+Answer: TypeAlias = Outcome | KnownResult
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Rule:
 
     def applies(self, facts: Facts) -> bool:
         """Say whether the facts are so, and the stored checksum is there if there has to be one."""
-        if isinstance(self.answer, Stored) and facts.get(self.answer.field) is None:
+        if isinstance(self.answer, KnownResult) and facts.get(self.answer.field) is None:
             return False
         return holds(self.condition, facts)
 
@@ -78,21 +78,21 @@ _TO_PLAIN = (
     _if(_SAME, is_json=True),
 )
 _TO_NUMBER = (_if(_FAILS, too_long=True), _if(_SAME, is_json_numeric_scalar=True))
-_TO_BYTES = (_if(_SAME, stands_for_bytes=False), _if(Stored("binary2bytes")))
+_TO_BYTES = (_if(_SAME, stands_for_bytes=False), _if(KnownResult("binary2bytes")))
 
 #: What is particular to a pair. `dtype` and `shape` of an array tell whether it is
 #: one byte string, which `bytes` unwraps.
 RULES: Mapping[Pair, tuple[Rule, ...]] = {
     ("text", "plain"): (_if(_SAME, is_json=True),),
-    ("text", "str"): (_if(Stored("text2str")),),
-    ("str", "text"): (_if(Stored("str2text")),),
+    ("text", "str"): (_if(KnownResult("text2str")),),
+    ("str", "text"): (_if(KnownResult("str2text")),),
     ("plain", "text"): (_if(_SAME, json_type=("dict", "list", *NUMBERS)),),
     ("plain", "binary"): (
-        _if(Stored("json2binary")),
+        _if(KnownResult("json2binary")),
         _if(Outcome.COMPUTE, json_type=NUMBERS),
         _if(_FAILS, json_type="dict"),
     ),
-    ("binary", "plain"): (_if(Stored("binary2json")), _if(_FAILS, is_json=False)),
+    ("binary", "plain"): (_if(KnownResult("binary2json")), _if(_FAILS, is_json=False)),
     ("binary", "bytes"): _TO_BYTES,
     ("mixed", "bytes"): (_if(_SAME, is_numpy=False), *_TO_BYTES),
     ("mixed", "plain"): _TO_PLAIN,
@@ -103,11 +103,11 @@ RULES: Mapping[Pair, tuple[Rule, ...]] = {
     ),
     ("bytes", "plain"): _TO_PLAIN,
     ("bytes", "text"): (_if(_SAME, is_utf8=True), _if(_FAILS, is_utf8=False)),
-    ("bytes", "binary"): (_if(_SAME, is_numpy=True), _if(Stored("bytes2binary"))),
+    ("bytes", "binary"): (_if(_SAME, is_numpy=True), _if(KnownResult("bytes2binary"))),
     ("bytes", "mixed"): (
         _if(_SAME, is_numpy=True),
         _if(_SAME, is_seamless_mixed=True),
-        _if(Stored("bytes2binary")),
+        _if(KnownResult("bytes2binary")),
     ),
     ("checksum", "plain"): (
         *(Rule(Outcome.UNKNOWN, condition) for condition in CONTRADICTS["plain"]),
@@ -127,7 +127,7 @@ RULES: Mapping[Pair, tuple[Rule, ...]] = {
 }
 
 #: The facts of `str -> mixed` are those of `str -> plain`: both are JSON as they stand.
-_STANDS = {("str", "mixed"): ("str", "plain")}
+_ALIASES = {("str", "mixed"): ("str", "plain")}
 
 
 def _default(pair: Pair) -> Outcome:
@@ -140,12 +140,12 @@ def _default(pair: Pair) -> Outcome:
     return Outcome.STEPWISE if pair in conversion_chain else Outcome.UNKNOWN
 
 
-def foretell(facts: Facts, source: str, target: str) -> Answer:
+def predict(facts: Facts, source: str, target: str) -> Answer:
     """Answer a conversion of a buffer of the source from facts alone."""
     if source == target:
         return Outcome.SAME
     pair = (source, target)
-    pair = _STANDS.get(pair) or conversion_equivalent.get(pair, pair)
+    pair = _ALIASES.get(pair) or conversion_equivalent.get(pair, pair)
     for rule in RULES.get(pair, ()):
         if rule.applies(facts):
             return rule.answer
