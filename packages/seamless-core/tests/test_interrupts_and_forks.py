@@ -14,7 +14,7 @@ from threads_at_once import run_at_once
 
 from seamless.caching import buffer_writer
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).with_name("support")
 
 
 def run_script(name: str, rounds: int, seed: int) -> str:

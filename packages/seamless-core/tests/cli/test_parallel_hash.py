@@ -16,7 +16,7 @@ from seamless.cli.parallel_hash import CHUNK_BYTES, MIN_FILES, MOST_SHARES, SMAL
 #: Hashes the files of a folder while every helping process dies before it has begun.
 WITHOUT_HELP = """
 import os, signal, sys
-from seamless.cli import hash_files
+from seamless.cli import parallel_hash
 
 def fork_a_victim(*args):
     child = os.fork()
@@ -24,10 +24,10 @@ def fork_a_victim(*args):
         os.kill(os.getpid(), signal.SIGKILL)
     return child
 
-hash_files._fork = fork_a_victim
-hash_files.core_count = lambda: 3
+parallel_hash._fork = fork_a_victim
+parallel_hash.core_count = lambda: 3
 names = sorted(os.listdir(sys.argv[1]), key=int)
-print(*hash_files.hash_files([os.path.join(sys.argv[1], name) for name in names]))
+print(*parallel_hash.hash_files([os.path.join(sys.argv[1], name) for name in names]))
 """
 
 

@@ -58,7 +58,7 @@ def test_configure_refuses_it_and_changes_nothing(tmp_path: Path) -> None:
     code = """
         import os, sys
         import seamless.remote
-        from seamless.stores import places
+        from seamless.stores import configured
 
         os.environ["SEAMLESS_BUFFER_DIR_CREATE"] = "0"
         seamless.remote.configure(directory=sys.argv[1])
@@ -68,7 +68,7 @@ def test_configure_refuses_it_and_changes_nothing(tmp_path: Path) -> None:
             assert error.filename == sys.argv[1] + "/mistyped"
         else:
             raise AssertionError("it was accepted")
-        assert [place.name for place in places.writers()] == ["directory " + sys.argv[1]]
+        assert [place.name for place in configured.writers()] == ["directory " + sys.argv[1]]
     """
     run_python(code, str(tmp_path))
 

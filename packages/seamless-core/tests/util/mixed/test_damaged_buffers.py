@@ -124,8 +124,11 @@ def test_an_item_type_that_numpy_warns_of_is_damage_where_warnings_are_errors() 
         assert "damaged header" in str(error)  # noqa: PT017 - old versions of NumPy read it
 
 
+HERE = Path(__file__).parent
 WITHOUT_ASSERTIONS = """
-import sys, test_damaged_buffers as tests
+import sys
+sys.path += sys.argv[1:]
+import test_damaged_buffers as tests
 assert False, "assertions must be off here"
 tests.test_a_damaged_buffer_is_a_value_error()
 tests.test_a_magic_number_with_garbage_is_a_value_error()
@@ -143,8 +146,14 @@ print("all refused")
 
 def test_all_of_this_holds_without_assertions() -> None:
     child = subprocess.run(
-        [sys.executable, "-O", "-c", WITHOUT_ASSERTIONS],
-        cwd=Path(__file__).parents[2],
+        [
+            sys.executable,
+            "-O",
+            "-c",
+            WITHOUT_ASSERTIONS,
+            str(HERE),
+            str(HERE.parents[1] / "support"),
+        ],
         capture_output=True,
         text=True,
         check=False,
