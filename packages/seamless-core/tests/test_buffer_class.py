@@ -300,6 +300,12 @@ def test_tempref_holds_and_computes_the_checksum() -> None:
     assert checksum.resolve().content == b"for a while"
 
 
+def test_a_tempref_fades_by_half_in_two_seconds_unless_told_otherwise() -> None:
+    tempref = Buffer(b"held by itself on the usual terms").tempref(scratch=True)
+    terms = (tempref.interest, tempref.fade_factor, tempref.fade_interval)
+    assert terms == (128.0, 2.0, 2.0)
+
+
 def test_writing_without_a_write_backend_is_false(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SEAMLESS_BUFFER_DIR", raising=False)
     assert asyncio.run(Buffer(b"nowhere to go").write()) is False

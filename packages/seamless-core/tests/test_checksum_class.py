@@ -195,6 +195,12 @@ def test_a_tempref_holds_the_buffer_and_is_returned() -> None:
     assert checksum.resolve().content == b"held for a while"
 
 
+def test_a_tempref_fades_by_half_in_two_seconds_unless_told_otherwise() -> None:
+    tempref = Buffer(b"held on the usual terms").get_checksum().tempref(scratch=True)
+    terms = (tempref.interest, tempref.fade_factor, tempref.fade_interval)
+    assert terms == (128.0, 2.0, 2.0)
+
+
 def test_find_tells_where_a_buffer_is() -> None:
     buffer = Buffer(b"to be found")
     places = buffer.get_checksum().find()

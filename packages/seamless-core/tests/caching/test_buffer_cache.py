@@ -40,6 +40,12 @@ def test_incref_holds_until_decref(cache: BufferCache) -> None:
     assert cache.get(checksum) is None
 
 
+def test_a_tempref_fades_by_half_in_two_seconds_unless_told_otherwise(cache: BufferCache) -> None:
+    tempref = cache.tempref(ABSENT)
+    terms = (tempref.interest, tempref.fade_factor, tempref.fade_interval)
+    assert terms == (128.0, 2.0, 2.0)
+
+
 def test_each_incref_asks_for_a_decref(cache: BufferCache) -> None:
     checksum = register(cache, made := buffer(10))
     cache.incref(checksum)

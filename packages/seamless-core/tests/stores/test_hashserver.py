@@ -104,11 +104,21 @@ def test_a_server_that_is_not_there_is_an_outcome() -> None:
     assert HashServer(f"http://127.0.0.1:{port}").read(NAME).outcome == "can't connect"
 
 
-@pytest.mark.parametrize("first", [hang_up, answering(b"", "503 Busy")])
+NOT_NOW = ("502 Bad Gateway", "503 Busy", "504 Gateway Timeout")
+
+
+@pytest.mark.parametrize("first", [hang_up, *(answering(b"", status) for status in NOT_NOW)])
 def test_a_read_that_breaks_off_is_tried_again(served: Serve, first: Behaviour) -> None:
     client, script = served(first, answering(CONTENT))
     assert client.read(NAME).content == CONTENT
     assert len(script.requests) == 2
+
+
+@pytest.mark.parametrize("status", ["500 Oops", "501 Not Implemented", "505 HTTP Version"])
+def test_a_read_that_fails_for_good_is_not_tried_again(served: Serve, status: str) -> None:
+    client, script = served(answering(b"", status), answering(CONTENT))
+    assert client.read(NAME).outcome == f"HTTP {status[:3]}"
+    assert len(script.requests) == 1
 
 
 def test_trying_again_has_an_end(served: Serve) -> None:

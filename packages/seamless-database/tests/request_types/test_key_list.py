@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import pytest
 from database_samples import checksum
 from database_targets import BACK_ENDS, Place, fresh_place
 
-from seamless_database import Database
+from seamless_database import Database, request_types
 from seamless_database.errors import RequestError
 from seamless_database.protocol.request import MAX_CHECKSUMS
 from seamless_database.request_types import buffer_info
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from seamless_database.request_types.statements import Connection
     from seamless_database.storage.backend import Backend
 
 KINDS = ["transformations", "buffer_infos"]
@@ -146,6 +148,18 @@ def test_infos_of_published_servers_are_answered_as_they_are_alone(
         for key, _ in rows
     }
     assert ask(database, "buffer_infos", list(alone)) == alone
+
+
+class Broken(request_types.GetRevTransformations):
+    """A list that comes upon a fault of the program."""
+
+    def run(self, connection: Connection) -> str | None:
+        raise RuntimeError("not about closing")
+
+
+def test_a_fault_of_the_program_is_an_error_and_no_miss(database: Backend) -> None:
+    with pytest.raises(RuntimeError, match="not about closing"):
+        asyncio.run(database.answer(Broken(checksum(1))))
 
 
 def test_in_a_file_without_tables_everything_is_a_miss(tmp_path: Path) -> None:

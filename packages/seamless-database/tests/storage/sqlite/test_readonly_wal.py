@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from database_samples import checksum
 from database_server import Server
 
 from seamless_database import Database
+from seamless_database.errors import DatabaseClosedError, UnavailableError
 from seamless_database.storage.sqlite.file_identity import Identity
 from seamless_database.storage.sqlite.read_pool import ReadPool
 
@@ -79,28 +81,73 @@ def test_without_its_journal_a_file_on_a_read_only_medium_is_read(
         assert database.get(GET) == checksum(2)
 
 
+@pytest.mark.parametrize("fails", [False, True])
 def test_what_changes_while_it_is_read_is_read_again(
-    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
 ) -> None:
     newer = tmp_path / "newer.db"
     with Database(newer, writable=True) as database:
         database.put({**PUT, "value": checksum(3)})
     # as if nothing could be written here, until something is
-    monkeypatch.setattr("seamless_database.storage.sqlite.read_pool.Readers._open", resting_reader)
-    asked: list[int] = []
+    monkeypatch.setattr("seamless_database.storage.sqlite.read_pool.ReadPool._open", resting_reader)
+    asked: list[Connection] = []
     readers = ReadPool(copied, Identity(copied), allow_readonly_wal=True)
 
     def work(connection: Connection) -> object:
-        asked.append(1)
+        asked.append(connection)
         found = connection.command("SELECT result FROM transformation")
         if len(asked) == 1:
             copied.with_name("seamless.db-wal").unlink()
             shutil.copy(newer, copied)
+            if fails:
+                raise sqlite3.DatabaseError("half old and half new")
         return found
 
     assert readers.read(work, 1) == (checksum(3),)
-    assert len(asked) == 2
+    first, second = asked
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        first.command("SELECT 1")
+    assert readers.read(lambda connection: connection, 1) is second
     readers.close()
+
+
+def test_what_changes_whenever_it_is_read_is_an_error_and_no_miss(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seamless_database.storage.sqlite.read_pool.ReadPool._open", resting_reader)
+    readers = ReadPool(copied, Identity(copied), allow_readonly_wal=True)
+
+    def work(connection: Connection) -> object:
+        os.utime(copied, ns=(0, copied.stat().st_mtime_ns + 1))
+        return connection.command("SELECT result FROM transformation")
+
+    with pytest.raises(UnavailableError, match="changes too often"):
+        readers.read(work, 1)
+    readers.close()
+
+
+class Interruption(BaseException):
+    """As a signal may raise it anywhere."""
+
+
+@pytest.mark.parametrize("error", [sqlite3.DatabaseError("no"), ValueError("no"), Interruption()])
+def test_a_connection_is_kept_whatever_a_read_ends_with(
+    tmp_path: Path, error: BaseException
+) -> None:
+    file = tmp_path / "seamless.db"
+    Database(file, writable=True).close()
+    readers = ReadPool(file, Identity(file), allow_readonly_wal=False)
+    first = readers.read(lambda connection: connection, 1)
+
+    def fail(_connection: Connection) -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        readers.read(fail, 1)
+    assert readers.read(lambda connection: connection, 1) is first
+    readers.close()
+    with pytest.raises(DatabaseClosedError):
+        readers.read(lambda connection: connection, 1)
 
 
 def resting_reader(readers: ReadPool) -> object:
