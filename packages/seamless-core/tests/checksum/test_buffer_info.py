@@ -161,6 +161,34 @@ def test_a_buffer_is_one_of_its_own_cell_type(celltype: str) -> None:
     assert convert_from_buffer_info(info(), celltype, celltype) is True
 
 
+@pytest.mark.parametrize(
+    ("facts", "stays"),
+    [
+        ({"dtype": "float64", "shape": []}, True),
+        ({"dtype": "S5", "shape": [1]}, True),
+        ({"dtype": "S5", "shape": [0]}, True),
+        ({"dtype": "float64"}, True),
+        ({"shape": [3]}, True),
+        ({"dtype": "S5", "shape": []}, False),
+        ({"dtype": "|S5", "shape": []}, False),
+        ({"dtype": "S5"}, False),
+        ({"shape": []}, False),
+        ({}, False),
+    ],
+)
+def test_an_array_stays_as_bytes_unless_it_may_be_one_byte_string(
+    facts: dict[str, Any], stays: bool
+) -> None:
+    assert convert_from_buffer_info(info(**facts), "binary", "bytes") == (True if stays else -1)
+    known = info(**facts, binary2bytes=OTHER)
+    assert convert_from_buffer_info(known, "binary", "bytes") == (stays or Checksum(OTHER))
+
+
+@pytest.mark.parametrize(("length", "answer"), [(1000, None), (1001, False)])
+def test_what_is_longer_than_any_number_is_none(length: int, answer: object) -> None:
+    assert convert_from_buffer_info(info(length=length), "plain", "int") is answer
+
+
 ANY_FACTS = st.fixed_dictionaries(
     {},
     optional={

@@ -8,6 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from seamless import Buffer
+from seamless.checksum.gc_pause import (
+    _LARGE,
+    _SEARCHES_MEANWHILE,
+    read_without_collection,
+)
 
 RECORDS = [{"id": number, "tags": ["a"]} for number in range(5_000)]
 
@@ -37,3 +42,11 @@ def test_a_collector_that_is_off_stays_off(celltype: str) -> None:
     gc.disable()
     assert Buffer(RECORDS, celltype).get_value(celltype) == RECORDS
     assert not gc.isenabled()
+
+
+def test_only_a_large_text_is_read_while_the_collector_is_off() -> None:
+    def is_on(_text: str) -> bool:
+        return gc.isenabled()
+
+    assert read_without_collection(is_on, "x" * (_LARGE - 1))
+    assert read_without_collection(is_on, "x" * _LARGE) is not _SEARCHES_MEANWHILE

@@ -12,7 +12,7 @@ import zstandard
 
 from seamless import Checksum
 from seamless.errors import ChecksumMismatchError
-from seamless.stores.directory import BufferDirectory, _open_without_waiting
+from seamless.stores.directory import LOCK_SECONDS, BufferDirectory, _open_without_waiting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -213,6 +213,10 @@ def test_an_old_lock_is_ignored(directory: BufferDirectory) -> None:
     lock = place(directory, NAME.hex() + ".LOCK", b"")
     os.utime(lock, (0, 0))
     assert directory.read(NAME).content is None
+
+
+def test_a_lock_counts_as_long_as_that_of_the_hashserver() -> None:
+    assert LOCK_SECONDS == 120.0
 
 
 def test_a_lock_from_the_future_does_not_hold_for_ever(directory: BufferDirectory) -> None:

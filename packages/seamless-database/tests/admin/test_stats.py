@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from admin_samples import FIXTURES, admin, make_legacy, metadata, put, put_irreproducible, sql, told
 from admin_samples import transformation as result_of
 from database_samples import checksum
@@ -36,6 +37,20 @@ def test_the_size_of_the_file_is_told(tmp_path: Path) -> None:
 
 def test_the_size_of_each_table_is_told(file: Path | str) -> None:
     assert all(row["bytes"] > 4000 for row in told("stats", file)["tables"])
+
+
+def test_where_sqlite_tells_no_sizes_the_rows_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_the_option(_connection: object) -> None:
+        raise sqlalchemy.exc.OperationalError("SELECT", {}, Exception("no such table: dbstat"))
+
+    file = put(tmp_path / "seamless.db", result_of(4, "d"))
+    # no SQLite without that option is at hand
+    monkeypatch.setattr("seamless_database.admin.commands.stats.table_sizes", without_the_option)
+    tables = told("stats", file)["tables"]
+    assert {row["bytes"] for row in tables} == {None}
+    assert sum(row["rows"] for row in tables) == 2
 
 
 def test_the_oldest_and_newest_record_are_told_where_they_know(file: Path | str) -> None:

@@ -59,6 +59,13 @@ def test_every_request_type_is_described_with_its_fields(server: Server) -> None
     assert all(schema["description"] for schema in schemas.values())
     fields = schemas["write_metadata"]["properties"]["value"]["properties"]["checksum_fields"]
     assert fields["items"] == {"type": "string", "minLength": 1}
+    label = schemas["write_bucket_probe"]["properties"]["label"]
+    assert label == {"type": "string", "minLength": 1}
+
+
+def test_every_request_needs_a_body(server: Server) -> None:
+    operations = described(server)["paths"]["/"].values()
+    assert all(operation["requestBody"]["required"] is True for operation in operations)
 
 
 def test_a_read_only_server_describes_no_writes(tmp_path: Path) -> None:

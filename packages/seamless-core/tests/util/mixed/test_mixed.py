@@ -16,6 +16,7 @@ from mixed_values import json_values, mixed_values, same
 from seamless import Buffer, LossyValueWarning
 from seamless.checksum.json_ import json_dumps_bytes
 from seamless.util.mixed import MAGIC_SEAMLESS_MIXED
+from seamless.util.mixed.get_form import get_form
 
 
 def there_and_back(value: Any, celltype: str = "mixed") -> Any:
@@ -85,6 +86,10 @@ def test_a_binary_array_is_a_read_only_view_of_the_buffer() -> None:
 
     assert not array.flags.writeable
     assert np.shares_memory(array, np.frombuffer(buffer.content, "u1"))
+
+
+def test_an_empty_binary_array_is_read_only_like_any_other() -> None:
+    assert not there_and_back(np.zeros(0), "binary").flags.writeable
 
 
 def test_the_padding_of_a_structure_is_stored_as_zero() -> None:
@@ -193,6 +198,12 @@ class Kind(str, enum.Enum):
 @pytest.mark.parametrize("value", [np.zeros(2), {"x": b"1"}, [np.zeros(1)]])
 def test_a_text_enum_as_key_is_its_text(value: Any) -> None:
     assert Buffer({Kind.ONE: value}, "mixed") == Buffer({"one": value}, "mixed")
+
+
+@pytest.mark.parametrize("key", [b"text", (1,), np.int64(1)])
+def test_a_key_that_json_can_not_write_has_no_form(key: Any) -> None:
+    with pytest.raises(TypeError, match="a key of a mixed dict is text or a plain number, not"):
+        get_form([{key: np.zeros(2)}])
 
 
 def test_keys_that_become_one_text_beside_arrays_are_refused() -> None:
