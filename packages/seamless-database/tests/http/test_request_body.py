@@ -132,7 +132,8 @@ def test_a_client_that_waits_for_room_or_sends_nothing_can_be_dismissed(chunk: b
         async def receive() -> dict[str, Any]:
             if chunks:
                 return {"type": "http.request", "body": chunks.pop(), "more_body": True}
-            return await asyncio.get_running_loop().create_future()
+            message: dict[str, Any] = await asyncio.get_running_loop().create_future()
+            return message
 
         chunks = [chunk]
         waiting = asyncio.create_task(taken.receive(receive))

@@ -10,10 +10,11 @@ import pytest
 from database_samples import checksum
 from database_targets import BACK_ENDS, Place, fresh_place
 
-from seamless_database import Database, request_types
+from seamless_database import Database
 from seamless_database.errors import RequestError
 from seamless_database.protocol.request import MAX_CHECKSUMS
 from seamless_database.request_types import buffer_info
+from seamless_database.request_types.transformation import GetRevTransformations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -150,7 +151,7 @@ def test_infos_of_published_servers_are_answered_as_they_are_alone(
     assert ask(database, "buffer_infos", list(alone)) == alone
 
 
-class Broken(request_types.GetRevTransformations):
+class Broken(GetRevTransformations):
     """A list that comes upon a fault of the program."""
 
     def run(self, connection: Connection) -> str | None:
@@ -159,7 +160,7 @@ class Broken(request_types.GetRevTransformations):
 
 def test_a_fault_of_the_program_is_an_error_and_no_miss(database: Backend) -> None:
     with pytest.raises(RuntimeError, match="not about closing"):
-        asyncio.run(database.answer(Broken(checksum(1))))
+        asyncio.run(database.execute_read(Broken(checksum(1))))
 
 
 def test_in_a_file_without_tables_everything_is_a_miss(tmp_path: Path) -> None:
