@@ -144,6 +144,23 @@ def test_no_step_is_forbidden() -> None:
     assert not {pair for pair in STEPS if classify(*pair) is Conversion.FORBIDDEN}
 
 
+@pytest.mark.parametrize(
+    ("value", "source", "target", "words"),
+    [
+        (None, "plain", "str", "null has no text of its own"),
+        ([1], "plain", "str", "list has no text of its own"),
+        (None, "plain", "float", "null is no single number"),
+        ({}, "plain", "int", "dict is no single number"),
+        (np.zeros((2, 1)), "binary", "int", r"an array of shape \(2, 1\) is no single number"),
+    ],
+)
+def test_what_can_not_be_converted_is_named(
+    value: Any, source: str, target: str, words: str
+) -> None:
+    with pytest.raises(ConversionError, match=f"this {source} buffer has no {target}: {words}"):
+        convert_bytes(serialize_sync(value, source), source, target)
+
+
 def test_only_bytes_are_converted() -> None:
     with pytest.raises(TypeError, match="str"):
         convert_bytes("abc", "text", "plain")  # type: ignore[arg-type]  # the point of the test
