@@ -1,8 +1,9 @@
 """The command `seamless-database-admin`: signals, one line for an error, exit codes.
 
 It ends with 0 when all is well, with 1 when it could not do what was asked, with 2 when the
-command line makes no sense, and with 3 when `check` has found problems that are still there. A
-signal ends it at any time, so it takes over the signals before it loads the sub-commands.
+command line makes no sense, and with 3 when `check` has found problems that are still there, or
+`export --salvage` could not read everything. A signal ends it at any time, so it takes over the
+signals before it loads the sub-commands.
 """
 
 from __future__ import annotations

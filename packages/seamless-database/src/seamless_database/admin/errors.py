@@ -54,9 +54,10 @@ class TargetExistsError(AdminError, FileExistsError):
 class DamagedError(AdminError, OSError):
     """The file is damaged, so that it must not be changed; `path` is the file."""
 
-    def __init__(self, path: object, reason: str) -> None:
-        super().__init__(f"the database file {path} is damaged: {reason}")
+    def __init__(self, path: object, reason: str, advice: str) -> None:
+        super().__init__(f"the database file {path} is damaged: {reason}; {advice}")
         self.path = path
+        self.reason = reason
 
 
 class ListError(AdminError, ValueError):

@@ -1,4 +1,4 @@
-"""Mend some rows of one kind of problem, in one short transaction."""
+"""Find the rows that have a problem, and repair them in short transactions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from sqlalchemy import delete, insert, select, update
 
 from seamless_database.admin.access.database import transaction
 from seamless_database.admin.access.dialects import address_of
-from seamless_database.admin.checks import IntegrityCheck, RepairAction
+from seamless_database.admin.access.rows import stream
+from seamless_database.admin.checks import PROBLEMS, IntegrityCheck, RepairAction
 from seamless_database.admin.predicates import without_odd_numbers
+from seamless_database.admin.row_selection import RowSelection
 from seamless_database.json_codec import minified, sorted_and_indented
 from seamless_database.models import (
     BufferInfo,
@@ -22,17 +24,51 @@ from seamless_database.models_bucket_probe import BucketProbe
 from seamless_database.request_types.irreproducible import NO_RECORD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from sqlalchemy import Connection
 
+    from seamless_database.admin.access.tables import TableInventory
+    from seamless_database.admin.progress import ProgressBars
     from seamless_database.models import Base
 
 
-def repair(connection: Connection, problem: IntegrityCheck, rows: list[Any]) -> None:
-    """Mend the rows at these addresses, all or none."""
-    with transaction(connection):
-        _REPAIRS[problem.repair](connection, problem, rows)
+def repair_all(
+    connection: Connection, found: TableInventory, doing: ProgressBars
+) -> dict[str, int]:
+    """Repair every problem; returns how many rows had each."""
+    return {
+        problem.name: count
+        for problem in doing.each(applicable(found), "Repairing", len(PROBLEMS))
+        if (count := _repair(connection, problem, doing))
+    }
+
+
+def applicable(found: TableInventory) -> Iterator[IntegrityCheck]:
+    """Give the problems whose tables are there."""
+    return (problem for problem in PROBLEMS if found.has(problem.model, *problem.needs))
+
+
+def found_rows(connection: Connection, problem: IntegrityCheck) -> Iterator[Any]:
+    """Give the addresses of the rows that have the problem."""
+    predicate = problem.predicate
+    for address, *values in stream(connection, problem.rows):
+        if predicate is None or predicate(*values):
+            yield address
+
+
+def _repair(connection: Connection, problem: IntegrityCheck, doing: ProgressBars) -> int:
+    rows = RowSelection(connection)
+    if problem.predicate is None:
+        count = rows.fill(problem.rows)
+    else:
+        count = rows.collect(found_rows(connection, problem))
+    if count:
+        for chunk in doing.each(rows.chunks(), problem.name):
+            with transaction(connection):
+                _REPAIRS[problem.repair](connection, problem, chunk)
+    rows.close()
+    return count
 
 
 def _delete(connection: Connection, problem: IntegrityCheck, rows: list[Any]) -> None:

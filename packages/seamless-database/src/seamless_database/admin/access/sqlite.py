@@ -21,10 +21,15 @@ from sqlalchemy.pool import NullPool
 
 from seamless_database.admin.access.engine_errors import EngineErrors
 from seamless_database.admin.access.open_files import processes_using
-from seamless_database.admin.errors import FileInUseError
+from seamless_database.admin.errors import DamagedError, FileInUseError
 from seamless_database.admin.interruption import INTERRUPTION
-from seamless_database.errors import FileError
-from seamless_database.storage.sqlite.connection import is_lock
+from seamless_database.errors import DatabaseError, FileError
+from seamless_database.storage.sqlite.connection import (
+    advice_for_damage,
+    is_damage,
+    is_lock,
+    reason_of,
+)
 from seamless_database.storage.sqlite.filesystem import is_network
 from seamless_database.storage.sqlite.lock_file import WriterLockFile
 from seamless_database.storage.sqlite.readonly_wal import FileState, is_unchanged, look
@@ -178,8 +183,10 @@ def scratch(path: Path) -> Iterator[Connection]:
 
 
 @contextmanager
-def connected(file: Path, mode: Mode, shown: Path | None = None) -> Iterator[Connection]:
-    """Connect to a file, in autocommit mode."""
+def connected(
+    file: Path, mode: Mode, shown: Path | None = None, *, damaged: bool = False
+) -> Iterator[Connection]:
+    """Connect to a file, in autocommit mode; to a damaged one too, if asked for."""
 
     def connect() -> sqlite3.Connection:
         uri = f"file:{quote(os.fsencode(file.resolve()))}?mode={mode}"
@@ -187,6 +194,8 @@ def connected(file: Path, mode: Mode, shown: Path | None = None) -> Iterator[Con
             uri, uri=True, timeout=LOCK_WAIT, isolation_level=None, check_same_thread=False
         )
         raw.text_factory = _text_or_bytes
+        if damaged:
+            _accept_damage(raw)
         # within a long statement, Python handles signals only when SQLite calls it
         raw.set_progress_handler(lambda: INTERRUPTION.came, STEPS_BETWEEN_SIGNALS)
         return raw
@@ -204,10 +213,10 @@ def connected(file: Path, mode: Mode, shown: Path | None = None) -> Iterator[Con
     except sqlalchemy.exc.DBAPIError as error:
         if error not in own:
             raise
-        raise FileError(shown or file, _reason(plain(error))) from error
+        raise _error(shown or file, plain(error), damaged=damaged) from error
     except sqlite3.Error as error:
         # of what does not go through SQLAlchemy: backups, and the upgrade of the schema
-        raise FileError(shown or file, _reason(error)) from error
+        raise _error(shown or file, error, damaged=damaged) from error
 
 
 @contextmanager
@@ -344,10 +353,24 @@ def _has_space(folder: Path, file: Path, path: Path) -> bool:
     return False
 
 
-def _reason(error: sqlite3.Error) -> str:
+def _error(path: Path, error: sqlite3.Error, *, damaged: bool) -> DatabaseError:
     if is_lock(error):
-        return _LOCK_HELD
-    return str(error)
+        return FileError(path, _LOCK_HELD)
+    if not is_damage(error):
+        return FileError(path, reason_of(error, path))
+    advice = "restore a backup" if damaged else advice_for_damage(path)
+    return DamagedError(path, str(error), advice)
+
+
+def _accept_damage(raw: sqlite3.Connection) -> None:
+    """Make SQLite open a truncated file, and use what is intact of a damaged list of tables."""
+    raw.execute("PRAGMA writable_schema=ON").close()
+    try:
+        # the first statement fails if the list is damaged; later ones use the tables it could read
+        raw.execute("SELECT 1 FROM sqlite_master").close()
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
 
 
 def _text_or_bytes(data: bytes) -> str | bytes:

@@ -2,15 +2,15 @@
 
 What is found is told by kind, with a few examples. Repairs are done row by row, in short
 transactions, and the file is checked again afterwards. A file whose pages are damaged is never
-changed.
+changed; the findings say how much of each table can be read.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import sqlalchemy
 from sqlalchemy import select
 
 from seamless_database.admin import options
@@ -22,8 +22,6 @@ from seamless_database.admin.access.database import (
     trying,
 )
 from seamless_database.admin.access.dialects import address_of, is_sqlite
-from seamless_database.admin.access.rows import stream
-from seamless_database.admin.access.sqlite import plain
 from seamless_database.admin.access.tables import (
     TableInventory,
     current,
@@ -31,12 +29,15 @@ from seamless_database.admin.access.tables import (
     survey,
 )
 from seamless_database.admin.backup import back_up_before
-from seamless_database.admin.checks import PROBLEMS, IntegrityCheck
+from seamless_database.admin.checks import PROBLEMS
 from seamless_database.admin.console import show
 from seamless_database.admin.errors import DamagedError
 from seamless_database.admin.progress import ProgressBars, steps
-from seamless_database.admin.repairs import repair
-from seamless_database.admin.row_selection import RowSelection
+from seamless_database.admin.repairs import applicable, found_rows, repair_all
+from seamless_database.admin.salvage import complaints, salvageable
+from seamless_database.errors import DatabaseError
+from seamless_database.storage.sqlite.connection import advice_for_damage
+from seamless_database.storage.sqlite.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,12 +45,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from seamless_database.admin.checks import IntegrityCheck
+
 #: the exit code when there are problems, and they are still there
 FOUND = 3
 #: how many rows of a kind are shown
 EXAMPLES = 3
-#: how many complaints SQLite may have before it stops looking
-_COMPLAINTS = 20
 
 
 @click.command()
@@ -60,9 +61,15 @@ _COMPLAINTS = 20
 def check(file: DatabaseTarget, repair: bool, dry_run: bool, as_json: bool) -> int:
     """Look for damage, and for rows that should not be; exits with 3 if there are any."""
     with steps() as doing:
-        findings = checked(file, doing)
+        try:
+            findings = checked(file, doing)
+        except DamagedError as error:
+            if repair or not isinstance(file, Path):
+                raise
+            findings = damaged(file, [error.reason], doing)
         if repair and findings["damage"]:
-            raise DamagedError(shown(file), f"{findings['damage'][0]}; nothing was changed")
+            reason = f"{findings['damage'][0]}; nothing was changed"
+            raise DamagedError(shown(file), reason, findings["advice"])
         if repair and findings["problems"]:
             findings |= repaired(file, doing, dry_run=dry_run)
     show(findings, as_json=as_json)
@@ -71,19 +78,43 @@ def check(file: DatabaseTarget, repair: bool, dry_run: bool, as_json: bool) -> i
 
 def checked(where: DatabaseTarget, doing: ProgressBars) -> dict[str, Any]:
     """Look at everything, and change nothing."""
-    with doing.one("OpenBackend") as progress, reading(where, progress) as connection:
+    with doing.one("Opening") as progress, reading(where, progress) as connection:
         # PostgreSQL looks after its pages itself
-        damage = _damage(connection, doing) if is_sqlite(connection) else None
-        found = survey(connection, where)
-        problems = [] if damage else list(_problems(connection, found, doing))
+        damage = complaints(connection, doing) if is_sqlite(connection) else None
+        if not damage:
+            found = survey(connection, where)
+            problems = list(_problems(connection, found, doing))
+    if damage and isinstance(where, Path):
+        return damaged(where, damage, doing)
     return {
         "file": shown(where),
-        "clean": not (damage or problems or found.legacy_rows),
+        "clean": not (problems or found.legacy_rows),
         "damage": damage,
         "missing_tables": found.missing,
         "legacy_records": found.legacy_rows,
         **({"advice": migrate_command(shown(where))} if found.legacy_rows else {}),
         "problems": problems,
+    }
+
+
+def damaged(path: Path, damage: list[str], doing: ProgressBars) -> dict[str, Any]:
+    """Report what can be read of a file whose pages are damaged, and what to do."""
+    try:
+        readable = salvageable(path, doing)
+    except DatabaseError as error:
+        damage = [*damage, str(error)]
+        readable = {
+            "advice": advice_for_damage(path),
+            "missing_tables": sorted(TABLES),
+            "readable_tables": [],
+        }
+    return {
+        "file": shown(path),
+        "clean": False,
+        "damage": damage,
+        **readable,
+        "legacy_records": 0,
+        "problems": [],
     }
 
 
@@ -100,11 +131,7 @@ def repaired(
         found = current(connection, where)
         if not dry_run:
             backup = back_up_before(connection, where, "repair", doing, now)
-        done = {
-            problem.name: count
-            for problem in doing.each(_applicable(found), "Repairing", len(PROBLEMS))
-            if (count := _mended(connection, problem, doing))
-        }
+        done = repair_all(connection, found, doing)
     after = checked(where, doing)
     return {
         "clean": after["clean"],
@@ -115,26 +142,12 @@ def repaired(
     }
 
 
-def _damage(connection: Connection, doing: ProgressBars) -> list[str]:
-    with doing.one("Integrity"):
-        try:
-            rows = connection.exec_driver_sql(f"PRAGMA integrity_check({_COMPLAINTS})").fetchall()
-        except sqlalchemy.exc.DatabaseError as error:
-            return [str(plain(error))]
-    complaints = [str(row[0]) for row in rows]
-    return [] if complaints == ["ok"] else complaints
-
-
-def _applicable(found: TableInventory) -> Iterator[IntegrityCheck]:
-    return (problem for problem in PROBLEMS if found.has(problem.model, *problem.needs))
-
-
 def _problems(
     connection: Connection, found: TableInventory, doing: ProgressBars
 ) -> Iterator[dict[str, Any]]:
-    for problem in doing.each(_applicable(found), "Checking", len(PROBLEMS)):
+    for problem in doing.each(applicable(found), "Checking", len(PROBLEMS)):
         count, first = 0, []
-        for address in _found(connection, problem):
+        for address in found_rows(connection, problem):
             count += 1
             if count <= EXAMPLES:
                 first.append(address)
@@ -147,29 +160,8 @@ def _problems(
             }
 
 
-def _found(connection: Connection, problem: IntegrityCheck) -> Iterator[Any]:
-    """The addresses of the rows that have the problem."""
-    predicate = problem.predicate
-    for address, *values in stream(connection, problem.rows):
-        if predicate is None or predicate(*values):
-            yield address
-
-
 def _examples(connection: Connection, first: list[Any], problem: IntegrityCheck) -> list[str]:
     table = problem.model.__table__
     shown = [column for column in table.columns if column.name != "id"][:2]
     statement = select(*shown).where(address_of(problem.model).in_(first))
     return [" ".join(str(value)[:80] for value in row) for row in connection.execute(statement)]
-
-
-def _mended(connection: Connection, problem: IntegrityCheck, doing: ProgressBars) -> int:
-    rows = RowSelection(connection)
-    if problem.predicate is None:
-        count = rows.fill(problem.rows)
-    else:
-        count = rows.collect(_found(connection, problem))
-    if count:
-        for chunk in doing.each(rows.chunks(), problem.name):
-            repair(connection, problem, chunk)
-    rows.close()
-    return count

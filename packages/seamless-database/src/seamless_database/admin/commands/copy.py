@@ -54,7 +54,7 @@ def copied(
     """Copy and verify, and tell of each table what was there and what has come."""
     if _is_same(source, target):
         raise SameDatabaseError(shown(target))
-    with doing.one("OpenBackend") as progress, reading(source, progress) as connection:
+    with doing.one("Opening") as progress, reading(source, progress) as connection:
         if is_sqlite(connection):
             # what is no text must not be copied as if it were some
             raw(connection).text_factory = str

@@ -23,9 +23,11 @@ from seamless_database.admin.access.new_database import (
 from seamless_database.admin.access.output import add_reverse_rows
 from seamless_database.admin.access.sqlite import connected, raw, transaction
 from seamless_database.admin.access.tables import current, survey
+from seamless_database.admin.commands.check import FOUND
 from seamless_database.admin.console import show
 from seamless_database.admin.progress import ProgressBars, steps
 from seamless_database.admin.provenance import copy_closure
+from seamless_database.admin.salvage import salvaged
 from seamless_database.storage.sqlite import schema
 from seamless_database.storage.sqlite.connection import (
     Connection as PlainConnection,
@@ -44,15 +46,42 @@ if TYPE_CHECKING:
     metavar="CHECKSUM",
     help="Copy only what this result depends on, as far as the database knows.",
 )
+@click.option(
+    "--salvage",
+    is_flag=True,
+    help="Copy what can be read of a damaged file; exits with 3 if that is not all.",
+)
+@click.option(
+    "--unconfirmed",
+    is_flag=True,
+    help="With --salvage: copy also rows whose checksums nothing else in the file confirms.",
+)
 @options.dry_run
 @options.as_json
 def export(
-    file: DatabaseTarget, target: DatabaseTarget, closure: str | None, dry_run: bool, as_json: bool
-) -> None:
+    file: DatabaseTarget,
+    target: DatabaseTarget,
+    *,
+    closure: str | None,
+    salvage: bool,
+    unconfirmed: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
     """Write a compact copy to TARGET: a file that does not exist, or a PostgreSQL without rows."""
+    if salvage and closure is not None:
+        raise click.UsageError("--salvage copies all that can be read: leave out --closure")
+    if unconfirmed and not salvage:
+        raise click.UsageError("--unconfirmed is for --salvage only")
     with steps() as doing:
-        findings = exported(file, target, closure, doing, dry_run=dry_run)
+        if not salvage:
+            findings = exported(file, target, closure, doing, dry_run=dry_run)
+        elif isinstance(file, Path) and isinstance(target, Path):
+            findings = salvaged(file, target, doing, unconfirmed=unconfirmed, dry_run=dry_run)
+        else:
+            raise click.UsageError("--salvage is for SQLite files: FILE and TARGET must be paths")
     show(findings, as_json=as_json)
+    return 0 if findings.get("complete", True) else FOUND
 
 
 def exported(
@@ -66,7 +95,7 @@ def exported(
     """Copy, and tell what the copy holds."""
     with (
         new_database(target, dry_run=dry_run) as new,
-        doing.one("OpenBackend") as progress,
+        doing.one("Opening") as progress,
         reading(where, progress) as source,
     ):
         found = current(source, where)

@@ -108,7 +108,7 @@ class Records:
 
 def statistics(where: DatabaseTarget, top: int, doing: ProgressBars) -> dict[str, Any]:
     """Gather everything about a database, in one snapshot of it."""
-    with doing.one("OpenBackend") as progress, reading(where, progress) as connection:
+    with doing.one("Opening") as progress, reading(where, progress) as connection:
         found = survey(connection, where)
         rows = _row_counts(connection, found, doing)
         records = Records(top)

@@ -9,6 +9,7 @@ so `retry_while_locked` waits instead.
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 import sys
 import threading
@@ -170,6 +171,36 @@ def retry_while_locked(
                 raise DatabaseLockedError(wait) from error
         pause(delay)
         delay = min(2 * delay, LONGEST_PAUSE)
+
+
+def reason_of(error: Exception, path: object = "FILE") -> str:
+    """Quote an error of SQLite; if it reports a damaged file, add what to do about the file."""
+    if is_no_sqlite_file(error):
+        return f"{error}, or its first page is damaged; restore a backup"
+    if is_damage(error):
+        return f"{error}; the file is damaged: {advice_for_damage(path)}"
+    if "Could not decode" in str(error):
+        return f"{error}; run seamless-database-admin check {shlex.quote(str(path))}"
+    return str(error)
+
+
+def advice_for_damage(path: object) -> str:
+    """Say what to do about a damaged file."""
+    file = shlex.quote(str(path))
+    return (
+        "restore a backup, or write what can be read to a new file: seamless-database-admin "
+        f"export --salvage {file} NEW-FILE (seamless-database-admin check {file} shows how much)"
+    )
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether the error says that pages or the list of tables of a file are damaged."""
+    return isinstance(error, sqlite3.DatabaseError) and "malformed" in str(error)
+
+
+def is_no_sqlite_file(error: Exception) -> bool:
+    """Whether the error says that a file does not begin as SQLite files do."""
+    return isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error)
 
 
 def is_lock(error: sqlite3.Error) -> bool:

@@ -32,7 +32,7 @@ from seamless_database.storage.callbacks import Later
 from seamless_database.storage.comparisons import Comparisons, UndecidedError
 from seamless_database.storage.durability import Durability
 from seamless_database.storage.sqlite import schema
-from seamless_database.storage.sqlite.connection import Connection, retry_while_locked
+from seamless_database.storage.sqlite.connection import Connection, reason_of, retry_while_locked
 from seamless_database.storage.sqlite.file_identity import Identity, IdentityWatch
 from seamless_database.storage.sqlite.filesystem import is_network
 from seamless_database.storage.sqlite.lock_file import WriterLockFile
@@ -192,7 +192,8 @@ class Database:
             if not self.writable and self._lacks_tables():
                 # nobody has upgraded the file yet; what has no table has no rows
                 return None
-            raise UnavailableError(f"the database could not be read ({error})") from error
+            reason = reason_of(error, self.path)
+            raise UnavailableError(f"the database could not be read ({reason})") from error
 
     @property
     def commits(self) -> CommitMetrics | None:
@@ -328,7 +329,7 @@ class Database:
         except (sqlite3.Error, UnavailableError, OSError) as error:
             if isinstance(error, StartError):
                 raise
-            raise FileError(self.path, str(error)) from error
+            raise FileError(self.path, reason_of(error, self.path)) from error
         if self.journal_mode == "wal" and self._turns is None:
             started.callback(self._leave_wal_mode, connection)
         transactions = SQLiteTransactions(connection, self._lock_wait, self._turns, self._identity)

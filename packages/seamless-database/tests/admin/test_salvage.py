@@ -1,0 +1,391 @@
+"""What is read of a file that was truncated, or whose pages are damaged."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from admin_samples import (
+    COMMAND,
+    admin,
+    buffer_info,
+    expression,
+    meaning,
+    metadata,
+    put,
+    put_irreproducible,
+    rows,
+    sql,
+    state,
+    told,
+)
+from database_samples import checksum
+from database_server import PATIENCE, Server
+
+from seamless_database.admin.access.open_files import processes_using
+from seamless_database.errors import DatabaseError
+from seamless_database.storage.backend import open_database
+
+PAGE = 4096
+ROWS = 250
+#: damaged files that are tried; more with this environment variable
+RANDOM_FILES = int(os.environ.get("SEAMLESS_DAMAGED_FILES", "8"))
+#: tables with a second copy of every checksum, and how many of their columns are checksums
+CHECKSUMS = {
+    "transformation": 2,
+    "rev_transformation": 2,
+    "expression": 7,
+    "syntactic_to_semantic": 4,
+    "irreproducible_transformation": 2,
+}
+REQUESTS = (
+    *(metadata(number, f"result {number % 70}") for number in range(ROWS + 50)),
+    *(put_irreproducible(number, f"result {number % 70}") for number in range(ROWS, ROWS + 50)),
+    *(expression(number, number + 1) for number in range(100)),
+    *(meaning(number, number + 1) for number in range(100)),
+    buffer_info("a", length=1),
+)
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return put(tmp_path_factory.mktemp("original") / "seamless.db", *REQUESTS)
+
+
+@pytest.fixture
+def file(original: Path, tmp_path: Path) -> Path:
+    return shutil.copyfile(original, tmp_path / "seamless.db")
+
+
+def truncate(file: Path, size: int) -> None:
+    with file.open("r+b") as opened:
+        opened.truncate(size)
+
+
+def root(file: Path, name: str) -> int:
+    """The number of the first page of a table or index."""
+    return int(sql(file, "SELECT rootpage FROM sqlite_master WHERE name = ?", name)[0][0])
+
+
+def page(file: Path, number: int) -> bytes:
+    return file.read_bytes()[(number - 1) * PAGE : number * PAGE]
+
+
+def children(file: Path, name: str) -> list[int]:
+    """The pages below the first page of a table or index, in order."""
+    content = page(file, root(file, name))
+    count = int.from_bytes(content[3:5], "big")
+    cells = [int.from_bytes(content[at : at + 2], "big") for at in range(12, 12 + 2 * count, 2)]
+    # cells of an interior page start with the number of a page below it; one more is in its header
+    return [int.from_bytes(content[at : at + 4], "big") for at in (*cells, 8)]
+
+
+def overwrite(file: Path, number: int, content: bytes) -> None:
+    with file.open("r+b") as opened:
+        opened.seek((number - 1) * PAGE)
+        opened.write(content)
+
+
+def change_a_digit(file: Path, number: int) -> None:
+    """Change the last byte of a page, a digit of the checksum that ends its first row."""
+    content = bytearray(page(file, number))
+    content[-1] = ord("0") if content[-1] != ord("0") else ord("1")
+    overwrite(file, number, bytes(content))
+
+
+def reading(findings: Any, table: str, key: str = "read") -> Any:
+    (found,) = [one for one in findings[key] if one["table"] == table]
+    return found
+
+
+def test_check_reports_what_can_be_read_of_a_truncated_file_and_export_copies_it(
+    file: Path, original: Path, tmp_path: Path
+) -> None:
+    truncate(file, file.stat().st_size // 2)
+    before = state(file)
+    findings = told("check", file, status=3)
+    assert f"export --salvage {file} NEW-FILE" in findings["advice"]
+    assert findings["damage"] == ["database disk image is malformed"]
+    found = reading(findings, "transformation", "readable_tables")
+    assert 0 < found["readable"] < ROWS
+    assert 0 < found["unreadable"] < ROWS
+    assert found["first_unreadable_row"] > 1
+    new = tmp_path / "new.db"
+    written = told("export", "--salvage", file, new, status=3)
+    assert written["read"] == findings["readable_tables"]
+    assert told("check", new)["clean"]
+    for table in ("transformation", "meta_data"):
+        assert rows(new, table) < rows(original, table)
+    assert len(rows(new, "transformation")) == found["readable"]
+    assert state(file) == before
+
+
+def test_rows_between_damaged_pages_are_read(file: Path, original: Path, tmp_path: Path) -> None:
+    pages = children(file, "transformation")
+    for number in (pages[1], pages[3], pages[-1]):
+        overwrite(file, number, b"\xff" * PAGE)
+    findings = told("export", "--salvage", file, tmp_path / "new.db", status=3)
+    found = reading(findings, "transformation")
+    assert 0 < found["unreadable"] < ROWS * 4 / len(pages)
+    assert found["readable"] + found["unreadable"] == ROWS
+    assert rows(tmp_path / "new.db", "transformation") < rows(original, "transformation")
+    assert len(rows(tmp_path / "new.db", "transformation")) == found["readable"]
+
+
+def test_a_table_of_which_nothing_is_left_is_reported(file: Path, tmp_path: Path) -> None:
+    for name in ("buffer_info", "sqlite_autoindex_buffer_info_1"):
+        overwrite(file, root(file, name), b"\0" * PAGE)
+    findings = told("export", "--salvage", file, tmp_path / "new.db", status=3)
+    found = reading(findings, "buffer_info")
+    assert (found["readable"], found["unreadable"], found["first_unreadable_row"]) == (0, None, 1)
+
+
+def test_a_row_number_near_the_largest_one_takes_no_time(file: Path, tmp_path: Path) -> None:
+    sql(
+        file,
+        "INSERT INTO transformation (rowid, checksum, result) VALUES (?, ?, ?)",
+        2**63 - 2,
+        checksum("last"),
+        checksum("last"),
+    )
+    pages = children(file, "transformation")
+    for number in (pages[1], pages[-1]):
+        overwrite(file, number, b"\0" * PAGE)
+    findings = told("export", "--salvage", file, tmp_path / "new.db", status=3)
+    found = reading(findings, "transformation")
+    assert ROWS / 2 < found["readable"] < ROWS
+    # no more rows than the file has room for
+    assert found["unreadable"] <= file.stat().st_size / 64
+
+
+def test_a_row_with_a_changed_digit_is_never_copied(
+    file: Path, original: Path, tmp_path: Path
+) -> None:
+    change_a_digit(file, children(file, "transformation")[1])
+    assert told("check", file, status=3)["damage"]
+    for option in ("--salvage", "--unconfirmed"):
+        new = tmp_path / f"new{option}.db"
+        findings = told("export", "--salvage", option, file, new, status=3)
+        assert [one["contradicted"] for one in findings["read"] if one["contradicted"]] == [1]
+        assert rows(new, "transformation") < rows(original, "transformation")
+
+
+def test_rows_that_nothing_confirms_are_copied_only_if_asked_for(
+    file: Path, original: Path, tmp_path: Path
+) -> None:
+    overwrite(file, root(file, "expression_result"), b"\0" * PAGE)
+    findings = told("export", "--salvage", file, tmp_path / "new.db", status=3)
+    assert reading(findings, "expression")["unconfirmed"] == 100
+    assert "--unconfirmed" in findings["advice"]
+    assert rows(tmp_path / "new.db", "expression") == set()
+    told("export", "--salvage", "--unconfirmed", file, tmp_path / "all.db", status=3)
+    assert rows(tmp_path / "all.db", "expression") == rows(original, "expression")
+
+
+def test_reverse_rows_and_records_confirm_results_whose_index_is_lost(
+    file: Path, original: Path, tmp_path: Path
+) -> None:
+    overwrite(file, root(file, "transformation_result"), b"\0" * PAGE)
+    change_a_digit(file, children(file, "transformation")[1])
+    findings = told("export", "--salvage", file, tmp_path / "new.db", status=3)
+    found = reading(findings, "transformation")
+    assert (found["readable"], found["unconfirmed"]) == (ROWS - 1, 1)
+    assert rows(tmp_path / "new.db", "transformation") < rows(original, "transformation")
+
+
+@pytest.mark.parametrize("name", ["expression", "transformation_result"])
+def test_the_tables_that_a_damaged_list_of_tables_still_names_are_read(
+    name: str, file: Path, original: Path, tmp_path: Path
+) -> None:
+    content = page(file, 1)
+    kind = b"TABLE" if name == "expression" else b"INDEX"
+    statement = b"CREATE %s %s" % (kind, name.encode())
+    assert content.count(statement) == 1
+    overwrite(file, 1, content.replace(statement, statement.replace(b"CREATE", b"CR*ATE")))
+    before = state(file)
+    done = admin("stats", file)
+    assert done.status == 1
+    assert "malformed database schema" in done.err
+    assert "export --salvage" in done.err
+    findings = told("export", "--salvage", file, tmp_path / "new.db", status=3)
+    assert set(findings["missing_tables"]) <= {"expression"}
+    assert rows(tmp_path / "new.db", "meta_data") == rows(original, "meta_data")
+    assert told("check", file, status=3)["readable_tables"] == findings["read"]
+    assert state(file) == before
+
+
+@pytest.mark.parametrize("content", [b"\0" * 100, b"\xff" * 200])
+def test_a_file_whose_first_bytes_are_damaged_is_refused(
+    content: bytes, file: Path, tmp_path: Path
+) -> None:
+    overwrite(file, 1, content)
+    for words in (("check", file), ("export", "--salvage", file, tmp_path / "new.db")):
+        done = admin(*words)
+        assert done.status == 1
+        assert "restore a backup" in done.err
+        assert done.err.count("\n") == 1
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_a_sound_file_is_copied_as_a_whole(file: Path, tmp_path: Path) -> None:
+    findings = told("export", "--salvage", file, tmp_path / "new.db")
+    assert findings["complete"]
+    for table in (*CHECKSUMS, "meta_data", "buffer_info"):
+        assert rows(tmp_path / "new.db", table) == rows(file, table)
+
+
+def test_rows_that_are_only_in_the_journal_are_read(file: Path, tmp_path: Path) -> None:
+    with open_database(file, writable=True) as database:
+        database.put(expression("in the", "journal"))
+        copy = tmp_path / "copy.db"
+        for suffix in ("", "-wal"):
+            shutil.copyfile(f"{file}{suffix}", f"{copy}{suffix}")
+    overwrite(copy, children(file, "transformation")[0], b"\0" * PAGE)
+    before = state(copy), state(Path(f"{copy}-wal"))
+    told("export", "--salvage", copy, tmp_path / "new.db", status=3)
+    assert rows(tmp_path / "new.db", "expression") == rows(file, "expression")
+    assert (state(copy), state(Path(f"{copy}-wal"))) == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["stats"],
+        ["export", "new.db"],
+        ["copy", "new.db"],
+        ["merge", "--into", "new.db"],
+        ["prune", "--irreproducible"],
+        ["migrate"],
+        ["check", "--repair"],
+    ],
+    ids=" ".join,
+)
+def test_other_commands_say_in_one_line_what_to_do(
+    words: list[str], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(file.parent)
+    truncate(file, file.stat().st_size // 2)
+    before = state(file)
+    done = admin(words[0], file.name, *words[1:])
+    assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
+    assert "restore a backup" in done.err
+    assert "seamless-database-admin export --salvage seamless.db NEW-FILE" in done.err
+    assert state(file) == before
+    assert not Path("new.db").exists()
+
+
+def test_a_server_says_when_it_starts_what_to_do_about_a_truncated_file(file: Path) -> None:
+    truncate(file, file.stat().st_size // 2)
+    before = state(file)
+    for writable in (False, True):
+        with Server(file, wait=False, writable=writable) as server:
+            _, err = server.process.communicate(timeout=PATIENCE)
+        assert server.process.returncode == 1
+        assert "restore a backup" in err
+        assert f"seamless-database-admin export --salvage {file} NEW-FILE" in err
+        assert err.count("\n") == 1
+    assert state(file) == before
+
+
+def test_a_request_that_meets_a_damaged_page_says_what_to_do(file: Path) -> None:
+    for number in children(file, "sqlite_autoindex_transformation_1"):
+        overwrite(file, number, b"\xff" * PAGE)
+    with open_database(file, writable=True) as database:
+        with pytest.raises(DatabaseError, match="export --salvage"):
+            database.get({"type": "transformation", "checksum": checksum(1)})
+        with pytest.raises(DatabaseError, match="export --salvage"):
+            database.put(metadata("new", "result"))
+
+
+@pytest.mark.parametrize(
+    "options", [["--salvage", "--closure", checksum(1)], ["--unconfirmed"]], ids=" ".join
+)
+def test_options_that_exclude_each_other_are_refused(
+    options: list[str], file: Path, tmp_path: Path
+) -> None:
+    assert admin("export", *options, file, tmp_path / "new.db").status == 2
+
+
+def test_salvage_is_for_files(file: Path) -> None:
+    assert admin("export", "--salvage", file, "postgresql+psycopg://host/name").status == 2
+
+
+def test_a_signal_ends_salvage_in_one_line(tmp_path: Path) -> None:
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("this system does not tell which files a process has open")
+    file = put(tmp_path / "seamless.db", metadata(1, 2))
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)"
+    sql(
+        file,
+        f"INSERT INTO transformation {numbers} SELECT printf('%064x', i), printf('%064x', i) "
+        "FROM n",
+    )
+    truncate(file, file.stat().st_size * 3 // 4)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with subprocess.Popen(
+        ["env", f"TMPDIR={scratch}", *COMMAND, "export", "--salvage", file, tmp_path / "new.db"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        deadline = time.monotonic() + PATIENCE
+        while not _open_in(scratch) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.001)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err.count("\n")) == (1, 1)
+    assert err.startswith("Error: interrupted")
+    assert not list(scratch.iterdir())
+    assert {path.name for path in tmp_path.iterdir()} == {"scratch", "seamless.db"}
+
+
+def _open_in(folder: Path) -> bool:
+    return any(processes_using(copy) for copy in folder.glob("*/*.db"))
+
+
+@pytest.mark.parametrize("seed", range(RANDOM_FILES))
+def test_no_damage_gives_a_traceback_or_a_wrong_row(
+    seed: int, file: Path, original: Path, tmp_path: Path
+) -> None:
+    file.write_bytes(damage(file.read_bytes(), random.Random(seed)))
+    before = state(file)
+    new = tmp_path / "new.db"
+    checked, salvaged = admin("check", file), admin("export", "--salvage", file, new)
+    for done in (checked, salvaged):
+        assert done.status in {0, 1, 3}
+        assert done.err.count("\n") == (done.status == 1)
+    assert state(file) == before
+    if salvaged.status == 1:
+        assert not new.exists()
+        return
+    assert admin("check", new).status == 0
+    for table, columns in CHECKSUMS.items():
+        copied, intact = (
+            {row[:columns] for row in rows(where, table)} for where in (new, original)
+        )
+        assert copied <= intact
+        assert copied == intact or salvaged.status == 3
+
+
+def damage(content: bytes, chance: random.Random) -> bytes:
+    """Truncate a file, overwrite or exchange pages, flip bits, or several of these."""
+    changed = bytearray(content)
+    pages = len(content) // PAGE
+    for _ in range(chance.randrange(0, 5)):
+        at = chance.randrange(pages) * PAGE
+        other = chance.randrange(pages) * PAGE
+        changed[at : at + PAGE] = chance.choice(
+            [b"\0" * PAGE, b"\xff" * PAGE, chance.randbytes(PAGE), content[other : other + PAGE]]
+        )
+    for _ in range(chance.choice([0, 1, 200])):
+        changed[chance.randrange(100, len(changed))] ^= 1 << chance.randrange(8)
+    end = chance.choice([len(changed), chance.randrange(len(changed))])
+    return bytes(changed[:end])
