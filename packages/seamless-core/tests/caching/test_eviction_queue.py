@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAMES = [bytes([number]) * 32 for number in range(20)]
+#: as the module has it, unlike in the other tests
+MAX_MOVES = eviction_queue.MAX_MOVES
 
 actions = st.lists(
     st.tuples(
@@ -122,6 +124,14 @@ def test_what_becomes_level_at_this_very_moment_is_worth_what_its_line_says() ->
     queue.put(NAMES[1], PriorityLine(6.5), 0.0)
     queue.put(NAMES[2], PriorityLine(5.5), 0.0)
     assert [queue.pop_lowest(4.0) for _ in range(3)] == [NAMES[2], NAMES[0], NAMES[1]]
+
+
+def test_what_has_become_level_hides_nothing_that_falls_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eviction_queue, "MAX_MOVES", MAX_MOVES)
+    queue = EvictionQueue()
+    queue.put(NAMES[0], PriorityLine(10.0, 1.0, 2.0), 0.0)
+    queue.put(NAMES[1], PriorityLine(11.0, 1.0), 0.0)
+    assert queue.pop_lowest(100.0) == NAMES[1]
 
 
 def test_many_rates_share_few_heaps() -> None:

@@ -1,0 +1,35 @@
+"""Progress bars on a terminal: how far they are, and that they go when the work is done."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+
+from seamless_database.admin.progress import ProgressBars
+
+
+@pytest.fixture
+def progress() -> Progress:
+    return Progress(console=Console(file=io.StringIO(), force_terminal=True))
+
+
+def test_each_item_that_is_done_moves_the_bar_on(progress: Progress) -> None:
+    bars = ProgressBars(progress)
+    done = []
+    for _ in bars.each("abc", "Looking", 3):
+        (task,) = progress.tasks
+        done.append((task.description, task.completed, task.total, task.visible))
+    assert done == [("Looking", number, 3, True) for number in range(3)]
+    assert (task.completed, task.visible) == (3, False)
+
+
+def test_what_is_done_of_one_thing_is_shown(progress: Progress) -> None:
+    with ProgressBars(progress).one("Copying") as tell:
+        (task,) = progress.tasks
+        assert (task.completed, task.total) == (0, None)
+        tell(5, 20)
+        assert (task.completed, task.total, task.visible) == (5, 20, True)
+    assert not task.visible
