@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from python_runs import run_python
 from small_cache import ABSENT, buffer, register, tempref
 from threads_at_once import run_at_once
 
@@ -110,6 +111,16 @@ def test_an_eviction_loop_runs_by_itself_and_ends(cache: BufferCache) -> None:
     cache.stop_eviction_loop()
     loops[0].join(30)
     assert not loops[0].is_alive()
+
+
+def test_an_eviction_loop_does_not_keep_python_from_ending() -> None:
+    code = """
+        from seamless.caching.buffer_cache import get_buffer_cache
+
+        get_buffer_cache().start_eviction_loop(10_000.0)
+        print("the end")
+    """
+    assert run_python(code).stdout == "the end\n"
 
 
 def test_a_soft_cap_above_the_hard_one_is_refused() -> None:
