@@ -18,12 +18,13 @@ import numpy as np
 from seamless import Buffer
 from seamless.checksum.celltypes import celltypes
 from seamless.checksum.conversion import MATRIX, Conversion, classify, route
-from seamless.util.mixed import (
+from seamless.util.mixed import npy
+from seamless.util.mixed.format import (
+    DATA_SIZES,
+    FORM_SIZE,
     MAGIC_NUMPY,
     MAGIC_SEAMLESS,
     MAGIC_SEAMLESS_MIXED,
-    container,
-    npy,
 )
 
 if TYPE_CHECKING:
@@ -140,8 +141,8 @@ def container_rules() -> str:
         "outer_magic": escaped(MAGIC_SEAMLESS_MIXED),
         "inner": len(MAGIC_SEAMLESS),
         "inner_magic": escaped(MAGIC_SEAMLESS),
-        "form_size": container.FORM_SIZE.size,
-        "half": container.DATA_SIZES.size // 2,
+        "form_size": FORM_SIZE.size,
+        "half": DATA_SIZES.size // 2,
     }
     rows = [[cell.format(**facts) for cell in part] for part in prose.CONTAINER_PARTS]
     return prose.CONTAINER_RULES.format(layout=table(("size", "part", "content"), rows))

@@ -17,7 +17,7 @@ from value_strategies import JSON_VALUES, TEXTS
 
 from seamless import Buffer
 from seamless.checksum.json_ import json_dumps_bytes
-from seamless.util.mixed import MAGIC_SEAMLESS
+from seamless.util.mixed.format import MAGIC_SEAMLESS
 from seamless.util.mixed.get_form import get_form
 
 few = settings(max_examples=25, deadline=None)

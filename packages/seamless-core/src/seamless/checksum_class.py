@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 # Here, not where it is used: finalizers call decref when nothing can be imported any more.
 from seamless.caching import buffer_cache
+from seamless.util._unchecksum import HexDigest
 
 if TYPE_CHECKING:
     import os
@@ -75,7 +76,7 @@ def _digits_error(text: str, error: str) -> ValueError:
     return ValueError(f"a checksum is 64 hexadecimal digits: {error} in {shown}")
 
 
-class Checksum:
+class Checksum(HexDigest):
     """The SHA-256 of a buffer's bytes, which is the name of that buffer.
 
     Equal to another `Checksum` of the same digest, and to its hexadecimal text in either

@@ -6,7 +6,7 @@ import json
 import struct
 from typing import Any
 
-from seamless.util.mixed import MAGIC_NUMPY, MAGIC_SEAMLESS, MAGIC_SEAMLESS_MIXED
+from seamless.util.mixed.format import MAGIC_NUMPY, MAGIC_SEAMLESS, MAGIC_SEAMLESS_MIXED
 
 INTEGER: dict[str, Any] = {"type": "integer", "bytesize": 4, "unsigned": False}
 

@@ -44,7 +44,7 @@ def compute_buffer_info(
 
 
 def _format_facts(content: bytes, celltype: str | None) -> dict[str, Any]:
-    from seamless.util.mixed import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
+    from seamless.util.mixed.format import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
 
     # Neither magic number is UTF-8, so nothing else has to be asked.
     if content.startswith(MAGIC_NUMPY):

@@ -10,7 +10,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from seamless.checksum.gc_pause import read_without_collection
+from seamless.checksum.json_ import load_with_gc_paused
 from seamless.util.deep_call import NestingError, call_in_thread
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ def read_json(text: str) -> Any:
         When the text is no JSON.
     """
     try:
-        return read_without_collection(json.loads, text)
+        return load_with_gc_paused(json.loads, text)
     except RecursionError:
         pass
     try:
-        return call_in_thread(read_without_collection, json.loads, text)
+        return call_in_thread(load_with_gc_paused, json.loads, text)
     except NestingError:
         return _read_without_recursion(text)
 

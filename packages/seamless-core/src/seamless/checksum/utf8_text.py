@@ -24,7 +24,7 @@ def decode_text(content: bytes) -> str:
 
 
 def _reason(content: bytes, start: int) -> str:
-    from seamless.util.mixed import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
+    from seamless.util.mixed.format import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
 
     if content.startswith(MAGIC_NUMPY):
         return _ARRAY

@@ -1,21 +1,34 @@
-"""Checksum objects as hexadecimal text, at any depth of a nested value."""
+"""`unchecksum`: replaces checksums by their hexadecimal text, at any depth of a nested value."""
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False  # known to type checkers; importing typing would slow the commands
+if TYPE_CHECKING:
+    from typing import Any
 
-from seamless.checksum_class import Checksum
+__all__ = ["HexDigest", "unchecksum"]
 
-__all__ = ["unchecksum"]
+
+class HexDigest:
+    """Base class of `Checksum`: an object that JSON stores as its hexadecimal text.
+
+    The codecs test for this class, so that they do not depend on `Checksum`.
+    """
+
+    __slots__ = ()
+
+    def hex(self) -> str:
+        """Return the hexadecimal digits."""
+        raise NotImplementedError
 
 
 def unchecksum(value: Any) -> Any:
-    """Return a copy of `value` with each `Checksum` in it turned into its digits.
+    """Return a copy of a value in which each `Checksum` is replaced by its digits.
 
-    Looks into dicts, lists and tuples; a tuple becomes a list. Anything else is passed on
-    as it is, keys too: a checksum that is a key has no place in JSON, and stays an error.
+    Dicts, lists and tuples are searched; a tuple becomes a list. Other values are returned
+    unchanged. A checksum that is a key of a dict stays a checksum, which JSON then refuses.
     """
-    if isinstance(value, Checksum):
+    if isinstance(value, HexDigest):
         return value.hex()
     if isinstance(value, dict):
         return {key: unchecksum(item) for key, item in value.items()}

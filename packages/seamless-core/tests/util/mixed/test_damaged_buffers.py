@@ -20,7 +20,7 @@ from mixed_values import arrays, mixed_values
 
 from seamless import Buffer
 from seamless.errors import BufferFormatError
-from seamless.util.mixed import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
+from seamless.util.mixed.format import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
 
 CELLTYPES = ("mixed", "binary")
 fuzzing = settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])

@@ -15,7 +15,7 @@ from mixed_values import json_values, mixed_values, same
 
 from seamless import Buffer, LossyValueWarning
 from seamless.checksum.json_ import json_dumps_bytes
-from seamless.util.mixed import MAGIC_SEAMLESS_MIXED
+from seamless.util.mixed.format import MAGIC_SEAMLESS_MIXED
 from seamless.util.mixed.get_form import get_form
 
 

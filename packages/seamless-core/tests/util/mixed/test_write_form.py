@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from mixed_values import mixed_values, same
 
 from seamless import Buffer
-from seamless.util.mixed import MAGIC_SEAMLESS_MIXED
+from seamless.util.mixed.format import MAGIC_SEAMLESS_MIXED
 from seamless.util.mixed.get_form import get_form
 
 

@@ -6,8 +6,14 @@ from collections import OrderedDict
 from typing import Any
 
 from seamless.checksum.celltypes.codec import Codec
-from seamless.checksum.json_ import exact_writer, json_line, json_loads
-from seamless.checksum.json_parts import MAY_BE_LONG, PART, dumps_chunked
+from seamless.checksum.json_ import (
+    CHUNK_ENTRIES,
+    CHUNKED_TYPES,
+    dumps_chunked,
+    exact_writer,
+    json_line,
+    json_loads,
+)
 from seamless.checksum.utf8_text import decode_text
 from seamless.util._unchecksum import unchecksum
 
@@ -23,7 +29,7 @@ def to_bytes(value: Any) -> bytes:
     """
     dumps, options = exact_writer()
     try:
-        if type(value) in MAY_BE_LONG and len(value) > PART:
+        if type(value) in CHUNKED_TYPES and len(value) > CHUNK_ENTRIES:
             return dumps_chunked(value, lambda part: dumps(part, _stored, options))
         return dumps(value, _stored, options) + b"\n"
     except TypeError:

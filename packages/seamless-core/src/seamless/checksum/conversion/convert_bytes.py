@@ -127,13 +127,13 @@ def _mixed_to_binary(content: bytes) -> bytes:
 
 
 def _is_array(content: bytes) -> bool:
-    from seamless.util.mixed import MAGIC_NUMPY
+    from seamless.util.mixed.format import MAGIC_NUMPY
 
     return content.startswith(MAGIC_NUMPY) and _reads_as("binary", content)
 
 
 def _is_container(content: bytes) -> bool:
-    from seamless.util.mixed import MAGIC_SEAMLESS_MIXED
+    from seamless.util.mixed.format import MAGIC_SEAMLESS_MIXED
 
     return content.startswith(MAGIC_SEAMLESS_MIXED) and _reads_as("mixed", content)
 

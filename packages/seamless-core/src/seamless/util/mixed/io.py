@@ -15,7 +15,7 @@ from seamless.checksum.python_json import read_json
 from seamless.checksum.utf8_text import decode_text
 from seamless.errors import BufferFormatError
 from seamless.util.deep_call import NestingError, deep_call
-from seamless.util.mixed import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
+from seamless.util.mixed.format import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
 from seamless.util.mixed.get_form import binary_form
 from seamless.util.mixed.npy import read_npy, write_npy
 from seamless.util.mixed.read_container import read_container

@@ -19,7 +19,7 @@ import numpy as np
 
 from seamless.errors import BufferFormatError
 from seamless.util.deep_call import NestingError, call_in_thread
-from seamless.util.mixed import MAGIC_NUMPY
+from seamless.util.mixed.format import MAGIC_NUMPY
 from seamless.util.mixed.padding import data_bytes
 
 _FORMAT: Any = np.lib.format  # NumPy before 2.3 has no types for its functions

@@ -15,13 +15,13 @@ import orjson
 
 from seamless.checksum.refusals import value_path
 from seamless.errors import BufferFormatError, BufferTypeError
-from seamless.util.mixed.container import (
+from seamless.util.mixed.form_dtype import shape_of
+from seamless.util.mixed.format import (
     DATA_SIZES,
     FORM_SIZE,
     MAGIC_SEAMLESS,
     MAGIC_SEAMLESS_MIXED,
 )
-from seamless.util.mixed.form_dtype import shape_of
 from seamless.util.mixed.get_form import MIXED_PLAIN, PURE_BINARY, PURE_PLAIN
 from seamless.util.mixed.npy import read_npy
 from seamless.util.mixed.read_form import Leaf, read_form, read_leaf

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from seamless.checksum.lossy_values import warn_of_array, warn_of_bytes
-from seamless.util.mixed.container import (
+from seamless.util.mixed.format import (
     DATA_SIZES,
     FORM_SIZE,
     MAGIC_SEAMLESS,
@@ -24,9 +24,9 @@ from seamless.util.mixed.get_form import (
     list_form_of,
     scalar_form,
 )
-from seamless.util.mixed.json_value import plain_scalar
 from seamless.util.mixed.padding import data_bytes
 from seamless.util.mixed.write_form import ArrayForms, check_leaf
+from seamless.util.mixed.write_json import plain_scalar
 
 
 @dataclass

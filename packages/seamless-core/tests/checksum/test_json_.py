@@ -1,16 +1,22 @@
-"""Long lists and dicts have the same JSON as short ones, and take little memory beside it."""
+"""Canonical JSON: chunked writing of long values, and reading with the garbage collector paused."""
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from seamless import Buffer
-from seamless.checksum.json_ import json_dumps_bytes
-from seamless.checksum.json_parts import dumps_chunked
+from seamless.checksum.json_ import (
+    _COLLECTS_INSIDE_C,
+    _LARGE_TEXT,
+    dumps_chunked,
+    json_dumps_bytes,
+    load_with_gc_paused,
+)
 
 
 @pytest.mark.parametrize("length", [1999, 2000, 2001, 4000, 4001])
@@ -83,3 +89,43 @@ def test_writing_takes_no_more_memory_than_twice_the_result(value: Any, celltype
     finally:
         tracemalloc.stop()
     assert peak < 2.2 * size
+
+
+# -- reading ---------------------------------------------------------------------------------
+
+RECORDS = [{"id": number, "tags": ["a"]} for number in range(5_000)]
+
+
+@pytest.fixture(autouse=True)
+def _collector_as_found() -> Iterator[None]:
+    enabled = gc.isenabled()
+    yield
+    (gc.enable if enabled else gc.disable)()
+
+
+@pytest.mark.parametrize("celltype", ["plain", "mixed"])
+def test_a_large_text_is_read_as_it_was_written(celltype: str) -> None:
+    assert Buffer(RECORDS, celltype).get_value(celltype) == RECORDS
+    assert gc.isenabled()
+
+
+def test_a_large_damaged_text_leaves_the_collector_on() -> None:
+    content = Buffer(RECORDS, "plain").content[:-2]
+    with pytest.raises(ValueError, match="unexpected end of data"):
+        Buffer(content).get_value("plain")
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize("celltype", ["plain", "mixed"])
+def test_a_collector_that_is_off_stays_off(celltype: str) -> None:
+    gc.disable()
+    assert Buffer(RECORDS, celltype).get_value(celltype) == RECORDS
+    assert not gc.isenabled()
+
+
+def test_the_collector_is_paused_only_for_a_large_text() -> None:
+    def is_enabled(_text: str) -> bool:
+        return gc.isenabled()
+
+    assert load_with_gc_paused(is_enabled, "x" * (_LARGE_TEXT - 1))
+    assert load_with_gc_paused(is_enabled, "x" * _LARGE_TEXT) is not _COLLECTS_INSIDE_C
