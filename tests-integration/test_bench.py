@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOL = ROOT / "tools" / "bench" / "run.py"
-PAGE = ROOT / "tools" / "BENCHMARKS.md"
+PAGE = ROOT / "docs" / "benchmarks.md"
 SUITES = ["core", "database", "cli", "evict"]
 #: suite -> part of the name of a workload that is over soon
 SOON = {"core": "from and to text", "cli": "import seamless", "evict": "beside 1,000, with room"}

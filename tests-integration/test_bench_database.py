@@ -10,17 +10,15 @@ import time
 from itertools import repeat
 from typing import TYPE_CHECKING
 
-import answers
-import database_rates
-import many_rows
 import pytest
-import raw_sqlite
-from database_requests import checksum, get, get_checksum, put_result, redis_command
-from database_workloads import WORKLOADS, Amount
-from load import UnexpectedAnswerError, load, repeated
-from plan import Plan
-from servers import Server, ServerError, running_bare, running_ours
-from sheet import Figure, Sheet
+from tools.bench.database import generate_rows, response_parser, throughput
+from tools.bench.database.baselines import sqlite
+from tools.bench.database.load import UnexpectedAnswerError, load, repeated
+from tools.bench.database.requests import checksum, get, get_checksum, put_result, redis_command
+from tools.bench.database.servers import Server, ServerError, running_bare, running_ours
+from tools.bench.database.workloads import WORKLOADS, Amount
+from tools.bench.free_table import Figure, FreeTable
+from tools.bench.settings import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,22 +111,22 @@ def test_a_server_has_ended_after_its_block() -> None:
 
 @pytest.mark.parametrize("size", range(len(OK) + 1))
 def test_an_http_answer_is_complete_with_its_last_byte(size: int) -> None:
-    frame = answers.http(OK[:size])
+    frame = response_parser.http(OK[:size])
     assert frame == ((200, len(OK)) if size >= len(OK) - 3 else None)
 
 
 @pytest.mark.parametrize(
     ("answer", "status"),
     [
-        (b"$3\r\nabc\r\n", answers.OK),
-        (b"$-1\r\n", answers.MISSING),
-        (b"+OK\r\n", answers.OK),
-        (b"-ERR no\r\n", answers.FAILED),
+        (b"$3\r\nabc\r\n", response_parser.OK),
+        (b"$-1\r\n", response_parser.MISSING),
+        (b"+OK\r\n", response_parser.OK),
+        (b"-ERR no\r\n", response_parser.FAILED),
     ],
 )
 def test_an_answer_of_redis_is_framed(answer: bytes, status: int) -> None:
-    assert answers.redis(answer) == (status, len(answer))
-    assert answers.redis(answer[:2]) is None
+    assert response_parser.redis(answer) == (status, len(answer))
+    assert response_parser.redis(answer[:2]) is None
 
 
 def test_a_command_of_redis_is_a_list_of_texts_with_lengths() -> None:
@@ -144,8 +142,8 @@ def test_a_load_is_shared_by_several_ports(ours: Server) -> None:
 @pytest.mark.parametrize("at_once", [1, 7])
 def test_every_row_of_raw_writes_can_be_looked_up(tmp_path: Path, at_once: int) -> None:
     file = tmp_path / "raw.db"
-    raw_sqlite.make_file(file)
-    with raw_sqlite.opened(file) as raw:
+    sqlite.make_file(file)
+    with sqlite.opened(file) as raw:
         assert raw.writes(range(20), at_once) > 0
         assert raw.look_ups([checksum(number) for number in range(20)]) > 0
         with pytest.raises(AssertionError):
@@ -154,20 +152,20 @@ def test_every_row_of_raw_writes_can_be_looked_up(tmp_path: Path, at_once: int) 
 
 def test_a_large_file_is_filled_as_the_server_would(tmp_path: Path) -> None:
     file = tmp_path / "rows.db"
-    many_rows.fill(file, 300)
+    generate_rows.fill(file, 300)
     with running_ours(file) as server:
-        keys = many_rows.chosen_keys(300, 50, 0)
+        keys = generate_rows.chosen_keys(300, 50, 0)
         found = load(server.port, iter([get_checksum("transformation", key) for key in keys]), 3)
     assert found.statuses == {200: 50}
     with contextlib.closing(sqlite3.connect(file)) as connection:
-        names = {name for name, _ in connection.execute(many_rows.INDEXES)}
+        names = {name for name, _ in connection.execute(generate_rows.INDEXES)}
         assert names == {"transformation_result"}
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def test_the_requests_are_measured_on_ours_beside_the_limits() -> None:
     plan = Plan(rounds=1, quick=True, published=False)
-    rates, costs = database_rates.run(plan, Amount(keys=20, reads=40, writes=30))
+    rates, costs = throughput.run(plan, Amount(keys=20, reads=40, writes=30))
     for sheet in (rates, costs):
         assert [name for name, _ in sheet.lines] == list(WORKLOADS)
     for name, cells in rates.lines:
@@ -177,7 +175,7 @@ def test_the_requests_are_measured_on_ours_beside_the_limits() -> None:
 
 
 def test_a_star_is_before_what_misses_its_bound() -> None:
-    sheet = Sheet("Rates", ["workload", "ours", "published"], notes=["A note."])
+    sheet = FreeTable("Rates", ["workload", "ours", "published"], notes=["A note."])
     sheet.add("fast", Figure(1234.4, "/s", at_least=1000), None)
     sheet.add("slow", Figure(999.0, "/s", at_least=1000), "not installed")
     assert sheet.markdown().splitlines() == [

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cache_simulation
 import pytest
-from cache_policies import POLICIES, LeastRecentlyUsed, Ours, cost_paid
-from cache_traces import FOLDER, Request, Trace, load, save, traces
+from tools.cache_simulation import simulate
+from tools.cache_simulation.policies import POLICIES, LeastRecentlyUsed, OurCache, cost_paid
+from tools.cache_simulation.traces import FOLDER, Request, Trace, load, save, traces
 
 LENGTH = 3_000
 SHORT = dict(traces(LENGTH))
@@ -16,13 +16,13 @@ RECORDED = ["demo-editing", "demo-two-rounds"]
 
 @pytest.mark.parametrize("name", sorted(SHORT))
 def test_ours_pays_less_than_the_least_recently_used(name: str) -> None:
-    paid = cache_simulation.simulate(SHORT[name], ["ours", "LRU"])
+    paid = simulate.simulate(SHORT[name], ["ours", "LRU"])
     assert paid["ours"] <= paid["LRU"]
 
 
 @pytest.mark.parametrize("name", sorted(set(SHORT) - set(RECORDED)))
 def test_ours_pays_less_than_the_published_order(name: str) -> None:
-    paid = cache_simulation.simulate(SHORT[name], ["ours", "published"])
+    paid = simulate.simulate(SHORT[name], ["ours", "published"])
     assert paid["ours"] <= paid["published"]
 
 
@@ -35,7 +35,7 @@ def test_nobody_pays_less_than_who_knows_the_future(name: str) -> None:
 
 
 def test_the_table_has_a_row_for_each_trace(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cache_simulation.main(["--length", "600"]) == 0
+    assert simulate.main(["--length", "600"]) == 0
     shown = capsys.readouterr().out
     assert all(f"\n{name} " in shown for name in SHORT)
     assert all(policy in shown for policy in ("ours", "LRU", "published", "clairvoyant"))
@@ -57,8 +57,8 @@ def test_a_trace_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert load(tmp_path / "trace.csv") == requests
 
 
-@pytest.mark.parametrize("policy", [Ours, LeastRecentlyUsed])
-def test_what_fits_is_paid_once(policy: type[Ours | LeastRecentlyUsed]) -> None:
+@pytest.mark.parametrize("policy", [OurCache, LeastRecentlyUsed])
+def test_what_fits_is_paid_once(policy: type[OurCache | LeastRecentlyUsed]) -> None:
     requests = [Request(float(turn), turn % 3, 100, 2.0) for turn in range(30)]
     trace = Trace(requests, 1.0)
     assert cost_paid(policy(trace), trace) == 6.0

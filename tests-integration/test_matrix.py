@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import subprocess
 
-import matrix
 import pytest
+from tools.compat import libraries
 
 
 def test_the_lower_bounds_are_those_of_the_two_packages() -> None:
-    bounds = matrix.lower_bounds()
+    bounds = libraries.lower_bounds()
     assert set(bounds) == {"numpy", "orjson", "sqlalchemy"}
     assert all(bound[0].isdigit() for bound in bounds.values())
 
 
 def test_the_oldest_libraries_give_the_recorded_bytes_and_answers() -> None:
     try:
-        matrix.make("oldest")
+        libraries.make("oldest")
     except subprocess.CalledProcessError as error:
         pytest.skip(f"the oldest libraries cannot be installed here: {error}")
-    found, outcome = matrix.run_row("oldest")
-    for version, bound in zip(found, matrix.lower_bounds().values(), strict=True):
+    found, outcome = libraries.run_row("oldest")
+    for version, bound in zip(found, libraries.lower_bounds().values(), strict=True):
         assert f"{version}.".startswith(f"{bound}.")
     assert outcome.failed == 0
     assert outcome.passed > 1000

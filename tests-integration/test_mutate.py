@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from mutating import tree
-from mutating.mutants import mutants
+from tools.mutation import tree
+from tools.mutation.mutants import mutants
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULE = "packages/seamless-core/src/seamless/limits.py"
@@ -95,14 +95,9 @@ def test_a_fault_knows_its_function() -> None:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A small checkout with the tool, one module and two tests of it."""
-    for name in ("tools/mutate.py", "tools/mutating"):
-        source, target = ROOT / name, tmp_path / name
-        target.parent.mkdir(exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target)
-        else:
-            shutil.copy(source, target)
-    (tmp_path / "tools/mutating/marked.toml").write_text("")
+    shutil.copytree(ROOT / "tools/mutation", tmp_path / "tools/mutation")
+    shutil.copy(ROOT / "tools/__init__.py", tmp_path / "tools")
+    (tmp_path / "tools/mutation/marked.toml").write_text("")
     (tmp_path / MODULE).parent.mkdir(parents=True)
     (tmp_path / MODULE).write_text(LIMITS)
     (tmp_path / MODULE).with_name("__init__.py").touch()
@@ -114,7 +109,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def run(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(checkout / "tools/mutate.py"), *words]
+    command = [sys.executable, "-m", "tools.mutation", *words]
     return subprocess.run(
         command, cwd=checkout, text=True, capture_output=True, check=False, timeout=300
     )
@@ -137,7 +132,7 @@ def test_a_fault_that_no_test_notices_is_shown_until_it_is_marked(checkout: Path
     assert "Measuring" in first.stdout
     assert "Measuring" not in again.stdout
 
-    (checkout / "tools/mutating/marked.toml").write_text(
+    (checkout / "tools/mutation/marked.toml").write_text(
         f'[[mutant]]\npath = "{MODULE}"\nchange = "{survivor}"\nreason = "for this test"\n'
     )
     marked = run(checkout, MODULE, "--sample", "3", "--seed", "7", "--processes", "1")

@@ -9,13 +9,13 @@ import re
 from dataclasses import replace
 from functools import cache
 
-import public_api
 import pytest
-from api import changelog, surface
-from api.changes import Change, Step, asked_step, changes, taken_step
-from api.commands import parser_of
-from api.packages import Package, packages
-from api.surface import Surface
+from tools.api import __main__ as public_api
+from tools.api import changelog, surface
+from tools.api.changes import Change, Step, asked_step, changes, taken_step
+from tools.api.commands import parser_of
+from tools.api.packages import Package, packages
+from tools.api.surface import Surface
 
 PACKAGES = packages()
 CORE_README = (PACKAGES["core"].folder / "README.md").read_text()

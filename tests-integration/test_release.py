@@ -6,19 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-import public_api
 import pytest
-import release
-from api import surface
-from api.changes import changes
-from api.packages import ROOT, Package, packages
-from releasing.builds import build
-from releasing.checks import CHECKS, tag_of
-from releasing.runs import ReleaseError, run
 from ruamel.yaml import YAML
+from tools.api import __main__ as public_api
+from tools.api import surface
+from tools.api.changes import changes
+from tools.api.packages import ROOT, Package, packages
+from tools.release import __main__ as release
+from tools.release.builds import build
+from tools.release.checks import CHECKS, tag_of
+from tools.release.process import ReleaseError, run
 
 WORKFLOWS = ROOT / ".github" / "workflows"
-GUIDE = (ROOT / "tools" / "RELEASING.md").read_text()
+GUIDE = (ROOT / "docs" / "releasing.md").read_text()
 #: a hook of the build backend that makes every build another one
 RESTLESS = """
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface

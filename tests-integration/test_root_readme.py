@@ -12,7 +12,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_every_shown_command_is_one_of_the_tool() -> None:
-    import dev
+    from tools import dev
 
     shown = set(re.findall(r"python3 tools/dev\.py (\w+)", README))
     assert {"demo", "test"} <= shown <= set(dev.COMMANDS)

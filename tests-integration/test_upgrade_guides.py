@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from api import surface
-from api.packages import ROOT, Package, packages
 from packaging.requirements import Requirement
+from tools.api import surface
+from tools.api.packages import ROOT, Package, packages
 
 PACKAGES = packages()
 each_package = pytest.mark.parametrize("package", PACKAGES.values(), ids=list(PACKAGES))

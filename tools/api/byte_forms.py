@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from api.packages import Package
+    from tools.api.packages import Package
 
 #: digits of a checksum that are written down: enough to see a change
 _DIGITS = 12

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from api.changes import Change
+    from tools.api.changes import Change
 
 _HEADING = re.compile(r"^## \[?(?P<version>[^\s\]]+)\]?(?: \((?P<when>[^)]*)\))?$", re.MULTILINE)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")

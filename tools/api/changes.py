@@ -24,7 +24,7 @@ from packaging.version import Version
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from api.surface import Section, Surface
+    from tools.api.surface import Section, Surface
 
 
 class Step(IntEnum):

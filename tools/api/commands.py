@@ -17,7 +17,7 @@ import tomli
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from api.packages import Package
+    from tools.api.packages import Package
 
 Entry = tuple[str, str]
 Parser = argparse.ArgumentParser | click.Command

@@ -14,7 +14,7 @@ import griffe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from api.packages import Package
+    from tools.api.packages import Package
 
 Entry = tuple[str, str]
 

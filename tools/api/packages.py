@@ -50,12 +50,12 @@ class Package:
     @property
     def surface_file(self) -> Path:
         """The committed file with its public surface."""
-        return self.root / "tools" / "api" / f"{self.distribution}.json"
+        return self.root / "tools" / "api" / "recorded" / f"{self.distribution}.json"
 
     @property
     def published_file(self) -> Path:
         """What is known of the release that ours takes the place of."""
-        return self.root / "tools" / "api" / "published" / f"{self.distribution}.json"
+        return self.root / "tools" / "api" / "recorded" / "published" / f"{self.distribution}.json"
 
     @property
     def public_modules(self) -> dict[str, set[str]]:

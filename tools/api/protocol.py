@@ -14,7 +14,7 @@ from seamless_database.errors import RequestError
 from seamless_database.protocol.request import RequestFields
 
 if TYPE_CHECKING:
-    from api.packages import Package
+    from tools.api.packages import Package
 
 #: what a field may hold, in the order in which it is tried; "node" is a kind of bucket
 _SAMPLES: tuple[tuple[str, object], ...] = (

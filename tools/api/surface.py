@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from api import byte_forms, commands, names, protocol, tables, variables
+from tools.api import byte_forms, commands, names, protocol, tables, variables
 
 if TYPE_CHECKING:
-    from api.packages import Package
+    from tools.api.packages import Package
 
 #: section -> what collects it
 COLLECTORS = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from seamless_database import models, models_bucket_probe
 
 if TYPE_CHECKING:
-    from api.packages import Package
+    from tools.api.packages import Package
 
 
 def collect(package: Package) -> dict[str, str]:

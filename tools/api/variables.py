@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from api.packages import Package
+    from tools.api.packages import Package
 
 _NAME = re.compile(r"SEAMLESS_[A-Z0-9_]+")
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from table import Results
+    from tools.bench.table import Results
 
 COMMAND = "python3 tools/dev.py bench"
 

@@ -1,6 +1,6 @@
 """Times the workloads of one module in the environment that it is started in.
 
-    python worker.py core_workloads
+    python -m tools.bench.worker tools.bench.core.workloads
 
 Speaks JSON lines: `{"workload": name, "limit": bool, "figure": kind}` in, `{"figure": number}`
 out. The kinds are in `FIGURES`.
@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workload import Prepared
+from tools.bench.workload import Prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable

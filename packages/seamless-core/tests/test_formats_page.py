@@ -17,7 +17,7 @@ from seamless.checksum.celltypes import celltypes
 from seamless.checksum.conversion import classify
 
 PACKAGE = Path(__file__).resolve().parents[1]
-TOOLS = PACKAGE.parents[1] / "tools"
+REPOSITORY = PACKAGE.parents[1]
 PAGE = (PACKAGE / "FORMATS.md").read_text(encoding="utf-8")
 EXAMPLE = re.compile(
     r"`(Buffer\([^\n]*\))` has (\d+) bytes:\n\n```text\n(.*?)```\n\nand the checksum `(\w{64})`",
@@ -26,9 +26,10 @@ EXAMPLE = re.compile(
 EXAMPLES = EXAMPLE.findall(PAGE)
 
 
-def check(tools: Path) -> subprocess.CompletedProcess[str]:
+def check(repository: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, tools / "formats_page.py", "--check"],
+        [sys.executable, "-m", "tools.formats.page", "--check"],
+        cwd=repository,
         capture_output=True,
         text=True,
         check=False,
@@ -37,26 +38,24 @@ def check(tools: Path) -> subprocess.CompletedProcess[str]:
 
 
 needs_the_tool = pytest.mark.skipif(
-    not (TOOLS / "formats_page.py").is_file(), reason="tools/ is only in the repository"
+    not (REPOSITORY / "tools").is_dir(), reason="tools/ is only in the repository"
 )
 
 
 @needs_the_tool
 def test_the_page_is_current() -> None:
-    outcome = check(TOOLS)
+    outcome = check(REPOSITORY)
     assert (outcome.returncode, outcome.stderr) == (0, "")
 
 
 @needs_the_tool
 def test_a_page_that_is_not_current_is_found(tmp_path: Path) -> None:
-    tools = tmp_path / "tools"
     package = tmp_path / "packages" / "seamless-core"
     package.mkdir(parents=True)
-    tools.mkdir()
-    for source in TOOLS.glob("formats_*.py"):
-        shutil.copy(source, tools)
+    shutil.copytree(REPOSITORY / "tools" / "formats", tmp_path / "tools" / "formats")
+    shutil.copy(REPOSITORY / "tools" / "__init__.py", tmp_path / "tools")
     (package / "FORMATS.md").write_text(PAGE.replace("1e+16", "1e16"), encoding="utf-8")
-    outcome = check(tools)
+    outcome = check(tmp_path)
     assert outcome.returncode == 1
     assert "not current" in outcome.stderr
 

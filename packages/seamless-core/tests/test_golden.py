@@ -1,6 +1,6 @@
 """The project's own golden vectors: the same value gives the same bytes and checksum for ever.
 
-`tools/golden_make.py` describes the file, and is what would write new vectors.
+`tools/golden/make.py` describes the file, and is what would write new vectors.
 """
 
 from __future__ import annotations

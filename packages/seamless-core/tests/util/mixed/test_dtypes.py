@@ -1,6 +1,6 @@
 """Arrays of every NumPy dtype, alone and inside values, against the published package.
 
-`tools/record_dtypes.py` describes the record, which this replays without that package.
+`tools/golden/record_dtypes.py` describes the record, which this replays without that package.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Benchmarks beside the published packages and the physical limit."""

@@ -1,0 +1,1 @@
+"""What the database is compared with: a bare application, bare SQLite, bare PostgreSQL."""

@@ -1,0 +1,64 @@
+"""What SQLite itself does on this disk, in one process and without a server.
+
+The file has the tables and indexes of ours. A write is one row of the table of results: less
+than a server does, which also keeps the way back from a result to its transformations.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from typing import TYPE_CHECKING
+
+from seamless_database import Database
+from tools.bench.database.requests import checksum
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+INSERT = "INSERT INTO transformation (checksum, result) VALUES (?, ?)"
+MAPPED = 2**33  # bytes; more than any file here has
+SELECT = "SELECT result FROM transformation WHERE checksum = ?"
+
+
+def make_file(path: Path) -> None:
+    """Make a file without rows, with the tables and indexes of ours."""
+    with Database(path, writable=True):
+        pass
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[RawSQLite]:
+    """Open a file as our server does, with WAL and a sync for each commit; read it in place."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA mmap_size={MAPPED}")
+        yield RawSQLite(connection)
+
+
+class RawSQLite:
+    """Rows a second, by one connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def look_ups(self, keys: list[str]) -> float:
+        """Look keys up one by one."""
+        execute, start = self._connection.execute, time.perf_counter()
+        for key in keys:
+            assert execute(SELECT, (key,)).fetchone()
+        return len(keys) / (time.perf_counter() - start)
+
+    def writes(self, numbers: range, at_once: int = 1) -> float:
+        """Write new rows, so many in a transaction."""
+        rows = [(checksum(n), checksum(n, "result")) for n in numbers]
+        execute, start = self._connection.execute, time.perf_counter()
+        for first in range(0, len(rows), at_once):
+            execute("BEGIN IMMEDIATE")
+            for row in rows[first : first + at_once]:
+                execute(INSERT, row)
+            execute("COMMIT")
+        return len(rows) / (time.perf_counter() - start)

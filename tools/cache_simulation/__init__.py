@@ -1,0 +1,1 @@
+"""Compare eviction policies on recorded and synthetic traces."""

@@ -1,0 +1,1 @@
+"""Tests beside published companion packages, and with the oldest and newest libraries."""

@@ -1,0 +1,1 @@
+"""The demonstration: a computation cache at work on real files."""

@@ -1,0 +1,1 @@
+"""Make FORMATS.md, the page of byte formats, from the code itself."""

@@ -1,0 +1,1 @@
+"""Make and check the golden vectors of seamless-core."""

@@ -1,1 +1,0 @@
-"""The parts of the mutation run: mutants, the tests that reach them, and their trials."""

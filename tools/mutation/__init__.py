@@ -1,0 +1,1 @@
+"""The mutation run: mutants, the tests that reach them, and their trials."""
