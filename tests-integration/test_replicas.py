@@ -15,7 +15,7 @@ from postgres_process import own_server
 from write_stress import Acknowledged, WriteStorm, missing
 
 from seamless_database.errors import ServerError
-from seamless_database.storage.backend import open_database
+from seamless_database.storage.open import open_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -61,11 +61,13 @@ def collect(package: Package) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _fields(kind: str, request: type[request_types.Read | request_types.Write]) -> dict[str, str]:
+def _fields(
+    kind: str, request: type[request_types.ReadRequest | request_types.WriteRequest]
+) -> dict[str, str]:
     body = _Watched()
     for _ in range(_MOST_ROUNDS):
         try:
-            request.check(RequestFields(kind, body))
+            request.from_fields(RequestFields(kind, body))
         except RequestError as error:
             field = error.field
             if field not in body.tried or body.tried[field] + 1 == len(_SAMPLES):

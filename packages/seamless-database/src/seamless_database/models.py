@@ -106,3 +106,17 @@ class IrreproducibleTransformation(Base):
         Index("irreproducible_transformation_result", "result"),
         Index("irreproducible_transformation_checksum", "checksum"),
     )
+
+
+class BucketProbe(Base):
+    """The last fingerprint that was captured of a node, an environment or a queue."""
+
+    __tablename__ = "bucket_probe"
+
+    bucket_kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    label: Mapped[str] = mapped_column(Text, primary_key=True)
+    bucket_checksum: Mapped[str] = mapped_column(CHAR(64))
+    captured_at: Mapped[str] = mapped_column(Text)
+    freshness_tokens: Mapped[str] = mapped_column(Text)
+
+    __table_args__ = (Index("bucket_probe_bucket_checksum", "bucket_checksum"),)

@@ -30,7 +30,7 @@ from database_samples import checksum, record
 
 from seamless_database.admin.commands.check import repaired
 from seamless_database.admin.progress import steps
-from seamless_database.storage.backend import open_database
+from seamless_database.storage.open import open_database
 
 X, Y = checksum("x"), checksum("y")
 RECORDS = "records that are malformed, or of something else"

@@ -32,7 +32,7 @@ from database_server import PATIENCE, Server
 from database_targets import BACK_ENDS
 
 from seamless_database.errors import DatabaseError
-from seamless_database.storage.backend import open_database
+from seamless_database.storage.open import open_database
 
 #: every direction but from PostgreSQL to PostgreSQL
 TO_POSTGRESQL, TO_FILE, BETWEEN_FILES = "to postgresql", "to a file", "between files"

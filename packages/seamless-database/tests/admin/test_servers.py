@@ -32,7 +32,7 @@ from admin_samples import (
 from database_samples import checksum
 from database_server import PATIENCE, Server
 
-from seamless_database.storage.backend import open_database
+from seamless_database.storage.open import open_database
 
 ROUNDS = int(os.environ.get("SEAMLESS_TEST_ROUNDS", "1"))
 SEED = os.environ.get("SEAMLESS_TEST_SEED", "0")

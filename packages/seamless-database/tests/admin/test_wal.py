@@ -11,7 +11,7 @@ import pytest
 from admin_samples import admin_apart, put, rows, transformation
 from database_samples import checksum
 
-from seamless_database.storage.backend import open_database
+from seamless_database.storage.open import open_database
 
 READING = ("check", "stats")
 

@@ -14,7 +14,7 @@ from database_server import PATIENCE, Server
 from postgres_process import own_server
 
 from seamless_database.errors import ServerError
-from seamless_database.storage.backend import open_database
+from seamless_database.storage.open import open_database
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from seamless_database.http.idle import IdleTracker
 from seamless_database.http.request_body import MAX_BODY
 from seamless_database.http.request_log import RequestRecorder
 from seamless_database.http.responses import CHUNK_SIZE
-from seamless_database.storage.backend import open_database
+from seamless_database.storage.open import open_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import json
 
-from seamless_database.metrics.counters import CommitMetrics, RequestLabels, RequestMetrics
+from seamless_database.metrics.counters import RequestLabels, RequestMetrics
 from seamless_database.metrics.snapshot import MetricsSnapshot, merge_all
+from seamless_database.storage.commit_metrics import CommitMetrics
 
 GET, PUT = RequestLabels("GET", "transformation", 200), RequestLabels("PUT", "transformation", 200)
 

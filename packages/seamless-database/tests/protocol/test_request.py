@@ -41,10 +41,10 @@ def test_any_body_is_a_request_or_a_request_error(body: bytes) -> None:
         fields = decode(body)
     except RequestError:
         return
-    assert isinstance(fields.kind, str)
+    assert isinstance(fields.request_type, str)
 
 
-@pytest.mark.parametrize("check", [request_types.reading, request_types.writing])
+@pytest.mark.parametrize("check", [request_types.parse_read, request_types.parse_write])
 @given(request=REQUESTS)
 def test_any_request_is_checked_or_a_request_error(
     check: Callable[[RequestFields], object], request: dict[str, object]
@@ -61,7 +61,7 @@ def test_any_request_is_checked_or_a_request_error(
 def test_any_value_in_a_record_is_kept(value: object) -> None:
     body = record(checksum(1), checksum(2), extra=value)
     request = {"type": "metadata", "checksum": checksum(1), "result": checksum(2), "value": body}
-    put = request_types.writing(decode(json.dumps(request).encode()))
+    put = request_types.parse_write(decode(json.dumps(request).encode()))
     assert isinstance(put, PutMetadata)
     assert repr(json.loads(put.record)) == repr(body)
 
@@ -72,7 +72,7 @@ def test_any_value_in_a_record_is_kept(value: object) -> None:
     + [(kind, "PUT") for kind in request_types.WRITES],
 )
 def test_an_empty_request_names_a_field_that_is_missing(kind: str, verb: str) -> None:
-    check = request_types.reading if verb == "GET" else request_types.writing
+    check = request_types.parse_read if verb == "GET" else request_types.parse_write
     with pytest.raises(RequestError, match=f"a {kind} request needs the field '") as caught:
         check(RequestFields(kind, {}))
     assert caught.value.field in NAMES
@@ -83,33 +83,33 @@ def test_an_empty_request_names_a_field_that_is_missing(kind: str, verb: str) ->
 )
 def test_what_is_no_checksum_is_named(wrong: object) -> None:
     with pytest.raises(RequestError, match="'checksum' of a transformation request must be a"):
-        request_types.reading(RequestFields("transformation", {"checksum": wrong}))
+        request_types.parse_read(RequestFields("transformation", {"checksum": wrong}))
 
 
 def test_upper_case_is_the_same_checksum() -> None:
     upper = RequestFields("transformation", {"checksum": checksum(1).upper()})
     lower = RequestFields("transformation", {"checksum": checksum(1)})
-    assert request_types.reading(upper) == request_types.reading(lower)
+    assert request_types.parse_read(upper) == request_types.parse_read(lower)
 
 
 def test_the_item_of_a_list_that_is_wrong_is_named() -> None:
     body = {"checksum": checksum(1), "celltype": "python", "subcelltype": ""}
     with pytest.raises(RequestError, match=r"value\[1\]"):
-        request_types.writing(
+        request_types.parse_write(
             RequestFields("semantic_to_syntactic", {**body, "value": [checksum(2), "zz"]})
         )
 
 
 def test_an_unpaired_surrogate_cannot_be_a_key() -> None:
     with pytest.raises(RequestError, match=r"'label'.*surrogates"):
-        request_types.reading(
+        request_types.parse_read(
             RequestFields("bucket_probe", {"bucket_kind": "node", "label": "\ud800"})
         )
 
 
 def test_a_long_value_is_not_repeated_in_the_message() -> None:
     with pytest.raises(RequestError) as caught:
-        request_types.reading(RequestFields("transformation", {"checksum": "x" * 10_000}))
+        request_types.parse_read(RequestFields("transformation", {"checksum": "x" * 10_000}))
     assert len(str(caught.value)) < 200
 
 
@@ -127,7 +127,7 @@ def test_a_long_value_is_not_repeated_in_the_message() -> None:
 )
 def test_a_wrong_value_is_shown(wrong: object, shown: str) -> None:
     with pytest.raises(RequestError) as caught:
-        request_types.reading(RequestFields("transformation", {"checksum": wrong}))
+        request_types.parse_read(RequestFields("transformation", {"checksum": wrong}))
     assert str(caught.value).endswith(f", not {shown}")
 
 
@@ -139,12 +139,12 @@ def test_what_has_no_type_is_no_request(body: object) -> None:
 
 def test_an_optional_checksum_may_be_absent_or_null_but_not_wrong() -> None:
     body = {"checksum": checksum(1)}
-    absent = request_types.reading(RequestFields("irreproducible", body))
-    assert absent == request_types.reading(
+    absent = request_types.parse_read(RequestFields("irreproducible", body))
+    assert absent == request_types.parse_read(
         RequestFields("irreproducible", {**body, "result": None})
     )
     with pytest.raises(RequestError, match="'result'"):
-        request_types.reading(RequestFields("irreproducible", {**body, "result": ""}))
+        request_types.parse_read(RequestFields("irreproducible", {**body, "result": ""}))
 
 
 PROBE = {
@@ -158,9 +158,9 @@ PROBE = {
 
 def test_tokens_may_be_an_object_or_its_text() -> None:
     as_text = {**PROBE, "freshness_tokens": '{"boot": 1}'}
-    assert request_types.writing(RequestFields("bucket_probe", as_text)) == request_types.writing(
-        RequestFields("bucket_probe", PROBE)
-    )
+    assert request_types.parse_write(
+        RequestFields("bucket_probe", as_text)
+    ) == request_types.parse_write(RequestFields("bucket_probe", PROBE))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_tokens_may_be_an_object_or_its_text() -> None:
 )
 def test_a_wrong_field_of_a_probe_is_named(name: str, wrong: object) -> None:
     with pytest.raises(RequestError, match=f"'{name}' of a bucket_probe request") as caught:
-        request_types.writing(RequestFields("bucket_probe", {**PROBE, name: wrong}))
+        request_types.parse_write(RequestFields("bucket_probe", {**PROBE, name: wrong}))
     assert caught.value.field == name
 
 
@@ -197,9 +197,9 @@ def test_a_request_of_python_that_contains_itself_is_refused() -> None:
 
 def test_an_unknown_type_is_told_the_known_ones() -> None:
     with pytest.raises(RequestError, match="nothing like that to write; there is buffer_info,"):
-        request_types.writing(RequestFields("protocol", {}))
+        request_types.parse_write(RequestFields("protocol", {}))
 
 
 def test_unknown_fields_are_ignored() -> None:
     fields = RequestFields("transformation", {"checksum": checksum(1), "surprise": 5})
-    assert request_types.reading(fields) == GetTransformation(checksum(1))
+    assert request_types.parse_read(fields) == GetTransformation(checksum(1))

@@ -9,7 +9,7 @@ from database_samples import checksum
 
 from seamless_database import Database
 from seamless_database.errors import FileError, OptionError
-from seamless_database.storage.backend import open_database, shown
+from seamless_database.storage.open import open_database, redacted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,8 +59,8 @@ def test_a_missing_file_is_still_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_what_is_shown_has_no_password() -> None:
-    assert shown("a file.db") == "a file.db"
-    assert shown("postgresql://me:hunter2@h:5433/db") == "postgresql+psycopg://me@h:5433/db"
+    assert redacted("a file.db") == "a file.db"
+    assert redacted("postgresql://me:hunter2@h:5433/db") == "postgresql+psycopg://me@h:5433/db"
 
 
 def test_without_its_library_it_says_what_to_install() -> None:

@@ -23,11 +23,8 @@ from seamless_database.errors import (
 )
 from seamless_database.protocol.request import from_python
 from seamless_database.request_types.metadata import MAX_COMPARED
-from seamless_database.storage.comparisons import (
-    MAX_UNDECIDED,
-    Comparisons,
-    UndecidedError,
-)
+from seamless_database.request_types.statements import UndecidedError
+from seamless_database.storage.comparisons import MAX_UNDECIDED, Comparisons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,14 +68,14 @@ def put(database: Backend, value: object) -> None:
 
 
 def store(database: Backend, value: object) -> None:
-    asyncio.run(database.execute_write(request_types.writing(from_python(put_request(value)))))
+    asyncio.run(database.execute_write(request_types.parse_write(from_python(put_request(value)))))
 
 
 def submit_write(database: Backend, value: object) -> None:
     async def wait() -> BaseException | None:
         told: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         database.submit_write(
-            request_types.writing(from_python(put_request(value))), told.set_result
+            request_types.parse_write(from_python(put_request(value))), told.set_result
         )
         return await asyncio.wait_for(told, PATIENCE)
 
@@ -149,7 +146,7 @@ def comparing(database: Backend, value: object) -> Iterator[Future[None]]:
     """Hold up the comparison of a record, and let it go on in the end."""
     comparisons: Comparisons = database._comparisons  # type: ignore[attr-defined]
     with ThreadPoolExecutor(1) as pool, comparisons._lock:
-        request = request_types.writing(from_python(put_request(value)))
+        request = request_types.parse_write(from_python(put_request(value)))
         future = pool.submit(asyncio.run, database.execute_write(request))
         deadline = time.monotonic() + PATIENCE
         while comparisons._room._value == MAX_UNDECIDED:

@@ -17,7 +17,7 @@ from database_server import PATIENCE, shared
 
 from seamless_database.admin.access.psycopg_connections import connect
 from seamless_database.admin.cli import main
-from seamless_database.storage.backend import open_database
+from seamless_database.storage.open import open_database
 from seamless_database.storage.postgresql.url import PostgresUrl
 from seamless_database.storage.sqlite.schema import TABLES
 

@@ -16,6 +16,7 @@ from seamless_database.admin import predicates
 from seamless_database.admin.access.dialects import address_of, is_no_checksum
 from seamless_database.admin.row_selection import addresses
 from seamless_database.models import (
+    BucketProbe,
     BufferInfo,
     Expression,
     IrreproducibleTransformation,
@@ -24,7 +25,6 @@ from seamless_database.models import (
     SyntacticToSemantic,
     Transformation,
 )
-from seamless_database.models_bucket_probe import BucketProbe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

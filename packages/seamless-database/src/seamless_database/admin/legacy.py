@@ -34,7 +34,7 @@ def carried_over(
         return Outcome.WITHOUT_RESULT, None
     request = {"type": "metadata", "checksum": checksum, "result": result, "value": note}
     try:
-        record = PutMetadata.check(from_python(request)).record
+        record = PutMetadata.from_fields(from_python(request)).record
     except RequestError:
         # it names no schema, or another transformation or result
         return Outcome.NO_RECORD, None

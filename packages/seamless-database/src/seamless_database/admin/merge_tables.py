@@ -17,11 +17,11 @@ from seamless_database.admin.timestamps import read
 from seamless_database.json_codec import parse_stored, sorted_and_indented
 from seamless_database.models import (
     Base,
+    BucketProbe,
     BufferInfo,
     Expression,
     SyntacticToSemantic,
 )
-from seamless_database.models_bucket_probe import BucketProbe
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table

@@ -24,6 +24,7 @@ from seamless_database.admin.access.rows import (
 )
 from seamless_database.errors import UnknownKeyError
 from seamless_database.models import (
+    BucketProbe,
     BufferInfo,
     Expression,
     IrreproducibleTransformation,
@@ -31,7 +32,6 @@ from seamless_database.models import (
     Transformation,
 )
 from seamless_database.models import MetaData as ExecutionRecord
-from seamless_database.models_bucket_probe import BucketProbe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

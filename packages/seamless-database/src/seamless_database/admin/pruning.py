@@ -15,6 +15,7 @@ from seamless_database.admin.errors import ListError
 from seamless_database.admin.row_selection import RowSelection, addresses
 from seamless_database.admin.timestamps import time_of
 from seamless_database.models import (
+    BucketProbe,
     BufferInfo,
     Expression,
     IrreproducibleTransformation,
@@ -23,7 +24,6 @@ from seamless_database.models import (
     SyntacticToSemantic,
     Transformation,
 )
-from seamless_database.models_bucket_probe import BucketProbe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -14,13 +14,13 @@ from seamless_database.admin.predicates import without_odd_numbers
 from seamless_database.admin.row_selection import RowSelection
 from seamless_database.json_codec import minified, sorted_and_indented
 from seamless_database.models import (
+    BucketProbe,
     BufferInfo,
     IrreproducibleTransformation,
     MetaData,
     RevTransformation,
     Transformation,
 )
-from seamless_database.models_bucket_probe import BucketProbe
 from seamless_database.request_types.irreproducible import NO_RECORD
 
 if TYPE_CHECKING:

@@ -206,13 +206,13 @@ class _CommandRun:
             from seamless_database.server.run import ServerRun
             from seamless_database.server.server import serve
             from seamless_database.server.sockets import bind_listeners
-            from seamless_database.storage.backend import open_database, shown
-            from seamless_database.storage.durability import Durability
+            from seamless_database.storage.backend import Durability
+            from seamless_database.storage.open import open_database, redacted
             from seamless_database.storage.postgresql.url import is_url
 
         arguments = self._arguments
         target = arguments.database_file
-        _print(f"{'Database' if is_url(target) else 'Database file'}: {shown(target)}")
+        _print(f"{'Database' if is_url(target) else 'Database file'}: {redacted(target)}")
         with ExitStack() as stack:
             settings, workers = _settings(arguments), arguments.workers
             opening = partial(

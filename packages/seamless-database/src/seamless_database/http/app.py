@@ -39,7 +39,7 @@ from seamless_database.http.responses import (
 )
 from seamless_database.metrics import collect
 from seamless_database.protocol.request import RequestFields, decode
-from seamless_database.request_types import reading, writing
+from seamless_database.request_types import parse_read, parse_write
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -223,7 +223,7 @@ class _Endpoint:
         try:
             if describe and not body:
                 return Response(200, self._description, JSON)
-            request = await self._checked(body, reading, exchange)
+            request = await self._checked(body, parse_read, exchange)
             answer = await self._database.execute_read(request)
             if answer is not None and len(answer) > LARGE_ANSWER:
                 size = sys.getsizeof(answer)
@@ -249,7 +249,7 @@ class _Endpoint:
     async def _write(self, receive: Receive, exchange: RequestContext) -> Response:
         body = await self._bodies.receive(receive)
         try:
-            await self._database.execute_write(await self._checked(body, writing, exchange))
+            await self._database.execute_write(await self._checked(body, parse_write, exchange))
         finally:
             self._bodies.release(body)
         return OK
@@ -266,7 +266,7 @@ class _Endpoint:
 
 def _parse(body: bytes, check: Callable[[RequestFields], T], exchange: RequestContext) -> T:
     fields = decode(body)
-    exchange.type = fields.kind
+    exchange.type = fields.request_type
     return check(fields)
 
 

@@ -17,8 +17,8 @@ from seamless_database.errors import DatabaseError
 from seamless_database.http.request_log import Client, RequestContext
 from seamless_database.http.responses import CHUNK_SIZE, NOT_FOUND, OK, Response, error_response
 from seamless_database.protocol.request import decode
-from seamless_database.request_types import reading, writing
-from seamless_database.storage.callbacks import Later
+from seamless_database.request_types import parse_read, parse_write
+from seamless_database.storage.backend import NOT_IMMEDIATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,12 +63,12 @@ class FastPathHandler:
         exchange = RequestContext("GET", PATH, client)
         try:
             fields = decode(body)
-            found = self._database.try_read(reading(fields))
+            found = self._database.try_read(parse_read(fields))
         except Exception:  # noqa: BLE001  # whatever it is, the ordinary way comes upon it again
             return None
-        if found is Later.LATER:
+        if found is NOT_IMMEDIATE:
             return None
-        exchange.type = fields.kind
+        exchange.type = fields.request_type
         answer = NOT_FOUND if found is None else Response(200, found)
         text = answer.body()
         self._tally.activity.touch()
@@ -91,9 +91,9 @@ class FastPathHandler:
         exchange = RequestContext("GET", PATH, client)
         try:
             fields = decode(body)
-            exchange.type = fields.kind
-            request = reading(fields)
-            if not request.point:
+            exchange.type = fields.request_type
+            request = parse_read(fields)
+            if not request.is_point_lookup:
                 return False
             self._database.submit_read(request, partial(self._found, exchange, tell, again))
         except Exception:  # noqa: BLE001  # whatever it is, the ordinary way comes upon it again
@@ -110,8 +110,8 @@ class FastPathHandler:
         exchange = RequestContext("PUT", PATH, client)
         try:
             fields = decode(body)
-            exchange.type = fields.kind
-            request = writing(fields)
+            exchange.type = fields.request_type
+            request = parse_write(fields)
             self._database.submit_write(request, partial(self._stored, exchange, tell))
         except Exception:  # noqa: BLE001  # whatever it is, the ordinary way comes upon it again
             return False

@@ -18,7 +18,7 @@ from seamless_database.errors import (
     UnknownKeyError,
 )
 from seamless_database.protocol.request import PROTOCOL_VERSION
-from seamless_database.request_types import READS, WRITES, Read, Write
+from seamless_database.request_types import READS, WRITES, ReadRequest, WriteRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,7 +76,7 @@ def document(*, writable: bool, secured: bool) -> str:
 
 def _operation(
     verb: str,
-    table: Mapping[str, type[Read]] | Mapping[str, type[Write]],
+    table: Mapping[str, type[ReadRequest]] | Mapping[str, type[WriteRequest]],
     errors: tuple[type[DatabaseError], ...],
 ) -> Object:
     one_of = [{"$ref": f"#/components/schemas/{verb}_{kind}"} for kind in table]
@@ -98,23 +98,23 @@ def _operation(
 
 
 def _schemas(
-    verb: str, table: Mapping[str, type[Read]] | Mapping[str, type[Write]]
+    verb: str, table: Mapping[str, type[ReadRequest]] | Mapping[str, type[WriteRequest]]
 ) -> Iterator[tuple[str, Object]]:
     for kind, request in table.items():
         # the docstrings say what it is for, and what is answered or stored
         about = f"{inspect.getdoc(request)} {inspect.getdoc(request.run)}"
-        yield f"{verb}_{kind}", _request(kind, request.needs, about)
+        yield f"{verb}_{kind}", _request(kind, request.field_types, about)
 
 
-def _request(kind: str, needs: FieldSpecs, about: str) -> Object:
+def _request(kind: str, field_types: FieldSpecs, about: str) -> Object:
     return {
         "type": "object",
         "description": about,
         "properties": {
             "type": {"const": kind},
-            **{name: dict(need.schema) for name, need in needs.items()},
+            **{name: dict(need.schema) for name, need in field_types.items()},
         },
-        "required": ["type", *(name for name, need in needs.items() if need.required)],
+        "required": ["type", *(name for name, need in field_types.items() if need.required)],
     }
 
 

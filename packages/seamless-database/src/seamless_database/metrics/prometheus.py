@@ -25,7 +25,8 @@ from prometheus_client.registry import Collector
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from seamless_database.metrics.counters import CommitMetrics, Histogram, RequestLabels
+    from seamless_database.metrics.counters import RequestLabels
+    from seamless_database.storage.commit_metrics import CommitMetrics, Histogram
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST.encode()
 

@@ -5,13 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from seamless_database.metrics.counters import (
-    SECONDS,
-    WRITES,
-    CommitMetrics,
-    Histogram,
-    RequestLabels,
-)
+from seamless_database.metrics.counters import RequestLabels
+from seamless_database.storage.commit_metrics import SECONDS, WRITES, CommitMetrics, Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,8 +46,8 @@ class MetricsSnapshot:
     def from_json(cls, to_json: dict[str, Any]) -> MetricsSnapshot:
         """Read what `to_json` gave."""
         requests = {
-            RequestLabels(method, kind, status): _unpacked(SECONDS, merge_all, counts)
-            for method, kind, status, merge_all, counts in to_json["requests"]
+            RequestLabels(method, kind, status): _unpacked(SECONDS, total, counts)
+            for method, kind, status, total, counts in to_json["requests"]
         }
         commits = None
         if to_json["commits"] is not None:

@@ -19,7 +19,7 @@ Schema = Mapping[str, Any]
 class FieldType:
     """How to take a field of this kind, and its JSON schema."""
 
-    take: Callable[[RequestFields, str], Any]
+    parse: Callable[[RequestFields, str], Any]
     schema: Schema
     required: bool = True
 
@@ -41,12 +41,12 @@ CHECKSUMS = FieldType(
     RequestFields.checksums, {"type": "array", "items": _DIGITS, "maxItems": MAX_CHECKSUMS}
 )
 TEXT = FieldType(RequestFields.text, {"type": "string"})
-FILLED_TEXT = FieldType(RequestFields.nonempty_text, {"type": "string", "minLength": 1})
+NONEMPTY_TEXT = FieldType(RequestFields.nonempty_text, {"type": "string", "minLength": 1})
 ARRAY = FieldType(RequestFields.array, {"type": "array"})
 MAPPING = FieldType(RequestFields.mapping, {"type": "object"})
 MAPPING_OR_TEXT = FieldType(RequestFields.mapping_or_text, {"type": ["object", "string"]})
 
 
-def extract(needs: FieldSpecs, fields: RequestFields) -> tuple[Any, ...]:
+def extract(field_types: FieldSpecs, fields: RequestFields) -> tuple[Any, ...]:
     """Take the fields of a request, in the order of the table."""
-    return tuple([kind.take(fields, name) for name, kind in needs.items()])
+    return tuple([kind.parse(fields, name) for name, kind in field_types.items()])

@@ -29,7 +29,7 @@ _SHOWN = 60
 class RequestFields:
     """The fields of one request of type `kind`."""
 
-    kind: str
+    request_type: str
     body: Mapping[str, Any]
 
     @classmethod
@@ -45,7 +45,7 @@ class RequestFields:
     def required(self, name: str) -> Any:
         """Any JSON value, but it has to be there."""
         if name not in self.body:
-            raise RequestError(f"a {self.kind} request needs the field {name!r}", name)
+            raise RequestError(f"a {self.request_type} request needs the field {name!r}", name)
         return self.body[name]
 
     def checksum(self, name: str) -> str:
@@ -62,39 +62,39 @@ class RequestFields:
         items = self.array(name)
         if len(items) > MAX_CHECKSUMS:
             wanted = f"a list of at most {MAX_CHECKSUMS} checksums"
-            raise self.wrong(name, wanted, items)
+            raise self.invalid(name, wanted, items)
         return tuple(self._checksum(item, f"{name}[{i}]") for i, item in enumerate(items))
 
     def text(self, name: str) -> str:
         """A string that can be stored as UTF-8."""
         value = self.required(name)
         if not isinstance(value, str):
-            raise self.wrong(name, "a string", value)
+            raise self.invalid(name, "a string", value)
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise self.wrong(name, "a string without unpaired surrogates", value) from None
+            raise self.invalid(name, "a string without unpaired surrogates", value) from None
         return value
 
     def nonempty_text(self, name: str) -> str:
         """A string as above that is not empty."""
         value = self.text(name)
         if not value:
-            raise self.wrong(name, "a string that is not empty", value)
+            raise self.invalid(name, "a string that is not empty", value)
         return value
 
     def array(self, name: str) -> list[Any]:
         """A JSON array."""
         value = self.required(name)
         if not isinstance(value, list):
-            raise self.wrong(name, "a list", value)
+            raise self.invalid(name, "a list", value)
         return value
 
     def mapping(self, name: str) -> dict[str, Any]:
         """A JSON object."""
         value = self.required(name)
         if not isinstance(value, dict):
-            raise self.wrong(name, "an object", value)
+            raise self.invalid(name, "an object", value)
         return value
 
     def mapping_or_text(self, name: str) -> dict[str, Any]:
@@ -105,25 +105,26 @@ class RequestFields:
         try:
             held = parse(value)
         except JsonError as error:
-            message = f"the field {name!r} of a {self.kind} request is {error}"
+            message = f"the field {name!r} of a {self.request_type} request is {error}"
             raise RequestError(message, name) from None
         if not isinstance(held, dict):
-            raise self.wrong(name, "an object, or a string that holds one", value)
+            raise self.invalid(name, "an object, or a string that holds one", value)
         return held
 
-    def wrong(self, name: str, wanted: str, value: object) -> RequestError:
+    def invalid(self, name: str, wanted: str, value: object) -> RequestError:
         """Build the error of a field that is there, but not what it has to be."""
         shown = ascii(value) if not isinstance(value, list | dict) else type(value).__name__
         if len(shown) > _SHOWN:
             shown = shown[:_SHOWN] + "…"
         return RequestError(
-            f"the field {name!r} of a {self.kind} request must be {wanted}, not {shown}", name
+            f"the field {name!r} of a {self.request_type} request must be {wanted}, not {shown}",
+            name,
         )
 
     def _checksum(self, value: object, name: str) -> str:
         if isinstance(value, str) and _CHECKSUM.fullmatch(value):
             return value.lower()
-        raise self.wrong(name, "a checksum (64 hexadecimal digits)", value)
+        raise self.invalid(name, "a checksum (64 hexadecimal digits)", value)
 
 
 def from_python(request: Mapping[str, Any]) -> RequestFields:

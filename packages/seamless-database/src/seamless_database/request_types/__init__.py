@@ -50,16 +50,16 @@ if TYPE_CHECKING:
     from seamless_database.request_types.statements import Connection
 
 
-class Read(Protocol):
+class ReadRequest(Protocol):
     """A checked read request."""
 
     #: its fields, next to the type
-    needs: ClassVar[FieldSpecs]
+    field_types: ClassVar[FieldSpecs]
     #: whether it looks at a bounded number of rows, so that an event loop may run it
-    point: ClassVar[bool]
+    is_point_lookup: ClassVar[bool]
 
     @classmethod
-    def check(cls, fields: RequestFields) -> Read:
+    def from_fields(cls, fields: RequestFields) -> ReadRequest:
         """Take what the request needs from its fields."""
         ...
 
@@ -68,18 +68,18 @@ class Read(Protocol):
         ...
 
 
-class Write(Protocol):
+class WriteRequest(Protocol):
     """A checked write request."""
 
     #: its fields, next to the type
-    needs: ClassVar[FieldSpecs]
+    field_types: ClassVar[FieldSpecs]
 
     @classmethod
-    def check(cls, fields: RequestFields) -> Write:
+    def from_fields(cls, fields: RequestFields) -> WriteRequest:
         """Take what the request needs from its fields."""
         ...
 
-    def keys(self) -> tuple[str, ...]:
+    def lock_keys(self) -> tuple[str, ...]:
         """Name what nobody else may look at to change it, from before `run` to the commit."""
         ...
 
@@ -92,7 +92,7 @@ class Write(Protocol):
         ...
 
 
-READS: Mapping[str, type[Read]] = {
+READS: Mapping[str, type[ReadRequest]] = {
     "buffer_info": GetBufferInfo,
     "buffer_infos": GetBufferInfos,
     "bucket_probe": GetBucketProbe,
@@ -107,7 +107,7 @@ READS: Mapping[str, type[Read]] = {
     "transformation": GetTransformation,
     "transformations": GetTransformations,
 }
-WRITES: Mapping[str, type[Write]] = {
+WRITES: Mapping[str, type[WriteRequest]] = {
     "buffer_info": PutBufferInfo,
     "bucket_probe": PutBucketProbe,
     "expression": PutExpression,
@@ -120,21 +120,21 @@ WRITES: Mapping[str, type[Write]] = {
 Known = TypeVar("Known")
 
 
-def reading(fields: RequestFields) -> Read:
+def parse_read(fields: RequestFields) -> ReadRequest:
     """Check a read request."""
-    return _known(READS, fields, "read").check(fields)
+    return _lookup(READS, fields, "read").from_fields(fields)
 
 
-def writing(fields: RequestFields) -> Write:
+def parse_write(fields: RequestFields) -> WriteRequest:
     """Check a write request."""
-    return _known(WRITES, fields, "write").check(fields)
+    return _lookup(WRITES, fields, "write").from_fields(fields)
 
 
-def _known(table: Mapping[str, Known], fields: RequestFields, verb: str) -> Known:
-    if fields.kind in table:
-        return table[fields.kind]
+def _lookup(table: Mapping[str, Known], fields: RequestFields, verb: str) -> Known:
+    if fields.request_type in table:
+        return table[fields.request_type]
     known = ", ".join(table)
-    shown = ascii(fields.kind[:40])
+    shown = ascii(fields.request_type[:40])
     raise RequestError(
         f"the field 'type' is {shown}, and there is nothing like that to {verb}; there is {known}",
         "type",

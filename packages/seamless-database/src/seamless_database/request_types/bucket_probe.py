@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, ClassVar
 from sqlalchemy import bindparam, delete, select
 
 from seamless_database.json_codec import minified, spaced
-from seamless_database.models_bucket_probe import BucketProbe
+from seamless_database.models import BucketProbe
 from seamless_database.protocol.field_types import (
     CHECKSUM,
-    FILLED_TEXT,
     MAPPING_OR_TEXT,
+    NONEMPTY_TEXT,
     TEXT,
     FieldSpecs,
     extract,
@@ -58,13 +58,13 @@ class GetBucketProbe:
 
     kind: str
     label: str
-    needs: ClassVar[FieldSpecs] = {"bucket_kind": TEXT, "label": TEXT}
-    point: ClassVar[bool] = True
+    field_types: ClassVar[FieldSpecs] = {"bucket_kind": TEXT, "label": TEXT}
+    is_point_lookup: ClassVar[bool] = True
 
     @classmethod
-    def check(cls, fields: RequestFields) -> GetBucketProbe:
+    def from_fields(cls, fields: RequestFields) -> GetBucketProbe:
         """Take `bucket_kind` and `label`; an unknown kind is a miss."""
-        return cls(*extract(cls.needs, fields))
+        return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer an object."""
@@ -93,23 +93,23 @@ class PutBucketProbe:
     checksum: str
     captured_at: str
     tokens: str
-    needs: ClassVar[FieldSpecs] = {
+    field_types: ClassVar[FieldSpecs] = {
         "bucket_kind": TEXT.with_schema(enum=list(KINDS)),
-        "label": FILLED_TEXT,
+        "label": NONEMPTY_TEXT,
         "bucket_checksum": CHECKSUM,
-        "captured_at": FILLED_TEXT,
+        "captured_at": NONEMPTY_TEXT,
         "freshness_tokens": MAPPING_OR_TEXT,
     }
 
     @classmethod
-    def check(cls, fields: RequestFields) -> PutBucketProbe:
+    def from_fields(cls, fields: RequestFields) -> PutBucketProbe:
         """Take all five fields; neither label nor time may be empty."""
-        kind, label, checksum, captured_at, tokens = extract(cls.needs, fields)
+        kind, label, checksum, captured_at, tokens = extract(cls.field_types, fields)
         if kind not in KINDS:
-            raise fields.wrong("bucket_kind", f"one of {', '.join(KINDS)}", kind)
+            raise fields.invalid("bucket_kind", f"one of {', '.join(KINDS)}", kind)
         return cls(kind, label, checksum, captured_at, minified(tokens))
 
-    def keys(self) -> tuple[str, ...]:
+    def lock_keys(self) -> tuple[str, ...]:
         """Name the bucket."""
         return (f"probe {self.kind} {self.label}",)
 

@@ -18,10 +18,11 @@ from seamless_database.protocol.field_types import (
     extract,
 )
 from seamless_database.request_types.damage import valid_object
-from seamless_database.request_types.key_list import encode_key_list, in_key_list
 from seamless_database.request_types.statements import (
     Connection,
     Statement,
+    encode_key_list,
+    in_key_list,
     insert_statement,
 )
 
@@ -84,13 +85,13 @@ class GetBufferInfo:
     """Ask what is known of a buffer."""
 
     checksum: str
-    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
-    point: ClassVar[bool] = True
+    field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
+    is_point_lookup: ClassVar[bool] = True
 
     @classmethod
-    def check(cls, fields: RequestFields) -> GetBufferInfo:
+    def from_fields(cls, fields: RequestFields) -> GetBufferInfo:
         """Take `checksum`, of the buffer."""
-        return cls(*extract(cls.needs, fields))
+        return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer an object."""
@@ -102,13 +103,13 @@ class GetBufferInfos:
     """Ask what is known of many buffers at once."""
 
     checksums: tuple[str, ...]
-    needs: ClassVar[FieldSpecs] = {"checksums": CHECKSUMS}
-    point: ClassVar[bool] = False
+    field_types: ClassVar[FieldSpecs] = {"checksums": CHECKSUMS}
+    is_point_lookup: ClassVar[bool] = False
 
     @classmethod
-    def check(cls, fields: RequestFields) -> GetBufferInfos:
+    def from_fields(cls, fields: RequestFields) -> GetBufferInfos:
         """Take `checksums`, of the buffers."""
-        return cls(*extract(cls.needs, fields))
+        return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str:
         """Answer an object, what is known of each that something is known of."""
@@ -131,12 +132,12 @@ class PutBufferInfo:
 
     checksum: str
     info: dict[str, Any]
-    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "value": INFO}
+    field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "value": INFO}
 
     @classmethod
-    def check(cls, fields: RequestFields) -> PutBufferInfo:
+    def from_fields(cls, fields: RequestFields) -> PutBufferInfo:
         """Take `checksum`, of the buffer, and `value`, an object."""
-        checksum, info = extract(cls.needs, fields)
+        checksum, info = extract(cls.field_types, fields)
         length = info.get("length")
         if length is not None and (type(length) is not int or length < 0):
             raise _wrong("length", "a whole number, not negative")
@@ -146,7 +147,7 @@ class PutBufferInfo:
         _written(info)
         return cls(checksum, info)
 
-    def keys(self) -> tuple[str, ...]:
+    def lock_keys(self) -> tuple[str, ...]:
         """Name the buffer."""
         return (f"buffer {self.checksum}",)
 

@@ -111,13 +111,13 @@ class GetExpression:
     """Ask for the result of an expression."""
 
     key: _Key
-    needs: ClassVar[FieldSpecs] = _KEY
-    point: ClassVar[bool] = True
+    field_types: ClassVar[FieldSpecs] = _KEY
+    is_point_lookup: ClassVar[bool] = True
 
     @classmethod
-    def check(cls, fields: RequestFields) -> GetExpression:
+    def from_fields(cls, fields: RequestFields) -> GetExpression:
         """Take `checksum`, of the input, `path`, `celltype` and `target_celltype`."""
-        return cls(_Key.of(*extract(cls.needs, fields)))
+        return cls(_Key.of(*extract(cls.field_types, fields)))
 
     def run(self, connection: Connection) -> str | None:
         """Answer the checksum of the result, bare."""
@@ -130,13 +130,13 @@ class GetRevExpression:
     """Ask for the expressions with a result."""
 
     result: str
-    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
-    point: ClassVar[bool] = False
+    field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
+    is_point_lookup: ClassVar[bool] = False
 
     @classmethod
-    def check(cls, fields: RequestFields) -> GetRevExpression:
+    def from_fields(cls, fields: RequestFields) -> GetRevExpression:
         """Take `checksum`, of the result."""
-        return cls(*extract(cls.needs, fields))
+        return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer a list of objects."""
@@ -164,7 +164,7 @@ class PutExpression:
 
     key: _Key
     result: str
-    needs: ClassVar[FieldSpecs] = {
+    field_types: ClassVar[FieldSpecs] = {
         **_KEY,
         "path": ARRAY.with_schema(description=_WHOLE),
         "celltype": _SHORT,
@@ -173,14 +173,14 @@ class PutExpression:
     }
 
     @classmethod
-    def check(cls, fields: RequestFields) -> PutExpression:
+    def from_fields(cls, fields: RequestFields) -> PutExpression:
         """Take the key as above, and `value`, the checksum of the result."""
-        *parts, result = extract(cls.needs, fields)
+        *parts, result = extract(cls.field_types, fields)
         key = _Key.of(*parts)
         key.check_limits()
         return cls(key, result)
 
-    def keys(self) -> tuple[str, ...]:
+    def lock_keys(self) -> tuple[str, ...]:
         """Name the input, whatever is taken out of it."""
         return (f"expression {self.key.checksum}",)
 

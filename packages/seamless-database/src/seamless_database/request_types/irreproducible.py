@@ -63,13 +63,13 @@ class GetIrreproducible:
 
     checksum: str
     result: str | None
-    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "result": OPTIONAL_CHECKSUM}
-    point: ClassVar[bool] = False
+    field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "result": OPTIONAL_CHECKSUM}
+    is_point_lookup: ClassVar[bool] = False
 
     @classmethod
-    def check(cls, fields: RequestFields) -> GetIrreproducible:
+    def from_fields(cls, fields: RequestFields) -> GetIrreproducible:
         """Take `checksum`, of the transformation, and `result`, to ask for that one only."""
-        return cls(*extract(cls.needs, fields))
+        return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer a list of objects, each result once."""
@@ -91,14 +91,14 @@ class PutIrreproducible:
 
     checksum: str
     result: str
-    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "result": CHECKSUM}
+    field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "result": CHECKSUM}
 
     @classmethod
-    def check(cls, fields: RequestFields) -> PutIrreproducible:
+    def from_fields(cls, fields: RequestFields) -> PutIrreproducible:
         """Take `checksum`, of the transformation, and `result`."""
-        return cls(*extract(cls.needs, fields))
+        return cls(*extract(cls.field_types, fields))
 
-    def keys(self) -> tuple[str, ...]:
+    def lock_keys(self) -> tuple[str, ...]:
         """Name the transformation."""
         return (transformation_key(self.checksum),)
 

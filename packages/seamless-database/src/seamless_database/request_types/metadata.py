@@ -40,6 +40,7 @@ from seamless_database.request_types.statements import (
     Connection,
     Row,
     Statement,
+    UndecidedError,
     insert_statement,
 )
 from seamless_database.request_types.transformation import (
@@ -47,7 +48,6 @@ from seamless_database.request_types.transformation import (
     current,
     transformation_key,
 )
-from seamless_database.storage.comparisons import UndecidedError
 
 if TYPE_CHECKING:
     from seamless_database.protocol.request import RequestFields
@@ -111,13 +111,13 @@ class GetMetadata:
     """Ask how a transformation was executed."""
 
     checksum: str
-    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
-    point: ClassVar[bool] = True
+    field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
+    is_point_lookup: ClassVar[bool] = True
 
     @classmethod
-    def check(cls, fields: RequestFields) -> GetMetadata:
+    def from_fields(cls, fields: RequestFields) -> GetMetadata:
         """Take `checksum`, of the transformation."""
-        return cls(*extract(cls.needs, fields))
+        return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer the record as it was stored."""
@@ -133,16 +133,16 @@ class PutMetadata:
     record: str
     #: the row of a record that was found to be damaged, which this one replaces
     damaged: Row | None = None
-    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "result": CHECKSUM, "value": RECORD}
+    field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "result": CHECKSUM, "value": RECORD}
 
     @classmethod
-    def check(cls, fields: RequestFields) -> PutMetadata:
+    def from_fields(cls, fields: RequestFields) -> PutMetadata:
         """Take `checksum`, `result`, and `value`: a record that agrees with both."""
-        checksum, result, record = extract(cls.needs, fields)
+        checksum, result, record = extract(cls.field_types, fields)
         _check_identity(record, checksum, result)
         return cls(checksum, result, minified(record))
 
-    def keys(self) -> tuple[str, ...]:
+    def lock_keys(self) -> tuple[str, ...]:
         """Name the transformation."""
         return (transformation_key(self.checksum),)
 

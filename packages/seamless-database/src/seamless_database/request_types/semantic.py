@@ -17,10 +17,11 @@ from seamless_database.protocol.field_types import (
     extract,
 )
 from seamless_database.request_types.damage import valid_checksums
-from seamless_database.request_types.key_list import encode_key_list, in_key_list
 from seamless_database.request_types.statements import (
     Connection,
     Statement,
+    encode_key_list,
+    in_key_list,
     insert_statement,
 )
 
@@ -88,13 +89,13 @@ class GetSemanticToSyntactic:
     """Ask for the buffers with a meaning."""
 
     semantic: _Key
-    needs: ClassVar[FieldSpecs] = _KEY
-    point: ClassVar[bool] = False
+    field_types: ClassVar[FieldSpecs] = _KEY
+    is_point_lookup: ClassVar[bool] = False
 
     @classmethod
-    def check(cls, fields: RequestFields) -> GetSemanticToSyntactic:
+    def from_fields(cls, fields: RequestFields) -> GetSemanticToSyntactic:
         """Take `checksum`, the semantic one, `celltype` and `subcelltype`."""
-        return cls(_Key(*extract(cls.needs, fields)))
+        return cls(_Key(*extract(cls.field_types, fields)))
 
     def run(self, connection: Connection) -> str | None:
         """Answer a list of syntactic checksums."""
@@ -106,13 +107,13 @@ class GetSyntacticToSemantic:
     """Ask for the meanings of a buffer."""
 
     syntactic: _Key
-    needs: ClassVar[FieldSpecs] = _KEY
-    point: ClassVar[bool] = False
+    field_types: ClassVar[FieldSpecs] = _KEY
+    is_point_lookup: ClassVar[bool] = False
 
     @classmethod
-    def check(cls, fields: RequestFields) -> GetSyntacticToSemantic:
+    def from_fields(cls, fields: RequestFields) -> GetSyntacticToSemantic:
         """Take `checksum`, the syntactic one, `celltype` and `subcelltype`."""
-        return cls(_Key(*extract(cls.needs, fields)))
+        return cls(_Key(*extract(cls.field_types, fields)))
 
     def run(self, connection: Connection) -> str | None:
         """Answer a list of semantic checksums."""
@@ -125,15 +126,15 @@ class PutSemanticToSyntactic:
 
     semantic: _Key
     syntactic: tuple[str, ...]
-    needs: ClassVar[FieldSpecs] = {**_KEY, "value": CHECKSUMS}
+    field_types: ClassVar[FieldSpecs] = {**_KEY, "value": CHECKSUMS}
 
     @classmethod
-    def check(cls, fields: RequestFields) -> PutSemanticToSyntactic:
+    def from_fields(cls, fields: RequestFields) -> PutSemanticToSyntactic:
         """Take the semantic end as above, and `value`, a list of syntactic checksums."""
-        *key, syntactic = extract(cls.needs, fields)
+        *key, syntactic = extract(cls.field_types, fields)
         return cls(_Key(*key), syntactic)
 
-    def keys(self) -> tuple[str, ...]:
+    def lock_keys(self) -> tuple[str, ...]:
         """Name the meaning, under whatever cell type."""
         return (f"meaning {self.semantic.checksum}",)
 

@@ -1,56 +1,68 @@
-"""What records are read and written with: statements, and what they need of a connection.
+"""SQL statements of the request types, and the connection interface that runs them.
 
-A statement is a SQLAlchemy Core construct, so the record families name no dialect. It is compiled
-to text once for each back end that it meets; what a connection does with the text is its own
-business.
+A statement is a SQLAlchemy Core construct, so request types name no SQL dialect. Each back end
+compiles a statement once and keeps the text.
 """
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import ClauseElement, insert
+from sqlalchemy import ClauseElement, ColumnElement, Text, bindparam, cast, insert, select
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Dialect
+    from sqlalchemy.orm import InstrumentedAttribute
+    from sqlalchemy.sql.compiler import SQLCompiler
 
     from seamless_database.models import Base
 
 Row = tuple[Any, ...]
 
+#: the parameter that holds a list of keys
+KEYS_PARAM = "asked"
+
 _SQLITE = sqlite.dialect(paramstyle="named")
 
 
 class Statement:
-    """A Core statement; its parameters are named by `bindparam`."""
+    """A Core statement whose parameters are named by `bindparam`."""
 
     def __init__(self, clause: ClauseElement, *, columns: tuple[str, ...] | None = None) -> None:
-        self._clause = clause
-        self._columns = columns
+        self.clause = clause
+        self.columns = columns
         self._texts: dict[str, str] = {}
 
     @cached_property
     def sql(self) -> str:
-        """The text for SQLite, compiled at the first use."""
+        """The SQL text for SQLite, compiled on first use."""
         return self.text(_SQLITE)
 
     def text(self, dialect: Dialect) -> str:
-        """Give the text for a dialect, compiled at the first use."""
+        """Return the SQL text for a dialect, compiled on first use."""
         found = self._texts.get(dialect.name)
         if found is None:
-            columns = None if self._columns is None else list(self._columns)
-            found = str(self._clause.compile(dialect=dialect, column_keys=columns))
+            columns = None if self.columns is None else list(self.columns)
+            found = str(self.clause.compile(dialect=dialect, column_keys=columns))
             self._texts[dialect.name] = found
         return found
 
 
+def insert_statement(model: type[Base], *columns: str) -> Statement:
+    """Build the statement that inserts one row; its parameters are named like the columns."""
+    return Statement(insert(model).inline(), columns=columns)
+
+
 class Connection(Protocol):
-    """What the record families need of a connection, of whatever back end."""
+    """A database connection as the request types use it, whatever the back end."""
 
     def one(self, statement: Statement, **values: str) -> Row | None:
         """Fetch the first row, or None."""
@@ -61,22 +73,83 @@ class Connection(Protocol):
         ...
 
     def run(self, statement: Statement, **values: str) -> None:
-        """Change rows."""
+        """Run a statement that changes rows."""
         ...
 
 
 class InterruptibleConnection(Connection, Protocol):
-    """A connection for what may take long."""
+    """A connection that can end a long statement."""
 
     def statement_timeout(self, seconds: float) -> AbstractContextManager[Callable[[], None]]:
-        """End what still runs then; what it gives does so at once, called from another thread."""
+        """Interrupt a statement that still runs after `seconds`.
+
+        The context manager gives a function that interrupts at once, from any thread.
+        """
         ...
 
     def is_timeout(self, error: Exception) -> bool:
-        """Whether an error says that it was ended in that way."""
+        """Whether an error was raised by such an interruption."""
         ...
 
 
-def insert_statement(model: type[Base], *columns: str) -> Statement:
-    """Build the statement that inserts one row; its parameters are called like the columns."""
-    return Statement(insert(model).inline(), columns=columns)
+class WriteOperation(Protocol):
+    """A change of the database that can run in a transaction."""
+
+    def lock_keys(self) -> tuple[str, ...]:
+        """Name the locks to hold from before `run` until the commit."""
+        ...
+
+    def run(self, connection: Connection) -> None:
+        """Apply the change, or raise a `DatabaseError`; the caller owns the transaction."""
+        ...
+
+
+class UndecidedError(Exception):
+    """A write that needs a long comparison first, which must not block the writer.
+
+    The transaction that raises it has changed nothing. The caller passes the row that `read`
+    returns to `decide`, which returns the write to run instead, or raises the `DatabaseError`
+    that rejects the write. `decide` takes no connection.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Connection], Row | None],
+        decide: Callable[[Row | None], WriteOperation],
+    ) -> None:
+        super().__init__("a write needs a comparison")
+        self.read = read
+        self.decide = decide
+
+
+class _JsonEach(FunctionElement[str]):
+    """The strings of a JSON array, as a table of one column."""
+
+    name = "members"
+    inherit_cache = True
+
+
+@compiles(_JsonEach, "sqlite")
+def _json_each(members: _JsonEach, compiler: SQLCompiler, **more: Any) -> str:
+    return f"json_each{compiler.process(members.clause_expr, **more)}"
+
+
+@compiles(_JsonEach, "postgresql")
+def _json_array_elements(members: _JsonEach, compiler: SQLCompiler, **more: Any) -> str:
+    return f"json_array_elements_text({compiler.process(members.clause_expr, **more)}::json)"
+
+
+def in_key_list(column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """Build the condition that a column holds one of the keys in the parameter `KEYS_PARAM`.
+
+    All keys are one JSON parameter: a parameter per key would need one statement per number of
+    keys, and old versions of SQLite accept only 999 parameters.
+    """
+    members = _JsonEach(bindparam(KEYS_PARAM, type_=Text)).table_valued("value", name="members")
+    # cast to the type of the column: PostgreSQL would otherwise cast the column and skip its index
+    return column.in_(select(cast(members.c.value, column.type)))
+
+
+def encode_key_list(keys: Sequence[str]) -> str:
+    """Encode keys as the value of `KEYS_PARAM`."""
+    return json.dumps(keys)

@@ -21,10 +21,11 @@ from seamless_database.protocol.field_types import (
     extract,
 )
 from seamless_database.request_types.damage import valid_checksum, valid_checksums
-from seamless_database.request_types.key_list import encode_key_list, in_key_list
 from seamless_database.request_types.statements import (
     Connection,
     Statement,
+    encode_key_list,
+    in_key_list,
     insert_statement,
 )
 
@@ -73,13 +74,13 @@ class GetTransformation:
     """Ask for the result of a transformation."""
 
     checksum: str
-    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
-    point: ClassVar[bool] = True
+    field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
+    is_point_lookup: ClassVar[bool] = True
 
     @classmethod
-    def check(cls, fields: RequestFields) -> GetTransformation:
+    def from_fields(cls, fields: RequestFields) -> GetTransformation:
         """Take `checksum`, of the transformation."""
-        return cls(*extract(cls.needs, fields))
+        return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer the checksum of the result, bare."""
@@ -94,13 +95,13 @@ class GetTransformations:
     """Ask for the results of many transformations at once."""
 
     checksums: tuple[str, ...]
-    needs: ClassVar[FieldSpecs] = {"checksums": CHECKSUMS}
-    point: ClassVar[bool] = False
+    field_types: ClassVar[FieldSpecs] = {"checksums": CHECKSUMS}
+    is_point_lookup: ClassVar[bool] = False
 
     @classmethod
-    def check(cls, fields: RequestFields) -> GetTransformations:
+    def from_fields(cls, fields: RequestFields) -> GetTransformations:
         """Take `checksums`, of the transformations."""
-        return cls(*extract(cls.needs, fields))
+        return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str:
         """Answer an object, the result of each that has one."""
@@ -113,13 +114,13 @@ class GetRevTransformations:
     """Ask for the transformations with a result."""
 
     result: str
-    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
-    point: ClassVar[bool] = False
+    field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
+    is_point_lookup: ClassVar[bool] = False
 
     @classmethod
-    def check(cls, fields: RequestFields) -> GetRevTransformations:
+    def from_fields(cls, fields: RequestFields) -> GetRevTransformations:
         """Take `checksum`, of the result."""
-        return cls(*extract(cls.needs, fields))
+        return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Answer a list of the transformations whose present result it is."""
@@ -134,14 +135,14 @@ class PutTransformation:
 
     checksum: str
     result: str
-    needs: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "value": CHECKSUM}
+    field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "value": CHECKSUM}
 
     @classmethod
-    def check(cls, fields: RequestFields) -> PutTransformation:
+    def from_fields(cls, fields: RequestFields) -> PutTransformation:
         """Take `checksum`, of the transformation, and `value`, of the result."""
-        return cls(*extract(cls.needs, fields))
+        return cls(*extract(cls.field_types, fields))
 
-    def keys(self) -> tuple[str, ...]:
+    def lock_keys(self) -> tuple[str, ...]:
         """Name the transformation."""
         return (transformation_key(self.checksum),)
 

@@ -19,11 +19,11 @@ ANSWER = spaced(["seamless", "database", PROTOCOL_VERSION])
 class GetProtocol:
     """Ask what this server speaks."""
 
-    needs: ClassVar[FieldSpecs] = {}
-    point: ClassVar[bool] = True
+    field_types: ClassVar[FieldSpecs] = {}
+    is_point_lookup: ClassVar[bool] = True
 
     @classmethod
-    def check(cls, fields: RequestFields) -> GetProtocol:
+    def from_fields(cls, fields: RequestFields) -> GetProtocol:
         """Nothing is needed."""
         return cls()
 

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
-
-from seamless_database.errors import OptionError, ServerError
-from seamless_database.storage.postgresql.url import PostgresUrl, is_url
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Mapping
     from types import TracebackType
-    from typing import Any, Literal
+    from typing import Any
 
     from seamless_database import request_types
-    from seamless_database.metrics.counters import CommitMetrics
     from seamless_database.request_types.statements import InterruptibleConnection
-    from seamless_database.storage.callbacks import Later, ReadCallback, WriteCallback
-    from seamless_database.storage.durability import Durability
-    from seamless_database.storage.sqlite.fair_lock import FairWriterLock
+    from seamless_database.storage.commit_metrics import CommitMetrics
 
 T = TypeVar("T")
 
-_SQLITE = "sqlite://"
+#: receives the response of a read, None for a miss, or the error
+ReadCallback = Callable[[str | None, BaseException | None], None]
+#: receives the error of a write, or None once the write is durable
+WriteCallback = Callable[[BaseException | None], None]
+
+
+class Durability(Enum):
+    """What an acknowledged write survives, besides a crash of the server process."""
+
+    #: a power failure too: the response follows the sync
+    FULL = "full"
+    #: a power failure may lose the last moments, but does not damage the database
+    RELAXED = "relaxed"
+
+
+class NotImmediate(Enum):
+    """What `try_read` returns in place of a response that would block the event loop."""
+
+    NOT_IMMEDIATE = auto()
+
+
+NOT_IMMEDIATE: Final = NotImmediate.NOT_IMMEDIATE
 
 
 class Backend(Protocol):
@@ -65,7 +81,7 @@ class Backend(Protocol):
         """Do a write request, given as the JSON object of the protocol; returns when it is safe."""
         ...
 
-    async def execute_read(self, request: request_types.Read) -> str | None:
+    async def execute_read(self, request: request_types.ReadRequest) -> str | None:
         """Answer a checked read request."""
         ...
 
@@ -74,19 +90,19 @@ class Backend(Protocol):
         """Whether point reads are answered at once, as a rule."""
         ...
 
-    def try_read(self, request: request_types.Read) -> str | Literal[Later.LATER] | None:
+    def try_read(self, request: request_types.ReadRequest) -> str | NotImmediate | None:
         """Answer a checked read request if that takes no time."""
         ...
 
-    def submit_read(self, request: request_types.Read, tell: ReadCallback) -> None:
+    def submit_read(self, request: request_types.ReadRequest, tell: ReadCallback) -> None:
         """Queue a checked point read; `tell` hears on this event loop what was found."""
         ...
 
-    async def execute_write(self, request: request_types.Write) -> None:
+    async def execute_write(self, request: request_types.WriteRequest) -> None:
         """Do a checked write request; returns when it is safe."""
         ...
 
-    def submit_write(self, request: request_types.Write, tell: WriteCallback) -> None:
+    def submit_write(self, request: request_types.WriteRequest, tell: WriteCallback) -> None:
         """Queue a checked write request; `tell` hears on this event loop when it is safe."""
         ...
 
@@ -114,59 +130,3 @@ class Backend(Protocol):
     ) -> None:
         """Close it."""
         ...
-
-
-def shown(target: str) -> str:
-    """Name a database that was asked for, without the password; raises an `OptionError`."""
-    return PostgresUrl.of(target).shown if is_url(target) else target
-
-
-def open_database(
-    target: str | Path,
-    *,
-    writable: bool = False,
-    durability: Durability | None = None,
-    writer_lock: FairWriterLock | None = None,
-) -> Backend:
-    """Open the SQLite file at a path, or the PostgreSQL database at a URL.
-
-    Raises a `StartError` for whatever is in the way of that.
-
-    Parameters
-    ----------
-    target
-        a path, or a URL as SQLAlchemy writes them: ``postgresql+psycopg://USER@HOST/DB``
-    writable
-        whether it takes writes; a writable one is created, or filled with tables, if need be
-    durability
-        what a write that was acknowledged survives; by default, power cuts too
-    turns
-        for one of several processes of one server: see `Database`
-    """
-    from seamless_database.storage.durability import Durability
-    from seamless_database.storage.sqlite.database import Database
-
-    level = durability or Durability.FULL
-    text = str(target)
-    if not is_url(text):
-        return Database(
-            file_of(target), writable=writable, durability=level, writer_lock=writer_lock
-        )
-    try:
-        from seamless_database.storage.postgresql.database import PostgresDatabase
-    except ImportError as error:
-        raise ServerError(shown(text), f"{error}; {_INSTALL}") from error
-    return PostgresDatabase(PostgresUrl.of(text), writable=writable, durability=level)
-
-
-_INSTALL = "it needs: pip install 'seamless-database[postgresql]'"
-
-
-def file_of(target: str | Path) -> str | Path:
-    """Take the path out of a URL of SQLite: ``sqlite:///file``, ``sqlite:////absolute/file``."""
-    if not str(target).startswith(_SQLITE):
-        return target
-    path = str(target).removeprefix(f"{_SQLITE}/")
-    if not path or path == str(target):
-        raise OptionError("a URL of a SQLite file looks like sqlite:///seamless.db")
-    return path

@@ -1,7 +1,7 @@
-"""Writes that only a long comparison can decide: it is done apart from the writer.
+"""Threads that compare large records, so that the writer does not have to.
 
-The transaction of such a write changes nothing and raises an `UndecidedError`. A thread of its own
-then compares, and gives the write that takes the place of the first one, or the refusal.
+A write that needs a long comparison raises an `UndecidedError` and changes nothing. A thread then
+compares, and runs the write that replaces the first one, or rejects it.
 """
 
 from __future__ import annotations
@@ -9,67 +9,41 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from seamless_database.errors import UnavailableError
+from seamless_database.request_types.statements import UndecidedError
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from seamless_database.request_types.statements import Connection, Row
-    from seamless_database.storage.callbacks import WriteCallback
+    from seamless_database.storage.backend import WriteCallback
 
-#: comparisons that wait or are going on; a client is told at once of more
+#: comparisons that run or wait; the server rejects further ones at once
 MAX_UNDECIDED = 16
 
 
-class Decided(Protocol):
-    """A write that needs no more comparison."""
-
-    def keys(self) -> tuple[str, ...]:
-        """Name what it changes."""
-        ...
-
-    def run(self, connection: Connection) -> None:
-        """Do it."""
-        ...
-
-
-class UndecidedError(Exception):
-    """A write is not done yet: what `read` finds is compared by `decide`.
-
-    `decide` gives the write to do, or raises the refusal; no connection is held meanwhile.
-    """
-
-    def __init__(
-        self, read: Callable[[Connection], Row | None], decide: Callable[[Row | None], Decided]
-    ) -> None:
-        super().__init__("a write waits for a comparison")
-        self.read = read
-        self.decide = decide
-
-
 class Comparisons:
-    """Threads that decide writes, one after the other; safe from any thread.
+    """One thread for each comparison, of which one at a time runs; safe from any thread.
 
-    A thread ends with its process, even in the middle of a comparison: nothing is lost with it,
-    as the write was not acknowledged.
+    The threads are daemons. The end of the process loses nothing, since no write is acknowledged
+    before it is durable.
 
     Parameters
     ----------
-    settle
-        decides a write, does what was decided, and returns when it is safe
+    decide
+        compares, runs the write that follows, and returns when it is durable
     """
 
-    def __init__(self, settle: Callable[[UndecidedError], None]) -> None:
-        self._resolve = settle
+    def __init__(self, decide: Callable[[UndecidedError], None]) -> None:
+        self._decide = decide
         self._room = threading.BoundedSemaphore(MAX_UNDECIDED)
-        #: held by the thread that compares: two at once would only take turns
+        #: held by the thread that compares: two at once would compete for the interpreter
         self._lock = threading.Lock()
 
     def submit(self, undecided: UndecidedError) -> Future[None]:
-        """Decide a write; the future is done once that is safe, or refused."""
+        """Start a comparison; the future is done once the write is durable or rejected."""
         future: Future[None] = Future()
         if self._room.acquire(blocking=False):
             threading.Thread(
@@ -79,30 +53,33 @@ class Comparisons:
                 daemon=True,
             ).start()
         else:
-            report_to = f"{MAX_UNDECIDED} large records are being compared already; try again later"
-            future.set_exception(UnavailableError(report_to))
+            message = f"{MAX_UNDECIDED} large records are being compared already; try again later"
+            future.set_exception(UnavailableError(message))
         return future
 
     def report_to(
-        self, tell: WriteCallback, loop: asyncio.AbstractEventLoop, error: BaseException | None
+        self,
+        callback: WriteCallback,
+        loop: asyncio.AbstractEventLoop,
+        error: BaseException | None,
     ) -> None:
-        """Tell of a write on its event loop, once it is decided."""
+        """Call the callback of a write on its event loop, after the comparison if it needs one."""
         if not isinstance(error, UndecidedError):
-            tell(error)
+            callback(error)
             return
 
-        def settled(future: Future[None]) -> None:
-            # if the loop is closed, nothing waits there any more
+        def report(future: Future[None]) -> None:
+            # a closed event loop has no client that waits
             with suppress(RuntimeError):
-                loop.call_soon_threadsafe(tell, future.exception())
+                loop.call_soon_threadsafe(callback, future.exception())
 
-        self.submit(error).add_done_callback(settled)
+        self.submit(error).add_done_callback(report)
 
     def _run(self, undecided: UndecidedError, future: Future[None]) -> None:
         try:
             with self._lock:
-                self._resolve(undecided)
-        except Exception as error:  # noqa: BLE001  # whoever waits for it is told
+                self._decide(undecided)
+        except Exception as error:  # noqa: BLE001  # the caller of `submit` receives it
             future.set_exception(error)
         else:
             future.set_result(None)

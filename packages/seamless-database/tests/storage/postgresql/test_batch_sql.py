@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, select
 
 from seamless_database.models import RevTransformation, Transformation
 from seamless_database.request_types.statements import Statement, insert_statement
-from seamless_database.storage.backend import open_database
+from seamless_database.storage.open import open_database
 from seamless_database.storage.postgresql import batch_sql
 from seamless_database.storage.postgresql.batch_sql import changing, fetch_all
 from seamless_database.storage.postgresql.connection import PipelineConnection

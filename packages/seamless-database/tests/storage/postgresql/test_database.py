@@ -25,7 +25,7 @@ from seamless_database.errors import (
 )
 from seamless_database.metrics.row_counts import RowCounts
 from seamless_database.protocol.request import from_python
-from seamless_database.storage.callbacks import Later
+from seamless_database.storage.backend import NOT_IMMEDIATE
 from seamless_database.storage.postgresql.database import PostgresDatabase
 from seamless_database.storage.postgresql.health import INTERVAL
 from seamless_database.storage.postgresql.url import PostgresUrl
@@ -54,8 +54,8 @@ def database(place: Place) -> Iterator[Backend]:
         yield database
 
 
-def get(**fields: object) -> request_types.Read:
-    return request_types.reading(from_python(fields))
+def get(**fields: object) -> request_types.ReadRequest:
+    return request_types.parse_read(from_python(fields))
 
 
 def test_texts_of_any_length_and_character_are_keys(database: Backend) -> None:
@@ -87,13 +87,13 @@ def test_point_reads_and_lists_are_answered_on_an_event_loop(database: Backend) 
 
 
 def test_nothing_is_answered_at_once(database: Backend) -> None:
-    assert database.try_read(get(**GET)) is Later.LATER
+    assert database.try_read(get(**GET)) is NOT_IMMEDIATE
 
 
 def test_a_write_tells_an_event_loop_when_it_is_safe(database: Backend) -> None:
     async def talk() -> object:
         told = asyncio.get_running_loop().create_future()
-        database.submit_write(request_types.writing(from_python(PUT)), told.set_result)
+        database.submit_write(request_types.parse_write(from_python(PUT)), told.set_result)
         return await told
 
     assert asyncio.run(talk()) is None
@@ -161,13 +161,13 @@ def test_a_long_wait_for_a_lock_is_not_taken_for_a_server_that_is_gone(
     # seconds that a write may take, next to its waits for locks
     monkeypatch.setattr("seamless_database.storage.postgresql.database.PATIENCE", 0.2)
     address = PostgresUrl.of(place.target)
-    request = request_types.writing(from_python(PUT))
+    request = request_types.parse_write(from_python(PUT))
     with (
         PostgresDatabase(address, writable=True, lock_wait=30.0) as database,
         psycopg.connect(place.target.replace("+psycopg", "")) as holder,
         ThreadPoolExecutor(1) as pool,
     ):
-        holder.execute("SELECT pg_advisory_xact_lock(%s)", [_lock_id(request.keys()[0])])
+        holder.execute("SELECT pg_advisory_xact_lock(%s)", [_lock_id(request.lock_keys()[0])])
         written = pool.submit(database.put, PUT)
         # the watch has looked at it more than once by then
         time.sleep(2.5 * INTERVAL)

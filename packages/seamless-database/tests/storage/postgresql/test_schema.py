@@ -13,7 +13,7 @@ from database_targets import Place, fresh_place
 
 from seamless_database.errors import SchemaError, ServerError
 from seamless_database.protocol.request import from_python
-from seamless_database.request_types import reading
+from seamless_database.request_types import parse_read
 from seamless_database.request_types.version import ANSWER
 from seamless_database.storage.postgresql.database import PostgresDatabase
 from seamless_database.storage.postgresql.schema import VERSION, VERSION_TABLE
@@ -61,7 +61,7 @@ def test_reading_an_empty_database_creates_nothing_and_finds_nothing(place: Plac
 def test_what_needs_no_table_is_answered_next_to_what_does(place: Place) -> None:
     async def talk(reader: Backend) -> list[str | None]:
         asked = [{"type": "protocol"}, GET] * 20
-        requests = [reading(from_python(request)) for request in asked]
+        requests = [parse_read(from_python(request)) for request in asked]
         return list(await asyncio.gather(*map(reader.execute_read, requests)))
 
     with place.open(writable=False) as reader:

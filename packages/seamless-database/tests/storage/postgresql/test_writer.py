@@ -77,8 +77,8 @@ def holder(place: Place) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
 
 
 def task(**request: object) -> QueuedOperation[None]:
-    checked = request_types.writing(from_python(request))
-    return QueuedOperation(checked.run, checked.keys())
+    checked = request_types.parse_write(from_python(request))
+    return QueuedOperation(checked.run, checked.lock_keys())
 
 
 def put(key: object, value: object) -> QueuedOperation[None]:

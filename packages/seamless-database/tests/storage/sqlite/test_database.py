@@ -23,8 +23,7 @@ from seamless_database.errors import (
     UnavailableError,
 )
 from seamless_database.protocol.request import from_python
-from seamless_database.storage.callbacks import Later
-from seamless_database.storage.durability import Durability
+from seamless_database.storage.backend import NOT_IMMEDIATE, Durability
 from seamless_database.storage.sqlite.database import LONG_ROW
 
 if TYPE_CHECKING:
@@ -110,12 +109,12 @@ def test_a_backup_of_a_live_file_is_complete_and_sound(file: Path, tmp_path: Pat
                     return
                 database.put({**PUT, "checksum": checksum(number)})
 
-        writing = threading.Thread(target=write)
-        writing.start()
+        parse_write = threading.Thread(target=write)
+        parse_write.start()
         with closing(sqlite3.connect(file)) as raw, closing(sqlite3.connect(copy)) as target:
             raw.backup(target, pages=1, sleep=0.001)
         stop.set()
-        writing.join()
+        parse_write.join()
         with closing(sqlite3.connect(copy)) as raw:
             assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     with Database(copy) as copied:
@@ -240,7 +239,7 @@ def test_without_its_table_a_row_is_a_miss_until_somebody_writes(file: Path) -> 
 
 def test_reads_of_a_locked_file_wait_for_it_at_the_same_time(filled: Path) -> None:
     reverse = {"type": "rev_transformations", "checksum": checksum(2)}
-    requests = [request_types.reading(from_python(reverse)) for _ in range(200)]
+    requests = [request_types.parse_read(from_python(reverse)) for _ in range(200)]
 
     async def ask(database: Database) -> list[object]:
         answers = [database.execute_read(request) for request in requests]
@@ -259,8 +258,8 @@ def test_reads_of_a_locked_file_wait_for_it_at_the_same_time(filled: Path) -> No
         assert asyncio.run(database.execute_read(requests[0])) == f'["{checksum(1)}"]'
 
 
-def _soon(database: Database) -> Callable[[request_types.Read], asyncio.Future[str | None]]:
-    def ask(request: request_types.Read) -> asyncio.Future[str | None]:
+def _soon(database: Database) -> Callable[[request_types.ReadRequest], asyncio.Future[str | None]]:
+    def ask(request: request_types.ReadRequest) -> asyncio.Future[str | None]:
         told = asyncio.get_running_loop().create_future()
 
         def tell(found: str | None, error: BaseException | None) -> None:
@@ -275,7 +274,7 @@ def _soon(database: Database) -> Callable[[request_types.Read], asyncio.Future[s
 def test_a_writer_that_died_leaves_nothing_half(file: Path) -> None:
     code = f"""
 import os
-from seamless_database import Database, records
+from seamless_database import Database, request_types
 database = Database({str(file)!r}, writable=True)
 database.put({PUT!r})
 os._exit(9)
@@ -292,7 +291,7 @@ os._exit(9)
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_a_reader_needs_no_permission_to_write(filled: Path) -> None:
     code = f"""
-from seamless_database import Database, records
+from seamless_database import Database, request_types
 with Database({filled.name!r}) as database:
     print(database.get({GET!r}))
 """
@@ -338,9 +337,9 @@ def test_a_missing_file_is_not_created_for_reading(file: Path) -> None:
 # what an event loop may do itself
 
 
-def get_metadata(number: int) -> request_types.Read:
+def get_metadata(number: int) -> request_types.ReadRequest:
     body = {"type": "metadata", "checksum": checksum(number)}
-    return request_types.reading(from_python(body))
+    return request_types.parse_read(from_python(body))
 
 
 def put_record(database: Database, number: int, size: int) -> None:
@@ -362,7 +361,7 @@ def test_a_small_row_is_answered_at_once(file: Path) -> None:
 def test_a_large_row_is_left_to_a_thread(file: Path) -> None:
     with Database(file, writable=True) as database:
         put_record(database, 1, LONG_ROW)
-        assert database.try_read(get_metadata(1)) is Later.LATER
+        assert database.try_read(get_metadata(1)) is NOT_IMMEDIATE
         answer = asyncio.run(database.execute_read(get_metadata(1)))
         assert answer is not None
         assert json.loads(answer)["x"] == "x" * LONG_ROW
@@ -371,10 +370,10 @@ def test_a_large_row_is_left_to_a_thread(file: Path) -> None:
 def test_a_list_is_left_to_a_thread(filled: Path) -> None:
     with Database(filled) as database:
         body = {"type": "rev_transformations", "checksum": checksum(2)}
-        assert database.try_read(request_types.reading(from_python(body))) is Later.LATER
+        assert database.try_read(request_types.parse_read(from_python(body))) is NOT_IMMEDIATE
 
 
 def test_a_file_that_is_locked_is_left_to_a_thread(filled: Path) -> None:
     with closing(sqlite3.connect(filled, isolation_level=None)) as other, Database(filled) as ours:
         other.execute("BEGIN EXCLUSIVE")
-        assert ours.try_read(get_metadata(1)) is Later.LATER
+        assert ours.try_read(get_metadata(1)) is NOT_IMMEDIATE

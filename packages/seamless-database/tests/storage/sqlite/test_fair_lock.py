@@ -1,4 +1,4 @@
-"""Turns are between processes, so each test is a program that parts."""
+"""The fair lock works between processes, so each test is a program that forks."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from database_server import PATIENCE
 #: `child(work)` runs it in another process; gives its number and a file with what it writes
 PREFACE = """
 import os, signal, sys
-from seamless_database.storage.sqlite.fair_lock import Turns
+from seamless_database.storage.sqlite.fair_lock import FairWriterLock
 
-turns = Turns()
+lock = FairWriterLock()
 
 def child(work):
     reader, writer = os.pipe()
@@ -44,8 +44,8 @@ def run(program: str) -> str:
 def test_a_turn_that_nobody_else_wants_comes_at_once() -> None:
     program = """
         for _ in range(3):
-            print(turns.take(0))
-            turns.end()
+            print(lock.acquire(0))
+            lock.release()
     """
     assert run(program) == "True\nTrue\nTrue\n"
 
@@ -56,10 +56,10 @@ def test_only_one_process_at_a_time_has_its_turn() -> None:
 
         def work(say):
             for _ in range(40):
-                assert turns.take(30)
+                assert lock.acquire(30)
                 os.write(told, b"(")
                 os.write(told, b")")
-                turns.end()
+                lock.release()
 
         for pid, _ in [child(work) for _ in range(3)]:
             os.waitpid(pid, 0)
@@ -71,19 +71,19 @@ def test_only_one_process_at_a_time_has_its_turn() -> None:
 def test_a_turn_that_does_not_come_is_waited_for_no_longer() -> None:
     program = """
         def work(say):
-            turns.take(0)
+            lock.acquire(0)
             say("mine")
             signal.pause()
 
         pid, said = child(work)
         said.readline()
-        print(turns.take(0.1), turns.take(0.1))
+        print(lock.acquire(0.1), lock.acquire(0.1))
         os.kill(pid, signal.SIGTERM)
         os.waitpid(pid, 0)
         # the one that was given up is not ours behind our back
-        print(turns.take(30))
-        turns.end()
-        other, said = child(lambda say: say(str(turns.take(30))))
+        print(lock.acquire(30))
+        lock.release()
+        other, said = child(lambda say: say(str(lock.acquire(30))))
         print(said.readline(), end="")
     """
     assert run(program) == "False False\nTrue\nTrue\n"
@@ -92,14 +92,14 @@ def test_a_turn_that_does_not_come_is_waited_for_no_longer() -> None:
 def test_a_process_that_is_killed_gives_up_its_turn() -> None:
     program = """
         def work(say):
-            turns.take(0)
+            lock.acquire(0)
             say("mine")
             signal.pause()
 
         pid, said = child(work)
         said.readline()
         os.kill(pid, signal.SIGKILL)
-        print(turns.take(30))
+        print(lock.acquire(30))
     """
     assert run(program) == "True\n"
 
@@ -108,14 +108,14 @@ def test_a_process_that_is_killed_while_it_waits_is_waited_for_by_nobody() -> No
     program = """
         def work(say):
             say("here")
-            turns.take(30)
+            lock.acquire(30)
 
-        assert turns.take(0)
+        assert lock.acquire(0)
         pid, said = child(work)
         said.readline()
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        turns.end()
-        print(turns.take(30))
+        lock.release()
+        print(lock.acquire(30))
     """
     assert run(program) == "True\n"

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 OTHER_PROCESS = """
 import os, sys
 from pathlib import Path
-from seamless_database.storage.sqlite.lock_file import Ownership
-owned = Ownership(Path(sys.argv[1]))
+from seamless_database.storage.sqlite.lock_file import WriterLockFile
+owned = WriterLockFile(Path(sys.argv[1]))
 print("owned", flush=True)
 sys.stdin.read()
 """

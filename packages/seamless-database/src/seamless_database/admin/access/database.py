@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from seamless_database.admin.access import snapshot, sqlite
 from seamless_database.admin.access.dialects import is_sqlite
 from seamless_database.errors import OptionError
-from seamless_database.storage.backend import file_of
+from seamless_database.storage.open import file_of
 from seamless_database.storage.postgresql.url import PostgresUrl, is_url
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 
@@ -24,9 +24,9 @@ from seamless_database.errors import (
     UnavailableError,
 )
 from seamless_database.protocol.request import from_python
-from seamless_database.storage.callbacks import Later
-from seamless_database.storage.comparisons import Comparisons, UndecidedError
-from seamless_database.storage.durability import Durability
+from seamless_database.request_types.statements import UndecidedError
+from seamless_database.storage.backend import NOT_IMMEDIATE, Durability
+from seamless_database.storage.comparisons import Comparisons
 from seamless_database.storage.postgresql import schema
 from seamless_database.storage.postgresql.batch_queue import (
     BatchQueue,
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from seamless_database.metrics.counters import CommitMetrics
-    from seamless_database.storage.callbacks import ReadCallback, WriteCallback
-    from seamless_database.storage.comparisons import Decided
+    from seamless_database.request_types.statements import WriteOperation
+    from seamless_database.storage.backend import NotImmediate, ReadCallback, WriteCallback
+    from seamless_database.storage.commit_metrics import CommitMetrics
     from seamless_database.storage.postgresql.url import PostgresUrl
 
 T = TypeVar("T")
@@ -124,16 +124,16 @@ class PostgresDatabase:
 
     def get(self, body: Mapping[str, Any]) -> str | None:
         """Answer a read request, given as the JSON object of the protocol; None is a miss."""
-        return self.read(request_types.reading(from_python(body)).run)
+        return self.read(request_types.parse_read(from_python(body)).run)
 
     def put(self, body: Mapping[str, Any]) -> None:
         """Do a write request, given as the JSON object of the protocol; returns when it is safe."""
-        self._put(request_types.writing(from_python(body)))
+        self._put(request_types.parse_write(from_python(body)))
 
-    async def execute_read(self, request: request_types.Read) -> str | None:
+    async def execute_read(self, request: request_types.ReadRequest) -> str | None:
         """Answer a checked read request; look-ups of one row share round trips."""
         loop = asyncio.get_running_loop()
-        if request.point:
+        if request.is_point_lookup:
             answered: asyncio.Future[str | None] = loop.create_future()
             self._reads.submit_with_callback(
                 QueuedOperation(request.run), partial(_resolve, answered)
@@ -146,28 +146,28 @@ class PostgresDatabase:
                 raise DatabaseClosedError from error
             raise
 
-    def try_read(self, request: request_types.Read) -> Literal[Later.LATER]:
+    def try_read(self, request: request_types.ReadRequest) -> NotImmediate:
         """Answer nothing: the database is somewhere else, and asking it takes time."""
-        return Later.LATER
+        return NOT_IMMEDIATE
 
     @property
     def is_local(self) -> bool:
         """The database is somewhere else."""
         return False
 
-    def submit_read(self, request: request_types.Read, tell: ReadCallback) -> None:
+    def submit_read(self, request: request_types.ReadRequest, tell: ReadCallback) -> None:
         """Queue a checked point read; `tell` hears on this event loop what was found."""
         self._reads.submit_with_callback(QueuedOperation(request.run), tell)
 
-    async def execute_write(self, request: request_types.Write) -> None:
+    async def execute_write(self, request: request_types.WriteRequest) -> None:
         """Do a checked write request; returns when it is safe."""
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.submit_write(request, partial(_resolve, stored, None))
         await stored
 
-    def submit_write(self, request: request_types.Write, tell: WriteCallback) -> None:
+    def submit_write(self, request: request_types.WriteRequest, tell: WriteCallback) -> None:
         """Queue a checked write request; `tell` hears on this event loop when it is safe."""
-        task = QueuedOperation(request.run, request.keys())
+        task = QueuedOperation(request.run, request.lock_keys())
         told = partial(self._comparisons.report_to, tell, asyncio.get_running_loop())
         self._writer().submit_with_callback(task, lambda _nothing, error: told(error))
 
@@ -246,9 +246,9 @@ class PostgresDatabase:
         finally:
             session.close()
 
-    def _put(self, request: Decided) -> None:
+    def _put(self, request: WriteOperation) -> None:
         try:
-            self._writer().submit(QueuedOperation(request.run, request.keys())).result()
+            self._writer().submit(QueuedOperation(request.run, request.lock_keys())).result()
         except UndecidedError as undecided:
             self._decide(undecided)
 

@@ -23,7 +23,7 @@ from seamless_database.errors import (
     DatabaseLockedError,
     UnavailableError,
 )
-from seamless_database.metrics.counters import CommitMetrics
+from seamless_database.storage.commit_metrics import CommitMetrics
 from seamless_database.storage.postgresql.batch_queue import retry_individually
 from seamless_database.storage.postgresql.batch_sql import changing, fetch_all
 from seamless_database.storage.postgresql.batched_reads import run_batched

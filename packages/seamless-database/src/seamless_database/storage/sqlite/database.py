@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from seamless_database import request_types
 from seamless_database.errors import (
@@ -28,9 +28,9 @@ from seamless_database.errors import (
     UnavailableError,
 )
 from seamless_database.protocol.request import from_python
-from seamless_database.storage.callbacks import Later
-from seamless_database.storage.comparisons import Comparisons, UndecidedError
-from seamless_database.storage.durability import Durability
+from seamless_database.request_types.statements import UndecidedError
+from seamless_database.storage.backend import NOT_IMMEDIATE, Durability
+from seamless_database.storage.comparisons import Comparisons
 from seamless_database.storage.sqlite import schema
 from seamless_database.storage.sqlite.connection import Connection, reason_of, retry_while_locked
 from seamless_database.storage.sqlite.file_identity import Identity, IdentityWatch
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from seamless_database.metrics.counters import CommitMetrics
-    from seamless_database.storage.callbacks import ReadCallback, WriteCallback
-    from seamless_database.storage.comparisons import Decided
+    from seamless_database.request_types.statements import WriteOperation
+    from seamless_database.storage.backend import NotImmediate, ReadCallback, WriteCallback
+    from seamless_database.storage.commit_metrics import CommitMetrics
     from seamless_database.storage.sqlite.fair_lock import FairWriterLock
     from seamless_database.storage.sqlite.transactions import Work
 
@@ -128,34 +128,34 @@ class Database:
 
     def get(self, body: Mapping[str, Any]) -> str | None:
         """Answer a read request, given as the JSON object of the protocol; None is a miss."""
-        return self.read(request_types.reading(from_python(body)).run)
+        return self.read(request_types.parse_read(from_python(body)).run)
 
     def put(self, body: Mapping[str, Any]) -> None:
         """Do a write request, given as the JSON object of the protocol; returns when it is safe."""
-        self._put(request_types.writing(from_python(body)))
+        self._put(request_types.parse_write(from_python(body)))
 
-    async def execute_read(self, request: request_types.Read) -> str | None:
+    async def execute_read(self, request: request_types.ReadRequest) -> str | None:
         """Answer a checked read request; look-ups of one row are done on the spot."""
         found = self.try_read(request)
         # waiting is for a thread, not for the event loop
-        return await self._in_thread(request) if found is Later.LATER else found
+        return await self._in_thread(request) if found is NOT_IMMEDIATE else found
 
-    def try_read(self, request: request_types.Read) -> str | Literal[Later.LATER] | None:
+    def try_read(self, request: request_types.ReadRequest) -> str | NotImmediate | None:
         """Answer a checked read request if that takes no time: a small row of a local file."""
-        if not request.point or self.on_network:
-            return Later.LATER
+        if not request.is_point_lookup or self.on_network:
+            return NOT_IMMEDIATE
         try:
             return self._quick_readers.read(request.run, 0)
         except (sqlite3.Error, UnavailableError):
             # a lock, a large row, or whatever it is: a thread comes upon it again, and may wait
-            return Later.LATER
+            return NOT_IMMEDIATE
 
     @property
     def is_local(self) -> bool:
         """Whether point reads are answered at once, as a rule."""
         return not self.on_network
 
-    def submit_read(self, request: request_types.Read, tell: ReadCallback) -> None:
+    def submit_read(self, request: request_types.ReadRequest, tell: ReadCallback) -> None:
         """Queue a checked point read; `tell` hears on this event loop what was found."""
         loop = asyncio.get_running_loop()
 
@@ -168,14 +168,14 @@ class Database:
         work = self._by_deadline(request)
         self._pool.submit(work).add_done_callback(done)
 
-    async def execute_write(self, request: request_types.Write) -> None:
+    async def execute_write(self, request: request_types.WriteRequest) -> None:
         """Do a checked write request; returns when it is safe."""
         try:
             await asyncio.wrap_future(self.submit(request.run))
         except UndecidedError as undecided:
             await asyncio.wrap_future(self._comparisons.submit(undecided))
 
-    def submit_write(self, request: request_types.Write, tell: WriteCallback) -> None:
+    def submit_write(self, request: request_types.WriteRequest, tell: WriteCallback) -> None:
         """Queue a checked write request; `tell` hears on this event loop when it is safe."""
         loop = asyncio.get_running_loop()
         told = partial(self._comparisons.report_to, tell, loop)
@@ -263,7 +263,7 @@ class Database:
     ) -> None:
         self.close()
 
-    def _put(self, request: Decided) -> None:
+    def _put(self, request: WriteOperation) -> None:
         try:
             self.submit(request.run).result()
         except UndecidedError as undecided:
@@ -273,7 +273,7 @@ class Database:
         """Compare what a write is to be decided by, and do what was decided."""
         self._put(undecided.decide(self.read(undecided.read)))
 
-    async def _in_thread(self, request: request_types.Read) -> str | None:
+    async def _in_thread(self, request: request_types.ReadRequest) -> str | None:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._pool, self._by_deadline(request))
@@ -282,7 +282,7 @@ class Database:
                 raise DatabaseClosedError from error
             raise
 
-    def _by_deadline(self, request: request_types.Read) -> Callable[[], str | None]:
+    def _by_deadline(self, request: request_types.ReadRequest) -> Callable[[], str | None]:
         """Give what a thread does to answer: it waits for a lock as if it had begun just now.
 
         If the file is locked for long, those that wait for a thread do not wait once more.

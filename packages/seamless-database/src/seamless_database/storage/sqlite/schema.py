@@ -16,8 +16,7 @@ from sqlalchemy import Table, bindparam, column, func, literal_column, select, t
 from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 
 from seamless_database.errors import SchemaError
-from seamless_database.models import Base, MetaData
-from seamless_database.models_bucket_probe import BucketProbe
+from seamless_database.models import Base, BucketProbe, MetaData
 from seamless_database.request_types.statements import Statement
 
 if TYPE_CHECKING:

@@ -18,13 +18,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from seamless_database.errors import DatabaseClosedError, UnavailableError
-from seamless_database.metrics.counters import CommitMetrics
+from seamless_database.storage.commit_metrics import CommitMetrics
 from seamless_database.storage.sqlite.transactions import not_written
 
 if TYPE_CHECKING:
     import asyncio
 
-    from seamless_database.storage.callbacks import WriteCallback
+    from seamless_database.storage.backend import WriteCallback
     from seamless_database.storage.sqlite.transactions import Transactions, Work
 
 #: requests in one transaction; bounds how long the first of them waits for the last
