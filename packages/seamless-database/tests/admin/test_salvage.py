@@ -31,7 +31,7 @@ from database_server import PATIENCE, Server
 
 from seamless_database.admin.access.open_files import processes_using
 from seamless_database.errors import DatabaseError
-from seamless_database.storage.backend import open_database
+from seamless_database.storage.open import open_database
 
 PAGE = 4096
 ROWS = 250
