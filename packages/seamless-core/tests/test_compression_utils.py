@@ -168,6 +168,11 @@ def test_an_empty_file_is_empty_content(suffix: str) -> None:
     assert decompress_bytes(b"", suffix) == b""
 
 
+def test_what_begins_no_zstd_frame_ends_the_data() -> None:
+    for foreign in (b"junk", b"junk" * 1000, zstd(TEXT)[4:8]):
+        assert decompress_bytes(zstd(TEXT) + foreign + zstd(b"no more"), ".zst") == TEXT
+
+
 def test_zeros_may_follow_gzip_members() -> None:
     assert decompress_bytes(gzip.compress(TEXT) + bytes(1000), ".gz") == TEXT
 

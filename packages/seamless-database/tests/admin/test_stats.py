@@ -83,6 +83,10 @@ def test_records_of_any_shape_are_borne(file: Path | str) -> None:
     assert (records["unreadable"], records["without_a_time"]) == (1, 2)
 
 
+def test_a_file_of_ours_has_no_legacy_records(file: Path | str) -> None:
+    assert told("stats", file)["legacy_records"] == 0
+
+
 def test_legacy_records_are_counted(tmp_path: Path) -> None:
     file = make_legacy(put(tmp_path / "seamless.db"), {1: {}, 2: {}})
     findings = told("stats", file)

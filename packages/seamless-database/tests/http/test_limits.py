@@ -217,6 +217,20 @@ def test_a_body_in_the_smallest_chunks_is_taken(server: Server) -> None:
         assert receive_all(client) == [(200, "OK"), (200, checksum(12))]
 
 
+def test_what_follows_a_body_counts_for_nothing_in_the_next_request(server: Server) -> None:
+    put = request("transformation", checksum=checksum(13), value=checksum(14))
+    body = put.partition(b"\r\n\r\n")[2]
+    head = b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % len(body)
+    trailer = b"\r\n0\r\nX: " + b"x" * 40_000 + b"\r\n\r\n"
+    with connect(server) as client:
+        client.sendall(head + body + trailer)
+        assert receive(client) == (200, "OK")
+        client.sendall(HEALTH[:-2] + b"X: " + b"x" * 40_000)
+        time.sleep(0.1)
+        client.sendall(b"\r\n\r\n")
+        assert receive(client) == (200, "OK")
+
+
 # the order of answers
 
 

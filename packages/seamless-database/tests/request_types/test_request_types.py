@@ -11,6 +11,7 @@ import pytest
 from database_samples import checksum, record
 from database_targets import BACK_ENDS, Place, fresh_place
 
+from seamless_database import request_types
 from seamless_database.errors import ConflictError, RequestError, UnknownKeyError
 from seamless_database.request_types.buffer_info import MAX_INFO
 
@@ -486,3 +487,12 @@ def test_buffer_info_grows_up_to_a_limit_and_stays_as_it_was(database: Backend) 
     with pytest.raises(RequestError, match="too long"):
         put(database, "buffer_info", checksum=ONE, value={"b": "x" * 600_000})
     assert get(database, "buffer_info", checksum=ONE) == half
+
+
+# what an event loop may run
+
+
+def test_only_what_looks_at_a_bounded_number_of_rows_is_run_by_an_event_loop() -> None:
+    points = {kind for kind, request in request_types.READS.items() if request.is_point_lookup}
+    one_row = {"buffer_info", "bucket_probe", "expression", "metadata", "transformation"}
+    assert points == {*one_row, "protocol"}

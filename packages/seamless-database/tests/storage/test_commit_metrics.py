@@ -1,34 +1,43 @@
+"""Histograms of commits: which class a value falls into."""
+
 from __future__ import annotations
 
-import math
+from itertools import pairwise
 
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
 
-from seamless_database.storage.commit_metrics import SECONDS, Histogram
-
-numbers = st.floats(min_value=0, max_value=100)
+from seamless_database.storage.commit_metrics import SECONDS, WRITES, CommitMetrics, Histogram
 
 
-@given(st.lists(numbers))
-def test_every_value_is_in_the_first_class_that_bounds_it(values: list[float]) -> None:
-    distribution = Histogram(SECONDS)
-    for value in values:
-        distribution.add(value)
-    bounds = (*SECONDS, math.inf)
-    for i, bound in enumerate(bounds):
-        assert sum(distribution.counts[: i + 1]) == sum(value <= bound for value in values)
-    assert distribution.count == len(values)
-    assert math.isclose(distribution.total, sum(values))
+def test_batches_are_told_apart_by_powers_of_two() -> None:
+    assert tuple(2.0**number for number in range(9)) == WRITES
 
 
-@given(st.lists(numbers), st.lists(numbers))
-def test_a_sum_is_as_if_all_values_had_been_added(one: list[float], other: list[float]) -> None:
-    parts = []
-    for values in (one, other, [*one, *other]):
-        parts.append(Histogram(SECONDS))
-        for value in values:
-            parts[-1].add(value)
-    both = parts[0].merge(parts[1])
-    assert both.counts == parts[2].counts
-    assert math.isclose(both.total, parts[2].total)
+def test_durations_are_told_apart_two_to_four_times_in_each_power_of_ten() -> None:
+    ratios = [after / before for before, after in pairwise(SECONDS)]
+    assert all(ratio == pytest.approx(2.0) or ratio == pytest.approx(2.5) for ratio in ratios)
+    assert (SECONDS[0], SECONDS[-1]) == (0.0001, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "counts"),
+    [
+        (0.0, [1, 0, 0]),
+        (1.0, [1, 0, 0]),
+        (1.1, [0, 1, 0]),
+        (2.0, [0, 1, 0]),
+        (2.1, [0, 0, 1]),
+    ],
+)
+def test_a_bound_belongs_to_the_class_below_it(value: float, counts: list[int]) -> None:
+    histogram = Histogram((1.0, 2.0))
+    histogram.add(value)
+    assert histogram.counts == counts
+
+
+def test_a_commit_counts_once_with_its_writes_and_its_seconds() -> None:
+    commits = CommitMetrics()
+    commits.add(3, 0.25)
+    commits.add(5, 0.5)
+    assert (commits.writes.count, commits.writes.total) == (2, 8)
+    assert (commits.seconds.count, commits.seconds.total) == (2, 0.75)
