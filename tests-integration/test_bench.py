@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tools.bench.core.workloads import WORKLOADS
 
 ROOT = Path(__file__).resolve().parents[1]
-TOOL = ROOT / "tools" / "bench" / "run.py"
+BENCH = [sys.executable, "-m", "tools.bench"]
 PAGE = ROOT / "docs" / "benchmarks.md"
 SUITES = ["core", "database", "cli", "evict"]
 #: suite -> part of the name of a workload that is over soon
@@ -23,9 +24,20 @@ SIDES = ["ours", "published", "limit"]
 
 def measure(suite: str, report: Path, *more: str) -> subprocess.CompletedProcess[str]:
     """Run one small workload of a suite once, without the published package."""
-    command = [sys.executable, str(TOOL), suite, "--quick", "--no-published", "--rounds", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "tools.bench",
+        suite,
+        "--quick",
+        "--no-published",
+        "--rounds",
+        "1",
+    ]
     command += ["--only", SOON[suite], "--report", str(report), *more]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120
+    )
 
 
 def sections(page: str) -> dict[str, str]:
@@ -66,8 +78,10 @@ def test_the_figures_are_there_as_json(tmp_path: Path) -> None:
 
 def test_a_run_of_a_part_leaves_the_page_of_the_repository_alone() -> None:
     before = PAGE.read_bytes()
-    command = [sys.executable, str(TOOL), "core", "--only", SOON["core"], "--rounds", "1"]
-    subprocess.run([*command, "--no-published"], check=True, capture_output=True, timeout=120)
+    command = [*BENCH, "core", "--only", SOON["core"], "--rounds", "1"]
+    subprocess.run(
+        [*command, "--no-published"], cwd=ROOT, check=True, capture_output=True, timeout=120
+    )
     assert PAGE.read_bytes() == before
 
 
@@ -79,8 +93,4 @@ def test_the_page_has_a_section_and_a_command_for_each_suite() -> None:
 
 
 def test_the_core_suite_has_twenty_one_workloads() -> None:
-    code = "import core_workloads; print(len(core_workloads.WORKLOADS))"
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=TOOL.parent, check=True, capture_output=True, text=True
-    )
-    assert run.stdout == "21\n"
+    assert len(WORKLOADS) == 21
