@@ -331,3 +331,11 @@ def test_all_published_files_can_be_merged(tmp_path: Path) -> None:
     _, target = merged(tmp_path, "target", *files)
     assert told("check", target)["clean"]
     assert rows(target, "transformation") >= rows(files[0], "transformation")
+
+
+def test_a_record_that_is_no_text_differs_from_every_other(tmp_path: Path) -> None:
+    sound, damaged = (put(tmp_path / name, metadata(1, "a")) for name in ("one.db", "two.db"))
+    sql(damaged, "UPDATE meta_data SET metadata = x'7bff'")
+    findings, target = merged(tmp_path, "merged", sound, damaged)
+    assert findings["conflicting_records"] == 1
+    assert rows(target, "meta_data") == rows(sound, "meta_data")

@@ -30,7 +30,7 @@ from database_samples import checksum
 from database_server import PATIENCE, Server
 
 from seamless_database.admin.access.open_files import processes_using
-from seamless_database.errors import DatabaseError
+from seamless_database.errors import DatabaseError, StartError
 from seamless_database.storage.open import open_database
 
 PAGE = 4096
@@ -200,20 +200,25 @@ def test_reverse_rows_and_records_confirm_results_whose_index_is_lost(
     assert rows(tmp_path / "new.db", "transformation") < rows(original, "transformation")
 
 
+@pytest.mark.parametrize("byte", [b"*", b"\xa9"])
 @pytest.mark.parametrize("name", ["expression", "transformation_result"])
 def test_the_tables_that_a_damaged_list_of_tables_still_names_are_read(
-    name: str, file: Path, original: Path, tmp_path: Path
+    name: str, byte: bytes, file: Path, original: Path, tmp_path: Path
 ) -> None:
     content = page(file, 1)
     kind = b"TABLE" if name == "expression" else b"INDEX"
     statement = b"CREATE %s %s" % (kind, name.encode())
     assert content.count(statement) == 1
-    overwrite(file, 1, content.replace(statement, statement.replace(b"CREATE", b"CR*ATE")))
+    overwrite(
+        file, 1, content.replace(statement, statement.replace(b"CREATE", b"CR" + byte + b"ATE"))
+    )
     before = state(file)
     done = admin("stats", file)
     assert done.status == 1
     assert "malformed database schema" in done.err
     assert "export --salvage" in done.err
+    with pytest.raises(StartError, match=r"malformed database schema.*export --salvage"):
+        open_database(file)
     findings = told("export", "--salvage", file, tmp_path / "new.db", status=3)
     assert set(findings["missing_tables"]) <= {"expression"}
     assert rows(tmp_path / "new.db", "meta_data") == rows(original, "meta_data")

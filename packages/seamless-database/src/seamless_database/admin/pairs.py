@@ -59,10 +59,11 @@ def some_record(text: str | None) -> str | None:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two records are equal; what is no JSON is equal to itself only."""
+    """Whether two records are equal; what is no JSON text is equal to itself only."""
     try:
         return records_equal(one, other)
-    except (ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError):
+        # bytes are a type error
         return False
 
 

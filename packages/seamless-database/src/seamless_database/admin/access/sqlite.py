@@ -26,6 +26,7 @@ from seamless_database.admin.interruption import INTERRUPTION
 from seamless_database.errors import DatabaseError, FileError
 from seamless_database.storage.sqlite.connection import (
     advice_for_damage,
+    damage_of,
     is_damage,
     is_lock,
     reason_of,
@@ -206,8 +207,11 @@ def connected(
     own = EngineErrors(engine)
     try:
         with engine.connect() as connection:
-            pragma(connection, f"cache_size=-{CACHE}")
-            # reads the file for the first time
+            try:
+                # reads the list of tables
+                pragma(connection, f"cache_size=-{CACHE}")
+            except UnicodeDecodeError as error:
+                raise _error(shown or file, error, damaged=damaged) from error
             pragma(connection, "schema_version")
             yield connection
     except sqlalchemy.exc.DBAPIError as error:
@@ -353,13 +357,13 @@ def _has_space(folder: Path, file: Path, path: Path) -> bool:
     return False
 
 
-def _error(path: Path, error: sqlite3.Error, *, damaged: bool) -> DatabaseError:
-    if is_lock(error):
+def _error(path: Path, error: Exception, *, damaged: bool) -> DatabaseError:
+    if isinstance(error, sqlite3.Error) and is_lock(error):
         return FileError(path, _LOCK_HELD)
     if not is_damage(error):
         return FileError(path, reason_of(error, path))
     advice = "restore a backup" if damaged else advice_for_damage(path)
-    return DamagedError(path, str(error), advice)
+    return DamagedError(path, damage_of(error), advice)
 
 
 def _accept_damage(raw: sqlite3.Connection) -> None:
@@ -368,7 +372,7 @@ def _accept_damage(raw: sqlite3.Connection) -> None:
     try:
         # the first statement fails if the list is damaged; later ones use the tables it could read
         raw.execute("SELECT 1 FROM sqlite_master").close()
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         if not is_damage(error):
             raise
 

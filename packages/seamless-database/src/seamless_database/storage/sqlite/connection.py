@@ -178,7 +178,7 @@ def reason_of(error: Exception, path: object = "FILE") -> str:
     if is_no_sqlite_file(error):
         return f"{error}, or its first page is damaged; restore a backup"
     if is_damage(error):
-        return f"{error}; the file is damaged: {advice_for_damage(path)}"
+        return f"{damage_of(error)}; the file is damaged: {advice_for_damage(path)}"
     if "Could not decode" in str(error):
         return f"{error}; run seamless-database-admin check {shlex.quote(str(path))}"
     return str(error)
@@ -194,8 +194,18 @@ def advice_for_damage(path: object) -> str:
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether the error says that pages or the list of tables of a file are damaged."""
+    """Whether the error says that pages or the list of tables of a file are damaged.
+
+    SQLite quotes a damaged statement of the list, and Python cannot decode that if it is not UTF-8.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return True
     return isinstance(error, sqlite3.DatabaseError) and "malformed" in str(error)
+
+
+def damage_of(error: Exception) -> str:
+    """Name the damage that an error reports."""
+    return "malformed database schema" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def is_no_sqlite_file(error: Exception) -> bool:

@@ -326,7 +326,7 @@ class Database:
             self._make_ready(connection)
             self.journal_mode = _journal_mode(connection)
             self._note_identity()
-        except (sqlite3.Error, UnavailableError, OSError) as error:
+        except (sqlite3.Error, UnicodeDecodeError, UnavailableError, OSError) as error:
             if isinstance(error, StartError):
                 raise
             raise FileError(self.path, reason_of(error, self.path)) from error
