@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 # Here, not where it is used: finalizers call decref when nothing can be imported any more.
 from seamless.caching import buffer_cache
-from seamless.util._unchecksum import HexDigest
+from seamless.util.hex_digest import HexDigest
 
 if TYPE_CHECKING:
     import os
@@ -23,61 +23,13 @@ if TYPE_CHECKING:
     from seamless.checksum.buffer_info import BufferInfo
     from seamless.checksum.celltypes import BufferType, CellType, TextType
 
-DIGEST_SIZE = 32
-_DIGITS = frozenset("0123456789abcdefABCDEF")
-_LONGEST_TEXT = 80  # characters of a text that an error shows
 SUFFIX = ".CHECKSUM"
 #: Bytes of a file that may hold a checksum: its digits, and white space.
 _FILE_BYTES = 1024
 
 
-def parse_checksum(value: Any) -> bytes:
-    """Turn what a user may call a checksum into the 32 bytes of the digest.
-
-    Parameters
-    ----------
-    value
-        A `Checksum`, a string of 64 hexadecimal digits (either case), or 32 bytes.
-
-    Raises
-    ------
-    ValueError
-        For a string or bytes that are no SHA-256 digest.
-    TypeError
-        For anything else.
-    """
-    if isinstance(value, str):
-        try:
-            digest = bytes.fromhex(value)
-        except ValueError as error:
-            raise _digits_error(value, str(error)) from None
-        if len(digest) != DIGEST_SIZE:
-            raise _digits_error(value, "")
-        return digest
-    if isinstance(value, Checksum):
-        return value._value
-    if isinstance(value, bytes):
-        if len(value) != DIGEST_SIZE:
-            raise ValueError(f"a checksum has {DIGEST_SIZE} bytes, not {len(value)}")
-        return bytes(value)
-    raise TypeError(
-        f"a checksum is made from a Checksum, hexadecimal text or bytes, not {type(value).__name__}"
-    )
-
-
-def _digits_error(text: str, error: str) -> ValueError:
-    """Return the error for a text that is no checksum; it names fromhex(), as callers expect."""
-    digits = "".join(text.split())
-    if all(digit in _DIGITS for digit in digits):
-        error = (
-            f"fromhex() found {len(digits)}"  # Python's own message says nothing of their number
-        )
-    shown = ascii(text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}...")
-    return ValueError(f"a checksum is 64 hexadecimal digits: {error} in {shown}")
-
-
 class Checksum(HexDigest):
-    """The SHA-256 of a buffer's bytes, which is the name of that buffer.
+    """The SHA-256 of a buffer's bytes, which names that buffer.
 
     Equal to another `Checksum` of the same digest, and to its hexadecimal text in either
     case. Always true, hashable, ordered by its digits, picklable and immutable. Its repr is
@@ -97,58 +49,11 @@ class Checksum(HexDigest):
     """
 
     __module__ = "seamless"
-    __slots__ = ("__weakref__", "_value")
-
-    #: the digest, which the cache reads without a call
-    _value: bytes
-
-    def __init__(self, value: Checksum | str | bytes) -> None:
-        self._value = parse_checksum(value)
-
-    def hex(self) -> str:
-        """Return the 64 lower-case hexadecimal digits."""
-        return self._value.hex()
-
-    def bytes(self) -> bytes:
-        """Return the 32 bytes of the digest."""
-        return self._value
-
-    def __str__(self) -> str:
-        return self._value.hex()
-
-    def __repr__(self) -> str:
-        # The quoted digits: text cells store str() of containers, so this is a byte format.
-        return repr(self._value.hex())
+    __slots__ = ()
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        """Show itself in IPython and notebooks, where a bare repr would pass for a text."""
+        """Show the class name in IPython and notebooks, whose users expect no bare text."""
         printer.text(f"Checksum({self._value.hex()!r})")
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Checksum):
-            return self._value == other._value
-        if isinstance(other, str):
-            return self._value.hex() == other.lower()
-        if isinstance(other, bytes):
-            return self._value == other
-        return NotImplemented
-
-    def __lt__(self, other: object) -> bool:
-        if isinstance(other, Checksum):
-            return self._value < other._value
-        if isinstance(other, str):
-            return self._value.hex() < other.lower()
-        return NotImplemented
-
-    def __gt__(self, other: object) -> bool:
-        if isinstance(other, Checksum):
-            return self._value > other._value
-        if isinstance(other, str):
-            return self._value.hex() > other.lower()
-        return NotImplemented
 
     # -- files ------------------------------------------------------------------------
 

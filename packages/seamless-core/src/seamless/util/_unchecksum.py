@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
+from seamless.util.hex_digest import HexDigest
+
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow the commands
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["HexDigest", "unchecksum"]
-
-
-class HexDigest:
-    """Base class of `Checksum`: an object that JSON stores as its hexadecimal text.
-
-    The codecs test for this class, so that they do not depend on `Checksum`.
-    """
-
-    __slots__ = ()
-
-    def hex(self) -> str:
-        """Return the hexadecimal digits."""
-        raise NotImplementedError
+__all__ = ["unchecksum"]
 
 
 def unchecksum(value: Any) -> Any:

@@ -19,7 +19,7 @@ import numpy as np
 import orjson
 
 from seamless.checksum.json_ import dumps_chunked, is_long
-from seamless.util._unchecksum import HexDigest
+from seamless.util.hex_digest import HexDigest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
