@@ -164,9 +164,8 @@ def test_closing_closes_every_connection_and_the_next_request_makes_a_new_one(
     ):
         remote.configure(read_servers=[one.url], write_servers=[two.url])
         assert fetched(named(content)) == content
-        assert [place.read(named(content)).content for place in configured.readers()] == [
-            content
-        ] * 2
+        results = [store.read(named(content).hex()) for store in configured.readers()]
+        assert [result.content for result in results] == [content] * 2
         assert (one.connections, two.connections) == (1, 1)
         closing()
         assert one.all_closed()
@@ -181,7 +180,7 @@ def test_closing_closes_every_connection_and_the_next_request_makes_a_new_one(
 def test_a_place_that_fails_in_an_unknown_way_does_not_hide_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    BufferDirectory(tmp_path / "two").write(named(b"x"), b"x")
+    BufferDirectory(tmp_path / "two").write(named(b"x").hex(), b"x")
     remote.configure(directory=[tmp_path / "one", tmp_path / "two"])
     try:
         first = configured.readers()[0]

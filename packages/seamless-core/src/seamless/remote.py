@@ -152,7 +152,7 @@ def _read_places(checksum: Checksum, tried: Tried, length: int | None) -> bytes 
 
     for place in configured.readers():
         try:
-            answer = place.read(checksum, length)
+            answer = place.read(checksum.hex(), length)
         except Exception as error:  # noqa: BLE001 - whatever fails here, the next may have it
             logger.warning("%s could not be asked for %s: %r", place.name, checksum, error)
             tried.append((place.name, f"{type(error).__name__}: {error}"))
@@ -186,7 +186,7 @@ async def _fetch_from_seamless_remote(checksum: Checksum, tried: Tried) -> bytes
         _note_cost(checksum, "local_hashserver")
         return content
     tried.append((COMPANION, "wrong content"))
-    if _wrong_from_neighbour().add(checksum):
+    if _wrong_from_neighbour().add(checksum.hex()):
         logger.warning("a buffer server sent other content for %s; it is not used", checksum)
     return None
 
@@ -216,7 +216,7 @@ def locate(checksum: Checksum) -> list[tuple[str, str, str]]:
     from seamless.stores import configured
 
     asked = [*configured.readers(), *configured.excluding_own(_urls_of_neighbour())]
-    return [(place.name, *place.locate(checksum)) for place in asked]
+    return [(place.name, *place.locate(checksum.hex())) for place in asked]
 
 
 def _urls_of_neighbour() -> list[str]:
@@ -275,7 +275,7 @@ def _write_places(checksum: Checksum, buffer: Buffer, failures: list[Exception])
     stored = False
     for place in configured.writers():
         try:
-            place.write(checksum, buffer.content)
+            place.write(checksum.hex(), buffer.content)
             stored = True
         except Exception as error:  # noqa: BLE001 - as above
             failures.append(error)

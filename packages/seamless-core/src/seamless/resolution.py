@@ -77,7 +77,7 @@ async def find_buffer(checksum: Checksum) -> Buffer:
 
 
 def _find_here(checksum: Checksum) -> Buffer | None:
-    content = trivial_content(checksum)
+    content = trivial_content(checksum.bytes())
     if content is not None:
         return Buffer(content, checksum=checksum)
     return buffer_cache.get_buffer_cache().get(checksum)
@@ -174,7 +174,7 @@ def locations(checksum: Checksum, *, verbose: bool = False) -> list[Location] | 
         Also return the places that were looked at in vain.
     """
     places = [
-        _location("trivial", trivial_content(checksum) is not None),
+        _location("trivial", trivial_content(checksum.bytes()) is not None),
         _location("cache", buffer_cache.get_buffer_cache().get(checksum) is not None),
     ]
     for name, outcome, where in remote.locate(checksum):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 
-from seamless import Checksum
 from seamless.errors import ChecksumMismatchError
 from seamless.stores.directory import LOCK_SECONDS, BufferDirectory, _open_without_waiting
 
@@ -23,8 +22,8 @@ def directory(tmp_path: Path) -> BufferDirectory:
     return BufferDirectory(tmp_path / "buffers")
 
 
-def named(content: bytes) -> Checksum:
-    return Checksum(hashlib.sha256(content).hexdigest())
+def named(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 CONTENT = b"stored content\n"
@@ -52,7 +51,7 @@ def test_a_folder_that_does_not_exist_holds_nothing(directory: BufferDirectory) 
 def test_a_new_folder_gets_the_prefix_layout_of_the_hashserver(directory: BufferDirectory) -> None:
     directory.write(NAME, CONTENT)
     assert (directory.path / ".HASHSERVER_PREFIX").read_bytes() == b"1\n"
-    path = directory.path / NAME.hex()[:2] / NAME.hex()
+    path = directory.path / NAME[:2] / NAME
     assert path.read_bytes() == CONTENT
     assert path.stat().st_mode & 0o777 == 0o444
     assert path.parent.stat().st_mode & 0o777 == 0o775
@@ -61,20 +60,18 @@ def test_a_new_folder_gets_the_prefix_layout_of_the_hashserver(directory: Buffer
 
 def test_a_flat_folder_stays_flat(directory: BufferDirectory) -> None:
     other = named(b"other")
-    place(directory, other.hex(), b"other")
+    place(directory, other, b"other")
     directory.write(NAME, CONTENT)
-    assert sorted(path.name for path in directory.path.iterdir()) == sorted(
-        [NAME.hex(), other.hex()]
-    )
+    assert sorted(path.name for path in directory.path.iterdir()) == sorted([NAME, other])
 
 
-@pytest.mark.parametrize("prefix", [NAME.hex()[:2] + "/", ""])
+@pytest.mark.parametrize("prefix", [NAME[:2] + "/", ""])
 @pytest.mark.parametrize("suffix", ["", ".zst", ".gz"])
 def test_every_layout_and_form_is_read(
     directory: BufferDirectory, prefix: str, suffix: str
 ) -> None:
     forms = {"": CONTENT, ".zst": zstandard.compress(CONTENT), ".gz": gzip.compress(CONTENT)}
-    path = place(directory, prefix + NAME.hex() + suffix, forms[suffix])
+    path = place(directory, prefix + NAME + suffix, forms[suffix])
     assert directory.read(NAME).content == CONTENT
     assert directory.find(NAME) == path
 
@@ -82,7 +79,7 @@ def test_every_layout_and_form_is_read(
 def test_wrong_content_is_never_returned_and_told_once(
     directory: BufferDirectory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = place(directory, NAME.hex(), b"something else")
+    path = place(directory, NAME, b"something else")
     with caplog.at_level(logging.WARNING, "seamless"):
         assert directory.read(NAME).content is None
         assert directory.read(NAME).content is None
@@ -94,7 +91,7 @@ def test_a_file_that_is_damaged_anew_is_told_of_again(
     directory: BufferDirectory, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(2):
-        path = place(directory, NAME.hex(), b"something else")
+        path = place(directory, NAME, b"something else")
         directory.read(NAME)
         path.unlink()
         directory.read(NAME)
@@ -120,7 +117,7 @@ def test_a_name_that_becomes_a_pipe_before_it_is_opened_is_not_waited_for(tmp_pa
 
 
 def test_a_file_that_another_process_repairs_is_found_again(directory: BufferDirectory) -> None:
-    path = place(directory, NAME.hex(), b"something else")
+    path = place(directory, NAME, b"something else")
     assert directory.read(NAME).outcome == directory.locate(NAME)[0] == "wrong content"
     path.write_bytes(CONTENT)
     assert directory.read(NAME).content == CONTENT
@@ -131,14 +128,14 @@ def test_a_file_that_another_process_repairs_is_found_again(directory: BufferDir
 def test_damaged_compressed_content_is_passed_over(
     directory: BufferDirectory, suffix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    place(directory, NAME.hex() + suffix, b"not compressed at all")
+    place(directory, NAME + suffix, b"not compressed at all")
     assert directory.read(NAME).content is None
     assert len(caplog.records) == 1
 
 
 def test_a_good_form_is_found_behind_a_wrong_one(directory: BufferDirectory) -> None:
-    place(directory, NAME.hex(), b"wrong")
-    place(directory, NAME.hex() + ".gz", gzip.compress(CONTENT))
+    place(directory, NAME, b"wrong")
+    place(directory, NAME + ".gz", gzip.compress(CONTENT))
     assert directory.read(NAME).content == CONTENT
 
 
@@ -148,7 +145,7 @@ def test_wrong_content_is_replaced_when_written(
     directory: BufferDirectory, wrong: bytes, noticed: bool
 ) -> None:
     directory.write(named(b"other"), b"other")
-    place(directory, f"{NAME.hex()[:2]}/{NAME.hex()}", wrong)
+    place(directory, f"{NAME[:2]}/{NAME}", wrong)
     if noticed:
         assert directory.read(NAME).outcome == "wrong content"
     directory.write(NAME, CONTENT)
@@ -159,7 +156,7 @@ def test_wrong_content_is_replaced_when_written(
 def test_a_damaged_compressed_form_does_not_count_as_written(
     directory: BufferDirectory, suffix: str
 ) -> None:
-    place(directory, f"{NAME.hex()[:2]}/{NAME.hex()}{suffix}", b"damaged")
+    place(directory, f"{NAME[:2]}/{NAME}{suffix}", b"damaged")
     directory.write(NAME, CONTENT)
     assert directory.read(NAME).content == CONTENT
 
@@ -168,14 +165,14 @@ def test_a_damaged_compressed_form_does_not_count_as_written(
 def test_a_good_compressed_form_counts_as_written(directory: BufferDirectory, suffix: str) -> None:
     forms = {".zst": zstandard.compress(CONTENT), ".gz": gzip.compress(CONTENT)}
     directory.write(named(b"other"), b"other")
-    path = place(directory, f"{NAME.hex()[:2]}/{NAME.hex()}{suffix}", forms[suffix])
+    path = place(directory, f"{NAME[:2]}/{NAME}{suffix}", forms[suffix])
     directory.write(NAME, CONTENT)
     assert list(path.parent.iterdir()) == [path]
 
 
 def test_the_outcome_tells_why_there_is_no_content(directory: BufferDirectory) -> None:
     assert directory.read(NAME).outcome == "no"
-    path = place(directory, NAME.hex() + ".gz", b"damaged")
+    path = place(directory, NAME + ".gz", b"damaged")
     assert [directory.read(NAME).outcome for _ in range(2)] == ["wrong content"] * 2
     assert directory.locate(NAME) == ("wrong content", str(path))
     path.unlink()
@@ -187,8 +184,8 @@ def test_the_outcome_tells_why_there_is_no_content(directory: BufferDirectory) -
 def test_a_lock_makes_a_reader_wait_for_the_whole_buffer(
     directory: BufferDirectory, begun: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lock = place(directory, NAME.hex() + ".LOCK", b"")
-    path = place(directory, NAME.hex(), begun)
+    lock = place(directory, NAME + ".LOCK", b"")
+    path = place(directory, NAME, begun)
     found: list[bytes | None] = []
     reader = threading.Thread(target=lambda: found.append(directory.read(NAME).content))
     reader.start()
@@ -200,7 +197,7 @@ def test_a_lock_makes_a_reader_wait_for_the_whole_buffer(
 
 
 def test_a_lock_that_goes_lets_the_reader_go(directory: BufferDirectory) -> None:
-    lock = place(directory, NAME.hex() + ".LOCK", b"")
+    lock = place(directory, NAME + ".LOCK", b"")
     found: list[bytes | None] = []
     reader = threading.Thread(target=lambda: found.append(directory.read(NAME).content))
     reader.start()
@@ -210,7 +207,7 @@ def test_a_lock_that_goes_lets_the_reader_go(directory: BufferDirectory) -> None
 
 
 def test_an_old_lock_is_ignored(directory: BufferDirectory) -> None:
-    lock = place(directory, NAME.hex() + ".LOCK", b"")
+    lock = place(directory, NAME + ".LOCK", b"")
     os.utime(lock, (0, 0))
     assert directory.read(NAME).content is None
 
@@ -220,13 +217,13 @@ def test_a_lock_counts_as_long_as_that_of_the_hashserver() -> None:
 
 
 def test_a_lock_from_the_future_does_not_hold_for_ever(directory: BufferDirectory) -> None:
-    lock = place(directory, NAME.hex() + ".LOCK", b"")
+    lock = place(directory, NAME + ".LOCK", b"")
     os.utime(lock, (2**32, 2**32))
     assert BufferDirectory(directory.path, lock_seconds=0.2).read(NAME).content is None
 
 
 def test_a_lock_does_not_hide_a_buffer_or_stop_a_write(directory: BufferDirectory) -> None:
-    place(directory, NAME.hex() + ".LOCK", b"")
+    place(directory, NAME + ".LOCK", b"")
     directory.write(NAME, CONTENT)
     assert directory.read(NAME).content == CONTENT
 
@@ -254,8 +251,8 @@ def test_an_entry_that_is_a_link_is_replaced_and_its_target_kept(
     own = tmp_path / "own"
     own.write_bytes(content)
     if layout == "flat":
-        place(directory, named(b"other").hex(), b"other")
-    entry = directory.path / (NAME.hex()[:2] if layout == "prefix" else "") / NAME.hex()
+        place(directory, named(b"other"), b"other")
+    entry = directory.path / (NAME[:2] if layout == "prefix" else "") / NAME
     entry.parent.mkdir(parents=True, exist_ok=True)
     if layout == "prefix":
         place(directory, ".HASHSERVER_PREFIX", b"1\n")
@@ -279,7 +276,7 @@ def test_a_mark_that_is_a_link_to_nowhere_is_not_followed(
 def test_nothing_but_buffers_is_left_behind(directory: BufferDirectory) -> None:
     directory.write(NAME, CONTENT)
     names = {path.name for path in directory.path.rglob("*") if path.is_file()}
-    assert names == {".HASHSERVER_PREFIX", NAME.hex()}
+    assert names == {".HASHSERVER_PREFIX", NAME}
 
 
 def test_a_folder_that_can_not_be_made_is_an_os_error(tmp_path: Path) -> None:

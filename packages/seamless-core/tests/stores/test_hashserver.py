@@ -14,7 +14,6 @@ import zstandard
 from fake_hashserver import Script, answering, garbage, hang_up, running
 from python_runs import run_python
 
-from seamless import Checksum
 from seamless.errors import BufferServerError, ChecksumMismatchError
 from seamless.stores.hashserver import LARGE, HashServer
 
@@ -31,7 +30,7 @@ SHORT = 0.3
 LONG = 60.0
 
 CONTENT = b"what is wanted"
-NAME = Checksum(hashlib.sha256(CONTENT).hexdigest())
+NAME = hashlib.sha256(CONTENT).hexdigest()
 NOT_FOUND = answering(b"Not found", "404 Not Found")
 STORED = answering(b"OK")
 THERE_ALREADY = answering(b"", "201 Created")
@@ -73,7 +72,7 @@ def test_a_slash_at_the_end_of_the_url_does_not_matter(served: Serve) -> None:
     client = HashServer(script.url + "/")
     assert client.read(NAME).content == CONTENT
     client.close()
-    assert script.requests[0].startswith(b"GET /%s HTTP" % NAME.hex().encode())
+    assert script.requests[0].startswith(b"GET /%s HTTP" % NAME.encode())
 
 
 @pytest.mark.parametrize(
@@ -158,7 +157,7 @@ def test_wrong_content_is_told_once_and_not_asked_for_again(
     assert len(script.requests) == 1
     told = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert len(told) == 1
-    assert NAME.hex() in told[0].getMessage()
+    assert NAME in told[0].getMessage()
     assert script.url in told[0].getMessage()
 
 
@@ -277,7 +276,7 @@ def test_an_upload_of_somebody_else_is_waited_for_and_then_made_good(served: Ser
 def test_much_is_not_sent_to_a_server_that_has_it(served: Serve) -> None:
     content = bytes(LARGE)
     client, script = served(answering(b"[true]"), answering(content))
-    client.write(Checksum(hashlib.sha256(content).hexdigest()), content)
+    client.write(hashlib.sha256(content).hexdigest(), content)
     assert methods(script) == ["GET", "GET"]
 
 
@@ -349,4 +348,4 @@ def test_ctrl_c_at_any_moment_leaves_the_connections_usable(served: Serve) -> No
         os._exit(0)
     """
     seconds = os.environ.get("SEAMLESS_INTERRUPT_SECONDS", "2")
-    assert int(run_python(code, NAME.hex(), script.url, seconds).stdout) > 0
+    assert int(run_python(code, NAME, script.url, seconds).stdout) > 0

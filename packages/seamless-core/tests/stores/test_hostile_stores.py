@@ -88,7 +88,7 @@ def test_after_a_hostile_server_the_next_is_asked(hostile_server: HostileServer)
     with running(Script(answering(CONTENT))) as good:
         urls = [hostile_server.url, good.url]
         remote.configure(read_servers=urls, timeout=TIMEOUT, max_size=MAX_SIZE)
-        assert NAME.resolve().content == CONTENT
+        assert Checksum(NAME).resolve().content == CONTENT
         remote.configure()
 
 
@@ -114,12 +114,12 @@ def test_writing_to_a_folder_makes_the_entry_good_or_fails(
     hostile_folder: HostileFolder, directory: BufferDirectory
 ) -> None:
     if hostile_folder.entry.is_dir():
-        with pytest.raises(OSError, match=NAME.hex()):
+        with pytest.raises(OSError, match=NAME):
             directory.write(NAME, CONTENT)
         return
     directory.write(NAME, CONTENT)
     assert directory.read(NAME).content == CONTENT
-    assert (directory.path / NAME.hex()[:2] / NAME.hex()).read_bytes() == CONTENT
+    assert (directory.path / NAME[:2] / NAME).read_bytes() == CONTENT
 
 
 @pytest.mark.usefixtures("configured")
@@ -129,14 +129,14 @@ def test_after_a_hostile_folder_the_next_is_asked(
     BufferDirectory(tmp_path / "good").write(NAME, CONTENT)
     folders = [hostile_folder.path, tmp_path / "good"]
     remote.configure(directory=folders, timeout=TIMEOUT, max_size=MAX_SIZE)
-    assert NAME.resolve().content == CONTENT
+    assert Checksum(NAME).resolve().content == CONTENT
 
 
 # -- limits ---------------------------------------------------------------------------
 
 
-def named(content: bytes) -> Checksum:
-    return Checksum(hashlib.sha256(content).hexdigest())
+def named(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 @pytest.mark.parametrize(("more", "found"), [(0, True), (1, False)])
@@ -146,7 +146,7 @@ def test_a_buffer_of_exactly_the_greatest_size_is_read(
 ) -> None:
     content = b"x" * (1000 + more)
     forms = {"": content, ".gz": gzip.compress(content), ".zst": zstandard.compress(content)}
-    (tmp_path / (named(content).hex() + suffix)).write_bytes(forms[suffix])
+    (tmp_path / (named(content) + suffix)).write_bytes(forms[suffix])
     answer = BufferDirectory(tmp_path, max_size=1000).read(named(content))
     assert answer.outcome == ("found" if found else "too large")
     script = Script(answering(content))
@@ -164,10 +164,10 @@ def test_the_limit_comes_from_the_environment_too(
     remote.configure(directory=tmp_path)
     monkeypatch.setenv("SEAMLESS_BUFFER_MAX_SIZE", "13B")
     with pytest.raises(CacheMissError) as miss:
-        NAME.resolve()
+        Checksum(NAME).resolve()
     assert "too large" in miss.value.details()
     monkeypatch.setenv("SEAMLESS_BUFFER_MAX_SIZE", "1kB")
-    assert NAME.resolve().content == CONTENT
+    assert Checksum(NAME).resolve().content == CONTENT
 
 
 @pytest.mark.usefixtures("configured")
@@ -177,12 +177,12 @@ def test_a_limit_that_is_no_size_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     remote.configure(directory="/x")
     monkeypatch.setenv("SEAMLESS_BUFFER_MAX_SIZE", "much")
     with pytest.raises(ValueError, match="SEAMLESS_BUFFER_MAX_SIZE"):
-        NAME.resolve()
+        Checksum(NAME).resolve()
 
 
 def test_content_that_compresses_extremely_well_is_read(tmp_path: Path) -> None:
     content = bytes(KEPT_BYTES + 1)
-    (tmp_path / f"{named(content).hex()}.zst").write_bytes(zstandard.compress(content))
+    (tmp_path / f"{named(content)}.zst").write_bytes(zstandard.compress(content))
     assert BufferDirectory(tmp_path).read(named(content)).content == content
 
 
@@ -200,15 +200,16 @@ def test_a_length_that_is_known_bounds_what_a_conversion_fetches() -> None:
     from seamless.checksum.conversion import convert, convert_async
 
     text = b"some text\n"
+    checksum = Checksum(named(text))
     with running(Script(answering(text))) as script:
         remote.configure(read_servers=script.url)
-        too_short = BufferInfo(named(text), {"length": 3})
+        too_short = BufferInfo(checksum, {"length": 3})
         with pytest.raises(CacheMissError):
-            convert(named(text), "text", "str", info=too_short)
+            convert(checksum, "text", "str", info=too_short)
         with pytest.raises(CacheMissError):
-            asyncio.run(convert_async(named(text), "text", "str", info=too_short))
-        info = BufferInfo(named(text), {"length": len(text)})
-        assert convert(named(text), "text", "str", info=info).resolve("str") == "some text"
+            asyncio.run(convert_async(checksum, "text", "str", info=too_short))
+        info = BufferInfo(checksum, {"length": len(text)})
+        assert convert(checksum, "text", "str", info=info).resolve("str") == "some text"
         remote.configure()
 
 
@@ -219,17 +220,16 @@ def test_memory_stays_bounded_where_no_limit_is_set(tmp_path: Path) -> None:
     (tmp_path / f"{NAME}.zst").write_bytes(frame * 16)
     code = """
         import sys
-        from seamless import Checksum
         from seamless.stores.directory import BufferDirectory
         from pathlib import Path
         directory = BufferDirectory(Path(sys.argv[1]))
-        assert directory.read(Checksum(sys.argv[2])).outcome == "wrong content"
+        assert directory.read(sys.argv[2]).outcome == "wrong content"
         # not ru_maxrss, which counts the process that started this one
         status = Path("/proc/self/status").read_text()
         peak = int(status.partition("VmHWM:")[2].split()[0])
         assert peak < 400_000, f"{peak} kB"
     """
-    run_python(code, str(tmp_path), NAME.hex())
+    run_python(code, str(tmp_path), NAME)
 
 
 # -- nothing is lost ------------------------------------------------------------------

@@ -21,8 +21,6 @@ import pytest
 import zstandard
 from fake_hashserver import Script, answering, garbage, hang_up, running
 
-from seamless import Checksum
-
 if TYPE_CHECKING:
     import socket
 
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["hostile_folder", "hostile_server"]
 
 CONTENT = b"what is wanted"
-NAME = Checksum(hashlib.sha256(CONTENT).hexdigest())
+NAME = hashlib.sha256(CONTENT).hexdigest()
 #: Seconds that a store gets, and bytes.
 TIMEOUT = 0.3
 MAX_SIZE = 1 << 22
@@ -209,7 +207,7 @@ def hostile_folder(request: pytest.FixtureRequest, tmp_path: Path) -> HostileFol
     """Make one hostile folder after the other."""
     suffix, make, outcome = FOLDERS[request.param]
     folder = tmp_path / "hostile"
-    entry = folder / NAME.hex()[:2] / (NAME.hex() + suffix)
+    entry = folder / NAME[:2] / (NAME + suffix)
     entry.parent.mkdir(parents=True)
     (folder / ".HASHSERVER_PREFIX").write_bytes(b"1\n")
     make(entry)

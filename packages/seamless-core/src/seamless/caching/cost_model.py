@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from seamless.caching.finite_number import finite_number
 from seamless.util.locks import new_lock
 from seamless.util.lru import LRU
+from seamless.util.number_arguments import finite_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

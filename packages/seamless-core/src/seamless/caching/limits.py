@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from seamless.caching.byte_size import parse_byte_size
+from seamless.util.number_arguments import parse_byte_size
 
 __all__ = ["check_caps", "read_caps"]
 

@@ -9,7 +9,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from seamless.caching.finite_number import finite_number
+from seamless.util.number_arguments import finite_number
 
 if TYPE_CHECKING:
     from seamless.buffer_class import Buffer

@@ -1,15 +1,11 @@
-"""The buffers that need no storage: nothing, an empty dict, an empty list.
+"""The trivial buffers: empty bytes, an empty dict, an empty list.
 
-Anybody can write them down, so their checksums resolve everywhere.
+Their contents are constants, so their checksums resolve everywhere without being stored.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from seamless.checksum_class import Checksum
 
 __all__ = ["trivial_content"]
 
@@ -17,9 +13,9 @@ __all__ = ["trivial_content"]
 _CONTENTS = (b"", b"{}", b"{}\n", b"[]", b"[]\n")
 
 
-def trivial_content(checksum: Checksum) -> bytes | None:
-    """Return the content that `checksum` names, if that is one of the trivial buffers."""
-    return _by_digest().get(checksum.bytes())
+def trivial_content(digest: bytes) -> bytes | None:
+    """Return the content of this SHA-256, if that is one of the trivial buffers."""
+    return _by_digest().get(digest)
 
 
 @functools.cache

@@ -58,7 +58,7 @@ def _size(text: str) -> int:
     """Read the value of an option that is a number of bytes."""
     from argparse import ArgumentTypeError
 
-    from seamless.caching.byte_size import parse_byte_size
+    from seamless.util.number_arguments import parse_byte_size
 
     try:
         return parse_byte_size(text)

@@ -1,12 +1,9 @@
-"""What every place that keeps buffers can do, and what it answers when asked for one."""
+"""`BufferStore`: what every place that stores buffers by digest can do, and `ReadResult`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from seamless.checksum_class import Checksum
+from typing import Protocol
 
 __all__ = [
     "CORRUPT",
@@ -31,15 +28,15 @@ LOCKED = "locked by a writer"
 IRREGULAR = "not a regular file"
 UNREADABLE = "unreadable"
 
-#: Seconds that a read or write may take by default, beyond what its bytes take.
+#: Seconds that a read or write may take by default, in addition to the transfer of its bytes.
 TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class ReadResult:
-    """The content that a place has under a checksum, or in a few words why there is none.
+    """The content of a buffer, or None and the outcome that explains why.
 
-    Content has been hashed: it is what the checksum names.
+    The store has hashed the content: its SHA-256 is the digest that was asked for.
     """
 
     content: bytes | None
@@ -47,30 +44,30 @@ class ReadResult:
 
 
 class BufferStore(Protocol):
-    """A place that keeps buffers. All methods block, and are safe from any thread."""
+    """Stores buffers by their SHA-256 in hexadecimal. All methods block and are thread-safe."""
 
-    #: as it is shown to people: `directory /x`, or a URL
+    #: shown in messages: `directory /x`, or a URL
     name: str
-    #: what it costs to have a buffer from here, by its name in `caching.cost_book`
+    #: name of the download profile in `caching.cost_model`
     cost_profile: str
 
-    def read(self, checksum: Checksum, length: int | None = None) -> ReadResult:
-        """Ask for a buffer; whatever goes wrong is told as the outcome, never raised.
+    def read(self, digest: str, length: int | None = None) -> ReadResult:
+        """Read a buffer; errors become the outcome and are never raised.
 
-        `length` is that of the buffer, where it is known: nothing longer is read.
+        `length` is the known length of the buffer: the store reads no more than that.
         """
         ...
 
-    def locate(self, checksum: Checksum) -> tuple[str, str]:
-        """Tell how it stands with a buffer (`found`, `no`, …), and where it would be."""
+    def locate(self, digest: str) -> tuple[str, str]:
+        """Return the outcome that a read would have, without reading, and the path or URL."""
         ...
 
-    def write(self, checksum: Checksum, content: bytes) -> None:
-        """Store a buffer: when this returns, the place has it, whole and right."""
+    def write(self, digest: str, content: bytes) -> None:
+        """Store a buffer; when this returns, the store has all of the content."""
         ...
 
     def close(self) -> None:
-        """Give up connections; the next use makes new ones."""
+        """Close the connections; the next use opens new ones."""
         ...
 
     def reset_after_fork(self) -> None:

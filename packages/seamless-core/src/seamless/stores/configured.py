@@ -12,8 +12,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seamless.caching.byte_size import parse_byte_size
 from seamless.stores.base import TIMEOUT_SECONDS
+from seamless.util.number_arguments import parse_byte_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,6 +1,6 @@
 """A folder of buffers, one file each, laid out as the hashserver does it.
 
-A file is named by its checksum, in a folder named by the first two digits (prefix layout,
+A file is named by its digest, in a folder named by the first two digits (prefix layout,
 marked by a file `.HASHSERVER_PREFIX`) or directly in the top folder (flat layout); `.zst` or
 `.gz` at the end of the name says that its content is compressed. Both layouts and all three
 forms are read; what is written is plain, and in the layout that is there already.
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from seamless.checksum_class import Checksum
 
 __all__ = ["BufferDirectory"]
 
@@ -120,22 +119,22 @@ class BufferDirectory:
         #: files that hold something else than they say, and why; told once, replaced when written
         self._damaged: dict[Path, str] = {}
 
-    def find(self, checksum: Checksum) -> Path | None:
+    def find(self, digest: str) -> Path | None:
         """Return the file that says it holds the buffer, if there is one."""
-        for path, _ in self._candidates(checksum):
+        for path, _ in self._candidates(digest):
             if path.is_file():
                 return path
         return None
 
-    def locate(self, checksum: Checksum) -> tuple[str, str]:
+    def locate(self, digest: str) -> tuple[str, str]:
         """Tell whether a file says it holds the buffer, and which, or else the folder."""
-        path = self.find(checksum)
+        path = self.find(digest)
         if path is None:
             return MISSING, str(self.path)
         return self._damaged.get(path, FOUND), str(path)
 
-    def read(self, checksum: Checksum, length: int | None = None) -> ReadResult:
-        """Return the content that `checksum` names, or why it can't be had here.
+    def read(self, digest: str, length: int | None = None) -> ReadResult:
+        """Return the content that `digest` names, or why it can't be had here.
 
         What a file holds is hashed first. A damaged file is passed over, with a warning.
         """
@@ -143,8 +142,8 @@ class BufferDirectory:
         pause = FIRST_PAUSE
         while True:
             # looked at before the content: what comes after the lock went is whole
-            locked = self._is_locked(checksum)
-            answer = self._read_any(checksum, length, deadline, unfinished=locked)
+            locked = self._is_locked(digest)
+            answer = self._read_any(digest, length, deadline, unfinished=locked)
             if answer.content is not None or not locked:
                 return answer
             if deadline.left() <= pause:
@@ -159,13 +158,13 @@ class BufferDirectory:
         """Do nothing: nothing here belongs to one process."""
 
     def _read_any(
-        self, checksum: Checksum, length: int | None, deadline: Deadline, *, unfinished: bool
+        self, digest: str, length: int | None, deadline: Deadline, *, unfinished: bool
     ) -> ReadResult:
         """Try all names; where somebody is still writing, wrong content is no news."""
         outcome = MISSING
-        for path, suffix in self._candidates(checksum):
+        for path, suffix in self._candidates(digest):
             try:
-                content = self._read(path, suffix, checksum, length=length, deadline=deadline)
+                content = self._read(path, suffix, digest, length=length, deadline=deadline)
             except (FileNotFoundError, NotADirectoryError):
                 self._damaged.pop(path, None)
             except (OSError, ValueError) as error:
@@ -177,9 +176,9 @@ class BufferDirectory:
                 return ReadResult(content, FOUND)
         return ReadResult(None, outcome)
 
-    def _is_locked(self, checksum: Checksum) -> bool:
+    def _is_locked(self, digest: str) -> bool:
         for prefixed in (True, False):
-            path = self._path(checksum, prefixed=prefixed)
+            path = self._path(digest, prefixed=prefixed)
             with contextlib.suppress(OSError):
                 age = time.time() - path.with_name(path.name + LOCK_SUFFIX).stat().st_mtime
                 # a clock may be late, but not by as much as a lock lives
@@ -191,7 +190,7 @@ class BufferDirectory:
         self,
         path: Path,
         suffix: str,
-        checksum: Checksum,
+        digest: str,
         *,
         length: int | None,
         deadline: Deadline,
@@ -217,15 +216,13 @@ class BufferDirectory:
             raise TooLargeError(limit)
         with io.FileIO(path, opener=_open_without_waiting) as file:
             if suffix:
-                return expanded(
-                    file, size, suffix, limit=limit, expected=checksum.hex(), deadline=deadline
-                )
+                return expanded(file, size, suffix, limit=limit, expected=digest, deadline=deadline)
             content = file.read(size)
             while len(content) < size and (more := file.read(size - len(content))):
                 content += more  # one call reads 2 GiB at most
         found = calculate_checksum(content)
-        if found != checksum.hex():
-            raise ChecksumMismatchError(checksum, found)
+        if found != digest:
+            raise ChecksumMismatchError(digest, found)
         return content
 
     def _warn(self, path: Path, outcome: str, error: Exception) -> None:
@@ -233,48 +230,48 @@ class BufferDirectory:
             self._damaged[path] = outcome
             logger.warning("buffer file %s is not used: %s", path, error)
 
-    def write(self, checksum: Checksum, content: bytes) -> None:
+    def write(self, digest: str, content: bytes) -> None:
         """Store a buffer; it is on the disk when this returns.
 
         Raises
         ------
         ChecksumMismatchError
-            When `checksum` does not name `content`; nothing is stored then.
+            When `digest` does not name `content`; nothing is stored then.
         OSError
             When the folder can't be written.
         """
         found = calculate_checksum(content)
-        if found != checksum.hex():
-            raise ChecksumMismatchError(checksum, found)
-        if self._holds(checksum, len(content)):
+        if found != digest:
+            raise ChecksumMismatchError(digest, found)
+        if self._holds(digest, len(content)):
             return
-        path = self._path(checksum, prefixed=self._prepare_layout())
+        path = self._path(digest, prefixed=self._prepare_layout())
         self._make_folder(path.parent)
         replace_entry(path, content, FILE_MODE)
         self._damaged.pop(path, None)
 
-    def _holds(self, checksum: Checksum, length: int) -> bool:
+    def _holds(self, digest: str, length: int) -> bool:
         """Tell whether the buffer itself is here: what is acknowledged must be there.
 
         A symbolic link does not count: its target belongs to somebody who may change it.
         """
-        for path, suffix in self._candidates(checksum):
+        for path, suffix in self._candidates(digest):
             with contextlib.suppress(OSError, ValueError):
                 deadline = Deadline(self._timeout)
-                self._read(path, suffix, checksum, length=length, deadline=deadline, follow=False)
+                self._read(path, suffix, digest, length=length, deadline=deadline, follow=False)
                 return True
         return False
 
     # -- layout -----------------------------------------------------------------------
 
-    def _candidates(self, checksum: Checksum) -> Iterator[tuple[Path, str]]:
+    def _candidates(self, digest: str) -> Iterator[tuple[Path, str]]:
         for prefixed in (True, False):
-            path = self._path(checksum, prefixed=prefixed)
+            path = self._path(digest, prefixed=prefixed)
             for suffix in SUFFIXES:
                 yield path.with_name(path.name + suffix), suffix
 
-    def _path(self, checksum: Checksum, *, prefixed: bool) -> Path:
-        name = checksum.hex()
+    def _path(self, digest: str, *, prefixed: bool) -> Path:
+        name = digest
         return self.path / name[:2] / name if prefixed else self.path / name
 
     def _prepare_layout(self) -> bool:

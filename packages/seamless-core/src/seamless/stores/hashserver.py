@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from seamless.checksum_class import Checksum
 
 __all__ = ["HashServer"]
 
@@ -106,38 +105,36 @@ class HashServer:
 
     # -- reading ----------------------------------------------------------------------
 
-    def read(self, checksum: Checksum, length: int | None = None) -> ReadResult:
-        """Return the content that `checksum` names, or why it can't be had here."""
-        known = self._quarantine.reason(checksum)
+    def read(self, digest: str, length: int | None = None) -> ReadResult:
+        """Return the content that `digest` names, or why it can't be had here."""
+        known = self._quarantine.reason(digest)
         if known is not None:
             return ReadResult(None, known)
-        return outside_main_thread(lambda: self._read(checksum, length))
+        return outside_main_thread(lambda: self._read(digest, length))
 
-    def _read(self, checksum: Checksum, length: int | None) -> ReadResult:
+    def _read(self, digest: str, length: int | None) -> ReadResult:
         deadline = Deadline(self._timeout)
         try:
-            content = self._retried(deadline, lambda: self._download(deadline, checksum, length))
+            content = self._retried(deadline, lambda: self._download(deadline, digest, length))
         except BufferServerError as error:
             return ReadResult(None, error.reason)
         except TooLargeError as error:
             # a length that the caller got wrong must not keep others from the buffer
-            return self._refuse(checksum, TOO_LARGE, error) if length is None else _WRONG_LENGTH
+            return self._refuse(digest, TOO_LARGE, error) if length is None else _WRONG_LENGTH
         except (ChecksumMismatchError, CompressedDataError) as error:
-            return self._refuse(checksum, CORRUPT, error)
+            return self._refuse(digest, CORRUPT, error)
         return ReadResult(content, MISSING if content is None else FOUND)
 
-    def _refuse(self, checksum: Checksum, outcome: str, error: Exception) -> ReadResult:
-        if self._quarantine.add(checksum, outcome):
-            logger.warning("%s, asked for %s: %s", self.url, checksum, error)
+    def _refuse(self, digest: str, outcome: str, error: Exception) -> ReadResult:
+        if self._quarantine.add(digest, outcome):
+            logger.warning("%s, asked for %s: %s", self.url, digest, error)
         return ReadResult(None, outcome)
 
-    def _download(
-        self, deadline: Deadline, checksum: Checksum, length: int | None = None
-    ) -> bytes | None:
+    def _download(self, deadline: Deadline, digest: str, length: int | None = None) -> bytes | None:
         """Read a buffer, whose length may be known, from the server; None if it is not there."""
         limit = self._max_size if length is None else length
         plain = ("Accept-Encoding", "identity")
-        with self._request(deadline, "GET", f"/{checksum}", plain) as response:
+        with self._request(deadline, "GET", f"/{digest}", plain) as response:
             if response.status == 404:
                 return None
             self._expect(response.status, 200)
@@ -148,7 +145,7 @@ class HashServer:
             if suffix is None:
                 if announced is not None and int(announced) > limit:
                     raise TooLargeError(limit)
-                return received(chunks, limit, checksum.hex())
+                return received(chunks, limit, digest)
             body = received(chunks, self._max_size, None)
         # it sends a compressed file as it lies there
         return expanded(
@@ -156,25 +153,25 @@ class HashServer:
             len(body),
             suffix,
             limit=limit,
-            expected=checksum.hex(),
+            expected=digest,
             deadline=deadline,
         )
 
-    def locate(self, checksum: Checksum) -> tuple[str, str]:
+    def locate(self, digest: str) -> tuple[str, str]:
         """Tell whether the server says it has a buffer, and its address there."""
-        where = f"{self.url}/{checksum}"
-        known = self._quarantine.reason(checksum)
+        where = f"{self.url}/{digest}"
+        known = self._quarantine.reason(digest)
         if known is not None:
             return known, where
         try:
-            found = outside_main_thread(lambda: self._has(Deadline(self._timeout), checksum))
+            found = outside_main_thread(lambda: self._has(Deadline(self._timeout), digest))
             return (FOUND if found else MISSING), where
         except BufferServerError as error:
             return error.reason, where
 
-    def _has(self, deadline: Deadline, checksum: Checksum) -> bool:
+    def _has(self, deadline: Deadline, digest: str) -> bool:
         def ask() -> bool:
-            asked = json.dumps([checksum.hex()]).encode()
+            asked = json.dumps([digest]).encode()
             kind = ("Content-Type", "application/json")
             with self._request(deadline, "GET", "/has-now", kind, content=asked) as response:
                 self._expect(response.status, 200)
@@ -190,48 +187,44 @@ class HashServer:
 
     # -- writing ----------------------------------------------------------------------
 
-    def write(self, checksum: Checksum, content: bytes) -> None:
+    def write(self, digest: str, content: bytes) -> None:
         """Store a buffer; the server has it, whole and right, when this returns.
 
         Raises
         ------
         ChecksumMismatchError
-            When `checksum` does not name `content`; nothing is sent then.
+            When `digest` does not name `content`; nothing is sent then.
         BufferServerError
             When the server can't be reached, refuses, or holds something else.
         """
         found = calculate_checksum(content)
-        if found != checksum.hex():
-            raise ChecksumMismatchError(checksum, found)
-        outside_main_thread(lambda: self._write(checksum, content))
+        if found != digest:
+            raise ChecksumMismatchError(digest, found)
+        outside_main_thread(lambda: self._write(digest, content))
 
-    def _write(self, checksum: Checksum, content: bytes) -> None:
+    def _write(self, digest: str, content: bytes) -> None:
         deadline, size = Deadline(self._timeout), len(content)
-        if (
-            size >= LARGE
-            and self._has(deadline, checksum)
-            and self._holds(deadline, checksum, size)
-        ):
+        if size >= LARGE and self._has(deadline, digest) and self._holds(deadline, digest, size):
             return
         # twice: 202 says that somebody else is sending it, who may break off
-        if not any(self._upload(deadline, checksum, content) for _ in range(2)):
+        if not any(self._upload(deadline, digest, content) for _ in range(2)):
             raise BufferServerError(
-                self.url, f"it keeps something else under {checksum}, or is no hashserver"
+                self.url, f"it keeps something else under {digest}, or is no hashserver"
             )
-        self._quarantine.release(checksum)
+        self._quarantine.release(digest)
 
-    def _upload(self, deadline: Deadline, checksum: Checksum, content: bytes) -> bool:
+    def _upload(self, deadline: Deadline, digest: str, content: bytes) -> bool:
         def put() -> bool:
-            with self._request(deadline, "PUT", f"/{checksum}", content=content) as response:
+            with self._request(deadline, "PUT", f"/{digest}", content=content) as response:
                 self._expect(response.status, 200, 201, 202)
                 return (response.status, self._small_body(response)) == (200, b"OK")
 
-        return self._retried(deadline, put) or self._holds(deadline, checksum, len(content))
+        return self._retried(deadline, put) or self._holds(deadline, digest, len(content))
 
-    def _holds(self, deadline: Deadline, checksum: Checksum, length: int) -> bool:
+    def _holds(self, deadline: Deadline, digest: str, length: int) -> bool:
         """Read a buffer back: the server says to have what it has never looked at."""
         try:
-            download = self._retried(deadline, lambda: self._download(deadline, checksum, length))
+            download = self._retried(deadline, lambda: self._download(deadline, digest, length))
         except (ChecksumMismatchError, CompressedDataError, TooLargeError):
             return False
         except BufferServerError as error:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from seamless.caching.byte_size import parse_byte_size
+from seamless.util.number_arguments import parse_byte_size
 
 
 @pytest.mark.parametrize(
