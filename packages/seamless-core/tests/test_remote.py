@@ -30,7 +30,7 @@ def named(content: bytes) -> Checksum:
 def no_backends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SEAMLESS_BUFFER_DIR", raising=False)
     monkeypatch.delenv("SEAMLESS_BUFFER_SERVER", raising=False)
-    monkeypatch.setattr(remote, "_absent", set())
+    monkeypatch.setattr(remote, "_missing_packages", set())
 
 
 def fetched(checksum: Checksum) -> bytes | None:

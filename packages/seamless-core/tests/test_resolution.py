@@ -66,7 +66,7 @@ every_way = pytest.mark.parametrize("resolve", WAYS)
 def no_backends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SEAMLESS_BUFFER_DIR", raising=False)
     monkeypatch.delenv("SEAMLESS_BUFFER_SERVER", raising=False)
-    monkeypatch.setattr(remote, "_absent", set())
+    monkeypatch.setattr(remote, "_missing_packages", set())
 
 
 @every_way

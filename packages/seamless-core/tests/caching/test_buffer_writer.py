@@ -31,7 +31,7 @@ def named(content: bytes) -> Checksum:
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.delenv("SEAMLESS_BUFFER_DIR", raising=False)
     monkeypatch.delenv("SEAMLESS_BUFFER_SERVER", raising=False)
-    monkeypatch.setattr(remote, "_absent", set())
+    monkeypatch.setattr(remote, "_missing_packages", set())
     monkeypatch.setattr(seamless, "_require_close", False)
     made = Server()
     made.install(monkeypatch)
