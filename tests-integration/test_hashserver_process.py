@@ -100,8 +100,8 @@ def test_the_folder_of_a_server_is_a_buffer_directory(
 ) -> None:
     directory = BufferDirectory(server.folder)
     asyncio.run(Buffer(b"through the server").write())
-    assert directory.read(named(b"through the server")).content == b"through the server"
-    directory.write(named(b"through the folder"), b"through the folder")
+    assert directory.read(named(b"through the server").hex()).content == b"through the server"
+    directory.write(named(b"through the folder").hex(), b"through the folder")
     assert server.get(named(b"through the folder").hex()) == b"through the folder"
 
 
@@ -112,7 +112,7 @@ def test_a_server_reads_the_layout_that_a_directory_keeps(tmp_path: Path, layout
             urllib.request.Request(f"{server.url}/{named(b'first')}", data=b"first", method="PUT"),
             timeout=30,
         ).close()
-        BufferDirectory(server.folder).write(named(b"second"), b"second")
+        BufferDirectory(server.folder).write(named(b"second").hex(), b"second")
         assert server.get(named(b"second").hex()) == b"second"
 
 
@@ -124,7 +124,7 @@ def test_both_wait_for_a_lock_and_give_up_an_old_one(tmp_path: Path) -> None:
         assert seamless.remote.fetch_sync(named(b"never comes")) is None
         # the server has waited: the lock is as old as it may be
         assert time.time() - lock.stat().st_mtime > 1.5
-        assert BufferDirectory(folder, 1.5).read(named(b"never comes")).content is None
+        assert BufferDirectory(folder, 1.5).read(named(b"never comes").hex()).content is None
     seamless.remote.configure()
 
 
