@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def new_database(where: DatabaseTarget, *, dry_run: bool = False) -> Iterator[DatabaseTarget]:
+def new_database(where: DatabaseTarget, *, dry_run: bool) -> Iterator[DatabaseTarget]:
     """Give what to write to; after a dry run, nothing is kept."""
     if isinstance(where, Path):
         with new_file(where, dry_run=dry_run) as file:

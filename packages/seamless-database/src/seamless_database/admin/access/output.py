@@ -31,7 +31,7 @@ EARLY = frozenset({"irreproducible_transformation_checksum"})
 
 
 @contextmanager
-def new_file(path: Path, *, dry_run: bool = False) -> Iterator[Path]:
+def new_file(path: Path, *, dry_run: bool) -> Iterator[Path]:
     """Give the name to write to; after a dry run, nothing is kept."""
     check_absent(path)
     beside = None if dry_run else path.parent
