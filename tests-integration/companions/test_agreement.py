@@ -15,7 +15,6 @@ import json, sys
 from seamless import Buffer, Checksum
 from seamless.checksum.buffer_facts import compute_buffer_info
 from seamless.checksum.buffer_info import BufferInfo
-from seamless.checksum.celltypes import celltypes
 from seamless_database.client import DatabaseClient
 from seamless_database.errors import DatabaseError
 
@@ -43,8 +42,7 @@ with DatabaseClient(sys.argv[1]) as client:
         for text in SPELLINGS
     ]
     facts = {}
-    for celltype in celltypes:
-        value = VALUES[celltype]
+    for celltype, value in VALUES.items():
         if celltype == "binary":
             import numpy
             value = numpy.array(value)

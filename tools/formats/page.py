@@ -199,8 +199,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Write the page of byte formats.")
     parser.add_argument("--check", action="store_true", help="only tell whether it is current")
     check = parser.parse_args(arguments).check
-    if set(prose.SECTIONS) != set(celltypes):
-        print("Error: the sections of the page are not the cell types", file=sys.stderr)
+    missing = set(celltypes).symmetric_difference(prose.SECTIONS)
+    if missing:
+        names = ", ".join(sorted(missing))
+        print(
+            f"Error: tools/formats_text.py has no section, or one too many: {names}",
+            file=sys.stderr,
+        )
         return 1
     text = page()
     if not check:

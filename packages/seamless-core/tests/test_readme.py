@@ -56,14 +56,6 @@ def test_every_command_is_described() -> None:
         assert f"`{command} " in README
 
 
-def test_every_cell_type_is_described() -> None:
-    from seamless.checksum.celltypes import celltypes
-
-    table = README[README.index("| cell type |") : README.index("`Buffer(value, celltype)`")]
-    for celltype in celltypes:
-        assert f"`{celltype}`" in table
-
-
 def test_the_shown_commands_run(tmp_path: Path) -> None:
     shown = [line[2:] for block in blocks("console") for line in block.splitlines()]
     commands = [words for line in shown if (words := line.split())[0] in ENTRY_POINTS]

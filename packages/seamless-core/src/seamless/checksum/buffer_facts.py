@@ -9,14 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from seamless.checksum.buffer_info import BufferInfo
+from seamless.checksum.celltypes import rules_of
 
 if TYPE_CHECKING:
     import numpy as np
 
     from seamless.checksum_class import Checksum
-
-#: For these the JSON questions are not asked: they hardly matter, and cost a parse.
-_NO_JSON = frozenset({"bytes", "text", "python", "ipython", "yaml", "binary"})
 
 _JSON_TYPES = {dict: "dict", list: "list", str: "str", int: "int", float: "float", bool: "bool"}
 
@@ -57,7 +55,9 @@ def _format_facts(content: bytes, celltype: str | None) -> dict[str, Any]:
     except UnicodeDecodeError:
         return {**facts, "is_utf8": False, "is_json": False}
     facts["is_utf8"] = True
-    return facts if celltype in _NO_JSON else {**facts, **_json_facts(content)}
+    if celltype is not None and not rules_of(celltype).may_be_json:
+        return facts  # parsing takes time, and such a buffer is rarely read as JSON
+    return {**facts, **_json_facts(content)}
 
 
 _NO_TEXT = {"is_utf8": False, "is_json": False}

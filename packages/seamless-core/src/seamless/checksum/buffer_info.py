@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from seamless.checksum.buffer_info_rules import CONTRADICTS, PROVES, any_holds
+from seamless.checksum.buffer_info_rules import CellTypeRules, any_fulfilled
+from seamless.checksum.celltypes import rules_of
 from seamless.checksum.conversion.matrix import require_celltype
 from seamless.checksum.conversion.predict import KnownResult, Outcome, predict
 from seamless.checksum_class import Checksum
@@ -188,7 +189,7 @@ def validate_buffer_info(buffer_info: BufferInfo, celltype: str) -> None:
         and `checksum`.
     """
     facts = buffer_info.as_dict()
-    if any_holds(_of(CONTRADICTS, celltype), facts):
+    if any_fulfilled(_rules(celltype).contradicts, facts):
         raise ValueError(
             f"buffer {buffer_info.checksum} is no {celltype}: this is known of it: {facts}"
         )
@@ -201,8 +202,8 @@ def verify_buffer_info(buffer_info: BufferInfo, celltype: str) -> bool:
     opposite. Source code and YAML are never proved.
     """
     facts = buffer_info.as_dict()
-    proved = any_holds(_of(PROVES, celltype), facts)
-    return proved and not any_holds(CONTRADICTS[celltype], facts)
+    rules = _rules(celltype)
+    return any_fulfilled(rules.proves, facts) and not any_fulfilled(rules.contradicts, facts)
 
 
 def convert_from_buffer_info(
@@ -255,6 +256,6 @@ _SHOWN: Mapping[Outcome, Foretold] = {
 }
 
 
-def _of(table: Mapping[str, Any], celltype: str) -> Any:
-    require_celltype(celltype)
-    return table[celltype]
+def _rules(celltype: str) -> CellTypeRules:
+    require_celltype(celltype)  # which refuses aliases
+    return rules_of(celltype)

@@ -1,105 +1,120 @@
-"""What the facts known of a buffer imply about its cell types: tables, and how they are read.
+"""Rules: which known properties of a buffer prove a cell type, and which contradict it.
 
-A condition says "these facts are so". A fact that is not known (None) is never
-so; an empty condition always holds. Nothing here looks at bytes.
+A condition states values of properties. A property that is not known (None) fulfils no
+condition; an empty condition is always fulfilled. The table of cell types names the rules of
+each one. No rule reads the bytes of a buffer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-#: A number, as JSON text, is never longer than this.
+#: longest JSON text of a number, in bytes
 MAX_NUMBER_LENGTH = 1000
 
 NUMBERS = ("int", "float", "bool")
 JSON_SCALARS = ("str", *NUMBERS)
 
 
-Facts: TypeAlias = Mapping[str, Any]
+Properties: TypeAlias = Mapping[str, Any]
 Condition: TypeAlias = Mapping[str, tuple[Any, ...]]
 
 
-def when(**facts: Any) -> Condition:
-    """Write a condition: a value per field, or several in a tuple; none is always true."""
-    return {key: value if isinstance(value, tuple) else (value,) for key, value in facts.items()}
+def make_condition(**properties: Any) -> Condition:
+    """Return a condition: the accepted value of each property, or a tuple of several."""
+    return {
+        name: value if isinstance(value, tuple) else (value,) for name, value in properties.items()
+    }
 
 
-def _too_long(facts: Facts) -> bool | None:
-    length = facts.get("length")
+def _too_long(properties: Properties) -> bool | None:
+    length = properties.get("length")
     return None if length is None else length > MAX_NUMBER_LENGTH
 
 
-def _stands_for_bytes(facts: Facts) -> bool | None:
-    """Say whether the array is a single byte string: what `bytes` become in `binary`."""
-    dtype, shape = facts.get("dtype"), facts.get("shape")
+def _is_byte_string(properties: Properties) -> bool | None:
+    """Return whether the array is a single byte string, which `bytes` become in `binary`."""
+    dtype, shape = properties.get("dtype"), properties.get("shape")
     if dtype is None and shape is None:
         return None
     is_bytes = dtype is None or str(dtype).lstrip("|").startswith("S")
     return is_bytes and (shape is None or len(shape) == 0)
 
 
-#: Facts that follow from several fields, or from one by comparison.
-DERIVED: Mapping[str, Callable[[Facts], Any]] = {
+#: properties that are derived from stored ones
+DERIVED: Mapping[str, Callable[[Properties], Any]] = {
     "too_long": _too_long,
-    "stands_for_bytes": _stands_for_bytes,
+    "is_byte_string": _is_byte_string,
 }
 
 
-def holds(condition: Condition, facts: Facts) -> bool:
-    """Say whether all facts of a condition are known to be so."""
+def is_fulfilled(condition: Condition, properties: Properties) -> bool:
+    """Return whether all properties of a condition are known and have an accepted value."""
     return all(
-        (DERIVED[name](facts) if name in DERIVED else facts.get(name)) in wanted
-        for name, wanted in condition.items()
+        (DERIVED[name](properties) if name in DERIVED else properties.get(name)) in accepted
+        for name, accepted in condition.items()
     )
 
 
-def any_holds(conditions: Iterable[Condition], facts: Facts) -> bool:
-    """Say whether one of several conditions is known to be so."""
-    return any(holds(condition, facts) for condition in conditions)
+def any_fulfilled(conditions: Iterable[Condition], properties: Properties) -> bool:
+    """Return whether at least one condition is fulfilled."""
+    return any(is_fulfilled(condition, properties) for condition in conditions)
 
 
-_NOT_TEXT = (when(is_utf8=False),)
-_NOT_JSON = (*_NOT_TEXT, when(is_numpy=True), when(is_seamless_mixed=True))
-_NOT_SCALAR = (*_NOT_JSON, when(json_type=("dict", "list")))
-_NOT_NUMBER = (*_NOT_SCALAR, when(is_json_numeric_scalar=False))
+class CellTypeRules(NamedTuple):
+    """The rules of one cell type.
 
-#: Facts that rule a cell type out.
-CONTRADICTS: Mapping[str, tuple[Condition, ...]] = {
-    "binary": (when(is_json=True), when(is_seamless_mixed=True)),
-    "mixed": (when(is_json=False, is_numpy=False, is_seamless_mixed=False),),
-    "text": _NOT_TEXT,
-    "python": _NOT_TEXT,
-    "ipython": _NOT_TEXT,
-    "yaml": _NOT_TEXT,
-    "plain": _NOT_JSON,
-    "str": _NOT_SCALAR,
-    "int": _NOT_NUMBER,
-    "float": _NOT_NUMBER,
-    "bool": _NOT_NUMBER,
-    "bytes": (),
-    "checksum": (),
-}
+    Parameters
+    ----------
+    contradicts
+        Conditions that exclude the cell type.
+    proves
+        Conditions that prove the cell type, unless another property contradicts it.
+    may_be_json
+        Whether `compute_buffer_info` parses the content of such a buffer as JSON.
+    """
 
-_ALWAYS = (when(),)
+    contradicts: tuple[Condition, ...]
+    proves: tuple[Condition, ...]
+    may_be_json: bool = True
 
-#: Facts that prove a cell type. Source code and YAML need a parser to be sure of.
-PROVES: Mapping[str, tuple[Condition, ...]] = {
-    "binary": (when(is_numpy=True),),
-    "mixed": (when(is_seamless_mixed=True), when(is_numpy=True), when(is_json=True)),
-    "text": (when(is_utf8=True),),
-    "python": (),
-    "ipython": (),
-    "yaml": (),
-    "plain": (when(is_json=True),),
-    "str": (when(is_json=True, json_type=JSON_SCALARS),),
-    **{
-        number: (
-            when(is_json=True, json_type=number),
-            when(is_json=True, is_json_numeric_scalar=True),
-        )
-        for number in NUMBERS
-    },
-    "bytes": _ALWAYS,
-    "checksum": _ALWAYS,
-}
+
+_NOT_TEXT = (make_condition(is_utf8=False),)
+_NOT_JSON = (*_NOT_TEXT, make_condition(is_numpy=True), make_condition(is_seamless_mixed=True))
+_NOT_SCALAR = (*_NOT_JSON, make_condition(json_type=("dict", "list")))
+_ALWAYS = (make_condition(),)
+
+ARRAY = CellTypeRules(
+    (make_condition(is_json=True), make_condition(is_seamless_mixed=True)),
+    (make_condition(is_numpy=True),),
+    may_be_json=False,
+)
+MIXED = CellTypeRules(
+    (make_condition(is_json=False, is_numpy=False, is_seamless_mixed=False),),
+    (
+        make_condition(is_seamless_mixed=True),
+        make_condition(is_numpy=True),
+        make_condition(is_json=True),
+    ),
+)
+TEXT = CellTypeRules(_NOT_TEXT, (make_condition(is_utf8=True),), may_be_json=False)
+#: text that only a parser can validate
+SOURCE = CellTypeRules(_NOT_TEXT, (), may_be_json=False)
+JSON = CellTypeRules(_NOT_JSON, (make_condition(is_json=True),))
+JSON_SCALAR = CellTypeRules(_NOT_SCALAR, (make_condition(is_json=True, json_type=JSON_SCALARS),))
+#: any bytes
+BYTES = CellTypeRules((), _ALWAYS, may_be_json=False)
+#: any bytes, which are probably JSON
+CHECKSUM = CellTypeRules((), _ALWAYS)
+
+
+def number_rules(json_type: str) -> CellTypeRules:
+    """Return the rules of a cell type that holds a JSON number of this type."""
+    return CellTypeRules(
+        (*_NOT_SCALAR, make_condition(is_json_numeric_scalar=False)),
+        (
+            make_condition(is_json=True, json_type=json_type),
+            make_condition(is_json=True, is_json_numeric_scalar=True),
+        ),
+    )

@@ -161,6 +161,17 @@ def test_what_can_not_be_converted_is_named(
         convert_bytes(serialize_sync(value, source), source, target)
 
 
+INEXACT = b"18446744073709551617\n"  # 2**64 + 1, which a float can't hold
+EXACT = b"18446744073709551616\n"
+
+
+@pytest.mark.parametrize("source", ["text", "str", "plain", "mixed", "bytes"])
+def test_an_integer_that_an_int_buffer_can_not_hold_exactly_is_refused(source: str) -> None:
+    with pytest.raises(ConversionError, match="can't hold 18446744073709551617 exactly"):
+        convert_bytes(INEXACT, source, "int")
+    assert convert_bytes(EXACT, source, "int") == EXACT
+
+
 def test_only_bytes_are_converted() -> None:
     with pytest.raises(TypeError, match="str"):
         convert_bytes("abc", "text", "plain")  # type: ignore[arg-type]  # the point of the test

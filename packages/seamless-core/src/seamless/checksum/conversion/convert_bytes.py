@@ -1,23 +1,21 @@
-"""Doing a conversion: bytes of one cell type → bytes of another, or a `ConversionError`.
+"""Converts the bytes of one cell type to the bytes of another.
 
-A table of the single steps, and `convert_bytes`, which takes the steps of a route
-one after the other. Everything here is a function of its arguments alone.
+`STEPS` has the function of each single step; `convert_bytes` does the steps of a route one after
+the other. The result depends on the arguments alone.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from seamless.checksum.celltypes import celltypes, codec_of
+from seamless.checksum.celltypes import codec_of
 from seamless.checksum.celltypes.yaml_json import yaml_to_json
 from seamless.checksum.conversion import to_scalar
 from seamless.checksum.conversion.ipython_to_python import ipython_to_python
-from seamless.checksum.conversion.matrix import Conversion, classify
+from seamless.checksum.conversion.matrix import MATRIX, Conversion, classify
 from seamless.checksum.conversion.routes import route
-from seamless.checksum.conversion.upstream_sets import (
-    conversion_reinterpret,
-    conversion_trivial,
-)
+from seamless.checksum.python_json import read_json
+from seamless.checksum.utf8_text import decode_text
 from seamless.errors import ConversionError
 from seamless.util.deep_call import deep_call
 
@@ -32,32 +30,32 @@ if TYPE_CHECKING:
 def convert_bytes(content: bytes, source: str, target: str) -> bytes:
     """Convert the bytes of a buffer from one cell type to another.
 
-    What it comes to is what `classify` says:
+    The class of the conversion (see `classify`) determines what happens:
 
-    - *trivial* and *reinterpret* give the same bytes back, so the checksum stays;
-      a trivial one doesn't even look at them.
-    - *reformat* and *possible* give the canonical bytes of the new value. Text that
-      is JSON already becomes `plain` as it stands, and `plain` other than a string
-      becomes `text` as it stands; other text is, or becomes, a JSON string.
-    - `bytes` become an array of one byte string in `binary` and `mixed`, and are
-      unwrapped again on the way back, unless they are a `.npy` file (for `mixed`
-      also a mixed container): then they stay as they are. Empty bytes become one
-      zero byte, because NumPy has no empty byte string.
-    - Numbers convert as in Python, but only where a number is meant: see `to_scalar`.
+    - *trivial* and *reinterpret* return the same bytes, so the checksum stays. A trivial
+      conversion does not read them.
+    - *reformat* and *possible* return the canonical bytes of the new value. Text that is valid
+      JSON becomes `plain` unchanged, and `plain` that is not a string becomes `text` unchanged;
+      other text corresponds to a JSON string.
+    - `bytes` become an array of one byte string in `binary` and `mixed`, which converts back to
+      the same bytes. Bytes that are a `.npy` file (for `mixed` also a mixed container) stay
+      unchanged. Empty bytes become one zero byte, because NumPy has no empty byte string.
+    - Numbers convert as in Python, but only values that represent a number: see `to_scalar`. An
+      integer that an `int` buffer can't hold exactly is refused.
 
     Parameters
     ----------
     content
         The bytes, a valid buffer of the source.
     source, target
-        Two of the 13 cell types.
+        Two cell types.
 
     Raises
     ------
     ConversionError
         If the conversion is forbidden, or this buffer can't be converted.
     TypeError
-        If `content` isn't bytes, or a name is no cell type.
+        If `content` is not bytes, or a name is not a cell type.
     """
     if not isinstance(content, bytes):
         raise TypeError(f"a conversion takes the bytes of a buffer, not {type(content).__name__}")
@@ -75,14 +73,14 @@ def convert_bytes(content: bytes, source: str, target: str) -> bytes:
 
 
 def refuse_forbidden(source: str, target: str) -> None:
-    """Raise if no buffer of the source may be converted to the target.
+    """Raise an error if the conversion is forbidden for every buffer of the source.
 
     Raises
     ------
     ConversionError
-        Naming both, and the way round.
+        The message names both cell types, and what to do instead.
     TypeError
-        If a name is no cell type.
+        If a name is not a cell type.
     """
     if classify(source, target) is Conversion.FORBIDDEN:
         raise ConversionError(
@@ -93,12 +91,22 @@ def refuse_forbidden(source: str, target: str) -> None:
         )
 
 
+# -- steps of a class ---------------------------------------------------------------------
+
+_WRITERS: Mapping[str, Callable[[Any], bytes]] = {
+    "str": to_scalar.to_str,
+    "int": to_scalar.to_int,
+    "float": to_scalar.to_float,
+    "bool": to_scalar.to_bool,
+}
+
+
 def _keep(content: bytes) -> bytes:
     return content
 
 
-def _checked(target: str) -> Step:
-    """Make the step that keeps what the target can read."""
+def _validate_as(target: str) -> Step:
+    """Return the step that keeps the bytes if the target can read them."""
 
     def step(content: bytes) -> bytes:
         codec_of(target).check(content)
@@ -107,17 +115,17 @@ def _checked(target: str) -> Step:
     return step
 
 
-def _by_value(source: str, write: Callable[[Any], bytes]) -> Step:
-    """Make the step that reads a value and writes it again."""
+def _by_value(source: str, target: str) -> Step:
+    """Return the step that reads the value of the source and writes it as the target."""
 
     def step(content: bytes) -> bytes:
+        write = _WRITERS.get(target) or codec_of(target).to_bytes
         return write(codec_of(source).from_bytes(content))
 
     return step
 
 
-def _to_text(value: str) -> bytes:
-    return codec_of("text").to_bytes(value)
+# -- steps of particular pairs ------------------------------------------------------------
 
 
 def _mixed_to_binary(content: bytes) -> bytes:
@@ -146,8 +154,8 @@ def _reads_as(celltype: str, content: bytes) -> bool:
     return True
 
 
-def _unwrapped(content: bytes) -> bytes:
-    """Return the byte string that an array is, or the buffer of any other value."""
+def _unwrap(content: bytes) -> bytes:
+    """Return the byte string that an array consists of, or the buffer of any other value."""
     if not _is_array(content):
         return content
     array = codec_of("binary").from_bytes(content)
@@ -157,15 +165,15 @@ def _unwrapped(content: bytes) -> bytes:
     return data
 
 
-def _wrapped(content: bytes) -> bytes:
-    """Return the buffer of an array that is one byte string: these bytes."""
+def _wrap(content: bytes) -> bytes:
+    """Return the buffer of an array that consists of one byte string."""
     from seamless.util.mixed.io import serialize_binary
 
     return serialize_binary(content)
 
 
 def _bytes_to_binary(content: bytes) -> bytes:
-    return content if _is_array(content) else _wrapped(content)
+    return content if _is_array(content) else _wrap(content)
 
 
 def _bytes_to_mixed(content: bytes) -> bytes:
@@ -180,37 +188,49 @@ def _text_to_plain(content: bytes) -> bytes:
 
 def _plain_to_text(content: bytes) -> bytes:
     value = codec_of("plain").from_bytes(content)
-    return _to_text(value) if isinstance(value, str) else content
+    return codec_of("text").to_bytes(value) if isinstance(value, str) else content
 
 
-_TO_SCALAR: Mapping[str, Callable[[Any], bytes]] = {
-    "str": to_scalar.to_str,
-    "int": to_scalar.to_int,
-    "float": to_scalar.to_float,
-    "bool": to_scalar.to_bool,
-}
+def _json_to_int(content: bytes) -> bytes:
+    """Convert a JSON number, truth value or text to an integer.
 
-#: How each single step is done. Those that only look come first.
-STEPS: Mapping[Pair, Step] = {
-    **dict.fromkeys(conversion_trivial, _keep),
-    **{pair: _checked(pair[1]) for pair in conversion_reinterpret},
+    The JSON is read with integers of any size, unlike a `plain` value: an integer beyond 64 bits
+    must be refused, not rounded.
+    """
+    return to_scalar.to_int(read_json(decode_text(content)))
+
+
+#: The steps that are not done by their class alone. A `str` buffer is JSON, and may hold a number
+#: or truth value without quotes.
+_PARTICULAR_STEPS: Mapping[Pair, Step] = {
     ("mixed", "binary"): _mixed_to_binary,
-    ("binary", "bytes"): _unwrapped,
-    ("mixed", "bytes"): _unwrapped,
+    ("binary", "bytes"): _unwrap,
+    ("mixed", "bytes"): _unwrap,
     ("bytes", "binary"): _bytes_to_binary,
     ("bytes", "mixed"): _bytes_to_mixed,
     ("text", "plain"): _text_to_plain,
     ("plain", "text"): _plain_to_text,
-    ("text", "str"): _by_value("text", to_scalar.to_str),
-    ("str", "text"): _by_value("str", _to_text),
     ("ipython", "python"): ipython_to_python,
     ("yaml", "plain"): yaml_to_json,
-    **{
-        # a str buffer is JSON, and may hold a number or truth value without quotes
-        (source, target): _by_value("plain" if source == "str" else source, write)
-        for source in celltypes
-        for target, write in _TO_SCALAR.items()
-        if source in {"binary", "mixed", "plain", *_TO_SCALAR}
-        if source != target and (source, target) != ("binary", "str")
-    },
+    ("plain", "int"): _json_to_int,
+    ("str", "int"): _json_to_int,
+    ("str", "float"): _by_value("plain", "float"),
+    ("str", "bool"): _by_value("plain", "bool"),
+}
+
+
+def _step_of_class(source: str, target: str) -> Step:
+    conversion = classify(source, target)
+    if conversion is Conversion.TRIVIAL:
+        return _keep
+    if conversion is Conversion.REINTERPRET:
+        return _validate_as(target)
+    return _by_value(source, target)
+
+
+#: The function of each single step: of all pairs that are allowed and have a route of one step.
+STEPS: Mapping[Pair, Step] = {
+    pair: _PARTICULAR_STEPS.get(pair) or _step_of_class(*pair)
+    for pair, conversion in MATRIX.items()
+    if conversion is not Conversion.FORBIDDEN and route(*pair) == (pair,)
 }

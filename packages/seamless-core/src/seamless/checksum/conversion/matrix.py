@@ -1,8 +1,8 @@
-"""What becomes of a buffer in each conversion, in five words for all pairs: the matrix.
+"""The conversion matrix: the class of the conversion between each pair of cell types.
 
-The grid says what a conversion comes to as a whole, also for the pairs that are
-done by another pair or in several steps (`routes` has the ways). A conversion
-of several steps keeps the checksum if all its steps do, and can fail if one can.
+The class describes the whole conversion, also if it is done by another pair or in several
+steps (see `routes`). A conversion of several steps keeps the checksum if all its steps do, and
+can fail if one of them can. FORMATS.md shows the matrix as a square.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from enum import Enum
 
 
 class Conversion(str, Enum):
-    """How a conversion treats bytes, and whether it can fail on a valid buffer."""
+    """How a conversion treats the bytes of a valid buffer, and whether it can fail."""
 
     TRIVIAL = "trivial"  #: keeps the checksum, never fails
     REINTERPRET = "reinterpret"  #: keeps the checksum, or fails
     REFORMAT = "reformat"  #: may change the checksum, never fails
     POSSIBLE = "possible"  #: may change the checksum, or fails
-    FORBIDDEN = "forbidden"  #: asks for a decision about values; never done on buffers
+    FORBIDDEN = "forbidden"  #: needs a decision about values; never done on buffers
 
     def __str__(self) -> str:
         return self.value
@@ -33,23 +33,24 @@ class Conversion(str, Enum):
         return self in (Conversion.TRIVIAL, Conversion.REFORMAT)
 
 
-#: Sources downwards, targets across: = trivial, v reinterpret (validate), f reformat,
-#: ? possible, . forbidden. The diagonal is trivial.
-_GRID = """
+#: One row for each cell type. An entry has two signs: the conversion from the cell type of the
+#: row to that of the column, and the conversion back. The columns are the rows above.
+#: = trivial, v reinterpret (validate), f reformat, ? possible, . forbidden.
+_ROWS = """
          binary mixed text python ipython plain yaml str bytes int float bool checksum
-binary     =      =    .     .       .      .    .    ?    f    ?    ?    ?      .
-mixed      v      =    ?     ?       ?      v    ?    ?    f    ?    ?    ?      .
-text       .      f    =     v       v      f    v    f    =    ?    ?    ?      .
-python     .      f    =     =       =      f    .    f    =    .    .    .      .
-ipython    .      f    =     f       =      f    .    f    =    .    .    .      .
-plain      .      =    f     ?       ?      =    =    ?    =    ?    ?    ?      .
-yaml       .      f    =     .       .      f    =    f    =    ?    ?    ?      .
-str        .      =    f     ?       ?      =    ?    =    =    ?    ?    ?      .
-bytes      f      f    v     v       v      v    v    ?    =    ?    ?    ?      .
-int        .      =    f     .       .      =    =    f    =    =    f    f      .
-float      .      =    f     .       .      =    =    f    =    f    =    f      .
-bool       .      =    f     .       .      =    =    f    =    f    f    =      .
-checksum   .      .    .     .       .      .    .    .    .    .    .    .      =
+binary
+mixed      v=
+text       ..     f?
+python     ..     f?   =v
+ipython    ..     f?   =v    f=
+plain      ..     =v   ff    ?f      ?f
+yaml       ..     f?   =v    ..      ..     f=
+str        .?     =?   ff    ?f      ?f     =?   ?f
+bytes      ff     ff   v=    v=      v=     v=   v=   ?=
+int        .?     =?   f?    ..      ..     =?   =?   f?   =?
+float      .?     =?   f?    ..      ..     =?   =?   f?   =?   ff
+bool       .?     =?   f?    ..      ..     =?   =?   f?   =?   ff   ff
+checksum   ..     ..   ..    ..      ..     ..   ..   ..   ..   ..   ..   ..
 """
 
 _SIGNS = {
@@ -61,31 +62,36 @@ _SIGNS = {
 }
 
 
-def _read_grid(grid: str) -> dict[tuple[str, str], Conversion]:
-    header, *rows = (line.split() for line in grid.strip().splitlines())
-    return {
-        (source, target): _SIGNS[sign]
-        for source, *signs in rows
-        for target, sign in zip(header, signs, strict=True)
-    }
+def _read_rows(rows: str) -> dict[tuple[str, str], Conversion]:
+    _header, *lines = rows.strip().splitlines()
+    matrix: dict[tuple[str, str], Conversion] = {}
+    above: list[str] = []
+    for line in lines:
+        celltype, *entries = line.split()
+        matrix[celltype, celltype] = Conversion.TRIVIAL
+        for other, signs in zip(above, entries, strict=True):
+            matrix[celltype, other] = _SIGNS[signs[0]]
+            matrix[other, celltype] = _SIGNS[signs[1]]
+        above.append(celltype)
+    return {(source, target): matrix[source, target] for source in above for target in above}
 
 
 #: The class of every pair of cell types, pairs of the same cell type included.
-MATRIX = _read_grid(_GRID)
+MATRIX = _read_rows(_ROWS)
 
 
 def classify(source: str, target: str) -> Conversion:
-    """Say what converting a buffer from one cell type to another comes to.
+    """Return the class of the conversion from one cell type to another.
 
     Parameters
     ----------
     source, target
-        Two of the 13 cell types. From a cell type to itself is trivial.
+        Two cell types. From a cell type to itself is trivial.
 
     Raises
     ------
     TypeError
-        For a name that is no cell type.
+        For a name that is not a cell type.
     """
     require_celltype(source)
     require_celltype(target)
@@ -93,13 +99,13 @@ def classify(source: str, target: str) -> Conversion:
 
 
 def require_celltype(name: str) -> None:
-    """Refuse a name that is none of the 13 cell types.
+    """Refuse a name that is not a cell type; aliases such as `deepcell` do not convert.
 
     Raises
     ------
     TypeError
-        Naming it, and those there are.
+        The message names it, and lists the cell types.
     """
     if (name, name) not in MATRIX:
         names = ", ".join(source for source, target in MATRIX if source == target)
-        raise TypeError(f"{name!r} is no cell type that converts; it must be one of {names}")
+        raise TypeError(f"{name!r} is not a cell type that converts; it must be one of {names}")

@@ -1,7 +1,7 @@
-"""What the facts known of a buffer tell about a conversion that nobody has done yet.
+"""Predicts the outcome of a conversion from the known properties of a buffer.
 
-Each pair has rules, tried in order; where none applies, the published set that
-the pair is in gives the answer.
+A pair of cell types has rules, which are tried in order. If none applies, the upstream set that
+contains the pair determines the outcome.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 from seamless.checksum.buffer_info_rules import (
-    CONTRADICTS,
+    JSON,
     NUMBERS,
     Condition,
-    Facts,
-    holds,
-    when,
+    Properties,
+    is_fulfilled,
+    make_condition,
 )
 from seamless.checksum.conversion.upstream_sets import (
     Pair,
@@ -32,41 +32,41 @@ if TYPE_CHECKING:
 
 
 class Outcome(Enum):
-    """What can be said of a conversion without doing it."""
+    """The predicted outcome of a conversion."""
 
-    SAME = "the buffer belongs to the target as it stands"
+    SAME = "the buffer is a valid buffer of the target"
     FAILS = "the buffer can't be converted"
-    COMPUTE = "it works, and the result has to be computed"
-    UNKNOWN = "it may work; nothing more is known"
-    STEPWISE = "it is made of several conversions, and each has to be asked for"
+    COMPUTE = "the conversion works, and the result has to be computed"
+    UNKNOWN = "the conversion may fail"
+    STEPWISE = "the conversion consists of several steps, each of which has its own outcome"
 
 
 @dataclass(frozen=True)
 class KnownResult:
-    """The checksum of the result is known: it is the fact of this name."""
+    """The checksum of the result is known: it is the property of this name."""
 
     field: str
 
 
-Answer: TypeAlias = Outcome | KnownResult
+Prediction: TypeAlias = Outcome | KnownResult
 
 
 @dataclass(frozen=True)
 class Rule:
-    """An answer, and the facts that it takes."""
+    """An outcome, and the condition under which it is certain."""
 
-    answer: Answer
+    outcome: Prediction
     condition: Condition
 
-    def applies(self, facts: Facts) -> bool:
-        """Say whether the facts are so, and the stored checksum is there if there has to be one."""
-        if isinstance(self.answer, KnownResult) and facts.get(self.answer.field) is None:
+    def applies(self, properties: Properties) -> bool:
+        """Return whether the condition is fulfilled; a known result must also be stored."""
+        if isinstance(self.outcome, KnownResult) and properties.get(self.outcome.field) is None:
             return False
-        return holds(self.condition, facts)
+        return is_fulfilled(self.condition, properties)
 
 
-def _if(answer: Answer, **facts: object) -> Rule:
-    return Rule(answer, when(**facts))
+def _if(outcome: Prediction, **properties: object) -> Rule:
+    return Rule(outcome, make_condition(**properties))
 
 
 _SAME, _FAILS = Outcome.SAME, Outcome.FAILS
@@ -78,10 +78,10 @@ _TO_PLAIN = (
     _if(_SAME, is_json=True),
 )
 _TO_NUMBER = (_if(_FAILS, too_long=True), _if(_SAME, is_json_numeric_scalar=True))
-_TO_BYTES = (_if(_SAME, stands_for_bytes=False), _if(KnownResult("binary2bytes")))
+_TO_BYTES = (_if(_SAME, is_byte_string=False), _if(KnownResult("binary2bytes")))
 
-#: What is particular to a pair. `dtype` and `shape` of an array tell whether it is
-#: one byte string, which `bytes` unwraps.
+#: The rules of each pair. `is_byte_string` is derived from `dtype` and `shape`: `bytes` unwraps
+#: such an array.
 RULES: Mapping[Pair, tuple[Rule, ...]] = {
     ("text", "plain"): (_if(_SAME, is_json=True),),
     ("text", "str"): (_if(KnownResult("text2str")),),
@@ -110,7 +110,7 @@ RULES: Mapping[Pair, tuple[Rule, ...]] = {
         _if(KnownResult("bytes2binary")),
     ),
     ("checksum", "plain"): (
-        *(Rule(Outcome.UNKNOWN, condition) for condition in CONTRADICTS["plain"]),
+        *(Rule(Outcome.UNKNOWN, condition) for condition in JSON.contradicts),
         _if(_SAME, is_json=True, json_type=("dict", "list")),
     ),
     **{
@@ -126,7 +126,7 @@ RULES: Mapping[Pair, tuple[Rule, ...]] = {
     },
 }
 
-#: The facts of `str -> mixed` are those of `str -> plain`: both are JSON as they stand.
+#: A `str` buffer is JSON, and therefore a `plain` and a `mixed` buffer.
 _ALIASES = {("str", "mixed"): ("str", "plain")}
 
 
@@ -140,13 +140,13 @@ def _default(pair: Pair) -> Outcome:
     return Outcome.STEPWISE if pair in conversion_chain else Outcome.UNKNOWN
 
 
-def predict(facts: Facts, source: str, target: str) -> Answer:
-    """Answer a conversion of a buffer of the source from facts alone."""
+def predict(properties: Properties, source: str, target: str) -> Prediction:
+    """Predict the outcome of converting a buffer of the source that has these properties."""
     if source == target:
         return Outcome.SAME
     pair = (source, target)
     pair = _ALIASES.get(pair) or conversion_equivalent.get(pair, pair)
     for rule in RULES.get(pair, ()):
-        if rule.applies(facts):
-            return rule.answer
+        if rule.applies(properties):
+            return rule.outcome
     return _default(pair)

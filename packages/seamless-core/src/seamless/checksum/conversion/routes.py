@@ -1,8 +1,8 @@
-"""The way from one cell type to another: the single steps that a conversion is made of.
+"""The route of a conversion: the single steps that it consists of.
 
-A step is a pair that stands for itself. The published equivalents and chains
-give most ways; a few are put right here, because the published replacement
-skips what the target asks for, or takes a detour that ends nowhere.
+A step is a pair that has a function of its own. The upstream sets of equivalent pairs and chains
+determine most routes. Four routes are corrected here, because the upstream replacement skips the
+validation of the target, or ends in a step that always fails.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from seamless.checksum.conversion.upstream_sets import (
     conversion_equivalent,
 )
 
-#: `str` buffers are JSON, so they are mixed buffers as they stand; and text is
-#: no Python or YAML before somebody has looked.
-_PUT_RIGHT: dict[Pair, str] = {
+#: Pairs whose route goes through another cell type than upstream has it: a `str` buffer is JSON,
+#: and therefore a mixed buffer; text must be validated before it is Python, IPython or YAML.
+_CORRECTED: dict[Pair, str] = {
     ("str", "mixed"): "plain",
     ("str", "python"): "text",
     ("str", "ipython"): "text",
@@ -24,17 +24,17 @@ _PUT_RIGHT: dict[Pair, str] = {
 
 
 def route(source: str, target: str) -> tuple[Pair, ...]:
-    """List the steps from one cell type to another, in the order they are taken.
+    """Return the steps from one cell type to another, in the order in which they are done.
 
-    Nothing is said here about whether the steps are allowed: `matrix` does that.
+    The steps of a forbidden conversion may be forbidden too: `classify` tells.
     """
     pair = (source, target)
     if source == target:
         return ()
-    middle = _PUT_RIGHT.get(pair) or conversion_chain.get(pair)
+    middle = _CORRECTED.get(pair) or conversion_chain.get(pair)
     if middle is not None:
         return (*route(source, middle), *route(middle, target))
-    instead = conversion_equivalent.get(pair)
-    if instead is not None and instead != pair:
-        return route(*instead)
+    replacement = conversion_equivalent.get(pair)
+    if replacement is not None and replacement != pair:
+        return route(*replacement)
     return (pair,)

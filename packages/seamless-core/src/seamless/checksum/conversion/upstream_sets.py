@@ -1,10 +1,10 @@
-"""The eight sets of pairs under the names they have been published with.
+"""The conversion sets of the upstream package, under the names that published packages import.
 
-Every pair of different cell types is in exactly one of them. Five sets are
-about what a conversion does, the other three about how it is reached: an
-*equivalent* pair does what another pair does, a *chain* goes through a third
-cell type, and *values* needs the value, not just the buffer. What a pair comes
-to in the end, in five words for all pairs, is in `matrix`.
+Every pair of different cell types is in exactly one of eight sets. Five sets describe what a
+conversion does. The other three describe how it is done: an *equivalent* pair is done by another
+pair, a *chain* goes through a third cell type, and *values* needs a value or the buffer that a
+checksum names. The sets list the pairs of the upstream cell types; each pair of a cell type that
+upstream lacks is added by its class in the matrix. `matrix` has the class of every pair.
 """
 
 from __future__ import annotations
@@ -13,34 +13,40 @@ from itertools import permutations
 from typing import TypeAlias
 
 from seamless.checksum.celltypes import celltypes
+from seamless.checksum.conversion.matrix import MATRIX, Conversion
 
-#: Source and target cell type.
+#: source and target cell type
 Pair: TypeAlias = tuple[str, str]
+
+UPSTREAM_CELLTYPES = frozenset((
+    "binary", "mixed", "text", "python", "ipython", "plain", "yaml", "str", "bytes", "int",
+    "float", "bool", "checksum",
+))  # fmt: skip
 
 
 def _pairs(**targets: str) -> set[Pair]:
     return {(source, target) for source, names in targets.items() for target in names.split()}
 
 
-def _through(**routes: dict[str, str]) -> dict[Pair, str]:
+def _chains(**routes: dict[str, str]) -> dict[Pair, str]:
     return {
         (source, target): middle
-        for source, ways in routes.items()
-        for middle, names in ways.items()
+        for source, chains in routes.items()
+        for middle, names in chains.items()
         for target in names.split()
     }
 
 
 def _replaced(**pairs: dict[str, Pair]) -> dict[Pair, Pair]:
     return {
-        (source, target): instead
-        for source, ways in pairs.items()
-        for names, instead in ways.items()
+        (source, target): replacement
+        for source, replacements in pairs.items()
+        for names, replacement in replacements.items()
         for target in names.split()
     }
 
 
-#: Same bytes, can't fail.
+#: the same bytes; never fails
 conversion_trivial = _pairs(
     binary="mixed",
     text="bytes",
@@ -54,14 +60,14 @@ conversion_trivial = _pairs(
     bool="plain",
 )
 
-#: Same bytes, if they are what the target asks for.
+#: the same bytes, if they are a valid buffer of the target
 conversion_reinterpret = _pairs(
     mixed="binary plain",
     text="python ipython yaml",
     bytes="text plain",
 )
 
-#: Other bytes where need be, can't fail.
+#: other bytes if necessary; never fails
 conversion_reformat = _pairs(
     binary="bytes",
     mixed="bytes",
@@ -76,7 +82,7 @@ conversion_reformat = _pairs(
     bool="str int float",
 )
 
-#: Other bytes where need be, may fail.
+#: other bytes if necessary; may fail
 conversion_possible = _pairs(
     binary="int float bool",
     mixed="str int float bool",
@@ -84,7 +90,7 @@ conversion_possible = _pairs(
     str="int float bool",
 )
 
-#: Done by another pair: the one given.
+#: done by the pair given
 conversion_equivalent = _replaced(
     text={"mixed": ("text", "str")},
     python={
@@ -115,8 +121,8 @@ conversion_equivalent = _replaced(
     },
 )
 
-#: Done in two steps, through the cell type given.
-conversion_chain = _through(
+#: done in two steps, through the cell type given
+conversion_chain = _chains(
     binary={"plain": "text", "text": "python ipython yaml", "bytes": "str"},
     mixed={"plain": "text", "text": "python ipython yaml"},
     text={"mixed": "binary", "plain": "int float bool"},
@@ -128,14 +134,14 @@ conversion_chain = _through(
     bool={"plain": "yaml"},
 )
 
-#: Asks for the value, or for what a checksum stands for.
+#: needs the value, or the buffer that a checksum names
 conversion_values = (
     _pairs(binary="plain", plain="binary")
-    | {(name, "checksum") for name in celltypes if name != "checksum"}
-    | {("checksum", name) for name in celltypes if name != "checksum"}
+    | {(name, "checksum") for name in UPSTREAM_CELLTYPES - {"checksum"}}
+    | {("checksum", name) for name in UPSTREAM_CELLTYPES - {"checksum"}}
 )
 
-#: Never done.
+#: never done
 conversion_forbidden = _pairs(
     python="yaml int float bool",
     ipython="yaml int float bool",
@@ -145,6 +151,17 @@ conversion_forbidden = _pairs(
     bool="python ipython",
 )
 
+_SET_OF_CLASS = {
+    Conversion.TRIVIAL: conversion_trivial,
+    Conversion.REINTERPRET: conversion_reinterpret,
+    Conversion.REFORMAT: conversion_reformat,
+    Conversion.POSSIBLE: conversion_possible,
+    Conversion.FORBIDDEN: conversion_forbidden,
+}
+for _pair, _class in MATRIX.items():
+    if _pair[0] != _pair[1] and not UPSTREAM_CELLTYPES.issuperset(_pair):
+        _SET_OF_CLASS[_class].add(_pair)
+
 
 def check_conversions() -> None:
     """Check that every pair of different cell types is in exactly one of the eight sets.
@@ -152,7 +169,7 @@ def check_conversions() -> None:
     Raises
     ------
     ValueError
-        For the first pair that is in none or in several, naming it and them.
+        For the first pair that is in no set or in several; the message names the pair and sets.
     """
     sets = {
         "trivial": conversion_trivial,
