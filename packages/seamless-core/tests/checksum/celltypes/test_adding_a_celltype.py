@@ -115,12 +115,13 @@ def edit(path: Path, marker: str, added: str) -> None:
 
 
 def run(scratch: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in the copy of the repository."""
     package = scratch / "packages" / "seamless-core"
     path = os.pathsep.join((f"{package / 'src'}", f"{package / 'tests' / 'support'}"))
     environment = {**os.environ, "PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return subprocess.run(
         [sys.executable, *arguments],
-        cwd=package,
+        cwd=scratch,
         env=environment,
         capture_output=True,
         text=True,
@@ -132,7 +133,8 @@ def run(scratch: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def failed_steps(scratch: Path) -> set[str]:
     """Return the messages of the checklist tests that fail."""
     options = ("-q", "-p", "no:cacheprovider")
-    outcome = run(scratch, "-m", "pytest", *options, "-c", os.devnull, "--noconftest", CHECKLIST)
+    file = f"packages/seamless-core/{CHECKLIST}"
+    outcome = run(scratch, "-m", "pytest", *options, "-c", os.devnull, "--noconftest", file)
     assert outcome.returncode in (0, 1), outcome.stdout + outcome.stderr
     return set(re.findall(r"^E +AssertionError: (.*)", outcome.stdout, re.MULTILINE))
 
@@ -163,24 +165,24 @@ def test_three_steps_make_a_cell_type_that_works(scratch: Path) -> None:
 @pytest.mark.skipif(not (ROOT / "tools").is_dir(), reason="tools/ is only in the repository")
 def test_the_checklist_tests_name_the_steps_that_remain(scratch: Path) -> None:
     tools = scratch / "tools"
-    tools.mkdir()
-    for source in [*(ROOT / "tools").glob("formats_*.py"), *(ROOT / "tools").glob("golden_*.py")]:
-        shutil.copy(source, tools)
+    for folder in ("formats", "golden"):
+        shutil.copytree(ROOT / "tools" / folder, tools / folder)
+    shutil.copy(ROOT / "tools" / "__init__.py", tools)
     remaining = failed_steps(scratch)
-    for place in ("tools/formats_text.py", "tools/golden_cases.py", "README.md",
+    for place in ("tools/formats/text.py", "tools/golden/cases.py", "README.md",
                   "value_strategies.py"):  # fmt: skip
         assert any(place in step for step in remaining), f"{place}: {remaining}"
 
     package = scratch / "packages" / "seamless-core"
-    edit(tools / "formats_text.py", "}\n\nJSON_RULES", SECTION)
-    edit(tools / "golden_cases.py", "    ]\n    return [\n", VECTORS)
+    edit(tools / "formats" / "text.py", "}\n\nJSON_RULES", SECTION)
+    edit(tools / "golden" / "cases.py", "    ]\n    return [\n", VECTORS)
     edit(package / "README.md", "| `checksum` | checksums, also nested", README_ROW)
     readme = (package / "README.md").read_text(encoding="utf-8")
     (package / "README.md").write_text(
         readme.replace("13 *cell types*", "14 *cell types*"), encoding="utf-8"
     )
     edit(package / "tests/support/value_strategies.py", '    "bool": st.booleans(),\n', STRATEGY)
-    for tool in ((f"{tools}/formats_page.py",), (f"{tools}/golden_make.py", "--write")):
-        outcome = run(scratch, *tool)
+    for command in (("tools.formats.page",), ("tools.golden.make", "--write")):
+        outcome = run(scratch, "-m", *command)
         assert outcome.returncode == 0, outcome.stderr
     assert failed_steps(scratch) == set()

@@ -41,7 +41,7 @@ def test_the_readme_has_the_number_of_cell_types() -> None:
 def test_the_page_of_formats_describes_every_cell_type() -> None:
     missing = set(celltypes).difference(re.findall(r"^### (\w+)$", PAGE, re.MULTILINE))
     assert not missing, (
-        f"add to SECTIONS in tools/formats_text.py, then run tools/formats_page.py: {missing}"
+        f"add to SECTIONS in tools/formats/text.py, then run tools.formats.page: {missing}"
     )
 
 
@@ -49,7 +49,7 @@ def test_every_cell_type_has_golden_vectors() -> None:
     lines = (TESTS / "golden" / "vectors.jsonl").read_text().splitlines()
     missing = set(celltypes).difference(json.loads(line)["celltype"] for line in lines)
     assert not missing, (
-        f"add values to tools/golden_cases.py, then run tools/golden_make.py --write: {missing}"
+        f"add values to tools/golden/cases.py, then run tools.golden.make --write: {missing}"
     )
 
 
