@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,6 +98,27 @@ def test_an_eviction_pass_tells_how_many_and_how_much(cache: BufferCache) -> Non
     cache.soft_cap = 500
     assert cache.run_eviction_once() == (2, 600)
     assert cache.run_eviction_once() == (0, 0)
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_a_buffer_that_leaves_dies_outside_of_the_lock(cache: BufferCache, counted: bool) -> None:
+    blocked: list[bool] = []
+
+    def reference_from_another_thread() -> None:
+        thread = threading.Thread(target=lambda: cache.tempref(ABSENT, scratch=True))
+        thread.start()
+        thread.join(10)
+        blocked.append(thread.is_alive())
+
+    made = buffer(300)
+    weakref.finalize(made, reference_from_another_thread)
+    checksum = tempref(cache, made)
+    if counted:
+        cache.incref(checksum)
+    del made
+    cache.soft_cap = cache.hard_cap = 0
+    cache.run_eviction_once()
+    assert blocked == [False]
 
 
 def test_an_eviction_loop_runs_by_itself_and_ends(cache: BufferCache) -> None:
