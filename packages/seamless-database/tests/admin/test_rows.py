@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
 
-from seamless_database.admin.access.rows import as_json, as_object, in_batches
+import pytest
+from admin_samples import put, transformation
+from sqlalchemy import text
+
+from seamless_database.admin.access.rows import as_json, as_object, in_batches, stream
+from seamless_database.admin.access.sqlite import connected
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -30,3 +38,14 @@ def test_what_is_no_json_is_told_from_null(stored: object) -> None:
 def test_json_is_read(stored: str, value: object) -> None:
     assert as_json(stored) == value
     assert as_object(stored) == (value if isinstance(value, dict) else None)
+
+
+def test_a_stream_that_ends_after_its_connection_logs_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = put(tmp_path / "seamless.db", *(transformation(number, 1) for number in range(3)))
+    with connected(file, "ro") as connection:
+        rows = stream(connection, text("SELECT * FROM transformation"))
+        next(rows)
+    rows.close()
+    assert caplog.text == ""

@@ -226,11 +226,16 @@ def test_the_tables_that_a_damaged_list_of_tables_still_names_are_read(
     assert state(file) == before
 
 
-@pytest.mark.parametrize("content", [b"\0" * 100, b"\xff" * 200])
+@pytest.mark.parametrize(
+    ("at", "content"),
+    # the beginning, and the number of the format of the list of tables
+    [(0, b"\0" * 100), (0, b"\xff" * 200), (47, b"\x09")],
+)
 def test_a_file_whose_first_bytes_are_damaged_is_refused(
-    content: bytes, file: Path, tmp_path: Path
+    at: int, content: bytes, file: Path, tmp_path: Path
 ) -> None:
-    overwrite(file, 1, content)
+    first = page(file, 1)
+    overwrite(file, 1, first[:at] + content + first[at + len(content) :])
     for words in (("check", file), ("export", "--salvage", file, tmp_path / "new.db")):
         done = admin(*words)
         assert done.status == 1

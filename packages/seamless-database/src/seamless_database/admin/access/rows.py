@@ -24,10 +24,15 @@ BATCH = 500
 
 def stream(connection: Connection, statement: Executable) -> Generator[Any]:
     """Give the rows of a query as they are read."""
-    with connection.execute(statement, execution_options={"yield_per": BATCH}) as result:
+    result = connection.execute(statement, execution_options={"yield_per": BATCH})
+    try:
         for row in result:
             INTERRUPTION.check()
             yield row
+    finally:
+        # after an error elsewhere, Python can end this generator later than the connection
+        if not connection.closed:
+            result.close()
 
 
 def as_mapping(connection: Connection, statement: Executable) -> dict[str, Any]:

@@ -210,7 +210,9 @@ def damage_of(error: Exception) -> str:
 
 def is_no_sqlite_file(error: Exception) -> bool:
     """Whether the error says that a file does not begin as SQLite files do."""
-    return isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error)
+    return isinstance(error, sqlite3.DatabaseError) and any(
+        words in str(error) for words in ("not a database", "unsupported file format")
+    )
 
 
 def is_lock(error: sqlite3.Error) -> bool:
