@@ -9,16 +9,21 @@ import sqlite3
 import struct
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from database_samples import checksum, record
 from database_server import PATIENCE, Server, wait_until
 from database_server import http_request as request
 
+from seamless_database.http.limits import shed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from seamless_database.http.limits import LimitedHttpProtocol
 
 HEALTH = b"GET /healthcheck HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -142,6 +147,9 @@ def test_new_connections_take_the_place_of_idle_ones(tmp_path: Path) -> None:
             another.sendall(HEALTH)
             assert receive(another) == (200, "OK")
         assert is_closed(idle[0])
+        for client in idle[1:]:
+            client.sendall(HEALTH)
+            assert receive(client) == (200, "OK")
     for client in idle:
         client.close()
 
@@ -159,6 +167,39 @@ def test_too_many_busy_connections_are_refused(server: Server) -> None:
     assert (503, "ERROR: too many connections; try again later") in refusals
     for client in busy:
         client.close()
+
+
+# memory
+
+
+@dataclass(eq=False)
+class Holding:
+    """What is looked at in a connection to decide whether it has to go."""
+
+    active_at: float
+    held_bytes: int
+    is_closing: bool = False
+    aborted: bool = False
+
+    @property
+    def transport(self) -> Holding:
+        return self
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+@pytest.mark.parametrize(
+    ("memory", "aborted"),
+    [(60, []), (59, [1]), (50, [1]), (49, [1, 3]), (20, [1, 3]), (19, [1, 3, 4]), (0, [1, 3, 4])],
+)
+def test_those_go_that_have_stood_still_for_longest_until_the_others_fit(
+    memory: int, aborted: list[int]
+) -> None:
+    held = [Holding(5, 0), Holding(10, 10), Holding(0, 900, is_closing=True), Holding(20, 30)]
+    held.append(Holding(30, 20))
+    shed(cast("list[LimitedHttpProtocol]", held), memory)
+    assert [place for place, each in enumerate(held) if each.aborted] == aborted
 
 
 # headers

@@ -195,6 +195,9 @@ def test_idle_tls_connections_give_way(folder: Path, tmp_path: Path, trust: ssl.
             assert secure.recv(4096).startswith(b"HTTP/1.1 200")
         for secure in idle[:34]:
             assert is_closed(secure)
+        for secure in idle[34:]:
+            secure.sendall(b"GET /missing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert b"HTTP/1.1 400" in secure.makefile("rb").read()
 
 
 def test_too_many_busy_tls_connections_are_refused_in_words(
