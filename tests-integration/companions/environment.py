@@ -1,6 +1,6 @@
 """An environment that holds our built wheels beside the published neighbours, made once.
 
-The neighbours' versions are a row of tools/compat.toml. The folder is named after what was asked
+The versions are a row of tools/compat/companions.toml. The folder is named after what was asked
 for; when only our own sources have changed, the two wheels alone are built and installed again.
 A lock keeps one run from exchanging the wheels below another.
 """
@@ -68,7 +68,7 @@ def read_toml(file: Path) -> dict[str, Any]:
 def environment() -> Iterator[Environment]:
     """Make the environment of the chosen row unless it is there; nobody changes it meanwhile."""
     row = os.environ.get(ROW, "newest")
-    versions: dict[str, str] = read_toml(ROOT / "tools" / "compat.toml")["rows"][row]
+    versions: dict[str, str] = read_toml(ROOT / "tools" / "compat" / "companions.toml")["rows"][row]
     requirements = [f"{name}=={version}" for name, version in versions.items()]
     key = _digest(json.dumps([requirements, sys.version, str(HOME)]).encode())
     made = Environment(row, versions, HOME / f"{row}-{key}")

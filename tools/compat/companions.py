@@ -1,4 +1,4 @@
-"""Run the tests against the published neighbours on each row of compat.toml.
+"""Run the tests against the published neighbours on each row of companions.toml.
 
     hatch run compat [ROW...] [--dry-run]
 
