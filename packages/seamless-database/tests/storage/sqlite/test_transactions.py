@@ -10,9 +10,11 @@ import pytest
 from seamless_database.errors import (
     ConflictError,
     DatabaseLockedError,
+    FileReplacedError,
     UnavailableError,
 )
 from seamless_database.storage.sqlite.connection import Connection
+from seamless_database.storage.sqlite.file_identity import Identity
 from seamless_database.storage.sqlite.transactions import (
     CHECKPOINT_PAUSE,
     SQLiteTransactions,
@@ -174,4 +176,20 @@ def test_a_checkpoint_waits_for_those_who_read(file: Path) -> None:
         reader.execute("SELECT * FROM t").fetchall()
         connection.command("INSERT INTO t VALUES (2)")
         assert not transactions.made_room(sqlite3.OperationalError("database or disk is full"))
+    connection.close()
+
+
+def test_a_file_that_was_moved_away_before_the_first_transaction_is_complete(file: Path) -> None:
+    connection = Connection.open(file, "rw")
+    connection.command("PRAGMA journal_mode=WAL")
+    identity = Identity(file)
+    identity.note()
+    connection.command("INSERT INTO t VALUES (1)")
+    transactions = SQLiteTransactions(connection, 0.1, identity=identity)
+    moved = file.rename(file.with_name("moved.db"))
+    with pytest.raises(FileReplacedError):
+        transactions.begin()
+    alone = moved.with_name("alone.db")
+    alone.write_bytes(moved.read_bytes())
+    assert rows(alone) == [1]
     connection.close()

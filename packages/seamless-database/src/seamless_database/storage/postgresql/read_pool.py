@@ -103,12 +103,13 @@ class PostgresReadPool:
             self._close_idle()
 
     def _close_idle(self) -> None:
-        while self._idle:
+        # another thread may do the same
+        while True:
             try:
-                self._idle.pop().close()
+                session = self._idle.pop()
             except IndexError:
-                # another thread does the same
                 return
+            session.close()
 
     def _told(self, error: psycopg.Error, what: Fault) -> Exception:
         if what is Fault.LOCKED:

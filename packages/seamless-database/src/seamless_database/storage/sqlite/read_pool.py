@@ -149,9 +149,10 @@ class ReadPool:
             self._close_idle()
 
     def _close_idle(self) -> None:
-        while self._idle:
+        # another thread may do the same
+        while True:
             try:
-                self._idle.pop().connection.close()
+                reader = self._idle.pop()
             except IndexError:
-                # another thread does the same
                 return
+            reader.connection.close()
