@@ -155,6 +155,7 @@ def test_other_stored_text_is_answered_as_it_is() -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        '"NaN"',
         r'{"a":"NaN"}',
         r'{"a":"\"NaN"}',
         r'{"a":"\\\"NaN","\"Infinity":0}',

@@ -5,8 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from typing import TYPE_CHECKING
 
 from database_server import PATIENCE
+
+from seamless_database.errors import DatabaseLockedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: `child(work)` runs it in another process; gives its number and a file with what it writes
 PREFACE = """
@@ -119,3 +125,33 @@ def test_a_process_that_is_killed_while_it_waits_is_waited_for_by_nobody() -> No
         print(lock.acquire(30))
     """
     assert run(program) == "True\n"
+
+
+def test_a_transaction_waits_for_its_turn_and_begins_once_it_comes(tmp_path: Path) -> None:
+    program = f"""
+        from pathlib import Path
+        from seamless_database.errors import DatabaseLockedError
+        from seamless_database.storage.sqlite.connection import Connection
+        from seamless_database.storage.sqlite.transactions import SQLiteTransactions
+
+        def hold(say):
+            assert lock.acquire(30)
+            say("held")
+            signal.pause()
+
+        pid, words = child(hold)
+        words.readline()
+        connection = Connection.open(Path({str(tmp_path / "some.db")!r}), "rwc")
+        transactions = SQLiteTransactions(connection, 0.1, lock)
+        try:
+            transactions.begin()
+        except DatabaseLockedError as error:
+            print(error)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        transactions = SQLiteTransactions(connection, 30, lock)
+        transactions.begin()
+        transactions.commit()
+        print("committed")
+    """
+    assert run(program) == f"{DatabaseLockedError(0.1)}\ncommitted\n"

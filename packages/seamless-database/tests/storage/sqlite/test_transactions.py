@@ -14,6 +14,7 @@ from seamless_database.errors import (
     UnavailableError,
 )
 from seamless_database.storage.sqlite.connection import Connection
+from seamless_database.storage.sqlite.fair_lock import FairWriterLock
 from seamless_database.storage.sqlite.file_identity import Identity
 from seamless_database.storage.sqlite.transactions import (
     CHECKPOINT_PAUSE,
@@ -116,6 +117,24 @@ def test_a_lock_that_another_holds_is_waited_for_and_told(
             transactions.begin()
     transactions.begin()
     transactions.rollback()
+
+
+def test_who_has_its_turn_waits_for_the_lock_of_the_file_as_well(file: Path) -> None:
+    connection = Connection.open(file, "rw")
+    lock = FairWriterLock()
+    transactions = SQLiteTransactions(connection, 0.1, lock)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseLockedError) as caught:
+            transactions.begin()
+        assert str(caught.value) == str(DatabaseLockedError(0.1))
+        transactions.rollback()
+    transactions.begin()
+    assert transactions.attempt(insert, alone=True) is None
+    transactions.commit()
+    assert rows(file) == [1]
+    connection.close()
+    lock.close()
 
 
 def test_a_commit_that_fails_is_told_as_ours(transactions: SQLiteTransactions) -> None:
