@@ -30,8 +30,8 @@ ENDLESS.append({"a": ENDLESS})
 @pytest.mark.parametrize(
     ("celltype", "value", "message"),
     [
-        ("plain", {1: 2}, "value: the key 1 is no string"),
-        ("plain", {"runs": [0, 1, 2, {1: 2}]}, "value['runs'][3]: the key 1 is no string"),
+        ("plain", {1: 2}, "value: the key 1 is not a string"),
+        ("plain", {"runs": [0, 1, 2, {1: 2}]}, "value['runs'][3]: the key 1 is not a string"),
         ("plain", {"a": {"b": {1, 2}}}, "value['a']['b']: Type is not JSON serializable: set"),
         ("plain", [0] * 5000 + [2**70], "value[5000]: Integer exceeds 64-bit range"),
         ("plain", {str(n): n for n in range(5000)} | {"x": 1j}, "value['x']: Type is not JSON"),
@@ -41,14 +41,14 @@ ENDLESS.append({"a": ENDLESS})
         ("plain", {"a": np.float64(1)}, "value['a']: Type is not JSON serializable: numpy.fl"),
         ("plain", {"a": [np.zeros(2)]}, "value['a'][0]: Type is not JSON serializable: numpy.nd"),
         ("checksum", ENDLESS, "value[1]['a']: the value contains itself"),
-        ("deepcell", {"a": {None: DIGEST}}, "value['a']: the key None is no string"),
+        ("deepcell", {"a": {None: DIGEST}}, "value['a']: the key None is not a string"),
         ("checksum", {"a": [Checksum(DIGEST)]}, "value['a'][0]: Type is not JSON"),
-        ("checksum", {"a": {3: DIGEST}}, "value['a']: the key 3 is no string"),
+        ("checksum", {"a": {3: DIGEST}}, "value['a']: the key 3 is not a string"),
         ("mixed", {"runs": [0, {(1, 2): 2}]}, "value['runs'][1]: the key (1, 2) is refused"),
         ("mixed", {"a": [{1: 2, "b": 3}]}, "value['a'][0]: keys of the types int, str can't be"),
         ("mixed", {"a": [np.zeros(2), 1j]}, "value['a'][1]: a mixed value can't hold complex"),
         ("mixed", [np.zeros(2), {"b": UNSIGNED}], "value[1]['b']: an array of dtype"),
-        ("mixed", [[np.array(["ab"])]], "value[0][0]: an array of dtype <U2 can't stand inside"),
+        ("mixed", [[np.array(["ab"])]], "value[0][0]: an array of dtype <U2 can't be inside"),
         ("mixed", {"a": {"x": {1, 2}}}, "value['a']['x']: a mixed value can't hold set"),
         ("mixed", [0] * 5000 + [np.zeros(2, complex)], "value[5000]: an array of dtype"),
         ("mixed", [0, [{1: np.zeros(2), True + 1: 1, 10: UNSIGNED}]], "value[1][0][10]: an arr"),
@@ -70,7 +70,7 @@ def test_the_error_keeps_its_kind_and_names_cell_type_path_and_reason() -> None:
     error = caught.value
     assert isinstance(error, RefusedTypeError)
     assert (error.celltype, error.path, error.reason) == (
-        "plain", "value['runs'][0]", "the key 1 is no string",
+        "plain", "value['runs'][0]", "the key 1 is not a string",
     )  # fmt: skip
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
     assert str(RefusedValueError("plain", "value[0]", "too large")) == "value[0]: too large"
@@ -182,7 +182,7 @@ ARRAY = Buffer(np.zeros(2), "binary")
 
 @pytest.mark.parametrize("target", ["plain", "text", "yaml", "python", "ipython"])
 def test_arrays_are_no_text_and_the_first_is_named(target: str) -> None:
-    where = "an array at value['a'][1]['y'], which is no text; read it as mixed"
+    where = "an array at value['a'][1]['y'], not text; read it as mixed"
     for attempt in (
         lambda: MIXED.get_value(target),
         lambda: MIXED.convert("mixed", target),
@@ -208,7 +208,7 @@ def test_bytes_that_are_no_text_are_named(celltype: str, length: int) -> None:
 
     error = caught.value
     assert str(error) == (
-        f"the buffer is no UTF-8 text: byte 0xff at position {length} can't be decoded; "
+        f"the buffer is not UTF-8 text: byte 0xff at position {length} can't be decoded; "
         "read it as bytes"
     )
     assert (error.start, error.object) == (length, content)

@@ -66,7 +66,7 @@ def test_every_difference_is_listed(folder: Path) -> None:
     assert "packed.gz" in problems[0]
     assert (
         last
-        == "Error: 'data' is not as 'data.INDEX' says: 5 files differ, and 1 entries can't be read"
+        == "Error: 'data' differs from 'data.INDEX': 5 files differ, and 1 entries can't be read"
     )
 
 
@@ -107,7 +107,7 @@ def test_what_is_no_index_is_one_line_of_error(content: bytes, tmp_path: Path) -
     (tmp_path / "d").mkdir()
     (tmp_path / "d.INDEX").write_bytes(content)
     result = run_command(NAME, "--check", "d.INDEX", cwd=tmp_path)
-    assert "'d.INDEX' is no index" in assert_one_error_line(result)
+    assert "'d.INDEX' is not an index" in assert_one_error_line(result)
 
 
 def test_an_index_or_folder_that_is_missing_is_one_line_of_error(tmp_path: Path) -> None:

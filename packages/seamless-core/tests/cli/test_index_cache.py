@@ -13,8 +13,8 @@ import pytest
 from command_runs import assert_one_error_line, files_below, run_command, sha256
 from python_runs import run_python
 
-from seamless.cli.index_cache import SETTLED, _facts
-from seamless.cli.parallel_hash import MIN_FILES, SMALL
+from seamless.cli.index_cache import SETTLED_NS, _file_state
+from seamless.cli.parallel_hash import MIN_FILES, SMALL_BYTES
 
 NAME = "seamless-checksum-index"
 #: Hashes the files whose paths are given, so many seconds from now, and tells which it opened.
@@ -32,7 +32,7 @@ RUN = """
     print(json.dumps([digests, [path for path in paths if path in opened]]))
 """
 #: seconds after which what is there now has been so for long
-LATER = 2 * SETTLED / 10**9
+LATER = 2 * SETTLED_NS / 10**9
 
 
 class Outcome(NamedTuple):
@@ -60,7 +60,7 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-@pytest.mark.parametrize("size", [0, 3, 3 * SMALL])
+@pytest.mark.parametrize("size", [0, 3, 3 * SMALL_BYTES])
 def test_a_file_that_is_the_same_is_not_read_again(size: int, file: Path, cache: Path) -> None:
     file.write_bytes(b"x" * size)
     assert run(cache, file) == ([sha256(b"x" * size)], [str(file)])
@@ -155,7 +155,7 @@ def test_every_fact_counts(number: int, file: Path) -> None:
     other = list(status)
     other[number] += 1
     same = os.stat_result(list(status), times)
-    assert _facts(same) == _facts(status) != _facts(os.stat_result(other, times))
+    assert _file_state(same) == _file_state(status) != _file_state(os.stat_result(other, times))
 
 
 def test_the_command_writes_the_same_with_a_cache_and_without(file: Path, cache: Path) -> None:

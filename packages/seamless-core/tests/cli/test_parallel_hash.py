@@ -11,7 +11,13 @@ from command_runs import sha256
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seamless.cli.parallel_hash import CHUNK_BYTES, MIN_FILES, MOST_SHARES, SMALL, hash_files
+from seamless.cli.parallel_hash import (
+    MAX_CHUNKS,
+    MIN_CHUNK_FILES,
+    MIN_FILES,
+    SMALL_BYTES,
+    hash_files,
+)
 
 #: Hashes the files of a folder while every helping process dies before it has begun.
 WITHOUT_HELP = """
@@ -36,7 +42,12 @@ def test_no_files_have_no_digests() -> None:
 
 
 @settings(deadline=None, max_examples=20)
-@given(st.lists(st.sampled_from([0, 1, SMALL - 1, SMALL, SMALL + 1, 3 * SMALL]), max_size=8))
+@given(
+    st.lists(
+        st.sampled_from([0, 1, SMALL_BYTES - 1, SMALL_BYTES, SMALL_BYTES + 1, 3 * SMALL_BYTES]),
+        max_size=8,
+    )
+)
 def test_digests_come_in_the_order_of_the_files(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int]
 ) -> None:
@@ -61,7 +72,7 @@ def test_there_may_be_more_files_than_least_shares(tmp_path: Path) -> None:
     for path in paths:
         Path(path).write_bytes(path.encode())
     expected = [sha256(path.encode()) for path in paths]
-    times = MOST_SHARES * CHUNK_BYTES // 2 + 1
+    times = MAX_CHUNKS * MIN_CHUNK_FILES // 2 + 1
     assert hash_files(paths * times) == expected * times
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from command_runs import command, sha256
 
-from seamless.cli.progress import PATIENCE, Progress
+from seamless.cli.progress import DELAY_SECONDS, Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,26 +64,26 @@ def run_slowly(folder: Path, stderr: int, pause: float) -> bytes:
 
 def test_long_work_shows_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    count_to_ten(Progress(10, "B", shown=True, clock=clock), clock, PATIENCE)
+    count_to_ten(Progress(10, "B", shown=True, clock=clock), clock, DELAY_SECONDS)
     assert "/10.0" in capsys.readouterr().err
 
 
 def test_short_work_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    count_to_ten(Progress(10, "B", shown=True, clock=clock), clock, PATIENCE / 100)
+    count_to_ten(Progress(10, "B", shown=True, clock=clock), clock, DELAY_SECONDS / 100)
     assert capsys.readouterr().err == ""
 
 
 def test_what_is_not_to_be_shown_counts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    count_to_ten(Progress(10, "B", clock=clock), clock, PATIENCE)
+    count_to_ten(Progress(10, "B", clock=clock), clock, DELAY_SECONDS)
     assert capsys.readouterr().err == ""
 
 
 def test_a_terminal_shows_a_bar_and_the_output_is_clean(tmp_path: Path) -> None:
     terminal, stderr = os.openpty()
     fcntl.ioctl(stderr, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    output = run_slowly(tmp_path, stderr, 1.3 * PATIENCE)
+    output = run_slowly(tmp_path, stderr, 1.3 * DELAY_SECONDS)
     os.close(stderr)
     assert b"B/s" in read_all(terminal)
     os.close(terminal)
@@ -92,7 +92,7 @@ def test_a_terminal_shows_a_bar_and_the_output_is_clean(tmp_path: Path) -> None:
 
 def test_a_pipe_shows_nothing(tmp_path: Path) -> None:
     reader, stderr = os.pipe()
-    output = run_slowly(tmp_path, stderr, 1.3 * PATIENCE)
+    output = run_slowly(tmp_path, stderr, 1.3 * DELAY_SECONDS)
     os.close(stderr)
     with open(reader, "rb") as stream:
         assert stream.read() == b""

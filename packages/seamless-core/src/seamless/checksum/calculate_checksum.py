@@ -1,6 +1,6 @@
-"""SHA-256 of bytes, of a file, of a stream: in chunks, in constant memory.
+"""SHA-256 checksums of bytes, files and streams, in constant memory.
 
-Kept free of heavy imports: the command `seamless-checksum` starts with this module.
+This module has no heavy imports, because the command `seamless-checksum` starts with it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     class Readable(Protocol):
-        """What `read_chunks` asks of a file: an unbuffered one saves a copy."""
+        """A binary file that `read_chunks` can read; an unbuffered file saves a copy."""
 
         def readinto(self, buffer: bytearray, /) -> int | None:
-            """Fill the buffer; returns how many bytes came, 0 at the end."""
+            """Read into the buffer; return the number of bytes, 0 at the end of the file."""
 
 
 __all__ = [
@@ -30,41 +30,41 @@ __all__ = [
     "read_chunks",
 ]
 
-#: Fits in the second-level cache beside the code; the digest runs without Python's lock.
+#: bytes; fits in the second-level cache, and is large enough that hashing releases the GIL
 CHUNK_SIZE = 1 << 18
 
-#: Written to, never read from: there is nothing there whose checksum could be taken.
+#: can't be read, so they have no checksum
 _OUTPUT_STREAMS = frozenset({"/dev/stdout", "/dev/stderr"})
 
 
 def calculate_checksum(content: bytes | str) -> str:
-    """Hex digest of bytes; a text stands for its UTF-8 encoding."""
+    """Return the hex digest of bytes, or of the UTF-8 encoding of a text."""
     if isinstance(content, str):
         content = content.encode()
     if not isinstance(content, bytes):
         raise TypeError(
-            f"checksums are taken of bytes or str, not of {type(content).__name__}: "
+            f"a checksum is calculated of bytes or str, not of {type(content).__name__}: "
             "convert the content with bytes(...) first"
         )
     return sha256(content).hexdigest()
 
 
 def calculate_digest(content: bytes) -> bytes:
-    """Digest of bytes, as 32 bytes."""
+    """Return the digest of bytes, as 32 bytes."""
     return sha256(content).digest()
 
 
 def calculate_dict_checksum(d: dict[str, Any]) -> str:
-    """Hex digest of the `plain` buffer of a dict (or any other JSON value)."""
+    """Return the hex digest of the `plain` buffer of a dict (or any other JSON value)."""
     from seamless.checksum.json_ import json_dumps_bytes
 
     return sha256(json_dumps_bytes(d) + b"\n").hexdigest()
 
 
 def calculate_file_checksum(filename: str | bytes | os.PathLike[str]) -> str | None:
-    """Hex digest of a file as it lies there; None for `/dev/stdout` and `/dev/stderr`.
+    """Return the hex digest of the bytes of a file; None for `/dev/stdout` and `/dev/stderr`.
 
-    A compressed file is not decompressed here: see `seamless.compression_utils`.
+    A compressed file is not decompressed: see `seamless.compression_utils`.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def calculate_file_checksum(filename: str | bytes | os.PathLike[str]) -> str | N
 
 
 def calculate_chunks_checksum(chunks: Iterable[bytes | memoryview]) -> str:
-    """Hex digest of the concatenation of `chunks`."""
+    """Return the hex digest of the concatenated chunks."""
     digest = sha256()
     for chunk in chunks:
         digest.update(chunk)
@@ -86,7 +86,7 @@ def calculate_chunks_checksum(chunks: Iterable[bytes | memoryview]) -> str:
 
 
 def read_chunks(stream: Readable) -> Iterator[memoryview]:
-    """Read to the end; each chunk is a view that holds until the next one is asked for."""
+    """Read a stream to its end; each chunk is a view that is valid until the next one is read."""
     buffer = bytearray(CHUNK_SIZE)
     view = memoryview(buffer)
     while count := stream.readinto(buffer):

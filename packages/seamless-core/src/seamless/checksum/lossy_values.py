@@ -1,8 +1,8 @@
-"""Warnings about values of which a cell type keeps only a part.
+"""Warnings about values that a cell type stores only in part.
 
-Their bytes are a contract and stay, so two values that differ in what is left out have one
-checksum. Whoever stores such a value is told with a `LossyValueWarning`, which names the type of
-the value and a way to keep everything.
+The stored bytes are a contract and do not change, so two values that differ only in the omitted
+part have the same checksum. A `LossyValueWarning` names the type of the value and a way to store
+all of it.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import Any
 
 from seamless.errors import LossyValueWarning
 
-#: values whose text is all of them
+#: types whose text contains the whole value
 _WHOLE = (str, bytes, bytearray, int, float, complex, range, type(None))
 _CONTAINERS = (dict, list, tuple, set, frozenset)
-#: what the text of an object has if it is shortened or holds a memory address
+#: in the text of an object: signs that it is shortened or shows a memory address
 _SHORTENED = re.compile(r"\.\.\.|…| at 0x[0-9a-fA-F]")
-#: the same for a container; arrays inside show themselves, tables by their line breaks
+#: in the text of a container: the same, or signs of arrays or tables (line breaks) inside
 _SUSPECT = re.compile(_SHORTENED.pattern + r"|array\(|\n")
 
 
 def text_of(value: object) -> str:
-    """Return `str(value)`, with a warning if that is not all of the value."""
+    """Return `str(value)`; warn if the text does not contain the whole value."""
     text = str(value)
     if not isinstance(value, _WHOLE):
         part = _lossy_part(value, text)
@@ -41,7 +41,7 @@ def text_of(value: object) -> str:
 
 
 def warn_of_array(value: object) -> None:
-    """Warn if what NumPy makes an array of has more than the array keeps."""
+    """Warn if a value that NumPy converts to an array loses data in the conversion."""
     numpy: Any = sys.modules["numpy"]
     if isinstance(value, numpy.ma.MaskedArray) and numpy.ma.is_masked(value):
         warn_of_loss(
@@ -56,7 +56,7 @@ def warn_of_array(value: object) -> None:
 
 
 def warn_of_bytes(value: bytes) -> None:
-    """Warn if bytes in a mixed value come back as an array whose `item()` is not the same."""
+    """Warn if bytes in a mixed value are read as an array whose `item()` differs from them."""
     if value.endswith(b"\0"):
         warn_of_loss(
             "bytes that end in NUL come back from mixed as an array, of which item() drops the "
@@ -65,7 +65,7 @@ def warn_of_bytes(value: bytes) -> None:
 
 
 def warn_of_loss(message: str) -> None:
-    """Warn at the line outside of this package that has stored the value."""
+    """Issue a warning for the line outside of this package that stores the value."""
     level, frame = 1, sys._getframe()
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "seamless":
         level, frame = level + 1, frame.f_back
@@ -73,7 +73,7 @@ def warn_of_loss(message: str) -> None:
 
 
 def _lossy_part(value: object, text: str) -> object | None:
-    """Return what of a value its text does not hold in full, or None."""
+    """Return the part of a value that its text does not contain in full, or None."""
     if isinstance(value, _CONTAINERS):
         if not _SUSPECT.search(text):
             return None
@@ -104,7 +104,7 @@ def _is_shown_in_full(value: Any) -> bool:
         return False
     if value.dtype.hasobject or value.size > numpy.get_printoptions()["threshold"]:
         return False
-    # "unique" shows as many digits as each number has
+    # "unique" prints all digits of each number
     return str(value) == str(numpy.array2string(value, floatmode="unique"))
 
 

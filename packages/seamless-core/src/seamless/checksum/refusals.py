@@ -1,4 +1,4 @@
-"""Finds the part of a nested value that a cell type refuses, to name it in the error."""
+"""Finds the part of a nested value that a cell type refuses, and names it in the error."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from seamless.checksum.celltypes.codec import Codec
 
 _CONTAINERS = (dict, list, tuple)
-#: steps into a value; a value that is refused deeper down is refused for its depth
-_DEEPEST = 100
-_LONGEST_KEY = 80  # characters that are shown
+_MAX_DEPTH = 100  # a part at a greater depth is not named
+_MAX_KEY_CHARACTERS = 80
 
 
 def value_path(steps: list[Any]) -> str:
-    """Write the way into a nested value as Python has it: `value['runs'][3]`."""
-    return "value" + "".join(f"[{_shown(step)}]" for step in steps)
+    """Return the Python expression of a part of a nested value: `value['runs'][3]`."""
+    return "value" + "".join(f"[{_key_repr(step)}]" for step in steps)
 
 
 def refusal(value: Any, celltype: str, codec: Codec, error: Exception) -> Exception:
-    """Return the error for a value that `codec.to_bytes` has refused with an error.
+    """Return a more precise error for a value that `codec.to_bytes` has refused.
 
-    It names the first part that is refused, or is the error itself where that is all.
+    The new error names the first part that is refused. If there is none, the given error is
+    returned.
     """
     if codec.probe is None or not isinstance(value, _CONTAINERS):
         advice = _advice(value, celltype)
@@ -39,15 +39,15 @@ def refusal(value: Any, celltype: str, codec: Codec, error: Exception) -> Except
         if any(value is container for container in containers):
             reason = "the value contains itself"
             break
-        if len(steps) == _DEEPEST:
+        if len(steps) == _MAX_DEPTH:
             return original
         found = _error(codec.probe, value)
-        if found is None:  # it is refused for the depth at which it stands
+        if found is None:  # the part is valid alone: it is refused for its depth
             return original
         error = found
         containers.append(value)
         entry = _refused_entry(value, codec.probe)
-        if entry is None:  # its entries are fine, but not together
+        if entry is None:  # each entry is valid alone, but not all together
             break
         key, part = entry
         if isinstance(value, dict) and (found := _error(codec.probe, {key: None})):
@@ -60,7 +60,7 @@ def refusal(value: Any, celltype: str, codec: Codec, error: Exception) -> Except
 
 
 def _refused_entry(container: Any, probe: Callable[[Any], object]) -> tuple[Any, Any] | None:
-    """Return key or index and value of an entry that is refused by itself."""
+    """Bisect for an entry that is refused alone; return its key or index and its value."""
     is_dict = isinstance(container, dict)
     entries = list(container.items() if is_dict else enumerate(container))
     while len(entries) > 1:
@@ -84,12 +84,12 @@ def _error(probe: Callable[[Any], object], value: Any) -> Exception | None:
 
 def _key_reason(key: Any, celltype: str, error: Exception) -> str:
     if celltype != "mixed" and not isinstance(key, str):
-        return f"the key {_shown(key)} is no string"
-    return f"the key {_shown(key)} is refused: {error}"
+        return f"the key {_key_repr(key)} is not a string"
+    return f"the key {_key_repr(key)} is refused: {error}"
 
 
 def _advice(value: Any, celltype: str) -> str:
-    """Say how to store what JSON can't hold; nothing where the cell type is no JSON."""
+    """Return how to store a NumPy value that JSON can't hold; empty for `mixed`."""
     if celltype == "mixed" or not hasattr(value, "dtype"):
         return ""
     if getattr(value, "shape", ()):
@@ -100,6 +100,6 @@ def _advice(value: Any, celltype: str) -> str:
     return "; store its item()" + (", or store the whole value as mixed" if kind in "iuf" else "")
 
 
-def _shown(key: Any) -> str:
+def _key_repr(key: Any) -> str:
     text = ascii(key)
-    return text if len(text) <= _LONGEST_KEY else f"{text[:_LONGEST_KEY]}…"
+    return text if len(text) <= _MAX_KEY_CHARACTERS else f"{text[:_MAX_KEY_CHARACTERS]}…"

@@ -1,11 +1,11 @@
-"""Bytes → text; the error for bytes that are none says what they are, and how to read them."""
+"""Decodes UTF-8; the error for other bytes says what they are and how to read them."""
 
 from __future__ import annotations
 
 from seamless.checksum.refusals import value_path
 from seamless.errors import NotTextError
 
-_ARRAY = "the buffer holds a NumPy array, which is no text; read it as binary or mixed"
+_ARRAY = "the buffer holds a NumPy array, not text; read it as binary or mixed"
 
 
 def decode_text(content: bytes) -> str:
@@ -14,7 +14,7 @@ def decode_text(content: bytes) -> str:
     Raises
     ------
     NotTextError
-        For an array, a mixed container, and bytes that are no UTF-8.
+        For an array, a mixed container, and other bytes that are not UTF-8.
     """
     try:
         return content.decode()
@@ -30,7 +30,7 @@ def _reason(content: bytes, start: int) -> str:
         return _ARRAY
     if not content.startswith(MAGIC_SEAMLESS_MIXED):
         return (
-            f"the buffer is no UTF-8 text: byte 0x{content[start]:02x} at position {start} "
+            f"the buffer is not UTF-8 text: byte 0x{content[start]:02x} at position {start} "
             "can't be decoded; read it as bytes"
         )
     from seamless.util.mixed.array_path import first_array_path
@@ -38,6 +38,6 @@ def _reason(content: bytes, start: int) -> str:
     path = first_array_path(content)
     where = "somewhere" if path is None else f"at {value_path(path)}"
     return (
-        f"the buffer holds a mixed value with an array {where}, which is no text; read it as "
-        "mixed, and store array.tolist() in place of arrays if it has to be plain"
+        f"the buffer holds a mixed value with an array {where}, not text; read it as mixed, and "
+        "store array.tolist() in place of arrays if it has to be plain"
     )

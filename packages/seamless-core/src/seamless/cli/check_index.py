@@ -1,4 +1,4 @@
-"""Comparing a folder with its index: what differs, is missing or was added."""
+"""`check_index`: compares a folder with its index, and prints each difference."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ _DIGEST_LENGTH = 64
 
 
 def check_index(path: str, folder: str | None, memory: int) -> int:
-    """Print how a folder differs from an index; returns the exit status.
+    """Print the differences between a folder and an index; return the exit status.
 
     Parameters
     ----------
     path
         The index.
     folder
-        The folder; None for the one beside the index: `data` for `data.INDEX`.
+        The folder; None for the folder beside the index: `data` for `data.INDEX`.
     memory
         Bytes that decompressing a file may take.
 
     Raises
     ------
     OSError, CommandError
-        When the index can't be read, or the folder can't be told.
+        When the index can't be read, or its name does not determine the folder, or there are
+        differences.
     """
     index = read_index(path)
     if folder is None:
@@ -56,7 +57,7 @@ def check_index(path: str, folder: str | None, memory: int) -> int:
     failures.write()
     if lines or failures:
         raise CommandError(
-            f"{folder!r} is not as {path!r} says: {len(lines)} files differ, "
+            f"{folder!r} differs from {path!r}: {len(lines)} files differ, "
             f"and {len(failures)} entries can't be read"
         )
     write_line(f"{folder}: OK, {len(index)} files")
@@ -85,20 +86,20 @@ def read_index(path: str) -> dict[str, str]:
     OSError
         When the file can't be read.
     CommandError
-        When it is no index.
+        When it is not an index.
     """
     from seamless.checksum.json_ import json_loads
     from seamless.cli.interrupts import defer_sigint
 
     with open(path, "rb") as stream:
         content = stream.read()
-    with defer_sigint():  # a Ctrl-C while orjson is being imported crashes the interpreter
+    with defer_sigint():  # a Ctrl-C during the import of orjson crashes the interpreter
         try:
             index = json_loads(content)
         except ValueError as error:
-            raise CommandError(f"{path!r} is no index: {error}") from None
+            raise CommandError(f"{path!r} is not an index: {error}") from None
     if not isinstance(index, dict) or not all(map(_is_checksum, index.values())):
-        raise CommandError(f"{path!r} is no index: not an object of file names and checksums")
+        raise CommandError(f"{path!r} is not an index: not an object of file names and checksums")
     return index
 
 

@@ -1,4 +1,4 @@
-"""`seamless-checksum`: print the checksum of a file, of several, or of standard input."""
+"""`seamless-checksum`: prints the checksum of a file, of several files, or of standard input."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Print the Seamless checksum of a file: the SHA-256 of its content, in hexadecimal.
 
-The content of a file named *.gz or *.zst is what it decompresses to, so a file
-has the same checksum compressed and plain. The file - is standard input, as it comes.
+A file named *.gz or *.zst is decompressed first, so a file has the same checksum
+compressed and uncompressed. The file - is standard input, which is not decompressed.
 
-Of several files, each line is a checksum, two spaces and the name, as sha256sum
-prints them. What can't be read is told on stderr, and the rest is printed."""
+For several files, each line is a checksum, two spaces and the name, as sha256sum
+prints them. A file that can't be read is reported on stderr; the others are printed."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command; return the exit status."""
     paths, memory = parse_paths(
         argv,
         prog="seamless-checksum",
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def print_one(path: str, memory: int) -> None:
-    """Print the bare checksum of a file."""
+    """Print the checksum of a file, without its name."""
     if path == "-":
         from seamless.cli.several import stdin_checksum
 
@@ -47,7 +47,7 @@ def print_one(path: str, memory: int) -> None:
 
 
 def print_each(paths: Sequence[str], memory: int) -> int:
-    """Print checksum and name of each file that can be read; returns the exit status."""
+    """Print checksum and name of each file that can be read; return the exit status."""
     from seamless.cli.several import Failures, digests_of
 
     failures = Failures()
@@ -59,6 +59,6 @@ def print_each(paths: Sequence[str], memory: int) -> int:
 
 
 def _line(checksum: str, name: str) -> str:
-    """Write a line that `sha256sum --check` reads: a name of several lines is escaped."""
+    """Return a line in the format of `sha256sum --check`: a name with line breaks is escaped."""
     escaped = name.replace("\\", r"\\").replace("\n", r"\n").replace("\r", r"\r")
     return f"{'' if escaped == name else chr(92)}{checksum}  {escaped}"

@@ -1,4 +1,4 @@
-"""`seamless-checksum-file`: write the checksum of a file beside it."""
+"""`seamless-checksum-file`: writes the checksum of a file into a sidecar beside it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ _DESCRIPTION = """\
 Write the Seamless checksum of a file into a file beside it, with suffix .CHECKSUM.
 
 The checksum is the SHA-256 of the content, in hexadecimal, and a line break.
-The content of a file named *.gz or *.zst is what it decompresses to. The sidecar
-has the name of the file without a compression suffix and without .INDEX:
-data.txt.gz and data.txt share data.txt.CHECKSUM. An older one is replaced.
+A file named *.gz or *.zst is decompressed first. The sidecar has the name of the
+file without a compression suffix and without .INDEX: data.txt.gz and data.txt share
+data.txt.CHECKSUM. An existing sidecar is replaced.
 
-Of several files, one that can't be read is told on stderr, and the rest is written."""
+Of several files, one that can't be read is reported on stderr; the sidecars of the
+others are written."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command; return the exit status."""
     paths, memory = parse_paths(
         argv,
         prog="seamless-checksum-file",
@@ -36,25 +37,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def write_one(path: str, memory: int) -> None:
-    """Write the checksum of a file beside it."""
+    """Write the sidecar of a file."""
     with file_progress(path) as advance:
         checksum = plain_checksum(path, advance, memory=memory)
     _write(path, checksum)
 
 
 def write_each(paths: Sequence[str], memory: int) -> int:
-    """Write the checksum of each file that can be read; returns the exit status.
+    """Write the sidecar of each file that can be read; return the exit status.
 
     Raises
     ------
     CommandError
-        For two files of one sidecar; then nothing is written.
+        For two files with the same sidecar; then no sidecar is written.
     """
     from seamless.cli.several import Failures, digests_of, for_each
 
     _refuse_shared_sidecars(paths)
     failures = Failures()
-    # a file of this name is meant here, not standard input
+    # here "-" is the name of a file, not standard input
     digests = digests_of([_as_file(path) for path in paths], memory, failures)
     failures.write()
     return for_each(list(digests), lambda path: _write(path, digests[path])) or int(

@@ -1,4 +1,4 @@
-"""`seamless-checksum-index`: write the index of a folder, and the checksum of that index."""
+"""`seamless-checksum-index`: writes the index of a folder and the checksum of that index."""
 
 from __future__ import annotations
 
@@ -28,30 +28,31 @@ Write the index of a folder (suffix .INDEX) and its checksum (suffix .CHECKSUM),
 both beside the folder.
 
 The index is a JSON object: relative file name -> SHA-256 of the content. Files
-named *.gz or *.zst are decompressed and stand there without that suffix. Links to
-files count as files, links to folders are left out, empty folders leave no trace.
-The checksum of the index is what Seamless knows the folder by.
+named *.gz or *.zst are decompressed and listed without that suffix. Links to files
+are read as files; links to folders and empty folders are left out. Seamless
+identifies the folder by the checksum of the index.
 
-Of the folder "." the two files come to lie inside it, as ..INDEX and ..CHECKSUM;
+For the folder "." the two files are written inside it, as ..INDEX and ..CHECKSUM;
 the index never contains the two files that the command itself writes.
 
-With --keep-going, every file that can't be read is told on stderr, not only the first.
-An index that lacks a file would be that of another folder, so then none is written.
+With --keep-going, every file that can't be read is reported on stderr, not only the
+first. An index that lacks a file would be that of another folder, so no index is
+written then.
 
-With --check INDEX, the files of the directory (that of data.INDEX is data) are compared
-with an index: each that differs, is missing or was added is printed, and the exit
-status is 1 if there is one.
+With --check INDEX, the files of the directory (data for data.INDEX) are compared
+with an index: each file that differs, is missing or was added is printed, and the
+exit status is 1 if there is one.
 
 With --cache FILE, a file is not read again while its device, inode, size and times
-are as they were in an earlier run with that FILE. What changed in the minute before
-a run is not remembered by it."""
-_CACHE = "remember checksums in this file, outside of the directory"
-_KEEP_GOING = "tell of every file that can't be read, not only of the first"
+are the same as in an earlier run with that FILE. A run does not cache files that
+changed in the minute before it."""
+_CACHE = "keep checksums in this file, outside of the directory"
+_KEEP_GOING = "report every file that can't be read, not only the first"
 _CHECK = "compare a directory with this index, and write nothing"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command; return the exit status."""
     folder = lone_path(argv)
     if folder is not None:
         return run(lambda: write_index(folder))
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run(lambda: _check(options.check, options.directory, options.memory))
     folders = given_paths(parser, options.directory, options.each)
     if options.cache and options.each:
-        parser.error("--cache remembers the files of one directory: index each with its own")
+        parser.error("--cache keeps the files of one directory: index each with its own cache")
     return run(lambda: _write(folders, options.cache, options.memory, options.keep_going))
 
 
@@ -82,7 +83,7 @@ def _check(index: str, folder: str | None, memory: int) -> int:
 
 
 def _write(folders: str | list[str], cache: str | None, memory: int, keep_going: bool) -> int:
-    """Write the index of each folder; returns the exit status."""
+    """Write the index of each folder; return the exit status."""
     if isinstance(folders, list):
         from seamless.cli.several import for_each
 
@@ -108,31 +109,31 @@ def write_index(
     Parameters
     ----------
     folder
-        The folder; the two files come to lie beside it.
+        The folder; the two files are written beside it.
     cache
-        A file in which checksums are remembered from run to run, or None.
+        A file that keeps checksums between runs, or None.
     memory
         Bytes that decompressing a file may take.
     failures
-        Takes the error of each file that can't be read; None if the first is to be raised.
+        Collects the error of each file that can't be read; None raises the first error.
 
     Raises
     ------
     OSError, CommandError
-        When a file can't be read or written. Then nothing is written but the cache.
+        When a file can't be read or written. Then only the cache is written.
     """
     targets = index_targets(folder)
     leave_out = own_files(folder, targets)
-    remembered = None if cache is None else _open_cache(cache, folder, targets)
+    opened = None if cache is None else _open_cache(cache, folder, targets)
     failed = None if failures is None else failures.add
     tree = list_tree(folder, leave_out, failed)
-    if remembered is None:
+    if opened is None:
         digests = hash_files(list(tree.values()), memory=memory, failed=failed)
     else:
-        digests = remembered.hash_tree(tree, memory, failed)
+        digests = opened.hash_tree(tree, memory, failed)
     if failures:
-        if remembered is not None:
-            remembered.save()
+        if opened is not None:
+            opened.save()
         raise CommandError(
             f"{folder!r}: no index is written, as {len(failures)} of its entries can't be read"
         )
@@ -140,17 +141,17 @@ def write_index(
     checksum = calculate_checksum(content)
     index_path, checksum_path = targets
     write_sidecars((index_path, content), (checksum_path, f"{checksum}\n".encode()))
-    if remembered is not None:
-        remembered.save()
+    if opened is not None:
+        opened.save()
 
 
 def index_targets(folder: str) -> tuple[str, str]:
-    """Return where the index of a folder and its checksum have to be written.
+    """Return the paths of the index of a folder and of its checksum.
 
     Raises
     ------
     CommandError
-        When the folder is none, or a folder is in their place.
+        When the path is not a folder, or a target is a folder.
     """
     if not os.path.isdir(folder):  # noqa: PTH112 - pathlib would slow every start
         raise CommandError(f"{folder!r} is not a directory")
@@ -163,45 +164,45 @@ def index_targets(folder: str) -> tuple[str, str]:
 
 
 def own_files(folder: str, targets: Sequence[str]) -> set[str]:
-    """Names in a folder that the command writes itself, and that its index leaves out."""
+    """Return the names of the command's own files in a folder, which the index leaves out."""
     return {_relative(target, folder) for target in targets}
 
 
 def _open_cache(cache: str, folder: str, results: Sequence[str]) -> IndexCache:
-    """Open a cache that is neither in the folder, and so in its index, nor one of the results."""
+    """Open a cache file, which must be outside of the folder and not one of the results."""
     from seamless.cli.index_cache import IndexCache
 
-    target = os.path.realpath(cache)  # what is written: a link is followed
+    target = os.path.realpath(cache)  # writing follows a link
     if target in map(os.path.realpath, results):
-        raise CommandError(f"{cache!r} is where a result has to be written: name another file")
-    if any(_relative(place, folder).partition("/")[0] != ".." for place in (cache, target)):
-        raise CommandError(f"{cache!r} lies in the folder that is indexed: put the cache elsewhere")
+        raise CommandError(f"{cache!r} is the path of a result: name another file")
+    if any(_relative(path, folder).partition("/")[0] != ".." for path in (cache, target)):
+        raise CommandError(f"{cache!r} is in the folder that is indexed: put the cache elsewhere")
     return IndexCache(cache)
 
 
 def _index(checksums: dict[str, str]) -> bytes:
-    """Bytes of an index: the `plain` buffer of name → checksum, whose names are in order."""
+    """Return the bytes of an index: the `plain` buffer of name → checksum, sorted by name."""
     names = "".join(checksums)
     if checksums and names.isprintable() and '"' not in names and "\\" not in names:
         return _index_of_plain_names(checksums)
     from seamless.checksum.json_ import json_dumps_bytes
     from seamless.cli.interrupts import defer_sigint
 
-    with defer_sigint():  # a Ctrl-C while orjson is being imported crashes the interpreter
+    with defer_sigint():  # a Ctrl-C during the import of orjson crashes the interpreter
         return json_dumps_bytes(checksums) + b"\n"
 
 
 def _index_of_plain_names(checksums: dict[str, str]) -> bytes:
-    """Write an index in which no name has a character that JSON writes in another way.
+    """Return the bytes of an index whose names need no escapes in JSON.
 
-    The same bytes as orjson's, whose import takes 15 ms: as long as listing 15,000 files.
+    The bytes are those of orjson, whose import takes 15 ms: as long as listing 15,000 files.
     """
     lines = [f'  "{name}": "{checksum}"' for name, checksum in checksums.items()]
     return "{{\n{}\n}}\n".format(",\n".join(lines)).encode()
 
 
 def _relative(target: str, folder: str) -> str:
-    """Name of a target below the folder (with `..` in front where it lies elsewhere)."""
+    """Return the path of a target relative to the folder; begins with `..` outside of it."""
     parent, name = os.path.split(target)
     beside = os.path.realpath(parent or ".")
     return os.path.relpath(os.path.join(beside, name), os.path.realpath(folder))  # noqa: PTH118 - as above

@@ -1,13 +1,12 @@
-"""What an earlier run of `seamless-checksum-index` has learnt, for files that are still the same.
+"""`IndexCache`: checksums of unchanged files, kept between runs of `seamless-checksum-index`.
 
-A file is taken for the same while its device, inode, size, time of modification and time of
-change of the inode are. The last of them nobody can set back, so it tells a file that was
-overwritten and given its old date. But a clock has ticks, and a file that is written twice within
-one of them, before and after it was hashed, would look the same: what has changed shortly before a
-run is therefore not remembered by it. That minute is also longer than the kernel lets a program
-write into a file that it has mapped to memory before the times tell of it (half a minute). What is
-remembered was asked of the open file before it was read: whatever comes to lie under its name
-meanwhile, or is written into it, shows in other facts the next time.
+A file counts as unchanged if its device, inode, size, modification time and inode change time
+are the same. The change time can't be set, so it reveals a file that was overwritten and given its
+old modification time. A file that is written before and after it is hashed within one tick of the
+file system's clock would look unchanged, so the cache ignores files that changed in the minute
+before a run. The minute also covers writes through a memory mapping, which may take half a minute
+to update the times. The state of a file is read from its descriptor before its content: a file
+that is replaced or written in the meantime has another state in the next run.
 """
 
 from __future__ import annotations
@@ -28,38 +27,38 @@ if TYPE_CHECKING:
 
     from seamless.cli.tree import Failed
 
-    #: what tells a file from its other states, and the digest of its plain content
+    #: the state of a file, and the digest of its plain content
     Entry = tuple[bytes, bytes]
 
-__all__ = ["SETTLED", "IndexCache"]
+__all__ = ["SETTLED_NS", "IndexCache"]
 
-#: Nanoseconds for which a file must have been as it is, to be remembered.
-SETTLED = 60 * 10**9
+#: least age in nanoseconds of the last change of a file that is cached
+SETTLED_NS = 60 * 10**9
 
 _FAMILY = b"seamless-checksum-index cache "
 _HEAD = _FAMILY + b"2\n"
 _COUNT = struct.Struct("<Q")
-_FACTS = struct.Struct("<QQqqq")
-_ENTRY = struct.Struct(f"<{_FACTS.size}s32s")
+_STATE = struct.Struct("<QQqqq")
+_ENTRY = struct.Struct(f"<{_STATE.size}s32s")
 _DIGEST_SIZE = 32
 
 
 class IndexCache:
-    """Checksums of the files of one folder, kept in a file between runs.
+    """Checksums of the files of one folder, kept in a cache file between runs.
 
     Parameters
     ----------
     path
-        The file; it need not be there yet.
+        The cache file; it may be missing.
     clock
-        Nanoseconds of the time of day.
+        Returns the time of day in nanoseconds.
 
     Raises
     ------
     CommandError
-        When there is something else in that place.
+        When the path is another kind of file.
     OSError
-        When it can't be read.
+        When the cache file can't be read.
     """
 
     def __init__(self, path: str, clock: Callable[[], int] = time.time_ns) -> None:
@@ -70,18 +69,18 @@ class IndexCache:
     def hash_tree(
         self, tree: Mapping[str, str], memory: int = MEMORY, failed: Failed | None = None
     ) -> list[str]:
-        """Hex digests of the files of a tree of name → path, as `hash_files` gives them."""
-        latest = self._clock() - SETTLED
+        """Return the hex digests of a tree of name → path, like `hash_files`."""
+        latest = self._clock() - SETTLED_NS
         keys = [_key(name, path) for name, path in tree.items()]
         entries = {}
         for key, path in zip(keys, tree.values(), strict=True):
             entry = self._known.get(key)
-            if entry is not None and entry[0] == _facts_now(path):
+            if entry is not None and entry[0] == _current_state(path):
                 entries[key] = entry
         unknown = {
             key: path for key, path in zip(keys, tree.values(), strict=True) if key not in entries
         }
-        texts = hash_files(list(unknown.values()), MARK, memory, failed)
+        texts = hash_files(list(unknown.values()), STAMP, memory, failed)
         for key, text in zip(unknown, texts, strict=True):
             if not text:
                 continue  # its failure has been noted
@@ -91,7 +90,7 @@ class IndexCache:
         return [entries[key][1].hex() if key in entries else "" for key in keys]
 
     def save(self) -> None:
-        """Keep what `hash_tree` has found, for the next run."""
+        """Write the checksums of the last `hash_tree` to the cache file."""
         if self._known and self._found == self._known:
             return
         from seamless.util.atomic_file import write_atomically
@@ -103,39 +102,39 @@ class IndexCache:
 
 
 def _key(name: str, path: str) -> str:
-    """Name of a file with its suffix, which decides of what the checksum is."""
+    """Return the name of a file with its compression suffix, on which the checksum depends."""
     return name + (strip_compression_suffix(path)[1] or "")
 
 
-def _facts_now(path: str) -> bytes | None:
-    """Return what tells a file from its other states; None if it can't be asked."""
+def _current_state(path: str) -> bytes | None:
+    """Return the state of a file; None if it can't be read."""
     try:
-        return _facts(os.stat(path))  # noqa: PTH116 - pathlib would slow every start
+        return _file_state(os.stat(path))  # noqa: PTH116 - pathlib would slow every start
     except OSError:
-        return None  # and reading it fails, where that can be told
+        return None  # reading the file reports the failure
 
 
-def _facts(status: os.stat_result) -> bytes:
-    """Pack what tells a file from its other states."""
+def _file_state(status: os.stat_result) -> bytes:
+    """Pack the state of a file, which differs after every change."""
     times = status.st_mtime_ns, status.st_ctime_ns
-    # another file system may be mounted in the place of one, and numbers its inodes alike
-    return _FACTS.pack(status.st_dev, status.st_ino, status.st_size, *times)
+    # the device: another file system may be mounted at the same path, with the same inodes
+    return _STATE.pack(status.st_dev, status.st_ino, status.st_size, *times)
 
 
-def _changed(facts: bytes) -> int:
-    """When the file was changed last, as far as it says."""
-    *_, written, changed = _FACTS.unpack(facts)
+def _changed(state: bytes) -> int:
+    """Return the later of modification time and change time, in nanoseconds."""
+    *_, written, changed = _STATE.unpack(state)
     return max(int(written), int(changed))
 
 
-#: The facts of a file as it was when it was opened.
-MARK = FileStamp(_FACTS.size, lambda descriptor: _facts(os.fstat(descriptor)))
+#: the state of a file when it is opened
+STAMP = FileStamp(_STATE.size, lambda descriptor: _file_state(os.fstat(descriptor)))
 
 
 def _read(path: str) -> dict[str, Entry]:
-    """Entries of a cache file; none if it is not there, damaged, or of another version."""
+    """Return the entries of a cache file; none if it is missing, damaged or of another version."""
     try:
-        # before it is opened: a named pipe would wait, and a device must not be replaced
+        # before it is opened: opening a named pipe would block
         is_file = stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - pathlib is slow to start
     except FileNotFoundError:
         if not os.path.isdir(os.path.dirname(path) or "."):  # noqa: PTH112, PTH120 - as above
@@ -155,7 +154,7 @@ def _read(path: str) -> dict[str, Entry]:
 
 
 def _entries(body: bytes) -> dict[str, Entry]:
-    """Take apart what `save` has put together."""
+    """Unpack the entries that `save` has written."""
     (count,) = _COUNT.unpack_from(body)
     if not count:
         return {}
@@ -167,5 +166,5 @@ def _entries(body: bytes) -> dict[str, Entry]:
 
 def _no_cache(path: str) -> CommandError:
     return CommandError(
-        f"{path!r} is there, but no cache of seamless-checksum-index: name another file"
+        f"{path!r} exists and is not a cache of seamless-checksum-index: name another file"
     )

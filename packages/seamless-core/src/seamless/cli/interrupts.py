@@ -1,4 +1,7 @@
-"""Holding back Ctrl-C for a moment that must not be cut in two."""
+"""`defer_sigint`: delays Ctrl-C until the end of a block that must not be interrupted.
+
+A module of its own, so that commands which don't need it save the import of `contextlib`.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,16 @@ __all__ = ["defer_sigint"]
 
 @contextlib.contextmanager
 def defer_sigint() -> Iterator[None]:
-    """Let a Ctrl-C within the block count at its end; for the main thread only.
+    """Handle a SIGINT within the block at its end; in the main thread only.
 
-    A handler rather than a signal mask: a mask would not hold for other threads of the
-    process, and the exception arises in the main thread whoever receives the signal.
+    A signal mask would not suffice: another thread could receive the signal, and Python raises
+    KeyboardInterrupt in the main thread.
     """
-    came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    received: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _frame: received.append(number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-    if came and callable(before):
-        before(signal.SIGINT, None)
+        signal.signal(signal.SIGINT, handler)
+    if received and callable(handler):
+        handler(signal.SIGINT, None)

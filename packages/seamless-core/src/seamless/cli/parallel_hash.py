@@ -1,9 +1,9 @@
-"""Many files at once, on all cores: processes for small files, threads for large ones.
+"""Hashes many files on all cores: small files in worker processes, large files in threads.
 
-A small file is five microseconds of Python and system calls, so threads would wait for one
-another; a large one is spent in the digest, which runs without Python's lock. The first pass
-takes the small ones and finds the large ones by reading no more than their beginning, without
-a look at any file's size before; the second pass takes what the first has left.
+A small file takes five microseconds of Python and system calls, so threads would contend for the
+GIL; most of the time of a large file is spent in SHA-256, which releases the GIL. The first pass
+reads the beginning of every file and hashes the small ones, without a system call for their
+size. The second pass hashes the other files.
 """
 
 from __future__ import annotations
@@ -24,98 +24,106 @@ if TYPE_CHECKING:
 
     from seamless.cli.tree import Failed
 
-__all__ = ["NO_MARK", "FileStamp", "hash_files"]
+__all__ = ["NO_STAMP", "FileStamp", "hash_files"]
 
-#: Files below this are small: hashed whole, in the first pass.
-SMALL = 1 << 16
-#: Fewer files than this are not worth another process.
+#: smaller files are hashed in the first pass
+SMALL_BYTES = 1 << 16
+#: least number of files for which worker processes are forked
 MIN_FILES = 512
-#: Less than this is not worth starting threads.
+#: least number of bytes for which threads are started
 MIN_BYTES = 1 << 23
-#: Shares whose numbers, of four bytes each, fit in any pipe while nobody reads it: the kernel
-#: may give a user who has many of them no more than a page.
-MOST_SHARES = 1 << 10
-#: Files of a share at least: taking one costs a microsecond.
-CHUNK_BYTES = 64
+#: The numbers of all chunks, of four bytes each, must fit into the buffer of a pipe, which may be
+#: a single page for a user who has many pipes.
+MAX_CHUNKS = 1 << 10
+#: least number of files in a chunk: taking a chunk costs a microsecond
+MIN_CHUNK_FILES = 64
 _NUMBER_SIZE = 4
 _DIGEST_SIZE = 32
 
 
 class FileStamp:
-    """What is noted of each file beside its digest, as soon as it is open: bytes of one length."""
+    """Data recorded beside the digest of a file when it is opened: `size` bytes of `of(fd)`."""
 
     def __init__(self, size: int, of: Callable[[int], bytes]) -> None:
-        #: bytes of a descriptor
+        #: returns the stamp of an open file, by its descriptor
         self.of = of
-        #: bytes of a digest with its mark
+        #: bytes of a digest and its stamp
         self.entry_size = _DIGEST_SIZE + size
-        #: in the place of an entry that is not there: no file is known whose SHA-256 is zero
+        #: the entry of a file that was not hashed: no file is known whose SHA-256 is zero
         self.no_entry = bytes(self.entry_size)
 
 
 if TYPE_CHECKING:
-    #: what is noted of each file, and the memory that decompressing one may take
-    How = tuple[FileStamp, int]
+    #: the stamp of each file, and the memory that decompressing one file may take
+    HashOptions = tuple[FileStamp, int]
 
-#: Nothing is noted.
-NO_MARK = FileStamp(0, lambda _: b"")
+#: an empty stamp
+NO_STAMP = FileStamp(0, lambda _: b"")
 
 
 def hash_files(
     paths: Sequence[str],
-    mark: FileStamp = NO_MARK,
+    stamp: FileStamp = NO_STAMP,
     memory: int = MEMORY,
     failed: Failed | None = None,
 ) -> list[str]:
-    """Hex digests of the plain content of files, in their order; behind each its mark, in hex.
+    """Return the hex digest of the plain content of each file, followed by its stamp in hex.
 
-    Decompressing a file may take so many bytes of `memory`. With `failed`, which any thread may
-    call, a file that can't be read does not end the work: its error goes there, and an empty text
-    stands in its place.
+    Parameters
+    ----------
+    paths
+        The files; the results have their order.
+    stamp
+        The data to record for each file.
+    memory
+        Bytes that decompressing a file may take.
+    failed
+        Called with the error of each file that can't be read, from any thread; the result of such
+        a file is an empty text. None raises the first error.
 
     Raises
     ------
     OSError
-        Of the first file that can't be read.
+        When a file can't be read.
     CommandError
-        Of the first file whose compressed content is damaged.
+        When compressed content is damaged.
     """
-    how = mark, memory
-    entries = _hash_small_files(paths, how)
-    missing = mark.no_entry.hex()
-    left = [number for number, entry in enumerate(entries) if entry == missing]
-    large = _hash_large_files([paths[number] for number in left], how, failed)
-    for number, entry in zip(left, large, strict=True):
+    options = stamp, memory
+    entries = _hash_small_files(paths, options)
+    missing = stamp.no_entry.hex()
+    remaining = [number for number, entry in enumerate(entries) if entry == missing]
+    large = _hash_large_files([paths[number] for number in remaining], options, failed)
+    for number, entry in zip(remaining, large, strict=True):
         entries[number] = entry
     return entries
 
 
 def core_count() -> int:
-    """Processors that this process may use."""
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _hash_small_files(paths: Sequence[str], how: How) -> list[str]:
-    """Entries of the small files; none for what is large, or failed and has to fail again.
+def _hash_small_files(paths: Sequence[str], options: HashOptions) -> list[str]:
+    """Return the entries of the small files, and `no_entry` for files that are large or fail.
 
-    Each process takes share after share, and writes into the slots of one shared memory. So
-    there is nothing to order and nobody to wait for; and whatever becomes of a process, its
-    empty slots are simply left to the second pass. (A pool of `concurrent.futures` costs 40 ms
-    more, which is half of the time of 20,000 files.)
+    Each process takes chunk after chunk and writes into its slots of one shared memory, so the
+    results need no sorting and no communication. If a process dies, the second pass hashes the
+    files of its empty slots. (A pool of `concurrent.futures` costs 40 ms more, which is half the
+    time of 20,000 files.)
     """
     if not paths:
         return []
-    entry_size = how[0].entry_size
+    entry_size = options[0].entry_size
     processes = core_count() if len(paths) >= MIN_FILES else 1
-    with mmap.mmap(-1, len(paths) * entry_size) as slots, _shares(len(paths)) as next_chunk:
+    with mmap.mmap(-1, len(paths) * entry_size) as slots, _chunks(len(paths)) as next_chunk:
         children: list[int] = []
         try:
             for _ in range(1, processes):
-                _add_child(children, lambda: _fill_slots(paths, slots, how, next_chunk))
+                _add_child(children, lambda: _fill_slots(paths, slots, options, next_chunk))
             with Progress(len(paths), " files") as advance:
-                _fill_slots(paths, slots, how, next_chunk, advance)
+                _fill_slots(paths, slots, options, next_chunk, advance)
                 while children:
                     os.waitpid(children[-1], 0)
                     children.pop()
@@ -127,13 +135,13 @@ def _hash_small_files(paths: Sequence[str], how: How) -> list[str]:
 
 
 @contextlib.contextmanager
-def _shares(count: int) -> Iterator[Callable[[], range]]:
-    """Yield what gives away the numbers below `count`, a range at a time, each to one process.
+def _chunks(count: int) -> Iterator[Callable[[], range]]:
+    """Yield a function that returns the next chunk of the numbers below `count`.
 
-    An empty range is the end. A pipe is what processes can take from without a lock: reading
-    four bytes of it is one step.
+    Each chunk is returned to one process only; an empty range is the end. The queue is a pipe:
+    reading four bytes of it is atomic, so processes need no lock.
     """
-    size = max(CHUNK_BYTES, -(-count // MOST_SHARES))
+    size = max(MIN_CHUNK_FILES, -(-count // MAX_CHUNKS))
     numbers = range(-(-count // size))
     source, sink = os.pipe()
     try:
@@ -153,33 +161,33 @@ def _shares(count: int) -> Iterator[Callable[[], range]]:
 
 
 def _add_child(children: list[int], work: Callable[[], None]) -> None:
-    """Let a child process do the work, and note its number."""
+    """Fork a worker process and append its process id."""
     from seamless.cli.interrupts import defer_sigint
 
-    with defer_sigint():  # a child must not begin unknown to `_stop`
+    with defer_sigint():  # `_stop` must know every child
         children.append(_fork(work))
 
 
 def _fork(work: Callable[[], None]) -> int:
-    """Do the work in a child process; returns its number."""
+    """Do the work in a child process; return its process id."""
     child = os.fork()
     if child == 0:
         try:
             work()
         finally:
-            # whatever happened, this copy of the command must not go on as the command
+            # the child must never continue as a second copy of the command
             os._exit(0)
     return child
 
 
 def _stop(children: Sequence[int]) -> None:
-    """End what is left of the children after a failure or Ctrl-C."""
+    """Kill the remaining children after a failure or Ctrl-C."""
     if not children:
         return
     import signal
 
     for child in children:
-        # gone if Ctrl-C came between its end and its being struck off
+        # the child has ended already if Ctrl-C arrived between waitpid() and pop()
         with contextlib.suppress(ProcessLookupError, ChildProcessError):
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
@@ -188,57 +196,59 @@ def _stop(children: Sequence[int]) -> None:
 def _fill_slots(
     paths: Sequence[str],
     slots: mmap.mmap,
-    how: How,
+    options: HashOptions,
     next_chunk: Callable[[], range],
     advance: Callable[[int], None] | None = None,
 ) -> None:
-    """Hash the small files of share after share, until there is none left."""
-    mark, memory = how
-    while share := next_chunk():
-        first, end = share.start, share.stop
-        entries = b"".join([_small_entry(path, mark, memory) for path in paths[first:end]])
-        slots[first * mark.entry_size : end * mark.entry_size] = entries
+    """Hash the small files of chunk after chunk, until no chunk remains."""
+    stamp, memory = options
+    while chunk := next_chunk():
+        first, end = chunk.start, chunk.stop
+        entries = b"".join([_small_entry(path, stamp, memory) for path in paths[first:end]])
+        slots[first * stamp.entry_size : end * stamp.entry_size] = entries
         if advance is not None:
-            advance(len(share))
+            advance(len(chunk))
 
 
-def _small_entry(path: str, mark: FileStamp, memory: int) -> bytes:
-    """Digest and mark of a small file; no entry if it is large or can't be read."""
+def _small_entry(path: str, stamp: FileStamp, memory: int) -> bytes:
+    """Return the digest and stamp of a small file; `no_entry` if it is large or can't be read."""
     try:
         if path.endswith(COMPRESSION_SUFFIXES):
-            if os.path.getsize(path) > SMALL:  # noqa: PTH202 - pathlib would slow every start
-                return mark.no_entry
-            return bytes.fromhex(_entry(path, (mark, memory)))
+            if os.path.getsize(path) > SMALL_BYTES:  # noqa: PTH202 - pathlib would slow every start
+                return stamp.no_entry
+            return bytes.fromhex(_entry(path, (stamp, memory)))
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            noted = mark.of(descriptor)
-            content = os.read(descriptor, SMALL)
-            # less than asked for is the end, but on a file system that gives files in parts
-            if len(content) == SMALL or (content and os.read(descriptor, 1)):
-                return mark.no_entry
-            return sha256(content).digest() + noted
+            data = stamp.of(descriptor)
+            content = os.read(descriptor, SMALL_BYTES)
+            # a short read is usually the end of the file, but not on every file system
+            if len(content) == SMALL_BYTES or (content and os.read(descriptor, 1)):
+                return stamp.no_entry
+            return sha256(content).digest() + data
         finally:
             os.close(descriptor)
     except (OSError, CommandError):
-        return mark.no_entry  # the second pass meets the same failure, where it can be reported
+        return stamp.no_entry  # the second pass reports the failure
 
 
-def _entry(path: str, how: How, advance: Callable[[int], None] | None = None) -> str:
-    """Digest and mark of any file, in hex."""
-    mark, memory = how
-    noted: list[bytes] = []
+def _entry(path: str, options: HashOptions, advance: Callable[[int], None] | None = None) -> str:
+    """Return the digest and stamp of any file, in hex."""
+    stamp, memory = options
+    stamps: list[bytes] = []
     digest = plain_checksum(
-        path, advance, lambda descriptor: noted.append(mark.of(descriptor)), memory
+        path, advance, lambda descriptor: stamps.append(stamp.of(descriptor)), memory
     )
-    return digest + noted[0].hex()
+    return digest + stamps[0].hex()
 
 
-def _hash_large_files(paths: Sequence[str], how: How, failed: Failed | None = None) -> list[str]:
+def _hash_large_files(
+    paths: Sequence[str], options: HashOptions, failed: Failed | None = None
+) -> list[str]:
     sizes = [_size(path, failed) for path in paths]
 
     def entry(path: str, advance: Callable[[int], None] | None) -> str:
         try:
-            return _entry(path, how, advance)
+            return _entry(path, options, advance)
         except (OSError, CommandError) as error:
             if failed is None:
                 raise
@@ -257,7 +267,7 @@ def _size(path: str, failed: Failed | None) -> int:
     except OSError:
         if failed is None:
             raise
-        return 0  # reading it fails too, and that failure is noted
+        return 0  # reading the file fails too, and reports the failure
 
 
 def _hash_in_threads(
@@ -266,7 +276,7 @@ def _hash_in_threads(
     entry: Callable[[str, Callable[[int], None] | None], str],
     advance: Callable[[int], None] | None,
 ) -> list[str]:
-    """Entries in the order of the files; the largest are begun first, so that none is late."""
+    """Hash files in a thread pool, the largest first; the entries have the order of the paths."""
     from concurrent.futures import CancelledError, ThreadPoolExecutor
 
     stopped = False
@@ -283,6 +293,6 @@ def _hash_in_threads(
         futures = {n: pool.submit(entry, paths[n], advance_or_stop) for n in order}
         return [futures[number].result() for number in range(len(paths))]
     finally:
-        # after a failure or Ctrl-C, even one among the submissions, nobody reads to the end
+        # after a failure or Ctrl-C the threads must stop reading
         stopped = True
         pool.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""A progress bar on a terminal, for work that takes long; nothing otherwise."""
+"""`Progress`: shows a progress bar on a terminal for work that takes long."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress", "file_progress", "on_terminal"]
 
-#: Seconds of work before a bar appears: less is over before anybody has read it.
-PATIENCE = 1.0
+#: seconds of work before a bar appears
+DELAY_SECONDS = 1.0
 
 
 def on_terminal() -> bool:
-    """Tell whether somebody looks at standard error."""
+    """Return whether standard error is a terminal."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 
 class Progress:
-    """Counts work done, from any thread; shows a bar once it has taken long on a terminal.
+    """Counts completed work, from any thread; shows a bar on a terminal after a delay.
 
     Parameters
     ----------
     total
-        Units of work, or None if that is unknown.
+        Units of work, or None if it is unknown.
     unit
         `B` for bytes (shown as KiB, MiB), or the name of another unit.
     shown
-        Whether a bar may appear at all.
+        Whether a bar may appear; by default on a terminal.
     clock
-        Seconds that pass.
+        Returns a time in seconds.
     """
 
     def __init__(
@@ -53,17 +53,17 @@ class Progress:
     ) -> None:
         self._total, self._unit, self._clock = total, unit, clock
         self._shown = on_terminal() if shown is None else shown
-        self._due = clock() + PATIENCE if self._shown else 0.0
+        self._due = clock() + DELAY_SECONDS if self._shown else 0.0
         self._done = 0
         self._bar: _Bar | None = None
         if self._shown:
             from seamless.util.locks import new_lock
 
-            #: Guards `_done` and `_bar`.
+            #: guards `_done` and `_bar`
             self._lock = new_lock()
 
     def advance(self, count: int) -> None:
-        """Report `count` more units as done."""
+        """Add `count` completed units."""
         if not self._shown:
             return
         with self._lock:
@@ -102,7 +102,7 @@ class Progress:
 
 
 def file_progress(path: str) -> Progress:
-    """Progress of reading one file; one of unknown size, such as a pipe, has no end to show."""
+    """Return the progress of reading one file; the total of a pipe is unknown."""
     total = None
     if on_terminal() and os.path.isfile(path):  # noqa: PTH113 - pathlib would slow every start
         total = os.path.getsize(path)  # noqa: PTH202 - as above

@@ -1,4 +1,4 @@
-"""Several paths in one run: the digests of files, with every failure noted and none in the way."""
+"""Processes several paths in one run: collects every failure, and continues with the others."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["STANDARD_INPUT", "Failures", "digests_of", "for_each", "stdin_checksum"]
 
-#: the path that stands for standard input
+#: the path of standard input
 STANDARD_INPUT = "-"
 
 
 class Failures:
-    """What has failed so far; any thread may add to it."""
+    """The errors of a run; any thread may add one."""
 
     def __init__(self) -> None:
         self._errors: list[Exception] = []
@@ -34,17 +34,17 @@ class Failures:
         return len(self._errors)
 
     def add(self, error: Exception) -> None:
-        """Note a failure."""
+        """Add an error."""
         self._errors.append(error)
 
     def write(self) -> None:
-        """Write a line for each failure to standard error, sorted by their texts."""
+        """Write a line for each error to standard error, sorted."""
         for line in sorted(map(describe, self._errors)):
             write_error(line)
 
 
 def for_each(paths: Sequence[str], action: Callable[[str], object]) -> int:
-    """Do something for each path; returns the exit status: 1 if it has failed for one of them."""
+    """Call `action` for each path, report failures; return the exit status: 1 after a failure."""
     failures = Failures()
     for path in paths:
         try:
@@ -58,10 +58,10 @@ def for_each(paths: Sequence[str], action: Callable[[str], object]) -> int:
 
 
 def digests_of(paths: Sequence[str], memory: int, failures: Failures) -> dict[str, str]:
-    """Path → hex digest of the plain content of files and other inputs.
+    """Return path → hex digest of the plain content of files and other inputs.
 
-    Files are read on all cores; a pipe can be read only once, and so has its own turn. What can't
-    be read is added to the failures.
+    Files are read on all cores; other inputs, such as pipes, are read one after the other, because
+    they can be read only once. Errors are added to the failures.
     """
     files: list[str] = []
     others: list[str] = []
@@ -81,8 +81,8 @@ def digests_of(paths: Sequence[str], memory: int, failures: Failures) -> dict[st
 
 
 def stdin_checksum() -> str:
-    """Hex digest of standard input, as it comes: it has no name that could tell a compression."""
-    if sys.stdin is None:  # its descriptor may be that of another file by now
+    """Return the hex digest of standard input, which is never decompressed."""
+    if sys.stdin is None:  # descriptor 0 may belong to another file
         raise CommandError("standard input is closed")
     with open(0, "rb", buffering=0, closefd=False) as stream:
         return calculate_chunks_checksum(read_chunks(stream))

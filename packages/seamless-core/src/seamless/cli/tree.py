@@ -1,4 +1,4 @@
-"""Files as the commands see them: their plain content, their sidecars, the tree below a folder."""
+"""Files for the commands: checksums of plain content, sidecars, the tree below a folder."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-    #: takes the error of a file that can't be read or listed
+    #: called with the error of a file that can't be read or listed
     Failed = Callable[[Exception], None]
 
 __all__ = ["checksum_sidecar", "list_tree", "plain_checksum", "write_sidecars"]
 
 
 class _WatchedFile(io.FileIO):
-    """A file that reports how many bytes have been read."""
+    """A file that calls `advance` with the number of bytes of each read."""
 
     def __init__(self, path: str, advance: Callable[[int], None]) -> None:
         super().__init__(path)
@@ -48,11 +48,11 @@ def plain_checksum(
     opened: Callable[[int], None] | None = None,
     memory: int = MEMORY,
 ) -> str:
-    """Hex digest of the content of a file, decompressed if its last suffix says so.
+    """Return the hex digest of a file's content, which is decompressed according to its suffix.
 
-    `advance` is called with the number of bytes read: compressed bytes, where they are.
-    `opened` is called with the descriptor before the first is read. Decompressing may take
-    so many bytes of `memory`.
+    `advance` is called with the number of bytes read from the file, before decompression.
+    `opened` is called with the descriptor before the first read. Decompression takes at most
+    `memory` bytes.
     """
     suffix = strip_compression_suffix(path)[1]
     with io.FileIO(path) if advance is None else _WatchedFile(path, advance) as stream:
@@ -67,14 +67,14 @@ def plain_checksum(
 
 
 def checksum_sidecar(path: str) -> str:
-    """Name of the sidecar of a file or folder: `x`, `x.gz` and `x.INDEX` share `x.CHECKSUM`."""
+    """Return the path of a sidecar: `x`, `x.gz` and `x.INDEX` share `x.CHECKSUM`."""
     stem = strip_compression_suffix(path)[0]
     base, extension = os.path.splitext(stem)  # noqa: PTH122 - pathlib would slow every start
     return (base if extension == ".INDEX" else stem) + ".CHECKSUM"
 
 
 def write_sidecars(*files: tuple[str, bytes]) -> None:
-    """Replace sidecars as a whole: path and content of each. A failure changes none of them."""
+    """Replace several sidecars, given as path and content; a failure changes none of them."""
     from seamless.util.atomic_file import write_together
 
     write_together(files)
@@ -83,12 +83,12 @@ def write_sidecars(*files: tuple[str, bytes]) -> None:
 def list_tree(
     folder: str, leave_out: Set[str] = frozenset(), failed: Failed | None = None
 ) -> dict[str, str]:
-    """Index name → path of every file below a folder, in the order of the names.
+    """Return index name → path of every file below a folder, sorted by index name.
 
-    The index name is relative, has `/` between its parts and no compression suffix. Links to
-    files count as files, links to folders are left out; what is neither (a named pipe, a
-    socket, a device) is an error, and so are two files of one index name, and names that are
-    not UTF-8. With `failed`, errors go there, and what they are about is left out.
+    The index name is the relative path with `/` as separator, without a compression suffix.
+    Links to files count as files; links to folders are left out. Errors are: a named pipe, socket
+    or device; two files with the same index name; a name that is not UTF-8. If `failed` is given,
+    it is called with each error, and the file is left out.
     """
     found: dict[str, str] = {}
     refuse = failed or _raise
@@ -111,7 +111,7 @@ def list_tree(
 
 
 def _any_compressed(files: Iterable[str]) -> bool:
-    """Tell whether a name has a compression suffix; a tenth of the time of one after the other."""
+    """Return whether a name has a compression suffix; ten times as fast as a test of each name."""
     joined = "/".join((*files, ""))
     return any(f"{suffix}/" in joined for suffix in COMPRESSION_SUFFIXES)
 
@@ -122,7 +122,7 @@ def _add_one_by_one(
     leave_out: Set[str],
     refuse: Failed,
 ) -> None:
-    """Add the files of a folder in which some are left out, or stand for what is in them."""
+    """Add the files of a folder in which some are left out or compressed."""
     for relative, path in named:
         if relative in leave_out:
             continue
@@ -141,15 +141,15 @@ def _raise(error: Exception) -> None:
 
 
 def _unencodable(names: Iterable[str]) -> list[str]:
-    """Names that are not UTF-8, in order: those hold what the system's bytes became."""
+    """Return the names that are not UTF-8, sorted: Python decodes their bytes as surrogates."""
     return sorted(name for name in names if any("\udc80" <= char <= "\udcff" for char in name))
 
 
 def _walk(folder: str, refuse: Failed) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield for each folder: what comes before a name in the index and in a path, and the names.
+    """Yield for each folder: the prefix of its index names, that of its paths, and its file names.
 
-    In almost the order of the index, which makes that one quick to sort. An explicit stack, for
-    trees deeper than Python's.
+    The order is nearly that of the index, so that sorting it is fast. The stack is explicit,
+    because a tree may be deeper than Python's recursion limit.
     """
     pending = [("", folder if folder.endswith("/") else f"{folder}/")]
     while pending:
@@ -173,7 +173,7 @@ def _walk(folder: str, refuse: Failed) -> Iterator[tuple[str, str, list[str]]]:
 
 
 def _counts(entry: os.DirEntry[str], refuse: Failed) -> bool:
-    """Tell of a link or special file whether it counts; of an error, `refuse` decides."""
+    """Return whether a link or special file counts as a file; pass an error to `refuse`."""
     try:
         return _is_file(entry)
     except (OSError, CommandError) as error:
@@ -182,8 +182,8 @@ def _counts(entry: os.DirEntry[str], refuse: Failed) -> bool:
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
-    """Tell of a link or special file whether it counts; a dangling link is an OSError."""
-    mode = os.stat(entry.path).st_mode  # noqa: PTH116 - as above; entry.stat() says no path
+    """Return whether a link or special file leads to a file; a dangling link is an OSError."""
+    mode = os.stat(entry.path).st_mode  # noqa: PTH116 - the error of entry.stat() has no path
     if stat.S_ISDIR(mode) or stat.S_ISREG(mode):
         return stat.S_ISREG(mode)
     raise CommandError(

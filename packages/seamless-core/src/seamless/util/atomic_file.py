@@ -1,9 +1,9 @@
-"""Writing a file as a whole: a reader sees the old content or the new, never a part.
+"""Atomic writes of files: a reader sees the old content or the new, never a part.
 
-The bytes go to a temporary file in the same folder, which then takes the name: a rename is
+The bytes are written to a temporary file in the same folder, which is then renamed: a rename is
 atomic only within one file system. `write_atomically` is for a file that a user names: it
-follows links and writes through named pipes and devices, as `open` does. `replace_entry` is
-for a store that owns its folder: whatever has the name is replaced, and no link is followed.
+follows links and writes to named pipes and devices, as `open` does. `replace_entry` is for a
+store that owns its folder: it replaces any entry of the name, and follows no link.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ TYPE_CHECKING = False  # known to type checkers; importing typing would slow eve
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-# pathlib would cost the commands more than all the writing they do
+# the import of pathlib would cost the commands more time than their writes
 # ruff: noqa: PTH108, PTH118, PTH120
 
-#: Bytes of a file name that its temporary file repeats: some file systems allow 143 in all.
+#: bytes of a file name that its temporary file repeats: some file systems allow only 143
 _NAME_BYTES = 100
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write `content` to `path`; a regular file is replaced, and keeps its permissions.
+    """Write `content` to `path`; a regular file is replaced and keeps its permissions.
 
-    A symbolic link is followed. A named pipe or device is written to. On failure nothing is
-    left behind and the old file is untouched.
+    A symbolic link is followed. A named pipe or device is written to. After a failure the old
+    file is unchanged and no temporary file remains.
 
     Raises
     ------
     OSError
-        When the file may not be written, or the folder not be changed.
+        When the file can't be written, or the folder can't be changed.
     """
     write_together([(path, content)])
 
 
 def write_together(files: Sequence[tuple[str | os.PathLike[str], bytes]]) -> None:
-    """Do what `write_atomically` does for several files: a failure or Ctrl-C changes none.
+    """Write several files like `write_atomically`; a failure or Ctrl-C changes none of them.
 
     Raises
     ------
     OSError
-        When a file may not be written, or a folder not be changed.
+        When a file can't be written, or a folder can't be changed.
     """
     renamed: dict[str, str] = {}
     with _removed_on_failure(renamed):
@@ -52,7 +52,7 @@ def write_together(files: Sequence[tuple[str | os.PathLike[str], bytes]]) -> Non
             with _named_after(path):
                 _write_beside(path, content, renamed)
         try:
-            # within one call of C code no Ctrl-C is raised, so none comes between the names
+            # one call of a C function: KeyboardInterrupt is not raised between two renames
             list(map(os.replace, renamed, renamed.values()))
         except OSError as error:
             error.filename, error.filename2 = error.filename2, None
@@ -60,10 +60,10 @@ def write_together(files: Sequence[tuple[str | os.PathLike[str], bytes]]) -> Non
 
 
 def replace_entry(path: str | os.PathLike[str], content: bytes, mode: int) -> None:
-    """Give the name `path` to a new file; it and its name are on the disk when this returns.
+    """Replace the directory entry `path` by a new file, and sync the file and its folder.
 
-    A file, link, named pipe or device of this name is replaced; no link is followed. On
-    failure nothing is left behind and the old entry is untouched.
+    A file, link, named pipe or device of this name is replaced; no link is followed. After a
+    failure the old entry is unchanged and no temporary file remains.
 
     Raises
     ------
@@ -79,15 +79,15 @@ def replace_entry(path: str | os.PathLike[str], content: bytes, mode: int) -> No
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.replace(temporary, path)  # noqa: PTH105 - as above
+        os.replace(temporary, path)  # noqa: PTH105 - pathlib is slow to import
         sync_folder(os.path.dirname(path) or ".")
 
 
 def _write_beside(path: str | os.PathLike[str], content: bytes, renamed: dict[str, str]) -> None:
-    """Write a temporary file, and note the name that it is to have; or write through a pipe."""
+    """Write a temporary file and add it to `renamed` with its final name; or write to a pipe."""
     status = None
     with contextlib.suppress(FileNotFoundError):
-        # not "wb", which would create or truncate; the system checks the permissions
+        # not "wb", which would create or truncate; opening checks the permissions
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         try:
             status = os.fstat(descriptor)
@@ -122,7 +122,7 @@ def _removed_on_failure(temporaries: Iterable[str]) -> Iterator[None]:
         yield
     except BaseException:
         for temporary in temporaries:
-            with contextlib.suppress(OSError):  # the first failure is the one to be reported
+            with contextlib.suppress(OSError):  # the first error is raised
                 os.unlink(temporary)
         raise
 
@@ -134,28 +134,28 @@ def _write_all(descriptor: int, content: bytes) -> None:
 
 
 def _is_open_elsewhere(path: str | os.PathLike[str]) -> bool:
-    """Tell whether `path` stands for an open file, as `/dev/stdout` does for what it is sent to."""
+    """Return whether `path` refers to an open file, as `/dev/stdout` does."""
     folder = os.path.dirname(os.fspath(path))
     return folder in {"/dev", "/dev/fd"} or folder.startswith("/proc/")
 
 
 def _copy_permissions(status: os.stat_result, new: int) -> None:
-    """Give a new file the owner and mode of the one it replaces, and nobody else access to it."""
+    """Copy owner and mode to a new file, without granting access to another group."""
     mode = status.st_mode & 0o777
-    made = os.fstat(new)
-    if (made.st_uid, made.st_gid) != (status.st_uid, status.st_gid):
+    created = os.fstat(new)
+    if (created.st_uid, created.st_gid) != (status.st_uid, status.st_gid):
         try:
             os.fchown(new, status.st_uid, status.st_gid)
         except PermissionError:
             try:
                 os.fchown(new, -1, status.st_gid)
-            except PermissionError:  # the bits of the group would be for another group
+            except PermissionError:  # the group bits would apply to another group
                 mode &= ~0o070 | (mode & 0o007) << 3
     os.fchmod(new, mode)
 
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:
-    """Bring the names in a folder to the disk."""
+    """Sync the entries of a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -165,7 +165,7 @@ def sync_folder(folder: str | os.PathLike[str]) -> None:
 
 @contextlib.contextmanager
 def _named_after(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Let an error name the file that was asked for, not the temporary one."""
+    """Let an OSError name `path`, not the temporary file."""
     try:
         yield
     except OSError as error:

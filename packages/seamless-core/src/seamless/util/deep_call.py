@@ -1,8 +1,8 @@
-"""Calls recursive functions so that their outcome does not depend on the caller's stack.
+"""Calls recursive functions so that their result does not depend on the caller's stack.
 
-Python limits the depth of a thread's stack. A recursive function that is called from deep inside
-a program has less room than one that is called from its top level, and would fail there, or take
-another branch. A new thread has an empty stack, so there every call has the same room.
+Python limits the depth of a thread's stack. A recursive function that is called at a greater depth
+has less stack left, and could fail or take another branch. A new thread has an empty stack, so
+the function always has the same depth available there.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-#: frames; a function that fails with fewer left may have failed for lack of them
-_MARGIN = 100
+#: a function that fails with fewer frames left may have failed because of the limit
+_MARGIN_FRAMES = 100
 
 
 class NestingError(ValueError):
-    """A recursion is deeper than the stack of a thread of its own."""
+    """A recursion is deeper than the whole stack of a thread."""
 
 
 def deep_call(
     function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
 ) -> Result:
-    """Call a function; if it runs out of stack, call it again on a thread of its own.
+    """Call a function; if it exceeds the stack, call it again in a new thread.
 
     Parameters
     ----------
     function
-        Has no side effects, since it may run twice.
+        Must have no side effects, because it may run twice.
 
     Raises
     ------
@@ -45,14 +45,14 @@ def deep_call(
     except RecursionError:
         pass
     except Exception:
-        if not _stack_is_short():  # libraries in C turn a RecursionError into errors of theirs
+        if not _stack_is_short():  # C libraries convert a RecursionError to other errors
             raise
     return call_in_thread(function, *args, **kwargs)
 
 
 def _stack_is_short() -> bool:
     try:
-        sys._getframe(max(0, sys.getrecursionlimit() - _MARGIN))
+        sys._getframe(max(0, sys.getrecursionlimit() - _MARGIN_FRAMES))
     except ValueError:
         return False
     return True
@@ -61,7 +61,7 @@ def _stack_is_short() -> bool:
 def call_in_thread(
     function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
 ) -> Result:
-    """Call a function on a thread of its own.
+    """Call a function in a new thread and wait for its result.
 
     Raises
     ------

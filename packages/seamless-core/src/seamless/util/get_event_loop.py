@@ -1,4 +1,4 @@
-"""The event loop of this thread, whatever it takes, and never with a warning."""
+"""`get_event_loop`: returns the event loop of this thread; creates one if there is none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["get_event_loop"]
 
 
 def get_event_loop() -> asyncio.AbstractEventLoop:
-    """Return the running loop; else the thread's current loop; else a new one, made current."""
+    """Return the running loop; else the thread's current loop; else a new loop, set as current."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -23,7 +23,7 @@ def get_event_loop() -> asyncio.AbstractEventLoop:
 
 def _current_loop() -> asyncio.AbstractEventLoop | None:
     try:
-        # some versions make a loop in the main thread, and warn that they do
+        # some Python versions create a loop in the main thread, with a warning
         with ignored_warnings(DeprecationWarning, message="There is no current event loop"):
             return asyncio.get_event_loop()
     except RuntimeError:

@@ -1,7 +1,7 @@
-"""Ignores certain warnings for a moment, safely beside other threads.
+"""`ignored_warnings`: ignores certain warnings within a block, safely in several threads.
 
-The filters of warnings belong to the process. `warnings.catch_warnings` copies their list and
-puts the old one back: of two threads that do so at once, one puts back what the other one had set.
+The warning filters belong to the process. `warnings.catch_warnings` replaces their list and
+restores the old one: of two threads that do so at once, one restores the list of the other.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ def ignored_warnings(
 ) -> Iterator[None]:
     """Ignore the warnings of a category whose message and module begin with these texts.
 
-    A filter is added to the list that is in force, and taken out of the same list: whichever
-    list another thread puts back, it is as it was. Other threads must not need such warnings,
-    and where one of them replaces the list meanwhile, the filter is missing.
+    The filter is added to the current list and removed from the same list, so every list that
+    another thread restores is unchanged. The filter applies to all threads. It has no effect while
+    another thread has replaced the list.
     """
     entry = (
         "ignore",
@@ -37,5 +37,5 @@ def ignored_warnings(
     try:
         yield
     finally:
-        with contextlib.suppress(ValueError):  # where another thread has emptied the list
+        with contextlib.suppress(ValueError):  # another thread may have emptied the list
             filters.remove(entry)

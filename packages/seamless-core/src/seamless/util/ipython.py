@@ -1,4 +1,4 @@
-"""Running code that is written for IPython, with magics and all; IPython is loaded on use."""
+"""`execute`: runs code that is written for IPython, including magics; imports IPython on use."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _MODULE_NAME = "seamless_ipython_cell"
 
 
 def execute(code: str, namespace: MutableMapping[str, Any]) -> dict[str, Any]:
-    """Run `code` as an IPython cell in `namespace`, which gets what the code assigns.
+    """Run `code` as an IPython cell; the names that it assigns are added to `namespace`.
 
     Returns
     -------
     dict
-        A copy of the namespace afterwards, with IPython's own names in it.
+        A copy of the namespace after the run, including IPython's own names.
 
     Raises
     ------
     ImportError
         When IPython is not installed.
     Exception
-        What the code raises.
+        Any exception of the code.
     """
     module = types.ModuleType(_MODULE_NAME)
     module.__dict__.update(namespace)
@@ -45,7 +45,7 @@ def execute(code: str, namespace: MutableMapping[str, Any]) -> dict[str, Any]:
 
 
 def _make_shell(module: types.ModuleType) -> Any:
-    """Make a shell of its own, beside the one of an IPython session, and without a history."""
+    """Create a separate shell without a history, also inside an IPython session."""
     try:
         interactive = importlib.import_module("IPython.core.interactiveshell")
         config = importlib.import_module("traitlets.config")

@@ -1,16 +1,16 @@
-"""Locks that survive an interrupt and a fork.
+"""`new_lock`: creates locks that survive an interrupt and a fork.
 
-Every lock of this package is made by `new_lock` and taken by a `with` statement. It is a
-re-entrant lock written in C, so CPython runs no signal handler between taking it and entering
+Every lock of this package is created by `new_lock` and acquired by a `with` statement. It is a
+re-entrant lock written in C, so CPython runs no signal handler between acquiring it and entering
 the block, or between leaving the block and releasing it: a `KeyboardInterrupt` never leaves it
-taken. Wrappers written in Python (a method that calls `acquire`, the `with` of a
+acquired. Wrappers written in Python (a method that calls `acquire`, the `with` of a
 `threading.Condition`, `threading.Event`) do not have this property.
 
-A forked child has only the thread that called `fork`, so a lock that another thread held in
-the parent is never released in the child. The child makes every such lock free again.
+A forked child has only the thread that called `fork`, so a lock that another thread holds in the
+parent would never be released in the child. The child reinitialises every such lock.
 
-Python's own import system has neither property: an interrupt may leave its lock taken, and a
-child hangs when it imports what another thread of its parent was importing for the first time.
+Python's import system has neither property: an interrupt may leave its lock acquired, and a child
+hangs if it imports a module that another thread of its parent is importing for the first time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Renewable(Protocol):
-        """What has state that a forked child must repair."""
+        """An object with state that a forked child must reset."""
 
         def reset_after_fork(self) -> None: ...
 
@@ -36,9 +36,10 @@ _renewables: weakref.WeakSet[Renewable] = weakref.WeakSet()
 
 
 def new_lock() -> threading.RLock:
-    """Return a re-entrant lock that is free in a forked child, whoever held it in the parent.
+    """Return a re-entrant lock that a forked child can acquire.
 
-    If the thread that forks holds the lock itself, it goes on holding it in the child.
+    The child releases the lock if another thread of the parent holds it. If the thread that forks
+    holds the lock, it also holds it in the child.
     """
     lock = threading.RLock()
     _locks.add(lock)
@@ -46,15 +47,15 @@ def new_lock() -> threading.RLock:
 
 
 def call_after_fork(renewable: Renewable) -> None:
-    """Call `renewable.reset_after_fork()` in each forked child, after the locks are renewed.
+    """Call `renewable.reset_after_fork()` in each forked child, after the locks are reset.
 
-    The object is not kept alive.
+    The registration holds a weak reference.
     """
     _renewables.add(renewable)
 
 
 def registered_locks() -> list[threading.RLock]:
-    """Return the locks that a forked child renews."""
+    """Return the locks that a forked child resets."""
     return list(_locks)
 
 

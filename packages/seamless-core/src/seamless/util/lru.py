@@ -1,4 +1,4 @@
-"""A mapping that keeps what was used last."""
+"""`LRU`: a mapping of limited length that removes the least recently used items."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Value = TypeVar("Value")
 
 
 class LRU(MutableMapping[Key, Value]):
-    """A dictionary of limited length: what has not been used for longest leaves first.
+    """A dictionary of limited length that removes the least recently used items.
 
-    Reading and writing an item use it; `in` and iteration don't. Safe from any thread, signal
-    handler and finalizer, also from one that runs in the middle of another method: each method
-    allows for items that disappear between two of its steps.
+    Reading and writing an item count as use; `in` and iteration do not. Safe in any thread, signal
+    handler and finalizer, also if it runs in the middle of another method: items may disappear
+    between two steps of each method.
 
     Parameters
     ----------
     size
-        How many items are kept, at least one.
+        Maximum number of items, at least one.
     callback
-        Called with key and value of each item that leaves for want of room.
+        Called with key and value of each item that is removed to limit the length.
 
     Raises
     ------
@@ -39,7 +39,7 @@ class LRU(MutableMapping[Key, Value]):
 
     def __init__(self, size: int, callback: Callable[[Key, Value], Any] | None = None) -> None:
         if size < 1:
-            raise ValueError(f"an LRU keeps at least one item, not {size}")
+            raise ValueError(f"the size of an LRU is at least 1, not {size}")
         self.size = size
         self._callback = callback
         #: guards the items
@@ -49,26 +49,26 @@ class LRU(MutableMapping[Key, Value]):
     def __getitem__(self, key: Key) -> Value:
         with self._lock:
             value = self._items[key]
-            try:  # noqa: SIM105 - `contextlib.suppress` takes longer than the rest
+            try:  # noqa: SIM105 - `contextlib.suppress` takes longer than the lookup
                 self._items.move_to_end(key)
-            except KeyError:  # a finalizer has just removed it
+            except KeyError:  # a finalizer has removed it
                 pass
         return value
 
     def __setitem__(self, key: Key, value: Value) -> None:
-        left: list[tuple[Key, Value]] = []
+        removed: list[tuple[Key, Value]] = []
         items = self._items
         with self._lock:
             items.pop(key, None)
             items[key] = value
-            # more than one, where an interrupt came before this line
+            # there may be several if an interrupt occurred before this line in an earlier call
             while len(items) > self.size:
                 try:
-                    left.append(items.popitem(last=False))
-                except KeyError:  # a finalizer has just emptied it
+                    removed.append(items.popitem(last=False))
+                except KeyError:  # a finalizer has removed all items
                     break
         if self._callback is not None:
-            for item in left:
+            for item in removed:
                 self._callback(*item)
 
     def __delitem__(self, key: Key) -> None:
@@ -76,23 +76,23 @@ class LRU(MutableMapping[Key, Value]):
             del self._items[key]
 
     def pop(self, key: Key, *default: Any) -> Any:
-        """Remove an item and return its value, or the default if it is not there.
+        """Remove an item and return its value, or the default if it is missing.
 
         Raises
         ------
         KeyError
-            When it is not there and no default is given.
+            When it is missing and no default is given.
         """
         with self._lock:
             return self._items.pop(key, *default)
 
     def popitem(self) -> tuple[Key, Value]:
-        """Remove and return the item that was not used for longest.
+        """Remove and return the least recently used item.
 
         Raises
         ------
         KeyError
-            When there is none.
+            When the mapping is empty.
         """
         with self._lock:
             return self._items.popitem(last=False)

@@ -1,8 +1,8 @@
-"""Running a coroutine to its end from synchronous code, also inside a running event loop.
+"""`run_sync`: runs a coroutine from synchronous code, also inside a running event loop.
 
-Without a running loop a new one runs in this thread, and is not made its current one: whoever
-has set a current loop finds it unchanged. Inside a running loop, which can't be entered twice,
-a helper thread does it. No loop outlives the call.
+Without a running loop, a new loop runs in this thread; the thread's current loop stays unchanged.
+Inside a running loop, which can't be entered twice, the new loop runs in a helper thread. The
+loop is closed before the call returns.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["in_daemon_thread", "outside_main_thread", "run_sync", "settle_tasks"]
 
-#: What the tasks that a coroutine leaves behind get, mostly for closing connections.
+#: time limit for the tasks that a coroutine leaves running, such as closing connections
 SETTLE_SECONDS = 1.0
 
 Result = TypeVar("Result")
@@ -29,14 +29,14 @@ def run_sync(
     *,
     at_end: Callable[[], None] | None = None,
 ) -> Result:
-    """Run the coroutine that `make_coroutine` makes, and return its result.
+    """Run the coroutine that `make_coroutine` returns, and return its result.
 
     Parameters
     ----------
     make_coroutine
-        Called where the coroutine will run.
+        Called in the loop in which the coroutine runs.
     at_end
-        Called in its loop when it has ended; tasks that this starts are waited for.
+        Called in the loop after the coroutine; the call waits for tasks that `at_end` starts.
     """
     try:
         asyncio.get_running_loop()
@@ -66,21 +66,21 @@ def _run_in_new_loop(
 
 
 async def settle_tasks(seconds: float = SETTLE_SECONDS) -> None:
-    """Let the other tasks of this loop end, and cancel those that take too long."""
+    """Wait for the other tasks of this loop; cancel those that exceed the time limit."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     if not tasks:
         return
     _, late = await asyncio.wait(tasks, timeout=seconds)
     for task in late:
         task.cancel()
-    if late:  # a task may ignore that
+    if late:  # a task may ignore its cancellation
         await asyncio.wait(late, timeout=seconds)
 
 
 async def in_daemon_thread(function: Callable[[], Result]) -> Result:
-    """Run a blocking function in a thread of its own, for whose end no interpreter waits.
+    """Run a blocking function in a daemon thread, for which the interpreter does not wait.
 
-    Where no thread can start any more, because the interpreter is going down, it runs here.
+    If no thread can be started because the interpreter shuts down, the function runs in this one.
     """
     outcome: Future[Result] = Future()
     work = _fulfilling(outcome, function)
@@ -92,9 +92,10 @@ async def in_daemon_thread(function: Callable[[], Result]) -> Result:
 
 
 def outside_main_thread(function: Callable[[], Result]) -> Result:
-    """Run a blocking function where Ctrl-C never raises: in a helper thread, if need be.
+    """Run a blocking function outside of the main thread, where Ctrl-C raises no exception.
 
-    Ctrl-C ends the waiting for it at once; the helper thread goes on, and nobody waits for it.
+    In the main thread the function runs in a helper thread. Ctrl-C then interrupts the caller at
+    once, and the helper thread continues.
     """
     if threading.current_thread() is threading.main_thread():
         return _run_in_thread(function)
@@ -107,7 +108,7 @@ def _run_in_thread(function: Callable[[], Result]) -> Result:
     thread = threading.Thread(target=work, name="seamless-run-sync", daemon=True)
     try:
         thread.start()
-    except RuntimeError:  # the interpreter is going down
+    except RuntimeError:  # the interpreter shuts down
         work()
     else:
         thread.join()
@@ -115,12 +116,12 @@ def _run_in_thread(function: Callable[[], Result]) -> Result:
 
 
 def _fulfilling(outcome: Future[Result], function: Callable[[], Result]) -> Callable[[], None]:
-    """Return what runs `function` in the context of here, and tells `outcome` how it ended.
+    """Return a callable that runs `function` in the current context and resolves `outcome`.
 
-    Called again, it does nothing: a Ctrl-C while a thread starts can look like the failure to
-    start one.
+    A second call does nothing: a Ctrl-C while a thread starts can look like a failure to start it,
+    after which the caller calls it too.
     """
-    outcome.set_running_or_notify_cancel()  # a waiter that gives up does not undo the work
+    outcome.set_running_or_notify_cancel()  # from here on the future can't be cancelled
     context = contextvars.copy_context()
     calls = [function]
 
@@ -131,7 +132,7 @@ def _fulfilling(outcome: Future[Result], function: Callable[[], Result]) -> Call
             return
         try:
             outcome.set_result(context.run(function))
-        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+        except BaseException as error:  # noqa: BLE001 - outcome.result() raises it
             outcome.set_exception(error)
 
     return run

@@ -149,9 +149,9 @@ def test_no_step_is_forbidden() -> None:
     [
         (None, "plain", "str", "null has no text of its own"),
         ([1], "plain", "str", "list has no text of its own"),
-        (None, "plain", "float", "null is no single number"),
-        ({}, "plain", "int", "dict is no single number"),
-        (np.zeros((2, 1)), "binary", "int", r"an array of shape \(2, 1\) is no single number"),
+        (None, "plain", "float", "null is not a single number"),
+        ({}, "plain", "int", "dict is not a single number"),
+        (np.zeros((2, 1)), "binary", "int", r"an array of shape \(2, 1\) is not a single number"),
     ],
 )
 def test_what_can_not_be_converted_is_named(

@@ -12,7 +12,7 @@ from seamless.checksum.conversion import ConversionError, convert_bytes
 from seamless.checksum.serialize import serialize_sync
 
 LEAST, MOST = -(2**63), 2**64 - 1
-#: 112 values with its aliases written out, in fewer bytes
+#: 112 values with its aliases expanded, in fewer bytes
 ALIASES = b"- &a [1,1,1,1,1,1,1,1,1]\n- [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\n"
 
 
@@ -57,7 +57,7 @@ def test_a_document_is_written_out_up_to_the_limit(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(yaml_module, "MAX_VALUES", 112)
     assert converted(ALIASES, "yaml", "plain").count(b"1") == 99
     monkeypatch.setattr(yaml_module, "MAX_VALUES", 111)
-    with pytest.raises(ConversionError, match="aliases written out"):
+    with pytest.raises(ConversionError, match="aliases expanded"):
         converted(ALIASES, "yaml", "plain")
 
 

@@ -1,4 +1,4 @@
-"""`binary`: one NumPy array, as a `.npy` file; bytes are stored as they are."""
+"""Codec of `binary`: one NumPy array as a `.npy` file; bytes are stored unchanged."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from seamless.checksum.lossy_values import warn_of_array
 
 
 def to_bytes(value: Any) -> bytes:
-    """Write an array, or whatever `numpy.array` makes an array of.
+    """Write an array, or a value that `numpy.array` converts to one.
 
     Raises
     ------
     TypeError
-        For objects, complex numbers, dates, foreign byte order, packed structures.
+        For objects, complex numbers, dates, non-native byte order, packed structures.
     """
     if isinstance(value, bytes):
         return bytes(value)
@@ -27,8 +27,8 @@ def to_bytes(value: Any) -> bytes:
     array = np.asanyarray(value)
     empty_texts = array.dtype.kind == "S" and array.itemsize == 0
     if empty_texts or not (array.flags.c_contiguous or array.flags.f_contiguous):
-        # A copy keeps the order of the axes in memory, which the header notes. A copy of empty
-        # texts has one byte for each of them, which has always been stored.
+        # The copy keeps the order of the axes in memory, which the header records. A copy of empty
+        # texts has one byte for each of them; these bytes have always been stored.
         array = array.copy(order="K")
     return serialize_binary(array)
 

@@ -1,4 +1,4 @@
-"""`bytes`: the bytes themselves. Other values are stored as their memory or their text."""
+"""Codec of `bytes`: the bytes themselves. Other values are stored as their memory or their text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from seamless.checksum.lossy_values import text_of, warn_of_array
 
 
 def to_bytes(value: Any) -> bytes:
-    """Take bytes as they are, arrays by their data, text and all else without final newlines."""
+    """Return bytes unchanged, the data of an array, or the text of any other value.
+
+    Newlines at the end of a text are removed.
+    """
     if isinstance(value, bytes):
         return bytes(value)
     if hasattr(value, "tobytes"):
@@ -25,14 +28,14 @@ def _memory(value: Any) -> bytes:
 
     from seamless.util.mixed.padding import data_bytes
 
-    if value is np.ma.masked:  # has no data, and has always been stored by its text
+    if value is np.ma.masked:  # it has no data; its text has always been stored
         return str(value).encode()
     warn_of_array(value)
-    # what is masked counts as the fill value, as in NumPy's own tobytes()
+    # masked items are stored as the fill value, as by NumPy's own tobytes()
     array = value.filled() if isinstance(value, np.ma.MaskedArray) else np.asarray(value)
     if array.dtype.hasobject:
         raise TypeError(
-            f"the memory of an array of dtype {array.dtype} is pointers into this process; "
+            f"the memory of an array of dtype {array.dtype} holds pointers into this process; "
             "store array.tolist() as plain or mixed"
         )
     return bytes(data_bytes(array))

@@ -1,4 +1,4 @@
-"""`checksum`: the hexadecimal text of a checksum, or dicts and lists of them, as JSON."""
+"""Codec of `checksum`: the hexadecimal text of a checksum, or dicts and lists of them, as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seamless.checksum.refusals import value_path
 from seamless.checksum.utf8_text import decode_text
 
 _DIGITS = re.compile("[0-9a-fA-F]{64}")
-_NO_CHECKSUM = "the buffer holds no checksum (64 hexadecimal digits), nor dicts and lists of them"
+_NOT_CHECKSUMS = "the buffer holds no checksum (64 hexadecimal digits), nor dicts and lists of them"
 
 
 def to_bytes(value: Any) -> bytes:
@@ -20,9 +20,9 @@ def to_bytes(value: Any) -> bytes:
 
 
 def from_bytes(content: bytes) -> Any:
-    """Read checksums as their text, in the nesting in which they were written.
+    """Read checksums as their text, nested as they were written.
 
-    A lone checksum may stand as 64 bare digits or as JSON.
+    A single checksum may be 64 bare digits or JSON.
 
     Raises
     ------
@@ -33,26 +33,26 @@ def from_bytes(content: bytes) -> Any:
         bare = decode_text(content).rstrip("\n")
         value = bare if _DIGITS.fullmatch(bare) else json_loads(content)
     except ValueError as error:
-        raise TypeError(f"{_NO_CHECKSUM}: {error}") from None
-    path = _path_of_other(value)
+        raise TypeError(f"{_NOT_CHECKSUMS}: {error}") from None
+    path = _path_of_invalid(value)
     if path is not None:
-        raise TypeError(f"{_NO_CHECKSUM}: {value_path(path)} is none")
+        raise TypeError(f"{_NOT_CHECKSUMS}: {value_path(path)} is none")
     return value
 
 
-def _path_of_other(value: Any) -> list[Any] | None:
-    """Return the way to something that is no checksum; None if there is nothing."""
-    ways: list[tuple[Any, Any]] = [((), value)]  # each way is a step and the way before it
-    while ways:
-        way, item = ways.pop()
+def _path_of_invalid(value: Any) -> list[Any] | None:
+    """Return the keys and indices of an entry that is not a checksum, or None."""
+    pending: list[tuple[Any, Any]] = [((), value)]  # a path is its last step and the path before
+    while pending:
+        path, item = pending.pop()
         if isinstance(item, dict):
-            ways += [((key, way), entry) for key, entry in item.items()]
+            pending += [((key, path), entry) for key, entry in item.items()]
         elif isinstance(item, list):
-            ways += [((index, way), entry) for index, entry in enumerate(item)]
+            pending += [((index, path), entry) for index, entry in enumerate(item)]
         elif not isinstance(item, str) or _DIGITS.fullmatch(item) is None:
             steps = []
-            while way:
-                step, way = way
+            while path:
+                step, path = path
                 steps.append(step)
             return steps[::-1]
     return None

@@ -1,4 +1,4 @@
-"""What a cell type is to the rest of the package: how to write it and how to read it."""
+"""The `Codec` of a cell type: functions that write, read and validate its buffers."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Codec:
-    """One cell type.
+    """The functions of one cell type.
 
     Parameters
     ----------
     to_bytes
-        Value → canonical bytes; TypeError or ValueError for a value it can't hold.
+        Converts a value to canonical bytes; raises TypeError or ValueError for a value that the
+        cell type can't hold.
     from_bytes
-        Bytes → a value that belongs to the caller; ValueError for damaged bytes, TypeError
-        for bytes that hold a value of another kind.
+        Converts bytes to a value, which the caller may change; raises ValueError for damaged
+        bytes, TypeError for bytes that hold a value of another type.
     check
-        Raises what `from_bytes` would, possibly for less work.
+        Raises the errors of `from_bytes`, possibly with less work.
     probe
-        Raises what `to_bytes` would for a part of a nested value; None where values have no
+        Raises the errors of `to_bytes` for a part of a nested value; None if values have no
         parts.
     """
 

@@ -1,4 +1,4 @@
-"""`mixed`: nested dicts and lists that hold arrays, scalars and strings."""
+"""Codec of `mixed`: nested dicts and lists that hold arrays, scalars and strings."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from seamless.checksum.celltypes.codec import Codec
 
 
 def to_bytes(value: Any) -> bytes:
-    """Write a mixed value; the formats are in `seamless.util.mixed`."""
+    """Write a mixed value; `seamless.util.mixed.format` describes the bytes."""
     from seamless.util.mixed.io import serialize
 
     return serialize(value)
 
 
 def from_bytes(content: bytes) -> Any:
-    """Read a mixed value; its arrays belong to the caller."""
+    """Read a mixed value; the caller may change its arrays, except a lone array."""
     from seamless.util.mixed.io import deserialize
 
     return deserialize(content)

@@ -1,4 +1,4 @@
-"""`plain`: any JSON value, in the canonical form and a final newline."""
+"""Codec of `plain`: any JSON value, as canonical JSON with a final newline."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seamless.checksum.json_ import (
 from seamless.checksum.utf8_text import decode_text
 from seamless.util._unchecksum import unchecksum
 
-#: the methods with which dicts and lists show what they store
+#: the methods of the built-in types; a subclass that overrides them may show other entries
 _ITEMS = (dict.items, OrderedDict.items)
 _ITERATORS = (list.__iter__, tuple.__iter__)
 
@@ -25,20 +25,20 @@ _ITERATORS = (list.__iter__, tuple.__iter__)
 def to_bytes(value: Any) -> bytes:
     """Write a JSON value; tuples become lists and checksums their text, at any depth.
 
-    A dict or list of a class of its own is written as it shows itself, not as it is stored.
+    Of a subclass of dict or list, the entries that its methods return are written.
     """
     dumps, options = exact_writer()
     try:
         if type(value) in CHUNKED_TYPES and len(value) > CHUNK_ENTRIES:
-            return dumps_chunked(value, lambda part: dumps(part, _stored, options))
-        return dumps(value, _stored, options) + b"\n"
+            return dumps_chunked(value, lambda chunk: dumps(chunk, _to_builtin, options))
+        return dumps(value, _to_builtin, options) + b"\n"
     except TypeError:
-        # perhaps it holds checksums, or shows itself otherwise: rare enough to look twice
+        # The value may contain checksums or subclasses with methods of their own, which is rare.
         return json_line(unchecksum(value))
 
 
-def _stored(value: Any) -> Any:
-    """Return what an instance of a subclass stores, if it shows the same.
+def _to_builtin(value: Any) -> Any:
+    """Convert an instance of a subclass to its built-in type, if it has the same entries.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def from_bytes(content: bytes) -> Any:
     try:
         return json_loads(content)
     except ValueError:
-        decode_text(content)  # which says more of what is no UTF-8
+        decode_text(content)  # its error says what the bytes are if they are not UTF-8
         raise
 
 

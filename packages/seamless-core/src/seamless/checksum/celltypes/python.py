@@ -1,7 +1,7 @@
-"""`python` and `ipython`: source code, stored as text and checked when it is read.
+"""Codecs of `python` and `ipython`: source code as text; Python's syntax is checked on reading.
 
-IPython's own syntax (magics, shell escapes) is accepted as it stands: only IPython can tell
-whether it is right, and reading a buffer must not depend on what is installed.
+The syntax of IPython (magics, shell escapes) is not checked: only IPython could do so, and
+reading a buffer must not depend on the installed packages.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from seamless.checksum.celltypes.validation_cache import ValidationCache
 from seamless.util.deep_call import NestingError, deep_call
 from seamless.util.ignored_warnings import ignored_warnings
 
-#: where the parser's warnings come from, and no other warning of this process
+#: the module that the parser's warnings name, and no other warning of this process
 _FILENAME = "<python cell>"
-#: an error may be a warning in truth, where another thread has just replaced the filters
+#: a SyntaxError may be a warning, if another thread has replaced the filters in the meantime
 _ATTEMPTS = 3
 
 
@@ -26,7 +26,7 @@ def from_bytes(content: bytes) -> str:
     Raises
     ------
     ValueError
-        When it is no Python, by the syntax of the running interpreter.
+        When the running interpreter can't parse it.
     """
     source = text.from_bytes(content)
     _check_once(source)
@@ -38,12 +38,12 @@ def _check(source: str) -> None:
         deep_call(_parse, source)
     except SyntaxError as error:
         raise ValueError(f"no valid Python: {error}") from None
-    except (NestingError, MemoryError):  # the parser's own limit is a MemoryError
+    except (NestingError, MemoryError):  # the parser reports its own limit as a MemoryError
         raise ValueError("no valid Python: nested too deeply") from None
 
 
 def _parse(source: str) -> None:
-    """Parse Python source; its warnings are neither shown nor, where they are errors, raised."""
+    """Parse Python source; ignore warnings, also where the filters turn them into errors."""
     for attempt in range(_ATTEMPTS):
         with ignored_warnings(Warning, module=_FILENAME):
             try:

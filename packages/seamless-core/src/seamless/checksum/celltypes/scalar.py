@@ -1,7 +1,7 @@
-"""`str`, `int`, `float` and `bool`: one JSON scalar and a newline.
+"""Codecs of `str`, `int`, `float` and `bool`: one JSON scalar and a newline.
 
-Writing and reading convert with Python's own `int`, `float`, `bool` and `str`, so `"12"` is
-an `int`. A NaN or infinite `float` is stored as `null`, which can't be read back as a number.
+Writing and reading convert with Python's `int`, `float`, `bool` and `str`, so `"12"` is an
+`int`. A NaN or infinite `float` is stored as `null`, which can't be read as a number.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def _scalar(kind: type) -> Codec:
 
 
 def _converted(kind: type, value: Any) -> Any:
-    """Convert what a buffer holds to the type of its cell.
+    """Convert the JSON value of a buffer to the Python type of its cell type.
 
     Raises
     ------
     TypeError, ValueError
-        For what has no value of that type.
+        For a value that does not convert.
     """
     try:
         return kind(value)
@@ -60,7 +60,7 @@ def _str_from_bytes(content: bytes) -> str:
 
 def _int_from_bytes(content: bytes) -> int:
     value = plain.from_bytes(content)
-    # `true` has always stayed a bool
+    # `true` has always been read as a bool
     return value if isinstance(value, bool) else _converted(int, value)
 
 

@@ -1,4 +1,4 @@
-"""Texts that have passed a check, remembered by their digests: it would find the same again."""
+"""`ValidationCache`: remembers the digests of texts that have passed a validation."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MOST = 1000  # texts; 100 kB for each check
+_MAX_TEXTS = 1000  # about 100 kB for each cache
 
 
 class ValidationCache:
-    """A check of texts that is made once for each.
+    """A validation function that validates each text once.
 
-    A code cell is read many times in its life: the second time in 1 µs, where Python's parser
-    takes 7 for a line and a YAML parser 300. Safe from any thread.
+    Code is read many times: the second time in 1 µs, whereas Python's parser takes 7 µs for a
+    line and a YAML parser 300 µs. Safe to call from any thread.
 
     Parameters
     ----------
     check
-        Raises an error for a text that it finds wrong; what it says depends on the text alone.
+        Raises an error for an invalid text. The result depends on the text alone.
     """
 
     def __init__(self, check: Callable[[str], object]) -> None:
@@ -28,11 +28,11 @@ class ValidationCache:
         self._passed: dict[bytes, None] = {}
 
     def __call__(self, source: str) -> None:
-        """Raise what the check raises, unless the text has passed it."""
+        """Validate a text, unless it has passed before; raise the errors of `check`."""
         digest = sha256(source.encode("utf8", "surrogatepass")).digest()
         if digest in self._passed:
             return
         self._check(source)
-        if len(self._passed) >= _MOST:
+        if len(self._passed) >= _MAX_TEXTS:
             self._passed.clear()
         self._passed[digest] = None

@@ -1,4 +1,4 @@
-"""`yaml`: text that holds one YAML 1.2 document of plain data; the value is the text.
+"""Codec of `yaml`: text that holds one YAML 1.2 document of plain data; the value is the text.
 
 JSON is YAML by definition (YAML 1.2, chapter 1.2), but parsers refuse some of it: raw control
 characters, long keys. So text that is JSON is accepted without the parser, which is also a
@@ -14,12 +14,12 @@ from seamless.checksum.celltypes.yaml_json import yaml_to_json
 
 
 def from_bytes(content: bytes) -> str:
-    """Read the text of a YAML document, checked.
+    """Read the text of a YAML document and validate it.
 
     Raises
     ------
     ValueError
-        As `yaml_to_json`.
+        For the reasons of `yaml_to_json`.
     """
     source = text.from_bytes(content)
     _check_once(source)

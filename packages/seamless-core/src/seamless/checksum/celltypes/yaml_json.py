@@ -1,16 +1,15 @@
-"""YAML → JSON: the data of a document. A text is a `yaml` cell where this succeeds.
+"""Converts a YAML document to JSON. A text is a valid `yaml` buffer if this succeeds.
 
-ruamel.yaml parses the text and converts its scalars; the containers are made here. JSON lacks
-some of what YAML has. Where one way to write it is plain, it is taken:
+ruamel.yaml parses the text and converts its scalars; this module builds the containers. YAML has
+values that JSON lacks. These are converted:
 
 - a key that is a number, truth value or null becomes its JSON text; of equal keys the last counts,
 - dates become their ISO text, `!!binary` its base64 text,
 - a set becomes a dict with null values, as YAML itself defines it,
-- integers beyond 64 bits become floats, NaN and the infinities null: as JSON is
-  read and written everywhere here.
+- integers beyond 64 bits become floats, NaN and the infinities null, as in `plain`.
 
-Refused are keys that are no scalars, a value that contains itself, and documents that blow up
-when their aliases and merge keys are written out.
+Refused are keys that are not scalars, values that contain themselves, and documents that become
+too large when their aliases and merge keys are expanded.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ from seamless.util.deep_call import deep_call
 if TYPE_CHECKING:
     from ruamel.yaml.constructor import SafeConstructor
 
-#: a scalar, sequence or mapping of ruamel.yaml, whose classes tell type checkers too little
+#: a scalar, sequence or mapping of ruamel.yaml, whose classes have no precise types
 Node: TypeAlias = Any
 
-#: Values a document may have when its aliases are written out; more only if it is longer.
+#: values that a document may have when its aliases are expanded; a longer text may have more
 MAX_VALUES = 1_000_000
 
 _TAG = "tag:yaml.org,2002:"
@@ -42,15 +41,16 @@ def yaml_to_json(content: bytes) -> bytes:
     Raises
     ------
     ValueError
-        When the text is no YAML, several documents, asks for objects of a program, or has no JSON.
+        When the text is not YAML, has several documents, contains application-specific objects,
+        or has no JSON equivalent.
     """
     try:
-        value = plain.from_bytes(content)  # JSON is YAML, and most YAML of machines is JSON
+        value = plain.from_bytes(content)  # JSON is YAML, and generated YAML is often JSON
     except ValueError:
         return _to_json(content.decode())
     try:
         return plain.to_bytes(value)
-    except TypeError:  # nested more deeply than JSON is written, but not than it is read
+    except TypeError:  # the reader's limit of nesting is higher than the writer's
         return content
 
 
@@ -59,7 +59,7 @@ def _to_json(source: str) -> bytes:
         return plain.to_bytes(deep_call(_read, source))
     except MemoryError:
         raise
-    # hostile documents make the parser and the converters raise nearly anything
+    # malformed documents make the parser and the converters raise nearly any exception
     except Exception as error:  # noqa: BLE001
         raise ValueError(f"no valid YAML: {error}") from None
 
@@ -69,17 +69,17 @@ def _read(source: str) -> Any:
 
     loader = YAML(typ="safe", pure=True)
     loader.Constructor = _constructor()
-    loader.composer.warn_double_anchors = False  # YAML allows them: the last one counts
+    loader.composer.warn_double_anchors = False  # YAML allows them: the last definition counts
     return loader.load(source)
 
 
 @functools.cache
 def _constructor() -> type[SafeConstructor]:
-    """Make the class on first use, as importing ruamel.yaml takes long."""
+    """Create the class on first use, because importing ruamel.yaml takes long."""
     from ruamel.yaml.constructor import SafeConstructor
 
     class Constructor(SafeConstructor):
-        """Makes JSON values."""
+        """Constructs JSON values."""
 
         def construct_document(self, node: Node) -> Any:
             return _Reader(self, node.end_mark.index).value(node)
@@ -88,25 +88,25 @@ def _constructor() -> type[SafeConstructor]:
 
 
 class _Reader:
-    """Turns the nodes of one document into values of JSON.
+    """Converts the nodes of one document to JSON values.
 
     Parameters
     ----------
     constructor
         Converts scalars.
     length
-        Characters of the document.
+        Number of characters of the document.
     """
 
     def __init__(self, constructor: SafeConstructor, length: int) -> None:
         self._constructor = constructor
-        #: how many values and merged entries may still come
-        self._room = max(MAX_VALUES, length)
-        #: the containers around a value
+        #: number of values and merged entries that are still allowed
+        self._budget = max(MAX_VALUES, length)
+        #: the containers around the current value
         self._open: set[Node] = set()
-        #: values that aliases can stand for, each with the room it takes
+        #: value and number of values of each anchored node
         self._known: dict[Node, tuple[Any, int]] = {}
-        #: the entries of mappings that others merge
+        #: the entries of mappings that other mappings merge
         self._merged: dict[Node, dict[str, Node]] = {}
 
     def value(self, node: Node) -> Any:
@@ -115,27 +115,27 @@ class _Reader:
         Raises
         ------
         ValueError
-            For a value that JSON can't say.
+            For a value that JSON lacks.
         """
         if node in self._known:
             result, size = self._known[node]
-            self._take_room(size)
+            self._spend(size)
             return result
-        room = self._room
-        self._take_room(1)
+        budget = self._budget
+        self._spend(1)
         if node.id == "scalar":
             return _json_scalar(self._scalar(node))
         self._enter(node)
         result = self._sequence(node) if node.id == "sequence" else self._mapping(node)
         self._open.remove(node)
         if node.anchor:
-            self._known[node] = result, room - self._room
+            self._known[node] = result, budget - self._budget
         return result
 
-    def _take_room(self, count: int) -> None:
-        self._room -= count
-        if self._room < 0:
-            raise ValueError("the document is too large with its aliases written out")
+    def _spend(self, count: int) -> None:
+        self._budget -= count
+        if self._budget < 0:
+            raise ValueError("the document is too large with its aliases expanded")
 
     def _enter(self, node: Node) -> None:
         if node in self._open:
@@ -160,7 +160,7 @@ class _Reader:
         return values if tag == "map" else dict.fromkeys(values)
 
     def _entries(self, node: Node) -> dict[str, Node]:
-        """Return the entries of a mapping, with those that it merges and does not have itself."""
+        """Return the entries of a mapping; its own entries override those that it merges."""
         merged: dict[str, Node] = {}
         own: dict[str, Node] = {}
         for key, value in node.value:
@@ -181,25 +181,25 @@ class _Reader:
             self._enter(node)
             entries = self._merged[node] = self._entries(node)
             self._open.remove(node)
-        self._take_room(len(entries))
+        self._spend(len(entries))
         return entries
 
     def _key(self, node: Node) -> str:
         if node.id != "scalar":
-            raise ValueError("a key of the document is no scalar")
+            raise ValueError("a key of the document is not a scalar")
         key = node.value if node.tag == f"{_TAG}value" else _json_scalar(self._scalar(node))
         return key if isinstance(key, str) else json_dumps_bytes(key).decode()
 
     def _scalar(self, node: Node) -> Any:
         if node.tag == f"{_TAG}float" and "." not in node.value:
-            # which the constructor would warn of in documents of YAML 1.1
+            # without a point the constructor warns, in documents of YAML 1.1
             node.value = node.value.lower().replace("e", ".e")
         return self._constructor.construct_object(node, deep=True)
 
 
 def _single_pair(node: Node) -> tuple[Node, Node]:
     if node.id != "mapping" or len(node.value) != 1:
-        raise ValueError("an ordered mapping has an item that is no single entry")
+        raise ValueError("an item of an ordered mapping is not a single entry")
     pair: tuple[Node, Node] = node.value[0]
     return pair
 
@@ -211,13 +211,13 @@ def _json_scalar(value: Any) -> Any:
         return value if -(2**63) <= value < 2**64 else _as_float(value)
     if isinstance(value, float):
         return float(value)
-    if isinstance(value, str):  # escapes may give the two halves of one character
+    if isinstance(value, str):  # escapes may have produced a surrogate pair
         return value.encode("utf-16", "surrogatepass").decode("utf-16")
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, (datetime.date, datetime.datetime)):
         return value.isoformat()
-    raise ValueError(f"JSON has nothing for {type(value).__name__}")
+    raise ValueError(f"JSON has no equivalent of {type(value).__name__}")
 
 
 def _as_float(value: int) -> float | None:

@@ -1,7 +1,7 @@
-"""Conversions between cell types: what each comes to, and doing it.
+"""Conversions between cell types: `classify` returns the class of one, `convert` does it.
 
-`classify` answers from a table, without looking at a buffer. The `conversion_*`
-sets are the published account of the same pairs, kept for those who read them.
+`classify` reads a table and no buffer. The `conversion_*` sets describe the same pairs under the
+names that published packages import.
 """
 
 from __future__ import annotations

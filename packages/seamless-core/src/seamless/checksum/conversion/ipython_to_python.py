@@ -1,7 +1,7 @@
-"""IPython code → Python code: magics and shell escapes become calls.
+"""Converts IPython code to Python code: magics and shell escapes become function calls.
 
-What is Python already stays as it is. For the rest IPython itself is asked, which
-is no dependency of this package.
+Code that is valid Python stays unchanged. Other code is translated by IPython, which is not a
+dependency of this package.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def ipython_to_python(content: bytes) -> bytes:
     Raises
     ------
     ValueError
-        When the code is not Python and IPython is not installed, or is neither.
+        When the code is neither Python nor IPython, or IPython is needed but not installed.
     """
     python = codec_of("python")
     try:

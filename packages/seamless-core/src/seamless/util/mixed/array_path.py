@@ -1,4 +1,4 @@
-"""Where the first array of a mixed container stands, by its form alone: no data are read."""
+"""Finds the path of the first array of a mixed container in its form; reads no array data."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from seamless.util.mixed.read_container import read_head
 
 
 def first_array_path(content: bytes) -> list[Any] | None:
-    """Return the keys and indices that lead to the first array of a mixed container.
+    """Return the keys and indices of the first array of a mixed container.
 
-    None if the container is damaged, or has no array.
+    Returns None if the container is damaged or has no array.
     """
     try:
         form = json.loads(read_head(memoryview(content))[1])
@@ -35,4 +35,4 @@ def _entries(form: dict[str, Any]) -> list[tuple[Any, Any]]:
         return list(properties.items())
     if isinstance(items, list):
         return list(enumerate(items))
-    return [(0, items)]  # one form for all items
+    return [(0, items)]  # all items have the same form

@@ -1,7 +1,7 @@
-"""Form → NumPy type: the way back from a form that was read, believed in nothing.
+"""Converts the form of an array to its NumPy dtype, with every entry of the form validated.
 
-A form comes from a file and may be damaged or hostile, so every entry is checked, and only
-types that hold plain data are ever made: a pointer read from a file would be followed.
+A form comes from a file and may be damaged or malicious. Only dtypes of plain data are created:
+NumPy would dereference a pointer that comes from a file.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ import numpy as np
 
 from seamless.errors import BufferFormatError, BufferTypeError
 
-#: type of a form -> (the sizes it can have in bytes, NumPy kind); None for any size
+#: type of a form -> (its sizes in bytes, NumPy kind)
 _NUMBERS = {
     "boolean": ((1,), "b"),
     "integer": ((1, 2, 4, 8), "i"),
     "number": ((2, 4, 8, np.dtype(np.longdouble).itemsize), "f"),
 }
-_MAX_ITEM = 2**31 - 1  # bytes; NumPy's own limit
+_MAX_ITEM_BYTES = 2**31 - 1  # NumPy's own limit
 
 
 def form_dtype(form: Any) -> np.dtype[Any]:
-    """Return the NumPy type of one item described by a form.
+    """Return the NumPy dtype of one item that a form describes.
 
     Raises
     ------
     BufferFormatError
-        When the form is damaged, or describes something that no array can hold.
+        When the form is damaged, or describes a type that no array can hold.
     """
     kind = _entry(form, "type", str)
     if kind == "object":
         return _struct_dtype(form)
     size = _entry(form, "bytesize", int)
     if kind == "string":
-        if not 0 <= size <= _MAX_ITEM:
+        if not 0 <= size <= _MAX_ITEM_BYTES:
             raise BufferFormatError(f"a mixed buffer has text items of {size} bytes")
         return np.dtype(f"S{size}")
     if kind not in _NUMBERS:
@@ -49,12 +49,12 @@ def form_dtype(form: Any) -> np.dtype[Any]:
 
 
 def shape_of(form: Any) -> tuple[int, ...]:
-    """Return the shape noted in a form.
+    """Return the shape of a form.
 
     Raises
     ------
     BufferFormatError
-        When it is no list of lengths.
+        When it is not a list of lengths.
     """
     shape = _entry(form, "shape", list)
     if not all(type(length) is int and 0 <= length < 2**63 for length in shape):
@@ -92,6 +92,6 @@ def _field_dtype(form: Any) -> np.dtype[Any]:
         return form_dtype(form)
     base = form_dtype(form.get("items"))
     shape = shape_of(form)
-    if base.names is not None or math.prod(shape) * base.itemsize > _MAX_ITEM:
+    if base.names is not None or math.prod(shape) * base.itemsize > _MAX_ITEM_BYTES:
         raise BufferFormatError("a structure inside a mixed buffer has an impossible field")
     return np.dtype((base, shape))

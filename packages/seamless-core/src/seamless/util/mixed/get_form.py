@@ -1,9 +1,9 @@
-"""The form of a mixed value: its types, sizes and shapes, without its data.
+"""`get_form`: describes the types, sizes and shapes of a mixed value, without its data.
 
-A form is JSON: the name of a type for a plain scalar, else an object. The *storage* beside
-it says how the value is written: `pure-plain` as JSON, `pure-binary` as an array,
-`mixed-plain` as a container of both. The text of a form is part of a mixed buffer, so the
-order of the keys made here is a byte format.
+A form is a JSON value: the name of a type for a plain scalar, an object for other values. The
+*storage* says how the value is written: `pure-plain` as JSON, `pure-binary` as an array,
+`mixed-plain` as a container of both. The text of a form is part of a mixed buffer, so the order
+of its keys is part of the byte format.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ PURE_PLAIN = "pure-plain"
 PURE_BINARY = "pure-binary"
 MIXED_PLAIN = "mixed-plain"
 
-#: NumPy kind -> type of a form; other kinds have no form
+#: NumPy kind -> type in a form; other kinds have no form
 _KINDS = {"b": "boolean", "i": "integer", "u": "integer", "f": "number", "S": "string"}
 _KINDS["U"] = "string"
 _SUBARRAY_KINDS = "biuf"
-#: NumPy kind of a scalar -> type of the JSON number that stands for it
+#: NumPy kind of a scalar -> type of the JSON number that is stored for it
 _NUMBERS = {"i": "integer", "u": "integer", "f": "number"}
 
 
@@ -46,12 +46,12 @@ def get_form(value: Any) -> tuple[str, Form]:
     Returns
     -------
     storage, form
-        See the module.
+        See the docstring of the module.
 
     Raises
     ------
     TypeError
-        For a value that has no form, wherever it stands.
+        If the value, or a value inside it, has no form.
     """
     scalar = scalar_form(value)
     if scalar is not None:
@@ -64,7 +64,7 @@ def get_form(value: Any) -> tuple[str, Form]:
 
 
 def scalar_form(value: Any) -> str | None:
-    """Name the type of a value that JSON can hold as a scalar; None for all others."""
+    """Return the type of a value that JSON can hold as a scalar; None for other values."""
     if value is None:
         return "null"
     if isinstance(value, (bool, int, float, str)):
@@ -95,12 +95,12 @@ def _dict_form(value: dict[Any, Any]) -> tuple[str, Form]:
             storage = MIXED_PLAIN
             form = {**form, "storage": item_storage}
         key_text(key)
-        properties[key] = form  # under the key itself: JSON writes the text, see list_form_of
+        properties[key] = form  # not by its text, which JSON writes: see list_form_of
     return storage, {"type": "object", "properties": properties} if value else {"type": "object"}
 
 
 def key_text(key: Any) -> str:
-    """Name a key as JSON does, which writes scalar keys as text.
+    """Return the text of a key, as JSON writes scalar keys.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def key_text(key: Any) -> str:
         For a key that JSON can't write.
     """
     if isinstance(key, str):
-        return str.__str__(key)  # a text enum shows itself as something else
+        return str.__str__(key)  # not str(key): a subclass such as an enum may override it
     if key is None or isinstance(key, (bool, int, float)):
         return json.dumps(key)
     raise TypeError(f"a key of a mixed dict is text or a plain number, not {type(key).__name__}")
@@ -127,9 +127,10 @@ def _list_form(value: list[Any] | tuple[Any, ...]) -> tuple[str, Form]:
 
 
 def list_form_of(forms: list[Form]) -> Form:
-    """Return the form of a list from those of its items, which stand once if all are equal.
+    """Return the form of a list from the forms of its items; equal forms are stored once.
 
-    Equal as Python has it, with the keys of dicts as they are: 1 is True, and not "1".
+    Forms are compared as Python objects, with the keys of dicts unconverted: 1 equals True, and
+    differs from "1".
     """
     identical = not forms or forms.count(forms[0]) == len(forms)
     items = (forms[0] if forms else None) if identical else forms
@@ -146,7 +147,7 @@ def binary_form(value: Any) -> Form:
     ------
     TypeError
         For other values, and for types without a form: complex numbers, dates, objects,
-        foreign byte order, structures that are not aligned.
+        non-native byte order, structures that are not aligned.
     """
     if isinstance(value, (bytes, np.bytes_)):
         value = np.array(value)
@@ -154,10 +155,10 @@ def binary_form(value: Any) -> Form:
         return _array_form(value)
     if isinstance(value, np.void) and value.dtype.names is not None:
         return dtype_form(value.dtype)
-    raise TypeError(f"a mixed value can't hold {_described(value)}")
+    raise TypeError(f"a mixed value can't hold {_describe(value)}")
 
 
-def _described(value: Any) -> str:
+def _describe(value: Any) -> str:
     name = type(value).__name__
     if type(value) is complex:
         return f"{name}; {scalar_advice('c')}"
@@ -174,17 +175,17 @@ def _array_form(array: np.ndarray[Any, Any]) -> Form:
         "shape": list(array.shape),
         "contiguous": True,
     }
-    strides = _noted_strides(array)
+    strides = _stored_strides(array)
     if strides is not None:
         form |= {"contiguous": False, "strides": strides}
     return form
 
 
-def _noted_strides(array: np.ndarray[Any, Any]) -> list[int] | None:
-    """Return the strides in bytes if the array does not fill its memory in C order.
+def _stored_strides(array: np.ndarray[Any, Any]) -> list[int] | None:
+    """Return the strides in bytes if the array is not contiguous in C order, else None.
 
-    An axis of one element counts here as any other, unlike in NumPy's own flag: forms have
-    always noted it, and an empty array is noted with its strides too.
+    Unlike NumPy's flag, this also compares the stride of an axis of length one, and those of an
+    empty array: forms have always been so.
     """
     expected = array.itemsize
     for length, stride in zip(reversed(array.shape), reversed(array.strides), strict=True):
@@ -201,23 +202,23 @@ def dtype_form(
     array: str = "array",
     whole: np.dtype[Any] | None = None,
 ) -> Form:
-    """Return the form of one item of a NumPy type.
+    """Return the form of one item of a NumPy dtype.
 
     Parameters
     ----------
     dtype
-        The type.
+        The dtype.
     inside_subarray
-        Whether it is the type of the items of a subarray.
+        Whether it is the dtype of the items of a subarray.
     array
-        What an array of it is called in errors: `array['field']` for a field of a structure.
+        The expression for the array in errors: `array['field']` for a field of a structure.
     whole
-        The structure around all, if the type is that of a field.
+        The outermost structure, if the dtype is that of a field.
 
     Raises
     ------
     TypeError
-        For a type without a form.
+        For a dtype without a form.
     """
     if dtype.names is not None:
         return _struct_form(dtype, array, whole or dtype)
@@ -226,7 +227,7 @@ def dtype_form(
         raise dtype_error(dtype, array)
     form = {"type": kind, "bytesize": dtype.itemsize}
     if kind == "integer":
-        # forms have always called the unsigned items of a subarray signed
+        # forms have always described the unsigned items of a subarray as signed
         form["unsigned"] = dtype.kind == "u" and not inside_subarray
     return form
 

@@ -1,4 +1,4 @@
-"""Mixed values ⇄ bytes: picks the one of three formats that a value or a content has."""
+"""Serializes and deserializes mixed values, and selects one of the three formats."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def serialize_binary(value: np.ndarray[Any, Any] | np.void | bytes) -> bytes:
 
 
 def _first_of_unicode(array: np.ndarray[Any, Any]) -> bytes:
-    """Write a unicode array the way it has always been written: its first item only.
+    """Write the first item of a unicode array, with a warning.
 
-    The bytes are kept because checksums of them exist; whoever writes it is told.
+    Such arrays have always been written so, and checksums of these bytes exist.
     """
     if not array.dtype.isnative or array.size == 0:
         raise TypeError(
@@ -79,25 +79,25 @@ def _first_of_unicode(array: np.ndarray[Any, Any]) -> bytes:
 
 
 def deserialize(content: bytes) -> Any:
-    """Read a mixed value; text that is no JSON is taken as bytes.
+    """Read a mixed value; text that is not JSON is read as an array of bytes.
 
     Raises
     ------
     BufferFormatError
         When an array or a container is damaged.
     NotTextError
-        When the content is none of the three formats and no UTF-8.
+        When the content has none of the three formats and is not UTF-8.
     """
     if content.startswith(MAGIC_NUMPY):
         array = read_npy(content)
-        # a lone item comes back as a scalar; bytes don't, whose final NULs would be lost
+        # an array without dimensions is returned as a scalar; bytes would lose their final NULs
         return array[()] if array.ndim == 0 and array.dtype.kind != "S" else array
     if content.startswith(MAGIC_SEAMLESS_MIXED):
         return _read_container(content)
     text = decode_text(content)
     try:
         return read_json(text)
-    except ValueError:  # any text is a valid array of bytes
+    except ValueError:  # every text is a valid array of bytes
         return np.array(content)
 
 

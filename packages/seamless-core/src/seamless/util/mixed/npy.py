@@ -1,9 +1,9 @@
-"""The `.npy` format: header and data of one array, version 1.0 to 3.0.
+"""Reads and writes `.npy` files, version 1.0 to 3.0.
 
-Format: NumPy Enhancement Proposal 1 and the docstring of `numpy.lib.format`. The header is
-written here, not by NumPy, because its length is part of every array's checksum and has
-changed between NumPy releases; the form is that of NumPy 1.24 and newer. It is read here
-because a damaged or hostile file must give a `ValueError` and nothing else.
+The format is defined by NumPy Enhancement Proposal 1 and the docstring of `numpy.lib.format`.
+This module writes the header itself, because its length is part of the checksum of every array
+and has changed between NumPy releases; it writes that of NumPy 1.24 and newer. It reads the
+header itself, because a damaged or malicious file must raise a `ValueError` and nothing else.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from seamless.util.mixed.padding import data_bytes
 
 _FORMAT: Any = np.lib.format  # NumPy before 2.3 has no types for its functions
 _ALIGNMENT = 64  # bytes; the data begin at a multiple of it
-_GROWTH_DIGITS = 21  # room for the first axis to grow in place: digits of 8 * 2**64 - 1
-_SHORT_HEADER = 1000  # bytes; longer ones are not remembered
-_MAX_EMPTY_ITEMS = 2**24  # these take no memory, but each takes time
+_GROWTH_DIGITS = 21  # space for the first axis to grow in place: digits of 8 * 2**64 - 1
+_MAX_CACHED_HEADER = 1000  # bytes
+_MAX_EMPTY_ITEMS = 2**24  # items without bytes take no memory, but time
 _MAX_HEADER = 2**20  # bytes; a thousand fields need a twentieth of it
 
 #: major version -> (struct format of the header's length, encoding of the header)
@@ -41,7 +41,7 @@ _VERSIONS = {
 
 
 def write_npy(array: np.ndarray[Any, Any]) -> bytes:
-    """Write an array: Fortran order if its memory has that and not C order, else C order."""
+    """Write an array: in Fortran order if its memory has only that order, else in C order."""
     flags = array.flags
     fortran = bool(flags.f_contiguous and not flags.c_contiguous)
     return b"".join((npy_header(array, fortran=fortran), data_bytes(array, fortran=fortran)))
@@ -58,7 +58,7 @@ def npy_header(array: np.ndarray[Any, Any], *, fortran: bool) -> bytes:
         try:
             return _pad_header(version, size_format, text.encode(encoding))
         except (UnicodeEncodeError, struct.error):
-            continue  # too long or not Latin-1: the next version can hold it
+            continue  # too long or not Latin-1: try the next version
     raise ValueError("the description of the array's dtype is too long for a .npy header")
 
 
@@ -73,10 +73,10 @@ def _pad_header(version: int, size_format: str, text: bytes) -> bytes:
 
 
 def read_npy(content: bytes | memoryview) -> np.ndarray[Any, Any]:
-    """Read a `.npy` file; what follows the data is ignored.
+    """Read a `.npy` file; bytes after the data are ignored.
 
-    An array is a read-only view of the bytes. A structured one has an aligned type, which
-    they need not have, and so is always the caller's own copy.
+    The result is a read-only view of the content. A structured array is a writable copy, because
+    its dtype is aligned, and that of the file may be packed.
 
     Raises
     ------
@@ -106,14 +106,14 @@ def read_npy(content: bytes | memoryview) -> np.ndarray[Any, Any]:
 
 
 def _without_bytes(dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
-    """Make an array of items that have no bytes: empty texts, or structures of nothing else."""
+    """Create an array of items without bytes: empty texts, or structures of empty texts."""
     array: np.ndarray[Any, Any] = np.zeros(shape, [("item", aligned_dtype(dtype))])["item"]
-    array.flags.writeable = dtype.names is not None  # as arrays of other items
+    array.flags.writeable = dtype.names is not None  # the same as for arrays of other items
     return array
 
 
 def _flat(view: memoryview, dtype: np.dtype[Any], count: int, start: int) -> np.ndarray[Any, Any]:
-    # frombuffer refuses an empty buffer, even for no items
+    # frombuffer refuses an empty buffer, also for zero items
     return np.frombuffer(view, dtype, count, start) if count else np.zeros(0, dtype)
 
 
@@ -129,17 +129,17 @@ def _laid_out(
 
 
 def _check_texts(array: np.ndarray[Any, Any]) -> None:
-    """Refuse text with numbers that are no characters; Python fails when such an item is shown."""
+    """Refuse text with invalid code points; Python raises an error when it prints such an item."""
     for name in array.dtype.names or ():
         _check_texts(array[name])
     if array.dtype.kind == "U" and array.itemsize:
         codes = np.ascontiguousarray(array).view(f"{array.dtype.str[0]}u4")
         if (codes > sys.maxunicode).any():
-            raise BufferFormatError("a .npy buffer has text with numbers that are no characters")
+            raise BufferFormatError("a .npy buffer has text with invalid code points")
 
 
 def _aligned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Copy a structured array to an aligned type; whole items where its fields lie so already."""
+    """Copy a structured array to an aligned dtype; whole items if the layout is the same."""
     dtype = aligned_dtype(array.dtype)
     if has_layout_of(array.dtype, dtype):
         relaid: np.ndarray[Any, Any] = array.copy().view(dtype)
@@ -148,7 +148,7 @@ def _aligned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def aligned_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the aligned type with the same fields, at every depth."""
+    """Return the aligned dtype with the same fields, at every depth."""
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
         return np.dtype((aligned_dtype(base), shape))
@@ -158,12 +158,12 @@ def aligned_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def has_layout_of(dtype: np.dtype[Any], other: np.dtype[Any]) -> bool:
-    """Return whether the items of two types have the same size and the same places of fields."""
+    """Return whether the items of two dtypes have the same size and the same offsets of fields."""
     return dtype.itemsize == other.itemsize and _offsets(dtype) == _offsets(other)
 
 
 def _offsets(dtype: np.dtype[Any]) -> Any:
-    """Tell where everything lies in an item, to compare two layouts."""
+    """Return the offsets and dtypes of all fields, at every depth."""
     if dtype.subdtype is not None:
         return dtype.shape, _offsets(dtype.base)
     if dtype.names is None:
@@ -176,7 +176,7 @@ def _read_header(view: memoryview) -> tuple[np.dtype[Any], tuple[int, ...], bool
     magic = len(MAGIC_NUMPY)
     if len(view) < magic + 2 or view[magic] == 0:
         raise BufferFormatError("a .npy buffer is cut short or has no version")
-    # later versions can be expected to keep the layout of the newest, and have been read so
+    # an unknown newer version is read with the layout of the newest known one
     size_format, encoding = _VERSIONS[min(view[magic], max(_VERSIONS))]
     begin = magic + 2 + struct.calcsize(size_format)
     if len(view) < begin:
@@ -184,7 +184,7 @@ def _read_header(view: memoryview) -> tuple[np.dtype[Any], tuple[int, ...], bool
     (size,) = struct.unpack(size_format, view[magic + 2 : begin])
     if size > _MAX_HEADER or len(view) < begin + size:
         raise BufferFormatError("a .npy buffer is cut short inside its header, or damaged")
-    parse = _parse_short_header if size < _SHORT_HEADER else _parse_header
+    parse = _parse_header_cached if size < _MAX_CACHED_HEADER else _parse_header
     text = bytes(view[begin : begin + size])
     try:
         return (*parse(text, encoding), begin + size)
@@ -207,14 +207,14 @@ def _parse_header(text: bytes, encoding: str) -> tuple[np.dtype[Any], tuple[int,
         if not isinstance(fortran, bool):
             raise ValueError(f"fortran_order {fortran!r}")
         dtype = _FORMAT.descr_to_dtype(header["descr"])
-    # a hostile header can make the parser or NumPy raise any of these; of the warnings, where
-    # they are errors, that of an item type which NumPy is giving up
+    # a malformed header can make the parser or NumPy raise any of these; if warnings are errors,
+    # a deprecated dtype raises a Warning
     except (ValueError, TypeError, SyntaxError, KeyError, IndexError, AttributeError,
             MemoryError, OverflowError, Warning) as error:  # fmt: skip
         raise BufferFormatError(f"a .npy buffer has a damaged header: {error}") from None
     return dtype, shape, fortran
 
 
-#: the same with a memory, as arrays that are read one after the other mostly have one header:
-#: 7 µs for a small array, of 22. What it returns is shared, but for structures, which are copied
-_parse_short_header = functools.lru_cache(maxsize=256)(_parse_header)
+#: Many arrays have equal headers: reading a small array takes 7 µs instead of 22 µs. The cached
+#: dtypes are shared between arrays; structured dtypes are copied when they are aligned.
+_parse_header_cached = functools.lru_cache(maxsize=256)(_parse_header)

@@ -1,8 +1,8 @@
-"""Padding: the bytes of an item that carry no information, which are always stored as zero.
+"""Finds and zeroes padding: the bytes of an item that carry no information.
 
 These are the gaps between the fields of an aligned structure, and the unused bytes of x86
-extended precision numbers. NumPy leaves in them whatever was in memory: copied as they are,
-they would give equal values different checksums, and leak memory of this process into files.
+extended precision numbers. NumPy does not initialise them: stored unchanged, they would give
+equal values different checksums, and leak memory of this process into files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _X87_BYTES = 10  # sign, exponent and 64 bits of mantissa; the rest of a longdou
 def padding_mask(dtype: np.dtype[Any]) -> np.ndarray[Any, Any] | None:
     """Return which bytes of one item are padding, as booleans; None if there are none."""
     if dtype.names is None and dtype.subdtype is None and dtype.char not in "gG":
-        return None  # without a look at each byte: one item may be a hundred megabytes
+        return None  # without a mask of its bytes: one item may have a hundred megabytes
     mask = _mask(dtype)
     return mask if mask.any() else None
 
@@ -46,7 +46,7 @@ def _scalar_mask(dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
 
 
 def data_bytes(array: np.ndarray[Any, Any], *, fortran: bool = False) -> memoryview | bytes:
-    """Return the data of an array, one item after the other, with padding zeroed.
+    """Return the data of an array as bytes, item after item, with padding zeroed.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def data_bytes(array: np.ndarray[Any, Any], *, fortran: bool = False) -> memoryv
 
     Returns
     -------
-        A view of the array's memory where that can be, else a copy; bytes.
+        A view of the array's memory if possible, else a copy.
     """
     if array.size == 0 or array.itemsize == 0:
         return b""

@@ -1,4 +1,4 @@
-"""Errors for arrays whose dtype has no form: each names a call that gives a dtype which has one.
+"""Errors for arrays whose dtype can't be stored; each names a call that returns one that can.
 
 The bytes of a cell type are a contract with other installations, which refuse these arrays too.
 """
@@ -12,23 +12,23 @@ from seamless.util.mixed.npy import aligned_dtype, has_layout_of
 if TYPE_CHECKING:
     import numpy as np
 
-_LONGEST_DTYPE = 500  # characters that are shown
-#: keeps complex numbers and dates as they are: `binary` stores the bytes, and reads the array
+_MAX_DTYPE_CHARACTERS = 500  # in a message
+#: `binary` stores the bytes of a `.npy` file unchanged, and can read complex numbers and dates
 _OR_AS_FILE = "; the bytes that numpy.save() writes of it, stored as binary, read as the same array"
 
 
 def dtype_error(dtype: np.dtype[Any], array: str = "array") -> TypeError:
-    """Return the error for an array of a dtype that is no structure and has no form.
+    """Return the error for an array of an unstructured dtype without a form.
 
     Parameters
     ----------
     dtype
         The dtype.
     array
-        What the array is called in the advice: `array['field']` for a field of a structure.
+        The expression for the array in the advice: `array['field']` for a field of a structure.
     """
     native = array
-    if not dtype.isnative:  # of a field, the whole array is converted
+    if not dtype.isnative:  # the call converts the whole array, also for a field
         native = "array.astype(array.dtype.newbyteorder('='))" + array.removeprefix("array")
     advice = f"{native} as binary or mixed"
     if dtype.kind == "c":
@@ -54,7 +54,7 @@ _SCALARS = {
 
 
 def scalar_advice(kind: str) -> str:
-    """Say how to store a NumPy scalar of a kind that has no form."""
+    """Return the advice how to store a NumPy scalar of a kind without a form."""
     return _SCALARS.get(kind, "store value.tobytes()")
 
 
@@ -63,7 +63,7 @@ def packed_error(dtype: np.dtype[Any]) -> TypeError:
     aligned = aligned_dtype(dtype)
     call = "view" if has_layout_of(dtype, aligned) else "astype"
     shown = repr(aligned)
-    if not dtype.names or len(shown) > _LONGEST_DTYPE:
+    if not dtype.names or len(shown) > _MAX_DTYPE_CHARACTERS:
         return TypeError(
             f"a structured array must be aligned, which {dtype} is not; "
             "make its dtype with align=True"
@@ -75,7 +75,7 @@ def packed_error(dtype: np.dtype[Any]) -> TypeError:
 
 
 def subarray_error(base: np.dtype[Any], array: str) -> TypeError:
-    """Return the error for a field that is a subarray of items which subarrays can't have."""
+    """Return the error for a field that is a subarray of an unsupported dtype."""
     return TypeError(
         f"a field of a structured array can't be a subarray of {base}; "
         f"store {array} as binary or mixed, apart from the other fields"

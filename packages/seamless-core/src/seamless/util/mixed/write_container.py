@@ -1,4 +1,7 @@
-"""Value → mixed container: one walk gathers the form, the JSON with holes, and the arrays."""
+"""Writes a mixed container: one walk collects the form, the template and the arrays.
+
+The template is the value with 0 in place of each array.
+"""
 
 from __future__ import annotations
 
@@ -25,28 +28,28 @@ from seamless.util.mixed.get_form import (
     scalar_form,
 )
 from seamless.util.mixed.padding import data_bytes
-from seamless.util.mixed.write_form import ArrayForms, check_leaf
+from seamless.util.mixed.write_form import ArrayForms, check_array
 from seamless.util.mixed.write_json import plain_scalar
 
 
 @dataclass
 class _Writer:
-    """Gathers the arrays of one value while it is walked."""
+    """Collects the arrays of one value while it is walked."""
 
     forms: ArrayForms
-    parts: list[Any] = field(default_factory=list)
+    data: list[Any] = field(default_factory=list)
     offsets: list[int] = field(default_factory=lambda: [0])
-    #: whether a dict had keys that are no text, which may be equal and yet differ as text
+    #: whether a dict has keys that are not strings; such keys may be equal but differ as text
     other_keys: bool = False
 
     def add(self, data: Any, size: int) -> None:
-        """Take the data of an array: anything whose bytes can be joined."""
-        self.parts.append(data)
+        """Append the data of an array: any object that `bytes.join` accepts."""
+        self.data.append(data)
         self.offsets.append(self.offsets[-1] + size)
 
 
 def write_container(value: Any) -> bytes:
-    """Write a dict, list or tuple with arrays somewhere inside.
+    """Write a dict, list or tuple that contains arrays at any depth.
 
     Raises
     ------
@@ -60,7 +63,7 @@ def write_container(value: Any) -> bytes:
 
 
 def check_container(value: Any) -> None:
-    """Raise what `write_container` would, without writing the data.
+    """Raise the errors of `write_container`, without writing the data.
 
     Raises
     ------
@@ -71,25 +74,25 @@ def check_container(value: Any) -> None:
 
 
 def _attempt(value: Any, attempt: int) -> bytes | None:
-    """Write a value; None if it has keys that look like marks of this attempt."""
+    """Write a value; return None if it has keys that look like placeholders of this attempt."""
     writer = _Writer(ArrayForms(attempt))
-    storage, form, holes = _walk(value, writer)
+    storage, form, template = _walk(value, writer)
     head_text = writer.forms.text(form)
     if head_text is None:
         return None
     head = head_text.encode()
-    text = json.dumps([writer.offsets, holes]).encode()
+    text = json.dumps([writer.offsets, template]).encode()
     name = storage.encode()
     return b"".join((
         MAGIC_SEAMLESS_MIXED, bytes([len(name)]), name,
         FORM_SIZE.pack(len(head)), head,
         MAGIC_SEAMLESS, DATA_SIZES.pack(len(text), writer.offsets[-1]), text,
-        *writer.parts,
+        *writer.data,
     ))  # fmt: skip
 
 
 def _walk(value: Any, writer: _Writer) -> tuple[str, Any, Any]:
-    """Return storage, form and the value with holes; the arrays go to the writer."""
+    """Return the storage, form and template of a value; add its arrays to the writer."""
     if type(value) is np.ndarray:
         return PURE_BINARY, _walk_array(value, writer), 0
     value = plain_scalar(value)
@@ -107,48 +110,48 @@ def _walk(value: Any, writer: _Writer) -> tuple[str, Any, Any]:
         warn_of_array(value)
         return PURE_BINARY, _walk_array(np.asarray(value), writer), 0
     form = binary_form(value)
-    check_leaf(np.asarray(value), form)
+    check_array(np.asarray(value), form)
     data = data_bytes(np.asarray(value))
     writer.add(data, len(data))
-    return PURE_BINARY, writer.forms.mark(form), 0
+    return PURE_BINARY, writer.forms.placeholder(form), 0
 
 
 def _walk_array(array: np.ndarray[Any, Any], writer: _Writer) -> str:
-    """Return the mark that stands for the form of an array."""
+    """Add an array to the writer; return the placeholder for its form."""
     kind = writer.forms.kind(array)
     if kind.direct:
         writer.add(array, kind.size)
     else:
         data = data_bytes(array)
         writer.add(data, len(data))
-    return kind.mark
+    return kind.placeholder
 
 
 def _walk_dict(value: dict[Any, Any], writer: _Writer) -> tuple[str, Any, Any]:
     if type(value) is not dict:
-        value = dict(value.items())  # which a subclass may show otherwise than it is stored
+        value = dict(value.items())  # a subclass may override items()
     if not value:
         return PURE_PLAIN, {"type": "object"}, {}
     forms: dict[Any, Any] = {}
-    holes: dict[str, Any] = {}
+    template: dict[str, Any] = {}
     with_arrays: list[str] = []
     storage = PURE_PLAIN
     for key in _sorted_keys(value):
-        storage_, form, hole = _walk(value[key], writer)
+        storage_, form, part = _walk(value[key], writer)
         text = key if type(key) is str else _other_key(key, writer)
         if storage_ != PURE_PLAIN:
             storage = MIXED_PLAIN
-            _note_storage(form, storage_)
+            _set_storage(form, storage_)
             with_arrays.append(text)
-        forms[key], holes[text] = form, hole
-    if len(holes) < len(forms):
-        raise TypeError("keys of a dict beside arrays are different, but the same as text")
+        forms[key], template[text] = form, part
+    if len(template) < len(forms):
+        raise TypeError("keys of a dict with arrays differ, but are equal as text")
     _check_key_order(with_arrays)
     if list(forms) != list(value):
-        texts = dict(zip(forms, holes, strict=True))
+        texts = dict(zip(forms, template, strict=True))
         forms = {key: forms[key] for key in value}
-        holes = {texts[key]: holes[texts[key]] for key in value}
-    return storage, {"type": "object", "properties": forms}, holes
+        template = {texts[key]: template[texts[key]] for key in value}
+    return storage, {"type": "object", "properties": forms}, template
 
 
 def _sorted_keys(value: dict[Any, Any]) -> list[Any]:
@@ -166,13 +169,13 @@ def _other_key(key: Any, writer: _Writer) -> str:
     return key_text(key)
 
 
-def _note_storage(form: Any, storage: str) -> None:
-    if isinstance(form, dict):  # a mark stands for a form that has it
+def _set_storage(form: Any, storage: str) -> None:
+    if isinstance(form, dict):  # the form behind a placeholder has its storage already
         form["storage"] = storage
 
 
 def _check_key_order(keys: list[str]) -> None:
-    """Refuse number keys whose arrays would come back at another key's place."""
+    """Refuse number keys whose arrays would be read under other keys."""
     if keys != sorted(keys):
         raise TypeError(
             f"the keys {', '.join(keys[:5])} sort differently as numbers and as text, so their "
@@ -181,27 +184,27 @@ def _check_key_order(keys: list[str]) -> None:
 
 
 def _walk_list(value: list[Any] | tuple[Any, ...], writer: _Writer) -> tuple[str, Any, Any]:
-    forms, holes = [], []
+    forms, template = [], []
     storage = PURE_PLAIN
     for item in value:
-        storage_, form, hole = _walk(item, writer)
+        storage_, form, part = _walk(item, writer)
         if storage_ != PURE_PLAIN:
             storage = MIXED_PLAIN
-            _note_storage(form, storage_)
+            _set_storage(form, storage_)
         forms.append(form)
-        holes.append(hole)
+        template.append(part)
     form = list_form_of(forms)
     if storage == MIXED_PLAIN and form["identical"] and isinstance(forms[0], dict):
         _check_row_order(forms, writer.forms)
         if writer.other_keys:
             _check_row_keys(forms)
-    return storage, form, holes
+    return storage, form, template
 
 
 def _check_row_order(forms: list[Any], arrays: ArrayForms) -> None:
-    """Refuse rows of one form whose arrays stand at different places; see `list_form_of`."""
-    first, *others = (_places_of_arrays(form, arrays) for form in forms)
-    if any(places != first for places in others):
+    """Refuse dicts of equal forms whose arrays have another order; see `list_form_of`."""
+    first, *others = (_array_types(form, arrays) for form in forms)
+    if any(types != first for types in others):
         raise TypeError(
             "the dicts of a list hold the same kinds of values in another order of keys; "
             "bring the keys of all of them into one order"
@@ -209,7 +212,7 @@ def _check_row_order(forms: list[Any], arrays: ArrayForms) -> None:
 
 
 def _check_row_keys(forms: list[Any]) -> None:
-    """Refuse rows whose keys are equal, so that one form stands for all, but not as text."""
+    """Refuse dicts whose keys are equal, so that they share one form, but differ as text."""
     first, *others = (json.loads(json.dumps(form)) for form in forms)
     if any(form != first for form in others):
         raise TypeError(
@@ -218,9 +221,9 @@ def _check_row_keys(forms: list[Any]) -> None:
         )
 
 
-def _places_of_arrays(form: dict[str, Any], arrays: ArrayForms) -> list[Any]:
-    """Tell the type of each array in a form, and None for all else, in the order of keys."""
-    items = map(arrays.marked, form.get("properties", {}).values())
+def _array_types(form: dict[str, Any], arrays: ArrayForms) -> list[Any]:
+    """Return the type of each array of a dict's form, None for other values, in key order."""
+    items = map(arrays.form_of, form.get("properties", {}).values())
     return [
         item["items"] if isinstance(item, dict) and {"storage", "items"} <= item.keys() else None
         for item in items

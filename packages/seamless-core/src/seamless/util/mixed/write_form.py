@@ -1,7 +1,7 @@
-"""The form of a mixed container → text; what it says of an array is made once for each kind.
+"""Writes the form of a mixed container as text; equal forms of arrays are written once.
 
-Ten thousand arrays mostly have one and the same form. While the value is walked a mark stands
-for it, and its text takes the place of the marks when the rest has been written.
+Ten thousand arrays usually have the same form. While the value is walked, a placeholder replaces
+the form of each array; in the final text each placeholder is replaced by the text of the form.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ArrayKind:
-    """What arrays of one type, shape and strides have in common."""
+    """Properties of all arrays of the same dtype, shape and strides."""
 
-    mark: str
+    placeholder: str
     size: int  # bytes
-    #: whether the memory of such an array is what is stored
+    #: whether the memory of such an array is stored unchanged
     direct: bool
 
 
@@ -36,14 +36,15 @@ class ArrayForms:
     Parameters
     ----------
     attempt
-        Part of the marks, for a value that has keys like those of an earlier attempt.
+        Part of each placeholder; differs from that of an earlier attempt whose placeholders
+        occur as keys of the value.
     """
 
     def __init__(self, attempt: int = 0) -> None:
         self._attempt = attempt
         self._kinds: dict[Any, ArrayKind] = {}
-        self._forms: dict[str, Any] = {}  # by mark
-        self._marks: dict[str, str] = {}  # by text of the form
+        self._forms: dict[str, Any] = {}  # by placeholder
+        self._placeholders: dict[str, str] = {}  # by text of the form
 
     def kind(self, array: np.ndarray[Any, Any]) -> ArrayKind:
         """Return the kind of an array.
@@ -51,7 +52,7 @@ class ArrayForms:
         Raises
         ------
         TypeError
-            For an array that has no form, or that the form will not give back as it is.
+            For an array that has no form, or whose form describes another dtype.
         """
         dtype = array.dtype
         aligned = None if dtype.names is None else _aligned_at_each_depth(dtype)
@@ -63,72 +64,74 @@ class ArrayForms:
 
     def _new_kind(self, array: np.ndarray[Any, Any]) -> ArrayKind:
         form = binary_form(array)
-        check_leaf(array, form)
+        check_array(array, form)
         direct = array.flags.c_contiguous and array.size > 0 and padding_mask(array.dtype) is None
-        return ArrayKind(self.mark(form), array.nbytes, direct)
+        return ArrayKind(self.placeholder(form), array.nbytes, direct)
 
-    def mark(self, form: dict[str, Any]) -> str:
-        """Return the mark that stands for the form of an array or record: equal ones share it."""
+    def placeholder(self, form: dict[str, Any]) -> str:
+        """Return the placeholder for the form of an array or record; equal forms have the same."""
         form["storage"] = PURE_BINARY
-        mark = self._marks.setdefault(json.dumps(form), f"\0{self._attempt}.{len(self._marks)}")
-        self._forms[mark] = form
-        return mark
+        new = f"\0{self._attempt}.{len(self._placeholders)}"
+        placeholder = self._placeholders.setdefault(json.dumps(form), new)
+        self._forms[placeholder] = form
+        return placeholder
 
-    def marked(self, form: Any) -> Any:
-        """Return the form that a mark stands for, or the form itself if it is none."""
+    def form_of(self, form: Any) -> Any:
+        """Return the form for which a placeholder stands; return a form unchanged."""
         return self._forms.get(form, form) if isinstance(form, str) else form
 
     def text(self, form: Any) -> str | None:
-        """Write a form with marks; None if a key or field of the value looks like a mark.
+        """Return the text of a form with placeholders; None if a key looks like a placeholder.
 
-        The form of 10,000 arrays: 4 ms, where writing them all takes 15.
+        The form of 10,000 arrays takes 4 ms; writing the form of each array would take 15 ms.
         """
         text = json.dumps(form)
-        if not self._marks:
+        if not self._placeholders:
             return text
         start = rf'"\u0000{self._attempt}.'
-        if _has_keys_like_marks(text, start) or any(start in form for form in self._marks):
+        forms = self._placeholders
+        if _has_keys_like_placeholders(text, start) or any(start in form for form in forms):
             return None
-        texts = {rf'"\u0000{mark[1:]}"': form for form, mark in self._marks.items()}
-        most = next(iter(texts))
-        text = text.replace(most, texts[most])  # mostly all, in half the time
+        texts = {rf'"\u0000{placeholder[1:]}"': form for form, placeholder in forms.items()}
+        first = next(iter(texts))
+        text = text.replace(first, texts[first])  # usually all of them, in half the time
         if len(texts) == 1:
             return text
         return re.sub(rf'{re.escape(start)}\d+"', lambda found: texts[found[0]], text)
 
 
 def _aligned_at_each_depth(dtype: np.dtype[Any]) -> tuple[Any, ...]:
-    """Tell which structures of a type are aligned: equal types may differ in that."""
+    """Return which structures of a dtype are aligned: equal dtypes may differ in that."""
     fields = (dtype.fields or {}).values()
     inner = [_aligned_at_each_depth(field[0]) for field in fields if field[0].names is not None]
     return dtype.isalignedstruct, *inner
 
 
-def _has_keys_like_marks(text: str, start: str) -> bool:
+def _has_keys_like_placeholders(text: str, start: str) -> bool:
     return re.search(rf'{re.escape(start)}\d+":', text) is not None
 
 
-def check_leaf(array: np.ndarray[Any, Any], form: Any) -> None:
-    """Refuse an array or record that the form will not give back as it is.
+def check_array(array: np.ndarray[Any, Any], form: Any) -> None:
+    """Refuse an array or record that would be read with another dtype.
 
     Raises
     ------
     TypeError
-        Where it would come back as another type: forms don't know unicode arrays, and call
-        the unsigned items of a subarray signed. Also for items without bytes.
+        If the form describes another dtype: forms have no unicode arrays, and describe the
+        unsigned items of a subarray as signed. Also for items without bytes.
     """
     items = form["items"] if form["type"] == "array" else form
     try:
-        comes_back = form_dtype(items) == array.dtype
+        is_same = form_dtype(items) == array.dtype
     except BufferFormatError:
-        comes_back = False
-    if not comes_back:
-        way = "array.tolist()" if array.dtype.names is None else "it apart, as binary"
+        is_same = False
+    if not is_same:
+        advice = "array.tolist()" if array.dtype.names is None else "it apart, as binary"
         raise TypeError(
-            f"an array of dtype {array.dtype} can't stand inside a mixed container; store {way}"
+            f"an array of dtype {array.dtype} can't be inside a mixed container; store {advice}"
         )
     if array.itemsize == 0 and array.size > 0:
         raise TypeError(
-            f"an array of dtype {array.dtype}, whose items have no bytes, can't stand inside a "
+            f"an array of dtype {array.dtype}, whose items have no bytes, can't be inside a "
             "mixed container"
         )
