@@ -62,11 +62,8 @@ def _fold_rows(
         return tuple(row[column.name] for column in keys)
 
     wanted = [key_of(row) for row in theirs]
-    if len(keys) == 1:
-        condition = keys[0].in_([key[0] for key in wanted])
-    else:
-        condition = tuple_(*keys).in_(wanted)
-    stored = [dict(row._mapping) for row in target.execute(select(table).where(condition))]
+    found = target.execute(select(table).where(tuple_(*keys).in_(wanted)))
+    stored = [dict(row._mapping) for row in found]
     ours = {key_of(row): row for row in stored}
     new = []
     for row in theirs:
