@@ -135,7 +135,7 @@ def test_a_damaged_cache_is_not_believed(at: float, file: Path, cache: Path) -> 
     if content.startswith(b"seamless-checksum-index cache "):
         assert run(cache, file) == ([sha256(b"one")], [str(file)])
     else:
-        assert "no cache" in assert_one_error_line(
+        assert "not a cache" in assert_one_error_line(
             run_command(NAME, "d", "--cache", "cache", cwd=cache.parent)
         )
 

@@ -44,7 +44,7 @@ def test_items_can_be_removed() -> None:
 
 
 def test_there_is_room_for_one_at_least() -> None:
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(ValueError, match="at least 1"):
         LRU(0)
 
 
