@@ -189,8 +189,8 @@ def test_whatever_is_sent_is_answered_4xx_or_hung_up_on(
         for table in ("transformation", "rev_transformation", "meta_data"):
             odd = f"SELECT * FROM {table} WHERE checksum NOT GLOB ? OR length(checksum) != 64"
             assert raw.execute(odd, ("[0-9a-f]*",)).fetchall() == []
-    told = ", ".join(f"{status}: {times}" for status, times in sorted(seen.items()))
-    note(f"{sent} requests, answered {told}")
+    reported = ", ".join(f"{status}: {times}" for status, times in sorted(seen.items()))
+    note(f"{sent} requests, answered {reported}")
 
 
 @pytest.mark.stress

@@ -217,9 +217,9 @@ def test_find_tells_which_server_has_a_buffer(server: HashserverProcess, tmp_pat
     assert [(at.place, at.where) for at in found] == [
         ("server", f"{server.url}/{named(b'found there')}")
     ]
-    told = named(b"found there").find(verbose=True)
-    assert told is not None
-    assert [(at.place, at.outcome) for at in told] == [
+    reported = named(b"found there").find(verbose=True)
+    assert reported is not None
+    assert [(at.place, at.outcome) for at in reported] == [
         ("trivial", "no"),
         ("cache", "no"),
         ("directory", "no"),
@@ -323,9 +323,9 @@ def test_an_upload_that_is_cut_off_is_told_once_and_made_good(
     assert not list(mortal.folder.glob(f"??/{buffer.checksum}"))
     buffer_writer.flush()
     buffer_writer.flush()
-    told = capfd.readouterr()
-    assert told.out == ""
-    assert told.err.count(buffer.checksum.hex()) == 1
+    reported = capfd.readouterr()
+    assert reported.out == ""
+    assert reported.err.count(buffer.checksum.hex()) == 1
     mortal.start()
     buffer_writer.flush()
     assert mortal.get(buffer.checksum.hex()) == buffer.content

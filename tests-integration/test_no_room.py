@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from database_samples import checksum, record
 from database_server import Server
-from write_stress import WriteStorm, missing
+from write_stress import WriteStress, missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,7 +78,7 @@ def test_a_full_disk_loses_nothing_and_stops_no_reads(
     with Server(file) as server:
         key, result = checksum("kept"), checksum("result")
         assert server.put("transformation", checksum=key, value=result).status == 200
-        before = WriteStorm(server, "before", clients=6)
+        before = WriteStress(server, "before", clients=6)
         while before.count < 100:
             time.sleep(0.01)
         acknowledged = before.stop()
@@ -90,14 +90,14 @@ def test_a_full_disk_loses_nothing_and_stops_no_reads(
         assert refused.status == 503
         assert refused.text.startswith("ERROR: the database could not be written")
         # smaller ones may find room or not
-        during = WriteStorm(server, "during", clients=6)
+        during = WriteStress(server, "during", clients=6)
         for _ in range(30):
             assert server.get("transformation", checksum=key).text == result
             assert server.ask("GET", path="/healthcheck").text == "OK"
             time.sleep(0.01)
         some = during.stop()
         disk.empty(server)
-        small = record(checksum(1), checksum(2))  # the storms may have left no room for more
+        small = record(checksum(1), checksum(2))  # the write stress may have left no room for more
         again = server.put("metadata", checksum=checksum(1), result=checksum(2), value=small)
         assert again.status == 200
         assert server.get("metadata", checksum=checksum(1)).json() == small
@@ -111,10 +111,10 @@ def test_a_full_disk_loses_nothing_and_stops_no_reads(
 def test_a_server_can_be_ended_while_the_disk_is_full(disk: SmallDisk) -> None:
     file = disk.folder / "seamless.db"
     with Server(file) as server:
-        storm = WriteStorm(server, "before", clients=6)
-        while storm.count < 100:
+        stress = WriteStress(server, "before", clients=6)
+        while stress.count < 100:
             time.sleep(0.01)
-        acknowledged = storm.stop()
+        acknowledged = stress.stop()
         disk.fill(server)
         assert server.stop() == (0, "")
     if type(disk) is SmallDisk:
@@ -172,8 +172,8 @@ def test_while_another_process_holds_the_lock_reads_are_answered(
         assert "locked by another process" in write.result().text
         assert server.get("transformation", checksum=key).text == checksum(2)
         assert server.put("transformation", checksum=key, value=checksum(3)).status == 200
-    told = ", ".join(
+    reported = ", ".join(
         f"{name}: median {statistics.median(times) * 1000:.1f}, most {max(times) * 1000:.1f} ms"
         for name, times in waits.items()
     )
-    note(f"503 after {waited:.1f} s; meanwhile {told}")
+    note(f"503 after {waited:.1f} s; meanwhile {reported}")

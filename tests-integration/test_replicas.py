@@ -12,7 +12,7 @@ from database_samples import checksum, record
 from database_server import PATIENCE, Server
 from database_targets import Place, fresh_place
 from postgres_process import own_server
-from write_stress import Acknowledged, WriteStorm, missing
+from write_stress import Acknowledged, WriteStress, missing
 
 from seamless_database.errors import ServerError
 from seamless_database.storage.open import open_database
@@ -48,10 +48,10 @@ def test_of_conflicting_writers_one_wins_and_all_servers_tell_the_same(place: Pl
                 assert answer.status in (200, 409), answer
                 if answer.status == 200:
                     won.append(number)
-                # whoever has won, it is over; nobody may tell of anything else from now on
-                told = {each.get("transformation", checksum=key).text for each in servers}
-                assert len(told) == 1
-                assert (answer.status == 200) == (told == {result})
+                # one of the values has won; from now on every server answers with it
+                reported = {each.get("transformation", checksum=key).text for each in servers}
+                assert len(reported) == 1
+                assert (answer.status == 200) == (reported == {result})
             return won
 
         with ThreadPoolExecutor(WRITERS) as pool:
@@ -86,18 +86,18 @@ def test_a_killed_server_loses_nothing_and_holds_up_nobody(
     with Server(place.target) as survivor:
         for number in range(3):
             victim = Server(place.target)
-            storms = [
-                WriteStorm(server, (name, number), clients=8)
+            stresses = [
+                WriteStress(server, (name, number), clients=8)
                 for name, server in (("victim", victim), ("survivor", survivor))
             ]
-            while min(storm.count for storm in storms) < 40:
+            while min(stress.count for stress in stresses) < 40:
                 time.sleep(0.01)
             victim.process.kill()
-            before = storms[1].count
-            while storms[1].count < before + 40:
+            before = stresses[1].count
+            while stresses[1].count < before + 40:
                 time.sleep(0.01)
-            for storm in storms:
-                whole.add(storm.stop())
+            for stress in stresses:
+                whole.add(stress.stop())
             victim.end()
         for key in list(whole.records)[:50]:
             assert survivor.get("metadata", checksum=key).status == 200
@@ -114,8 +114,8 @@ def test_while_the_database_is_away_servers_say_so_and_then_go_on(
     whole = Acknowledged()
     with own_server() as postgres, Server(postgres.url) as one, Server(postgres.url) as other:
         servers = (one, other)
-        storms = [WriteStorm(server, server.port, clients=6) for server in servers]
-        _wait_for(lambda: min(storm.count for storm in storms) >= 50)
+        stresses = [WriteStress(server, server.port, clients=6) for server in servers]
+        _wait_for(lambda: min(stress.count for stress in stresses) >= 50)
         postgres.stop()
         for server in servers:
             put = server.put("transformation", checksum=checksum(1), value=checksum(2))
@@ -128,12 +128,12 @@ def test_while_the_database_is_away_servers_say_so_and_then_go_on(
             assert health.text.startswith("ERROR: degraded: ")
             assert server.ask("GET", path="/metrics").status == 200
         postgres.start()
-        before = max(storm.count for storm in storms)
-        _wait_for(lambda: min(storm.count for storm in storms) > before + 50)
+        before = max(stress.count for stress in stresses)
+        _wait_for(lambda: min(stress.count for stress in stresses) > before + 50)
         _wait_for(lambda: all(map(_is_well, servers)))
-        for storm in storms:
-            assert storm.refused > 0
-            whole.add(storm.stop())
+        for stress in stresses:
+            assert stress.refused > 0
+            whole.add(stress.stop())
         assert missing(Place(postgres.url), whole) == []
     note(f"{whole.count} writes acknowledged before and after, {whole.refused} refused meanwhile")
 
@@ -156,7 +156,7 @@ def test_a_standby_can_be_read_and_is_not_written() -> None:
                 _wait_for(arrived)
             assert reader.put("transformation", checksum=key, value=value).status == 405
             assert _is_well(reader)
-            # as when the standby takes over: the one that writes is to be told apart
+            # as when the standby takes over: the one that writes must be distinguishable
             postgres.stop()
             _wait_for(lambda: not _is_well(writer))
             assert reader.get("transformation", checksum=checksum(0)).text == checksum(0)

@@ -15,7 +15,7 @@ import pytest
 from database_samples import checksum
 from database_server import PATIENCE, Server
 from database_targets import BACK_ENDS, Place, fresh_place
-from write_stress import Acknowledged, WriteStorm, missing
+from write_stress import Acknowledged, WriteStress, missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,10 +51,10 @@ def test_a_killed_server_has_kept_what_it_acknowledged(
         # those of the round before, asked of the server that has recovered the file
         for key in list(whole.records)[:20]:
             assert server.get("metadata", checksum=key).status == 200, f"seed {seed}"
-        storm = WriteStorm(server, (seed, number))
+        stress = WriteStress(server, (seed, number))
         time.sleep(moments.uniform(0.01, 0.6))
         server.process.kill()
-        whole = storm.stop()
+        whole = stress.stop()
         server.end()
         total += whole.count
         assert missing(place, whole) == [], f"round {number} of seed {seed}"
@@ -72,13 +72,13 @@ def test_a_server_that_is_asked_to_end_has_kept_what_it_acknowledged(
         halves = [socket.create_connection((server.host, server.port)) for _ in range(5)]
         for client in halves:
             client.sendall(HALF)
-        storm = WriteStorm(server, "end")
-        while storm.count < 200:
+        stress = WriteStress(server, "end")
+        while stress.count < 200:
             time.sleep(0.01)
         before = time.monotonic()
         assert server.stop() == (0, "")
         took = time.monotonic() - before
-        whole = storm.stop()
+        whole = stress.stop()
         for client in halves:
             client.settimeout(PATIENCE)
             answer = http.client.HTTPResponse(client)
@@ -95,13 +95,13 @@ def test_a_server_that_is_asked_to_end_has_kept_what_it_acknowledged(
 def test_a_server_killed_while_it_was_ending_has_lost_nothing(place: Place) -> None:
     for number in range(3):
         server = Server(place.target)
-        storm = WriteStorm(server, number, clients=6)
-        while storm.count < 100:
+        stress = WriteStress(server, number, clients=6)
+        while stress.count < 100:
             time.sleep(0.01)
         server.process.terminate()
         time.sleep(0.05 * number)
         server.process.kill()
-        whole = storm.stop()
+        whole = stress.stop()
         server.end()
         assert missing(place, whole) == []
     with Server(place.target, writable=False) as reader:
@@ -121,8 +121,8 @@ def test_workers_that_are_killed_have_kept_what_they_acknowledged(
     server = Server(place.target, "--workers", "2")
     total = 0
     for whole_group in (False, True):
-        storms = [WriteStorm(server, (whole_group, 0), clients=8)]
-        while storms[0].count < 50:
+        stresses = [WriteStress(server, (whole_group, 0), clients=8)]
+        while stresses[0].count < 50:
             time.sleep(0.01)
         doomed = workers(server)
         if whole_group:
@@ -133,12 +133,12 @@ def test_workers_that_are_killed_have_kept_what_they_acknowledged(
             os.kill(pid, signal.SIGKILL)
         if not whole_group:
             # the other one goes on, and so does the one that takes its place
-            storms.append(WriteStorm(server, (whole_group, 1), clients=8))
-            while storms[1].count < 50:
+            stresses.append(WriteStress(server, (whole_group, 1), clients=8))
+            while stresses[1].count < 50:
                 time.sleep(0.01)
         whole = Acknowledged()
-        for storm in storms:
-            whole.add(storm.stop())
+        for stress in stresses:
+            whole.add(stress.stop())
         if whole_group:
             server.end()
         total += whole.count

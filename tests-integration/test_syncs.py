@@ -88,10 +88,10 @@ def test_the_system_calls_come_in_order(tmp_path: Path, note: Callable[[str], No
             [*words, "-p", str(server.process.pid)], stderr=subprocess.PIPE, text=True
         )
         assert tracer.stderr is not None
-        told = tracer.stderr.readline()
-        if "attached" not in told:
+        reported = tracer.stderr.readline()
+        if "attached" not in reported:
             tracer.communicate()
-            pytest.skip(f"strace may not look at processes here: {told}; slow syncs stand in")
+            pytest.skip(f"strace may not look at processes here: {reported}; slow syncs stand in")
         with ThreadPoolExecutor(CLIENTS) as pool:
             for _ in pool.map(lambda n: put(server, n), range(CLIENTS * EACH)):
                 pass

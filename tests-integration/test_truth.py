@@ -187,10 +187,10 @@ class CallFlow(RuleBasedStateMachine):
 
         with ThreadPoolExecutor(len(results)) as pool:
             assert set(pool.map(put, results)) == {200}
-        told = self.server.get("transformation", checksum=key).text
-        (last,) = [result for result in set(results) if self.key("result", result) == told]
+        reported = self.server.get("transformation", checksum=key).text
+        (last,) = [result for result in set(results) if self.key("result", result) == reported]
         if set(results) != {self.model.results.get(tf)}:
-            # whoever was first has taken the record of the former result along
+            # the first writer has removed the record of the former result
             self.model.records.pop(tf, None)
         self.model.results[tf] = last
 

@@ -5,14 +5,14 @@
     python3 tools/dev.py lint            lint and type check alone
     python3 tools/dev.py fix             let the linter mend what it can
     python3 tools/dev.py build           wheels and source archives, into dist/
-    python3 tools/dev.py compat [ROW]    our wheels beside published neighbours, row by row
+    python3 tools/dev.py compat [ROW]    our wheels beside published companion packages, row by row
     python3 tools/dev.py matrix [ROW]    golden bytes and protocol, oldest and newest libraries
     python3 tools/dev.py mutate [PATH]   small faults in the sources, and whether a test notices
     python3 tools/dev.py bench [SUITE]   beside the published packages; --quick for a first look
 
 Needs a stock python3 (>= 3.10) with venv, and a package index. Everything it makes stays
 inside the checkout, under .dev/ and dist/; the environments themselves are Hatch's and are
-described in hatch.toml, so `hatch run test:unit` does the same for whoever has Hatch.
+described in hatch.toml, so `hatch run test:unit` does the same where Hatch is installed.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def companions() -> Iterator[Environment]:
     except SetupError as error:
         if ROW in os.environ:  # who asks for a row wants to know
             raise
-        pytest.skip(f"the published neighbours cannot be installed here: {error}")
+        pytest.skip(f"the published companion packages cannot be installed here: {error}")
 
 
 @pytest.fixture(scope="module")

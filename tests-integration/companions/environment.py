@@ -1,4 +1,4 @@
-"""An environment that holds our built wheels beside the published neighbours, made once.
+"""An environment that holds our built wheels beside the published companion packages, made once.
 
 The versions are a row of tools/compat/companions.toml. The folder is named after what was asked
 for; when only our own sources have changed, the two wheels alone are built and installed again.
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-HOME = ROOT / ".dev" / str(sys.implementation.cache_tag) / "neighbours"
+HOME = ROOT / ".dev" / str(sys.implementation.cache_tag) / "companion packages"
 PACKAGES = ("seamless-core", "seamless-database")
 #: the environment variable that chooses a row; `hatch run compat` sets it
 ROW = "SEAMLESS_COMPAT_ROW"
 #: the environment variable with a folder of wheels to test, in place of fresh ones
 WHEELS = "SEAMLESS_WHEELS"
 #: seconds that building or installing may take
-PATIENCE = 600
+TIMEOUT = 600
 #: seconds between two looks at what another process is making
 PAUSE = 0.2
 
@@ -42,7 +42,7 @@ class SetupError(RuntimeError):
 
 @dataclass(frozen=True)
 class Environment:
-    """Where the neighbours live, and which versions were asked for."""
+    """Where the companion packages live, and which versions were asked for."""
 
     row: str
     versions: dict[str, str]
@@ -66,7 +66,7 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 @contextmanager
 def environment() -> Iterator[Environment]:
-    """Make the environment of the chosen row unless it is there; nobody changes it meanwhile."""
+    """Make the environment of the chosen row unless it is there, and lock it against changes."""
     row = os.environ.get(ROW, "newest")
     versions: dict[str, str] = read_toml(ROOT / "tools" / "compat" / "companions.toml")["rows"][row]
     requirements = [f"{name}=={version}" for name, version in versions.items()]
@@ -83,13 +83,13 @@ def environment() -> Iterator[Environment]:
 
 
 def _is_current_for(made: Environment, lock: IO[str]) -> bool:
-    """Tell whether the environment can be used; from now on it stays as it is."""
+    """Whether the environment can be used; from now on it stays as it is."""
     fcntl.flock(lock, fcntl.LOCK_SH)
     return _is_current(made)
 
 
 def _is_alone(lock: IO[str]) -> bool:
-    """Keep everybody else out, if nobody uses the environment."""
+    """Lock the environment, if no other run uses it."""
     # let go first: of two who want to change it, each would wait for the other
     fcntl.flock(lock, fcntl.LOCK_UN)
     try:
@@ -161,7 +161,7 @@ def _pip(made: Environment, *words: str | Path) -> None:
 
 def _run(*words: str | Path, cwd: Path = ROOT) -> None:
     done = subprocess.run(
-        [*map(str, words)], cwd=cwd, capture_output=True, text=True, check=False, timeout=PATIENCE
+        [*map(str, words)], cwd=cwd, capture_output=True, text=True, check=False, timeout=TIMEOUT
     )
     if done.returncode:
         raise SetupError(f"{' '.join(map(str, words))}: {done.stdout[-2000:]}{done.stderr[-2000:]}")

@@ -1,4 +1,4 @@
-"""A home folder of its own in which the neighbours start their services, and its end.
+"""A home folder of its own in which the companion packages start their services, and its end.
 
 The published packages keep their state below HOME and find running services there, so each
 place gets a HOME, below a temporary folder; whatever runs with that HOME is ended with it.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from companions.environment import Environment
 
 #: seconds that one command may take on a busy machine
-PATIENCE = 90
+TIMEOUT = 90
 
 #: `local` runs its services from here; `frontend` is a machine behind ssh, which is this one
 CLUSTERS = """\
@@ -138,7 +138,7 @@ class Sandbox:
                 stdout=out,
                 stderr=err,
                 check=False,
-                timeout=PATIENCE,
+                timeout=TIMEOUT,
             )
             for file in (out, err):
                 file.seek(0)
@@ -167,7 +167,7 @@ class Sandbox:
     def _is_ours(self, pid: int) -> bool:
         try:
             variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        except OSError:  # it has ended, or belongs to somebody else
+        except OSError:  # it has ended, or belongs to another user
             return False
         return f"HOME={self.home}".encode() in variables
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 READ, WRITE = "r" * 32, "w" * 32
 TF, RESULT = checksum("tf"), checksum("result")
-#: stores a result and reads it back; tells for each what came, or the error
+#: stores a result and reads it back; prints for each what came, or the error
 CLIENT = """
 import asyncio, json, sys
 from seamless import Checksum

@@ -39,7 +39,7 @@ def test_the_wheel_has_the_version_of_the_sources(
     assert f'"{version}"' in source.read_text()
 
 
-def test_the_neighbours_have_the_versions_of_the_row(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_the_companions_have_the_versions_of_the_row(sandbox: Sandbox, tmp_path: Path) -> None:
     wanted = sandbox.environment.versions
     script = "import importlib.metadata as m, sys; print(*map(m.version, sys.argv[1:]))"
     assert sandbox.run("python", "-c", script, *wanted, cwd=tmp_path).out.split() == [

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from companions.environment import Environment
-from companions.sandbox import PATIENCE, Project, Sandbox
+from companions.sandbox import TIMEOUT, Project, Sandbox
 
 #: what the template of seamless-config makes of a database, with a time-out of a test's length
 CONFIG = """\
@@ -27,7 +27,7 @@ command: >-
 
 
 def healthy(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
     connection.request("GET", "/healthcheck")
     status = connection.getresponse().status
     connection.close()
@@ -35,7 +35,7 @@ def healthy(port: int) -> bool:
 
 
 def has_ended(pid: int, sandbox: Sandbox) -> bool:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while pid in sandbox.processes():
         if time.monotonic() > deadline:
             return False
@@ -85,7 +85,7 @@ def test_a_database_that_was_killed_is_started_again(project: Project) -> None:
 
 
 def failed_start(project: Project) -> str:
-    """Start the services, see that it fails for the database's sake, return what that has told."""
+    """Start the services, see that it fails for the database's sake, return its output."""
     run = project.run("seamless-init", status=None)
     key = f"database-local-rw-{project.folder.name}"
     # the launcher forgets a service whose status is "failed"; the log stays
@@ -100,7 +100,7 @@ def test_a_file_that_is_no_database_is_reported_as_a_failed_start(project: Proje
     folder = project.sandbox.home / "data" / "databases" / project.folder.name
     folder.mkdir(parents=True)
     file = folder / "seamless.db"
-    file.write_text("no database, but somebody's notes\n" * 100)
+    file.write_text("no database, but a text file\n" * 100)
 
     assert "file is not a database" in failed_start(project).splitlines()[-1]
     assert file.read_text().startswith("no database, but")

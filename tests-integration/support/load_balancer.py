@@ -38,7 +38,7 @@ def load_balancer(ports: Sequence[int], folder: Path) -> Iterator[int]:
     for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"):
         text = text.replace("http {", f"http {{\n    {name}_temp_path {folder}/{name};", 1)
     if os.geteuid() == 0:
-        # or nginx becomes somebody who may not enter the folder
+        # or nginx becomes a user that may not enter the folder
         text = f"user root;\n{text}"
     file = folder / "nginx.conf"
     file.write_text(text)

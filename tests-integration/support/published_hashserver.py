@@ -49,9 +49,9 @@ class HashserverProcess:
         )
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self.process.poll() is None:
-            told = json.loads(self._status.read_text())
-            if told.get("status") == "running":
-                self.port = told["port"]
+            reported = json.loads(self._status.read_text())
+            if reported.get("status") == "running":
+                self.port = reported["port"]
                 # it reports that it is running before it listens
                 with suppress(ConnectionRefusedError):
                     socket.create_connection(("127.0.0.1", self.port), PATIENCE).close()

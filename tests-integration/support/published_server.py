@@ -55,7 +55,7 @@ def executable() -> Path:
 
 
 class PublishedServer(Server):
-    """A published server on a file; it only starts with --writable, and tells no port."""
+    """A published server on a file; it only starts with --writable, and reports no port."""
 
     def __init__(self, file: Path) -> None:
         self.command = (str(executable()),)
@@ -68,12 +68,12 @@ class PublishedServer(Server):
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                told = json.loads(self._status.read_text())
+                reported = json.loads(self._status.read_text())
             except (FileNotFoundError, ValueError):
                 # looked at in the very moment in which it is replaced
-                told = {}
-            if told.get("status") == "running":
-                self.host, self.port = "127.0.0.1", told["port"]
+                reported = {}
+            if reported.get("status") == "running":
+                self.host, self.port = "127.0.0.1", reported["port"]
                 return
             time.sleep(0.05)
         raise AssertionError("the published server did not start")

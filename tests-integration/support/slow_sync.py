@@ -57,10 +57,10 @@ class SlowSync:
         self._tables: dict[int, tuple[object, ...]] = {}
         self._vfs[X_OPEN] = ctypes.cast(self._opened, c_void_p).value
 
-    def open(self, vfs: int, name: int | None, file: int, flags: int, told: int | None) -> int:
+    def open(self, vfs: int, name: int | None, file: int, flags: int, reported: int | None) -> int:
         """Open a file as ever, then put another table of methods in its place."""
         # the name stays a pointer: SQLite keeps more behind it
-        result = int(self._open(vfs, name, file, flags, told))
+        result = int(self._open(vfs, name, file, flags, reported))
         methods = ctypes.cast(file, POINTER(c_void_p))
         if result == 0 and methods[0]:
             methods[0] = self._slowed(int(methods[0]))

@@ -40,7 +40,7 @@ class Acknowledged:
         self.refused += other.refused
 
 
-class WriteStorm:
+class WriteStress:
     """As many threads, each with its own connection, until the server is gone or `stop`."""
 
     def __init__(self, server: Server, name: object, clients: int = CLIENTS) -> None:
@@ -81,7 +81,7 @@ class WriteStorm:
                     return
                 self._step(connection, part, checksum((name, number)), number)
         except (OSError, http.client.HTTPException):
-            # the server has gone, as it was told to
+            # the server has ended, as requested
             return
         finally:
             connection.close()
@@ -101,7 +101,7 @@ class WriteStorm:
             return
         target[key] = result
         if number % 7 == 0:
-            # until this is answered, nobody can tell in which of the two it is
+            # until this is answered, it may be in either of the two
             del target[key]
             if _put(connection, {"type": "irreproducible", "checksum": key, "result": result}):
                 part.contested[key] = result

@@ -49,7 +49,7 @@ def unnamed(package: Package, before: Surface, found: list[Change]) -> list[Chan
     """Return the changes that the changelog does not name."""
     latest = changelog.entries(package.changelog.read_text())[0]
     if latest.version == before.version:
-        return found  # it tells of the release before
+        return found  # it describes the release before
     return [change for change in found if not latest.names(change, found)]
 
 

@@ -1,7 +1,7 @@
 """The byte formats, by their golden vectors: which bytes each value comes to.
 
 The tests hold the code to the vectors, so the vectors say what the code does. Each is noted by
-itself, so that a new vector is told from a changed byte.
+itself, so that a new vector is distinguished from a changed byte.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Entry:
     text: str
 
     def names(self, change: Change, others: list[Change]) -> bool:
-        """Tell whether a change is named, by itself or by what holds it."""
+        """Whether a change is named, by itself or by what holds it."""
         if change.section == "bytes":
             return change.old is None or change.name.partition(":")[0] in self._words()
         alike = {

@@ -120,7 +120,7 @@ def _step_of_other(section: str, before: str, after: str) -> Step:
 
 
 def _takes_all_of(before: str, after: str) -> bool:
-    """Tell whether every call of one signature is one of the other, annotations aside."""
+    """Whether every call of one signature is one of the other, annotations aside."""
     old, new = _arguments(before), _arguments(after)
     if old is None or new is None:
         return before.partition(":")[0] == after.partition(":")[0] and " = " not in before + after

@@ -128,7 +128,7 @@ class _Reader:
         return text
 
     def _is_internal(self, base: str | griffe.Expr) -> bool:
-        """Tell whether a base is the package's own business; its members count, it does not."""
+        """Whether a base is the package's own business; its members count, it does not."""
         path = base if isinstance(base, str) else base.canonical_path
         inside = path.split(".")[0] == self._package.module
         return inside and path.rpartition(".")[0] not in self._public
@@ -166,7 +166,7 @@ def _parameters(function: griffe.Function) -> Iterator[str]:
 
 
 def _is_literal(text: str) -> bool:
-    """Tell whether a value is written out, and short enough to be shown."""
+    """Whether a value is written out, and short enough to be shown."""
     try:
         ast.literal_eval(text)
     except (ValueError, SyntaxError):

@@ -1,7 +1,7 @@
 """The two packages: where they are, and which of their modules are public.
 
-What is not listed may change at any time. Listed is what published neighbours import from
-seamless-core, some of it private by its name, and what the READMEs tell users to import.
+What is not listed may change at any time. Listed is what published companion packages import from
+seamless-core, some of it private by its name, and what the READMEs import.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
         "--rounds", type=int, help=f"measure so often; no report if less than {ROUNDS} times"
     )
     parser.add_argument(
-        "--seconds", type=float, metavar="N", help="let the storm of writes last so long"
+        "--seconds", type=float, metavar="N", help="how long the write stress lasts"
     )
     parser.add_argument(
         "--json",

@@ -1,4 +1,4 @@
-"""Three processes, ours, the published package and the limit, measured by turns."""
+"""Three processes, ours, the published package and the limit, measured alternately."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tools.bench.settings import Plan
     from tools.bench.workload import Workload
 
-PATIENCE = 60.0  # seconds
+TIMEOUT = 60.0  # seconds
 
 
 class Worker:
@@ -56,7 +56,7 @@ def worker(binaries: Path, module: str) -> Iterator[Worker]:
             assert process.stdin is not None
             process.stdin.close()
             try:
-                process.wait(PATIENCE)
+                process.wait(TIMEOUT)
             except subprocess.TimeoutExpired:
                 process.kill()
 

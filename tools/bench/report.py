@@ -40,9 +40,9 @@ SUITES = {
     "database": Suite(
         "seamless-database",
         ("seamless-database", "starlette", "uvicorn", "uvloop", "sqlalchemy"),
-        "The servers by turns, each by the same generator of load, on the disk of the checkout. "
+        "The servers alternately, each by the same generator of load, on the disk of the checkout. "
         "The bare application is uvicorn with uvloop and httptools; it reads the body and answers "
-        "64 bytes. Each table can be had alone, by `--only` and its name: requests, rows, storm, "
+        "64 bytes. Each table can be had alone, by `--only` and its name: requests, rows, stress, "
         "memory, bulk, workers, redis, postgresql.",
     ),
     "cli": Suite(
@@ -58,7 +58,7 @@ SUITES = {
         ("seamless-core",),
         "Registering 1,000 buffers with a temporary reference, in a cache that holds so many "
         "already: with room for them, and with none, so that others are driven out. Ours does "
-        "that with every one; the published cache once after the 1,000, when it is told to. "
+        "that with every one; the published cache once after the 1,000, on request. "
         "The limit is a heap of scores beside a dict. The memory is that which a process has more "
         "after as many buffers of 512 bytes have come and gone, through a cache of 1 MB.",
     ),

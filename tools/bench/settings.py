@@ -24,11 +24,11 @@ class Plan:
     only: str = ""
     #: whether the published packages are measured too, which needs a package index once
     published: bool = True
-    #: how long the storm of writes lasts, if that was said
+    #: how long the write stress lasts, if given
     seconds: float | None = None
 
     def chosen(self, suite: str, names: Collection[str]) -> Iterator[str]:
-        """Yield the names of the workloads to measure, telling on stderr which it is."""
+        """Yield the names of the workloads to measure, and name each on stderr."""
         found = [name for name in names if self.only.lower() in name.lower()]
         on_terminal = sys.stderr.isatty()
         for number, name in enumerate(found, 1):

@@ -76,7 +76,7 @@ class Row:
         return statistics.median(self.ours) / statistics.median(self.limit)
 
     def reached(self) -> bool:
-        """Tell whether all is as wanted, as far as it was measured."""
+        """Whether all is as wanted, as far as it was measured."""
         gain, distance = self.gain(), self.distance()
         return (
             (gain is None or self.at_least is None or gain >= self.at_least)

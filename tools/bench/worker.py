@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ENOUGH = 0.1  # seconds
 MOST = 10  # calls
 PROCESS = Path("/proc/self")
-RESET_PEAK = "5"  # what the kernel wants to be told for it
+RESET_PEAK = "5"  # the value that the kernel defines for it
 
 
 def forget() -> None:

@@ -20,7 +20,7 @@ FOLDER = Path(__file__).with_name("recorded_traces")
 
 
 class Request(NamedTuple):
-    """Somebody wants a buffer, at a time; having it otherwise than from a cache takes seconds."""
+    """A buffer is requested at a time; having it otherwise than from a cache takes seconds."""
 
     at: float
     key: int
@@ -42,7 +42,7 @@ class Trace(NamedTuple):
 
 
 def buffers(rng: random.Random) -> Callable[[int], tuple[int, float]]:
-    """Return a function that tells size and seconds of a buffer, the same at each call.
+    """Return a function that returns size and seconds of a buffer, the same at each call.
 
     Sizes are log-normal around 300 kB and reach 200 MB. Of five buffers, two can be downloaded
     at 100 MB/s, and three have to be computed, half of them in less than a second.

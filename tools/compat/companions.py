@@ -1,9 +1,9 @@
-"""Run the tests against the published neighbours on each row of companions.toml.
+"""Run the tests against the published companion packages on each row of companions.toml.
 
     hatch run compat [ROW...] [--dry-run]
 
 Each row gets an environment of its own, made by the tests themselves below .dev/, in which the
-wheels of both packages stand beside the neighbours' versions of that row. The outcome goes into the
+wheels of both packages stand beside the companions' versions of that row. The outcome goes into the
 table of the root README, which names the rows that were not run; with --dry-run it stays as it is.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 from tools.compat.readme_tables import ROOT, Outcome, run_tests, table, write
 
 TESTS = "tests-integration/companions"
-#: the environment variable by which the tests are told their row
+#: the environment variable that names the row to the tests
 ROW = "SEAMLESS_COMPAT_ROW"
 
 
@@ -33,11 +33,11 @@ def read_rows() -> dict[str, dict[str, str]]:
 
 
 def draw(rows: dict[str, dict[str, str]], outcomes: dict[str, Outcome]) -> str:
-    """Draw a line for each neighbour, a column for each row, and what came out."""
+    """Draw a line for each companion package, a column for each row, and what came out."""
     names = sorted({name for versions in rows.values() for name in versions})
     lines = [[name, *(versions.get(name, "") for versions in rows.values())] for name in names]
     results = ["tests of the wheels beside them", *(outcomes.get(row, "not run") for row in rows)]
-    return table([["published neighbour", *rows], *lines, results])
+    return table([["published companion package", *rows], *lines, results])
 
 
 def main(arguments: list[str]) -> int:

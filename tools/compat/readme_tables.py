@@ -1,6 +1,6 @@
 """Test runs as rows of a table: call pytest, count what came out, write the README's section.
 
-Shared by compat.py (published neighbours) and matrix.py (libraries). A section stands between two
+Shared by `companions` (published packages) and `libraries`. A section stands between two
 comments of the root README, so that only a run changes it.
 """
 

@@ -5,7 +5,7 @@
 Takes the `.py` files of FOLDER (default: the standard library of the running Python) and
 computes complexity metrics for each, as a transformation: a `plain` buffer that names the
 checksum of the code and that of the input. Its checksum is looked up in a real
-`seamless-database` first and computed, in a pool of processes, only when nobody has done so
+`seamless-database` first and computed, in a pool of processes, only if that has not been done
 before. Results, execution records and facts about the buffers are kept in .dev/demo/, so that
 the second call finds everything. Then the content of one file is changed, in a copy, and only
 that one is computed.
@@ -88,7 +88,7 @@ class Cache:
         try:
             Checksum(result).resolve("plain")
         except CacheMissError:
-            return None  # the database remembers it, but nobody has its bytes any more
+            return None  # the database remembers it, but its bytes are gone
         record = self.client.get_metadata(transformation)
         return 0.0 if record is None else float(record["wall_time_seconds"])
 
@@ -108,7 +108,7 @@ def store(buffer: Buffer) -> Checksum:
 
 
 def look_up(cache: Cache, files: list[Path], summary: Summary) -> list[str]:
-    """Look all files up; returns the transformations that nobody has computed."""
+    """Look all files up; returns the transformations that are not computed yet."""
     missing: list[str] = []
     seen: set[str] = set()
     for path in tqdm(files, desc="looking up", unit="file", disable=None, leave=False):

@@ -1,7 +1,7 @@
 """One transformation of the demonstration, executed in a process of the pool and measured.
 
 The input is found by its checksum in the buffer directory, as on any machine that has it; the
-result is written there before its checksum is told to anybody.
+result is written there before its checksum is published.
 """
 
 from __future__ import annotations

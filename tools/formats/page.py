@@ -197,7 +197,7 @@ def page() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write or check the page; returns the exit status."""
     parser = argparse.ArgumentParser(description="Write the page of byte formats.")
-    parser.add_argument("--check", action="store_true", help="only tell whether it is current")
+    parser.add_argument("--check", action="store_true", help="only check whether it is current")
     check = parser.parse_args(arguments).check
     missing = set(celltypes).symmetric_difference(prose.SECTIONS)
     if missing:

@@ -1,4 +1,4 @@
-"""The prose of the page of byte formats: what code can't tell, one entry a cell type."""
+"""The prose of the page of byte formats: what code can't express, one entry a cell type."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INTRODUCTION = """\
 
 The checksum of a buffer is the SHA-256 of its bytes, so these formats are a public interface: a
 value has the same bytes on every machine and in every version, and a changed byte would be a new
-major version. Whoever writes these bytes without this package gets the same checksums.
+major version. Another program that writes these bytes gets the same checksums.
 
 This page is made by `tools/formats/page.py`: every table, every dump and every checksum comes
 out of the code, and a test keeps the page current.
@@ -96,10 +96,11 @@ SECTIONS: dict[str, Section] = {
     ),
     "mixed": Section(
         "Nested dicts, lists and tuples that hold JSON values, arrays, records and bytes.",
-        "One of three formats, told apart by how they begin. An array, a record or bytes alone "
-        "(one byte string, without dimensions) are a `.npy` file. What has no binary part is JSON "
-        "with two-space indent, sorted keys and one newline, in ASCII and with Python's numbers; "
-        "it differs from `plain` where the table below says. Everything else is a container.",
+        "One of three formats, which differ in their first bytes. An array, a record or bytes "
+        "alone (one byte string, without dimensions) are a `.npy` file. What has no binary part is "
+        "JSON with two-space indent, sorted keys and one newline, in ASCII and with Python's "
+        "numbers; it differs from `plain` where the table below says. "
+        "Everything else is a container.",
         '{"a": np.array([1.5, 2.0]), "b": ["x", 5]}',
     ),
     "checksum": Section(
@@ -170,7 +171,7 @@ All integers are little-endian and unsigned:
 
 {layout}
 
-The *form* tells types, sizes and shapes without data: for a JSON scalar `"null"`, `"boolean"`,
+The *form* describes types, sizes and shapes without data: for a JSON scalar `"null"`, `"boolean"`,
 `"integer"`, `"number"` or `"string"`, else an object. A dict lists its `properties` in their own
 order; a list has the form of each of its `items`, or a single one if all are equal (`identical`),
 and its length as `shape`. An array has `items` (`type`, `bytesize`, `unsigned` for integers),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tools.mutation.mutants import Mutant
 
-#: about wheels, neighbours and measurements, not about the behaviour of a function
+#: about wheels, companion packages and measurements, not about the behaviour of a function
 LEFT_OUT = (
     "tests-integration/companions/*",
     "tests-integration/test_bench*.py",
@@ -112,7 +112,7 @@ class Selection:
             reached: dict[str, list[str]] = entry["reached"]  # type: ignore[assignment]
             seconds: dict[str, float] = entry["seconds"]  # type: ignore[assignment]
             by_subprocess = reaches(reached.get(file, []))
-            # a subprocess that is killed does not tell what it has reached
+            # a subprocess that is killed does not report what it has reached
             named = module in f"{Path(file).stem}_"
             near = named or folder in Path(file).parts
             others_here = others and (near or file.startswith(path.partition("src/")[0]))

@@ -1,6 +1,6 @@
 """A pytest plugin: says to coverage which test runs, and writes how long each took and its end.
 
-A subprocess cannot be told when the next test begins; what it reaches counts for every test of the
+A subprocess does not know when the next test begins; what it reaches counts for every test of the
 file that started it.
 """
 
@@ -25,7 +25,7 @@ CONTEXT = "MUTATION_CONTEXT"
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Tell this process which test comes, and its subprocesses which file."""
+    """Set the test for this process and the file for its subprocesses."""
     os.environ[CONTEXT] = item.nodeid.partition("::")[0]
     measured = coverage.Coverage.current()
     if measured is not None:
@@ -41,7 +41,7 @@ def pytest_configure() -> None:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Append one line for each phase; short lines are written whole by several processes."""
     if hasattr(report, "node"):
-        return  # the process that runs no tests of its own hears of each again
+        return  # the process that runs no tests of its own gets each again
     line = json.dumps([report.nodeid, report.duration, report.outcome])
     os.write(_outcomes(), line.encode() + b"\n")
 

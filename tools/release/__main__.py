@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def check(package: Package, version: str, checks: Sequence[Check], *, stop: bool) -> int:
-    """Do all checks; returns how many fail, or raises at the first if told to stop."""
+    """Do all checks; returns how many fail, or raises at the first if `stop` is set."""
     failed = 0
     for examine in checks:
         complaint = examine(package, version)
@@ -77,7 +77,7 @@ def release(package: Package, options: argparse.Namespace) -> int:
 
 
 def say(line: str) -> None:
-    """Tell the person who releases, at once."""
+    """Print the outcome at once."""
     print(line, flush=True)
 
 

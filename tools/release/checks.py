@@ -92,7 +92,7 @@ def the_tag_is_here(package: Package, version: str) -> str | None:
 
 
 def the_surface_is_recorded_and_named(package: Package, _version: str) -> str | None:
-    """The committed file shows the code, and the changelog tells the differences."""
+    """The committed file shows the code, and the changelog names the differences."""
     problems = public_api.problems(package, surface.collect(package))
     if not problems:
         return None

@@ -23,7 +23,7 @@ MOMENT = 0.01  # seconds
 
 
 def run(plan: Plan) -> list[Comparison]:
-    """Measure every command line, ours, published and limit by turns."""
+    """Measure every command line, ours, published and limit alternately."""
     rows: list[Row] = []
     found = dict(workloads(quick=plan.quick))
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -73,7 +73,7 @@ def seconds_of(command: Command) -> float:
 def peak(command: Command) -> float:
     """Peak of a process's memory in bytes, as it was a moment before its end.
 
-    What the system tells after its end would count what this process had when it began.
+    The system's figure after its end would count what this process had when it began.
     """
     found = 0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:

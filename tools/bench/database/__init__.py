@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PARTS = {
     "requests": "throughput",
     "rows": "rows",
-    "storm": "write_stress",
+    "stress": "write_stress",
     "memory": "memory",
     "bulk": "bulk",
     "workers": "workers",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tools.bench.database.response_parser import Framing
 
 HOST = "127.0.0.1"
-PATIENCE = 60.0  # seconds without any answer
+TIMEOUT = 60.0  # seconds without any answer
 CHUNK = 1 << 18
 
 
@@ -83,7 +83,7 @@ def load(
 ) -> Result:
     """Send requests, each connection waiting for its answer, to the last or until time is up.
 
-    The connections go to the ports by turns.
+    The connections go to the ports alternately.
     """
     chosen = cycle([ports] if isinstance(ports, int) else ports)
     streams = [socket.create_connection((HOST, next(chosen))) for _ in range(connections)]
@@ -122,9 +122,9 @@ def _exchange(
                 stream.sendall(request)
         waiting = len(sent_at)
         while waiting:
-            events = poll.poll(PATIENCE)
+            events = poll.poll(TIMEOUT)
             if not events:
-                raise TimeoutError(f"no answer for {PATIENCE} seconds")
+                raise TimeoutError(f"no answer for {TIMEOUT} seconds")
             for number, _ in events:
                 stream = opened[number]
                 data = _received(stream, partly.pop(number, b"") if partly else b"")

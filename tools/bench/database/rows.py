@@ -63,7 +63,7 @@ def _served(
     start: Callable[[Path], contextlib.AbstractContextManager[Server]],
     wanted: float | None = None,
 ) -> list[Cell]:
-    """Ask a server on either file by turns."""
+    """Ask a server on either file alternately."""
     with contextlib.ExitStack() as stack:
         sides = {rows: Measured([stack.enter_context(start(file))]) for rows, file in files.items()}
         for round_ in range(plan.rounds):
@@ -77,7 +77,7 @@ def _served(
 
 
 def _raw(plan: Plan, files: dict[int, Path]) -> list[Cell]:
-    """Ask SQLite on either file by turns."""
+    """Ask SQLite on either file alternately."""
     rates: dict[int, list[float]] = {rows: [] for rows in files}
     with contextlib.ExitStack() as stack:
         sides = {rows: stack.enter_context(opened(file)) for rows, file in files.items()}

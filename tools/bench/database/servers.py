@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: beside the environments, so on the disk of the checkout: in /tmp, syncs may cost nothing
 SCRATCH = ROOT / ".dev"
-PATIENCE = 60.0  # seconds until a server is there, and until it is gone
+TIMEOUT = 60.0  # seconds until a server is there, and until it is gone
 HEALTHCHECK = b"GET /healthcheck HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n"
 
 
@@ -70,7 +70,7 @@ def listening(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port that is free."""
     with socket.create_server((HOST, 0)) as probe:
         return int(probe.getsockname()[1])
 
@@ -95,7 +95,7 @@ def running(
         ) as process:
             try:
                 while not ready(port):
-                    if process.poll() is not None or time.perf_counter() - start > PATIENCE:
+                    if process.poll() is not None or time.perf_counter() - start > TIMEOUT:
                         said.seek(0)
                         raise ServerError(f"{command[0]}: {said.read()[-2000:].decode()}")
                     time.sleep(0.002)
@@ -104,7 +104,7 @@ def running(
             finally:
                 process.terminate()
                 try:
-                    process.wait(PATIENCE)
+                    process.wait(TIMEOUT)
                 except subprocess.TimeoutExpired:
                     process.kill()
 

@@ -1,6 +1,6 @@
-"""Part `storm`: reads beside 64 writers, and the longest that a write takes in a long storm.
+"""Part `stress`: reads beside 64 writers, and the longest write during long stress.
 
-Writers and readers are separate generators, in processes of their own; a storm rages for as long
+Writers and readers are separate generators, in processes of their own; the stress lasts as long
 as `--seconds` says.
 """
 
@@ -26,9 +26,9 @@ WRITERS, KEYS = 64, 1_000
 MANY, ONE = 30, 1
 REST = 0.002  # seconds
 SECONDS, QUICK_SECONDS = 20.0, 1.5
-#: how long reads are measured without a storm, and how long in one, at most
+#: how long reads are measured without stress, and how long in one, at most
 READING = 5.0
-#: how long the writers write before it is called a storm
+#: how long the writers write before the stress counts
 RISING = 0.5
 #: the longest that a write may take, in milliseconds
 WORST = 250
@@ -37,7 +37,7 @@ HEADS = ["half", "99 %", "longest"]
 NOTE = f"""\
 Times of requests: of half of them, of 99 % at most, and the longest. {MANY} readers ask again as
 soon as they are answered; one rests {1e3 * REST:g} ms before it does. {WRITERS} writers store new
-results as fast as they are answered; `--seconds 300` makes a storm of five minutes of it."""
+results as fast as they are answered; `--seconds 300` makes the writing last five minutes."""
 
 
 def write(port: int, first: int, seconds: float) -> Result:
@@ -62,8 +62,8 @@ def run(plan: Plan, seconds: float | None = None) -> list[FreeTable]:
     seconds = seconds or plan.seconds or (QUICK_SECONDS if plan.quick else SECONDS)
     sides = {"ours": running_ours} | ({"published": running_published} if plan.published else {})
     sheet = FreeTable(
-        f"Reads beside a storm of writes, and a storm of {seconds:g} s",
-        ["server", "workload", *HEADS, "99 % beside that without a storm", "a second"],
+        f"Reads beside write stress, and write stress for {seconds:g} s",
+        ["server", "workload", *HEADS, "99 % beside that without stress", "a second"],
         notes=[NOTE],
     )
     for side, start in sides.items():
@@ -79,15 +79,15 @@ def _measure(sheet: FreeTable, side: str, server: Server, seconds: float) -> Non
     own = side == "ours"
     first = itertools.count(10**7, 10**8)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        # so that starting it is no part of a storm
+        # so that starting it is no part of the stress
         pool.submit(read, server.port, ONE, 0.0).result()
         for readers, name in ((MANY, f"{MANY} readers"), (ONE, "one reader that rests")):
             calm = read(server.port, readers, reading)
             writes = pool.submit(write, server.port, next(first), reading + 2 * RISING)
             time.sleep(RISING)
-            storm = read(server.port, readers, reading)
-            _add(sheet, side, f"{name}, no storm", calm)
-            _add(sheet, side, f"{name}, storm", storm, calm, most=2 if own else None)
+            stress = read(server.port, readers, reading)
+            _add(sheet, side, f"{name}, no stress", calm)
+            _add(sheet, side, f"{name}, stress", stress, calm, most=2 if own else None)
             _add(sheet, side, f"{WRITERS} writers beside {name}", writes.result())
         writes = pool.submit(write, server.port, next(first), seconds)
         _add(sheet, side, f"{WRITERS} writers", writes.result(), worst=WORST if own else None)

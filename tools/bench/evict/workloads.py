@@ -76,7 +76,7 @@ def with_room(entries: int) -> Callable[[], Callable[..., Any]]:
 
 
 def without_room(entries: int) -> Callable[[], Callable[..., Any]]:
-    """Register what drives others out; the published cache does that when it is told to."""
+    """Register what drives others out; the published cache does that on request."""
 
     def make() -> Prepared:
         supply = Supply()
