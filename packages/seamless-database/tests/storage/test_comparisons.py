@@ -144,7 +144,7 @@ def test_a_record_of_a_peer_without_its_result_gets_it(database: Backend, place:
 @contextmanager
 def comparing(database: Backend, value: object) -> Iterator[Future[None]]:
     """Hold up the comparison of a record, and let it go on in the end."""
-    comparisons: Comparisons = database._comparisons  # type: ignore[attr-defined]
+    comparisons = database._comparisons
     with ThreadPoolExecutor(1) as pool, comparisons._lock:
         request = request_types.parse_write(from_python(put_request(value)))
         future = pool.submit(asyncio.run, database.execute_write(request))
@@ -249,7 +249,7 @@ def test_a_loop_that_is_gone_changes_nothing() -> None:
     loop = asyncio.new_event_loop()
     loop.close()
     undecided = UndecidedError(lambda _connection: None, lambda _row: None)  # type: ignore[arg-type,return-value]
-    comparisons.report_to(lambda _error: None, loop, undecided)
+    comparisons.report_to(lambda _error: None, loop, None, undecided)
     assert done.wait(PATIENCE)
 
 

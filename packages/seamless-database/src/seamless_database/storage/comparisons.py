@@ -61,6 +61,7 @@ class Comparisons:
         self,
         callback: WriteCallback,
         loop: asyncio.AbstractEventLoop,
+        _value: object,
         error: BaseException | None,
     ) -> None:
         """Call the callback of a write on its event loop, after the comparison if it needs one."""

@@ -10,7 +10,7 @@ from seamless_database.models import RevTransformation, Transformation
 from seamless_database.request_types.statements import Statement, insert_statement
 from seamless_database.storage.open import open_database
 from seamless_database.storage.postgresql import batch_sql
-from seamless_database.storage.postgresql.batch_sql import changing, fetch_all
+from seamless_database.storage.postgresql.batch_sql import change_commands, fetch_all
 from seamless_database.storage.postgresql.connection import PipelineConnection
 from seamless_database.storage.postgresql.url import PostgresUrl
 
@@ -38,7 +38,7 @@ IN_ORDER = Statement(
 @pytest.fixture
 def session(postgresql: str) -> Iterator[PipelineConnection]:
     open_database(postgresql, writable=True).close()
-    session = PipelineConnection(PostgresUrl.of(postgresql), patience=30)
+    session = PipelineConnection(PostgresUrl.of(postgresql), timeout=30)
     yield session
     session.close()
 
@@ -60,14 +60,14 @@ def test_texts_of_any_characters_are_inserted_and_found_together(
 ) -> None:
     texts = ["\\" * 100_000, '"' * 1000, "{a,b}", "", "NULL", "é€😀", "\x00\x01", "a\nb", "'%s"]
     insertions = [(INSERT, {"checksum": text, "result": text * 2}) for text in texts]
-    (command,) = changing([[insertion] for insertion in insertions])
+    (command,) = change_commands([[insertion] for insertion in insertions])
     session.execute_pipeline([command])
     look_ups: list[Call] = [(RESULT, {"checksum": text}) for text in texts]
     assert fetch_all(session, look_ups) == [[(text * 2,)] for text in texts]
 
 
 def test_many_insertions_are_one_statement(session: PipelineConnection) -> None:
-    commands = list(changing([[insert(number), reverse(number)] for number in range(50)]))
+    commands = list(change_commands([[insert(number), reverse(number)] for number in range(50)]))
     assert len(commands) == 2
     session.execute_pipeline(commands)
     (rows,) = fetch_all(session, [(IN_ORDER, {"result": checksum(0)})])
@@ -81,7 +81,7 @@ def test_each_task_keeps_the_order_of_its_changes(session: PipelineConnection) -
         [],
         [insert(3), insert(4)],
     ]
-    session.execute_pipeline(list(changing(tasks)))
+    session.execute_pipeline(list(change_commands(tasks)))
     calls = [(RESULT, {"checksum": checksum(number)}) for number in range(1, 5)]
     missing = [5, 0, 0, 0]
     assert fetch_all(session, calls) == [[(checksum(result),)] for result in missing]
@@ -91,14 +91,16 @@ def test_very_long_values_are_parted(
     session: PipelineConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch_sql, "MAX_CHARS", 500)
-    commands = list(changing([[insert(number)] for number in range(10)]))
+    commands = list(change_commands([[insert(number)] for number in range(10)]))
     assert len(commands) == 4
     session.execute_pipeline(commands)
     assert session.command("SELECT count(*) FROM transformation") == [(10,)]
 
 
 def test_rows_of_many_look_ups_come_to_those_who_asked(session: PipelineConnection) -> None:
-    session.execute_pipeline(list(changing([[insert(number, number % 3)] for number in range(9)])))
+    session.execute_pipeline(
+        list(change_commands([[insert(number, number % 3)] for number in range(9)]))
+    )
     calls: list[Call] = [
         (RESULT, {"checksum": checksum(4)}),
         (BY_RESULT, {"result": checksum(2)}),
@@ -114,14 +116,14 @@ def test_rows_of_many_look_ups_come_to_those_who_asked(session: PipelineConnecti
 def test_texts_with_any_character_come_back(session: PipelineConnection) -> None:
     odd = ["\x00", "\x01", "a%s'\"{},\\", ""]
     tasks = [[(INSERT, {"checksum": text, "result": text + "!"})] for text in odd]
-    session.execute_pipeline(list(changing(tasks)))
+    session.execute_pipeline(list(change_commands(tasks)))
     found = fetch_all(session, [(RESULT, {"checksum": text}) for text in odd])
     assert found == [[(text + "!",)] for text in odd]
 
 
 def test_where_the_order_matters_every_look_up_is_its_own(session: PipelineConnection) -> None:
     for numbers in (range(5), range(9, 5, -1)):
-        session.execute_pipeline(list(changing([[reverse(number)] for number in numbers])))
+        session.execute_pipeline(list(change_commands([[reverse(number)] for number in numbers])))
     missing = [(checksum(number),) for number in (0, 1, 2, 3, 4, 9, 8, 7, 6)]
     assert fetch_all(session, [(IN_ORDER, {"result": checksum(0)})] * 2) == [missing] * 2
 

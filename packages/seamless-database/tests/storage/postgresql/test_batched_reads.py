@@ -8,11 +8,8 @@ from sqlalchemy import text
 
 from seamless_database.errors import ConflictError
 from seamless_database.request_types.statements import Connection, Row, Statement
-from seamless_database.storage.postgresql.batched_reads import (
-    Call,
-    Operation,
-    run_batched,
-)
+from seamless_database.storage.batch_queue import Operation
+from seamless_database.storage.postgresql.batched_reads import Call, run_batched
 
 FIRST, SECOND = Statement(text("first")), Statement(text("second"))
 
@@ -92,10 +89,8 @@ def test_changes_are_those_of_the_last_run_and_none_of_one_that_fails() -> None:
             raise ConflictError("no")
 
     piece = Operation(work)
-    run_batched([piece], Source(a="1").fetch)
-    assert piece.changes == [(SECOND, {"key": "1"})]
-    run_batched([piece], Source(a="bad").fetch)
-    assert piece.changes == []
+    assert run_batched([piece], Source(a="1").fetch) == [[(SECOND, {"key": "1"})]]
+    assert run_batched([piece], Source(a="bad").fetch) == [[]]
 
 
 def test_what_was_known_once_is_asked_again_the_next_time() -> None:

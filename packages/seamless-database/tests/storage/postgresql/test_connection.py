@@ -18,8 +18,8 @@ from seamless_database.storage.postgresql.batch_sql import fetch_all
 from seamless_database.storage.postgresql.connection import (
     PipelineConnection,
     ReadOnlyConnection,
-    unavailable,
 )
+from seamless_database.storage.postgresql.error_kinds import unavailable
 from seamless_database.storage.postgresql.health import Health
 from seamless_database.storage.postgresql.read_pool import PostgresReadPool
 from seamless_database.storage.postgresql.url import PostgresUrl
@@ -40,7 +40,7 @@ def address(postgresql: str) -> PostgresUrl:
 
 @pytest.fixture
 def session(address: PostgresUrl) -> Iterator[PipelineConnection]:
-    session = PipelineConnection(address, patience=30)
+    session = PipelineConnection(address, timeout=30)
     yield session
     session.close()
 
@@ -102,7 +102,7 @@ def test_a_session_that_was_ended_connects_again(session: PipelineConnection) ->
 
 
 def test_an_exchange_that_takes_too_long_can_be_cut(address: PostgresUrl) -> None:
-    session = PipelineConnection(address, patience=0.2)
+    session = PipelineConnection(address, timeout=0.2)
 
     def abort() -> None:
         while not done.wait(0.02):

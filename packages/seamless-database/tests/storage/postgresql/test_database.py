@@ -26,10 +26,10 @@ from seamless_database.errors import (
 from seamless_database.metrics.row_counts import RowCounts
 from seamless_database.protocol.request import from_python
 from seamless_database.storage.backend import NOT_IMMEDIATE
+from seamless_database.storage.postgresql.advisory_locks import lock_id
 from seamless_database.storage.postgresql.database import PostgresDatabase
 from seamless_database.storage.postgresql.health import INTERVAL
 from seamless_database.storage.postgresql.url import PostgresUrl
-from seamless_database.storage.postgresql.writer import _lock_id
 from seamless_database.storage.sqlite.schema import TABLES
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def test_a_long_wait_for_a_lock_is_not_taken_for_a_server_that_is_gone(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # seconds that a write may take, next to its waits for locks
-    monkeypatch.setattr("seamless_database.storage.postgresql.database.PATIENCE", 0.2)
+    monkeypatch.setattr("seamless_database.storage.postgresql.database.TIMEOUT", 0.2)
     address = PostgresUrl.of(place.target)
     request = request_types.parse_write(from_python(PUT))
     with (
@@ -167,7 +167,7 @@ def test_a_long_wait_for_a_lock_is_not_taken_for_a_server_that_is_gone(
         psycopg.connect(place.target.replace("+psycopg", "")) as holder,
         ThreadPoolExecutor(1) as pool,
     ):
-        holder.execute("SELECT pg_advisory_xact_lock(%s)", [_lock_id(request.lock_keys()[0])])
+        holder.execute("SELECT pg_advisory_xact_lock(%s)", [lock_id(request.lock_keys()[0])])
         written = pool.submit(database.put, PUT)
         # the watch has looked at it more than once by then
         time.sleep(2.5 * INTERVAL)

@@ -15,10 +15,10 @@ from seamless_database.errors import SchemaError, ServerError
 from seamless_database.protocol.request import from_python
 from seamless_database.request_types import parse_read
 from seamless_database.request_types.version import ANSWER
+from seamless_database.storage.postgresql.advisory_locks import GLOBAL_LOCK
 from seamless_database.storage.postgresql.database import PostgresDatabase
 from seamless_database.storage.postgresql.schema import VERSION, VERSION_TABLE
 from seamless_database.storage.postgresql.url import PostgresUrl
-from seamless_database.storage.postgresql.writer import GLOBAL_LOCK
 from seamless_database.storage.sqlite.schema import TABLES
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def test_a_newer_schema_is_refused(place: Place, writable: bool) -> None:
 @pytest.mark.parametrize("writable", [True, False])
 def test_tables_of_somebody_else_are_refused_and_left_alone(place: Place, writable: bool) -> None:
     place.change("CREATE TABLE transformation (x integer)")
-    with pytest.raises(SchemaError, match=r"somebody else \(transformation\)"):
+    with pytest.raises(SchemaError, match=r"another application \(transformation\)"):
         place.open(writable=writable)
     assert names(place) == {"transformation"}
 

@@ -26,16 +26,12 @@ from seamless_database.request_types.statements import (
     Statement,
     insert_statement,
 )
-from seamless_database.storage.postgresql.batch_queue import QueuedOperation
+from seamless_database.storage.batch_queue import Operation
+from seamless_database.storage.postgresql.advisory_locks import GLOBAL_LOCK, lock_id
 from seamless_database.storage.postgresql.connection import PipelineConnection
 from seamless_database.storage.postgresql.health import Health
 from seamless_database.storage.postgresql.url import PostgresUrl
-from seamless_database.storage.postgresql.writer import (
-    GLOBAL_LOCK,
-    BatchWriter,
-    _lock_id,
-    conflict_free_groups,
-)
+from seamless_database.storage.postgresql.writer import BatchWriter, conflict_free_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +54,7 @@ def health() -> Health:
 
 @pytest.fixture
 def session(place: Place) -> Iterator[PipelineConnection]:
-    session = PipelineConnection(PostgresUrl.of(place.target), patience=30)
+    session = PipelineConnection(PostgresUrl.of(place.target), timeout=30)
     yield session
     session.close()
 
@@ -76,16 +72,16 @@ def holder(place: Place) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
         raw.rollback()
 
 
-def task(**request: object) -> QueuedOperation[None]:
+def task(**request: object) -> Operation[None]:
     checked = request_types.parse_write(from_python(request))
-    return QueuedOperation(checked.run, checked.lock_keys())
+    return Operation(checked.run, checked.lock_keys())
 
 
-def put(key: object, value: object) -> QueuedOperation[None]:
+def put(key: object, value: object) -> Operation[None]:
     return task(type="transformation", checksum=checksum(key), value=checksum(value))
 
 
-def put_record(key: object, value: object, **changes: object) -> QueuedOperation[None]:
+def put_record(key: object, value: object, **changes: object) -> Operation[None]:
     names = {"checksum": checksum(key), "result": checksum(value)}
     body = record(names["checksum"], names["result"], **changes)
     return task(type="metadata", **names, value=body)
@@ -149,7 +145,7 @@ def test_a_key_that_another_server_holds_is_locked_and_its_neighbours_are_not(
     holder: psycopg.Connection[tuple[object, ...]],
 ) -> None:
     tasks = [put("a", 1), put("held", 2), put("c", 3)]
-    holder.execute("SELECT pg_advisory_xact_lock(%s)", [_lock_id(tasks[1].keys[0])])
+    holder.execute("SELECT pg_advisory_xact_lock(%s)", [lock_id(tasks[1].lock_keys[0])])
     writing.write(tasks)
     assert [task.error is None for task in tasks] == [True, False, True]
     assert isinstance(tasks[1].error, DatabaseLockedError)
@@ -218,7 +214,7 @@ def test_an_error_that_nobody_foresaw_leaves_no_transaction_open(
     writing: BatchWriter, place: Place
 ) -> None:
     insert = insert_statement(Transformation, "checksum", "result")
-    odd = QueuedOperation(lambda c: c.run(insert, checksum="\ud800", result=""), put("a", 1).keys)
+    odd = Operation(lambda c: c.run(insert, checksum="\ud800", result=""), put("a", 1).lock_keys)
     with pytest.raises(UnicodeEncodeError):
         writing.write([odd])
     ((idle,),) = place.rows(
@@ -246,12 +242,12 @@ def test_a_server_that_stops_in_a_transaction_gives_way(
 
     insert = insert_statement(Transformation, "checksum", "result")
     writing.write([put("a", 0)])
-    stopped = QueuedOperation(stop, put("a", 0).keys)
+    stopped = Operation(stop, put("a", 0).lock_keys)
     thread = threading.Thread(target=writing.write, args=([stopped],))
     thread.start()
     assert inside.wait(30)
     address = PostgresUrl.of(place.target)
-    other = PipelineConnection(address, patience=30)
+    other = PipelineConnection(address, timeout=30)
     task = put("a", 1)
     BatchWriter(other, address, 20, durable=True, health=health).write([task])
     assert task.error is None
@@ -307,7 +303,7 @@ def test_an_outage_amid_requests_that_are_done_apart_is_waited_for_once(health: 
         place.open().close()
         place.change(f"ALTER TABLE transformation ADD CHECK (checksum <> '{checksum('bad')}')")
         address = PostgresUrl.of(postgres.url)
-        session = PipelineConnection(address, patience=30)
+        session = PipelineConnection(address, timeout=30)
         attempts: list[None] = []
 
         def stop(_connection: Connection) -> None:
@@ -315,7 +311,7 @@ def test_an_outage_amid_requests_that_are_done_apart_is_waited_for_once(health: 
             if len(attempts) == 2:
                 postgres.stop()
 
-        tasks = [put("bad", 1), QueuedOperation(stop, ("stop",)), put("a", 1), put("b", 2)]
+        tasks = [put("bad", 1), Operation(stop, ("stop",)), put("a", 1), put("b", 2)]
         outage = BatchWriter(session, address, WAIT, durable=True, health=health).write(tasks)
         session.close()
         assert outage is not None
@@ -341,8 +337,8 @@ def test_a_commit_waits_for_the_disk_if_it_has_to(
 
 
 def test_waves_keep_the_order_of_each_key() -> None:
-    def keyed(*keys: str) -> QueuedOperation[None]:
-        return QueuedOperation(lambda _: None, keys)
+    def keyed(*keys: str) -> Operation[None]:
+        return Operation(lambda _: None, keys)
 
     a, b, ab, a2, c = keyed("a"), keyed("b"), keyed("a", "b"), keyed("a"), keyed("c")
     assert conflict_free_groups([a, b, ab, a2, c]) == [[a, b, c], [ab], [a2]]
@@ -354,7 +350,7 @@ def test_what_a_standby_has_not_confirmed_is_not_acknowledged(health: Health) ->
         place = Place(postgres.url)
         place.open().close()
         address = PostgresUrl.of(postgres.url)
-        session = PipelineConnection(address, patience=30)
+        session = PipelineConnection(address, timeout=30)
         writing = BatchWriter(session, address, WAIT, durable=True, health=health)
         with psycopg.connect(postgres.url.replace("+psycopg", ""), autocommit=True) as raw:
             raw.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")

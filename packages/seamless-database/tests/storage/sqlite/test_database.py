@@ -24,7 +24,8 @@ from seamless_database.errors import (
 )
 from seamless_database.protocol.request import from_python
 from seamless_database.storage.backend import NOT_IMMEDIATE, Durability
-from seamless_database.storage.sqlite.database import LONG_ROW
+from seamless_database.storage.batch_queue import Operation
+from seamless_database.storage.sqlite.database import MAX_ROW_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,17 +72,25 @@ def test_while_another_has_it_open_it_stays_in_wal_mode(file: Path) -> None:
     assert journal(file) == "plain"
 
 
+def synchronous(database: Database) -> object:
+    """Return the synchronous level of the writing connection."""
+    seen: list[object] = []
+    work = Operation(lambda c: seen.append(c.command("PRAGMA synchronous")))
+    database._writer().submit(work).result(30)
+    return seen[0]
+
+
 def test_writes_are_synced_in_full(file: Path) -> None:
     seen: list[object] = []
     with Database(file, writable=True) as database:
-        database.submit(lambda c: seen.append(c.command("PRAGMA synchronous"))).result(30)
+        seen.append(synchronous(database))
     assert seen == [(2,)]
 
 
 def test_relaxed_durability_leaves_the_syncs_to_the_checkpoints(file: Path) -> None:
     seen: list[object] = []
     with Database(file, writable=True, durability=Durability.RELAXED) as database:
-        database.submit(lambda c: seen.append(c.command("PRAGMA synchronous"))).result(30)
+        seen.append(synchronous(database))
     assert seen == [(1,)]
     assert journal(file) == "plain"
 
@@ -129,7 +138,7 @@ def test_on_a_network_file_system_it_stays_plain(
     seen: list[object] = []
     with Database(file, writable=True, durability=Durability(durability)) as database:
         database.put(PUT)
-        database.submit(lambda c: seen.append(c.command("PRAGMA synchronous"))).result(30)
+        seen.append(synchronous(database))
         assert journal(file) == "plain"
         assert database.get(GET) == checksum(2)
     assert seen == [(level,)]
@@ -360,11 +369,11 @@ def test_a_small_row_is_answered_at_once(file: Path) -> None:
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="SQLite's limits are not offered there")
 def test_a_large_row_is_left_to_a_thread(file: Path) -> None:
     with Database(file, writable=True) as database:
-        put_record(database, 1, LONG_ROW)
+        put_record(database, 1, MAX_ROW_BYTES)
         assert database.try_read(get_metadata(1)) is NOT_IMMEDIATE
         answer = asyncio.run(database.execute_read(get_metadata(1)))
         assert answer is not None
-        assert json.loads(answer)["x"] == "x" * LONG_ROW
+        assert json.loads(answer)["x"] == "x" * MAX_ROW_BYTES
 
 
 def test_a_list_is_left_to_a_thread(filled: Path) -> None:

@@ -15,7 +15,7 @@ from database_server import PATIENCE, Server
 from seamless_database import Database
 from seamless_database.errors import FileError, FileReplacedError
 from seamless_database.storage.sqlite.fair_lock import FairWriterLock
-from seamless_database.storage.sqlite.file_identity import INTERVAL, Identity
+from seamless_database.storage.sqlite.file_identity import INTERVAL, FileIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -184,7 +184,7 @@ def test_a_folder_that_cannot_be_looked_into_is_no_replaced_file(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file.touch()
-    identity = Identity(file)
+    identity = FileIdentity(file)
     identity.note()
 
     def fail(_path: object) -> os.stat_result:
@@ -196,7 +196,7 @@ def test_a_folder_that_cannot_be_looked_into_is_no_replaced_file(
 
 def test_files_are_looked_at_again_after_a_while(file: Path) -> None:
     now = 100.0
-    identity = Identity(file, lambda: now)
+    identity = FileIdentity(file, lambda: now)
     file.touch()
     identity.note()
     identity.check_lately()

@@ -15,7 +15,7 @@ from database_server import Server
 
 from seamless_database import Database
 from seamless_database.errors import DatabaseClosedError, UnavailableError
-from seamless_database.storage.sqlite.file_identity import Identity
+from seamless_database.storage.sqlite.file_identity import FileIdentity
 from seamless_database.storage.sqlite.read_pool import ReadPool
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def test_what_changes_while_it_is_read_is_read_again(
     # as if nothing could be written here, until something is
     monkeypatch.setattr("seamless_database.storage.sqlite.read_pool.ReadPool._open", resting_reader)
     asked: list[Connection] = []
-    readers = ReadPool(copied, Identity(copied), allow_readonly_wal=True)
+    readers = ReadPool(copied, FileIdentity(copied), allow_readonly_wal=True)
 
     def work(connection: Connection) -> object:
         asked.append(connection)
@@ -115,7 +115,7 @@ def test_what_changes_whenever_it_is_read_is_an_error_and_no_miss(
     copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seamless_database.storage.sqlite.read_pool.ReadPool._open", resting_reader)
-    readers = ReadPool(copied, Identity(copied), allow_readonly_wal=True)
+    readers = ReadPool(copied, FileIdentity(copied), allow_readonly_wal=True)
 
     def work(connection: Connection) -> object:
         os.utime(copied, ns=(0, copied.stat().st_mtime_ns + 1))
@@ -136,7 +136,7 @@ def test_a_connection_is_kept_whatever_a_read_ends_with(
 ) -> None:
     file = tmp_path / "seamless.db"
     Database(file, writable=True).close()
-    readers = ReadPool(file, Identity(file), allow_readonly_wal=False)
+    readers = ReadPool(file, FileIdentity(file), allow_readonly_wal=False)
     first = readers.read(lambda connection: connection, 1)
 
     def fail(_connection: Connection) -> None:
@@ -155,6 +155,6 @@ def resting_reader(readers: ReadPool) -> object:
     from seamless_database.storage.sqlite.connection import Connection
     from seamless_database.storage.sqlite.read_pool import _Reader
 
-    rest = readonly_wal.look(readers._path)
-    assert rest is not None
-    return _Reader(Connection.open(readers._path, rest.way), rest)
+    state = readonly_wal.probe(readers._path)
+    assert state is not None
+    return _Reader(Connection.open(readers._path, state.open_mode), state)

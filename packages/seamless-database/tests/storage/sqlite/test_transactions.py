@@ -15,10 +15,10 @@ from seamless_database.errors import (
 )
 from seamless_database.storage.sqlite.connection import Connection
 from seamless_database.storage.sqlite.fair_lock import FairWriterLock
-from seamless_database.storage.sqlite.file_identity import Identity
+from seamless_database.storage.sqlite.file_identity import FileIdentity
 from seamless_database.storage.sqlite.transactions import (
     CHECKPOINT_PAUSE,
-    SQLiteTransactions,
+    Transactions,
     not_written,
 )
 
@@ -36,9 +36,9 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def transactions(file: Path) -> Iterator[SQLiteTransactions]:
+def transactions(file: Path) -> Iterator[Transactions]:
     connection = Connection.open(file, "rw")
-    yield SQLiteTransactions(connection, 0.1)
+    yield Transactions(connection, 0.1)
     connection.close()
 
 
@@ -61,29 +61,27 @@ def rows(file: Path) -> list[int]:
         return [x for (x,) in raw.execute("SELECT x FROM t ORDER BY x")]
 
 
-def test_what_is_committed_is_in_the_file(transactions: SQLiteTransactions, file: Path) -> None:
+def test_what_is_committed_is_in_the_file(transactions: Transactions, file: Path) -> None:
     transactions.begin()
-    assert transactions.attempt(insert, alone=True) is None
+    assert transactions.run(insert, is_alone=True) is None
     assert rows(file) == []
     transactions.commit()
     assert rows(file) == [1]
 
 
-def test_work_that_fails_among_others_is_undone(
-    transactions: SQLiteTransactions, file: Path
-) -> None:
+def test_work_that_fails_among_others_is_undone(transactions: Transactions, file: Path) -> None:
     transactions.begin()
-    assert transactions.attempt(insert, alone=False) is None
-    assert isinstance(transactions.attempt(insert_and_fail, alone=False), ConflictError)
+    assert transactions.run(insert, is_alone=False) is None
+    assert isinstance(transactions.run(insert_and_fail, is_alone=False), ConflictError)
     transactions.commit()
     assert rows(file) == [1]
 
 
 def test_work_that_fails_alone_is_undone_with_its_transaction(
-    transactions: SQLiteTransactions, file: Path
+    transactions: Transactions, file: Path
 ) -> None:
     transactions.begin()
-    assert isinstance(transactions.attempt(insert_and_fail, alone=True), ConflictError)
+    assert isinstance(transactions.run(insert_and_fail, is_alone=True), ConflictError)
     transactions.rollback()
     assert rows(file) == []
     transactions.begin()
@@ -91,25 +89,23 @@ def test_work_that_fails_alone_is_undone_with_its_transaction(
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_an_error_of_the_library_is_told_as_ours(
-    transactions: SQLiteTransactions, alone: bool
-) -> None:
+def test_an_error_of_the_library_is_told_as_ours(transactions: Transactions, alone: bool) -> None:
     transactions.begin()
-    assert transactions.attempt(insert, alone=True) is None
-    error = transactions.attempt(insert, alone=alone)
+    assert transactions.run(insert, is_alone=True) is None
+    error = transactions.run(insert, is_alone=alone)
     assert isinstance(error, UnavailableError)
     assert "UNIQUE" in str(error)
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_a_lost_transaction_is_raised(transactions: SQLiteTransactions, alone: bool) -> None:
+def test_a_lost_transaction_is_raised(transactions: Transactions, alone: bool) -> None:
     transactions.begin()
     with pytest.raises(RuntimeError, match="disk is full"):
-        transactions.attempt(lose, alone=alone)
+        transactions.run(lose, is_alone=alone)
 
 
 def test_a_lock_that_another_holds_is_waited_for_and_told(
-    transactions: SQLiteTransactions, file: Path
+    transactions: Transactions, file: Path
 ) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -122,7 +118,7 @@ def test_a_lock_that_another_holds_is_waited_for_and_told(
 def test_who_has_its_turn_waits_for_the_lock_of_the_file_as_well(file: Path) -> None:
     connection = Connection.open(file, "rw")
     lock = FairWriterLock()
-    transactions = SQLiteTransactions(connection, 0.1, lock)
+    transactions = Transactions(connection, 0.1, lock)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseLockedError) as caught:
@@ -130,24 +126,24 @@ def test_who_has_its_turn_waits_for_the_lock_of_the_file_as_well(file: Path) -> 
         assert str(caught.value) == str(DatabaseLockedError(0.1))
         transactions.rollback()
     transactions.begin()
-    assert transactions.attempt(insert, alone=True) is None
+    assert transactions.run(insert, is_alone=True) is None
     transactions.commit()
     assert rows(file) == [1]
     connection.close()
     lock.close()
 
 
-def test_a_commit_that_fails_is_told_as_ours(transactions: SQLiteTransactions) -> None:
+def test_a_commit_that_fails_is_told_as_ours(transactions: Transactions) -> None:
     with pytest.raises(UnavailableError, match="nothing was stored"):
         transactions.commit()
 
 
-def test_undoing_nothing_is_no_mistake(transactions: SQLiteTransactions) -> None:
+def test_undoing_nothing_is_no_mistake(transactions: Transactions) -> None:
     transactions.rollback()
 
 
 @pytest.mark.parametrize("words", ["database or disk is full", "disk I/O error"])
-def test_a_full_disk_is_worth_another_attempt(transactions: SQLiteTransactions, words: str) -> None:
+def test_a_full_disk_is_worth_another_attempt(transactions: Transactions, words: str) -> None:
     error = sqlite3.OperationalError(words)
     assert transactions.made_room(error)
     told = not_written(error)
@@ -166,14 +162,14 @@ def test_a_full_disk_is_worth_another_attempt(transactions: SQLiteTransactions, 
     ],
 )
 def test_what_is_no_lack_of_room_is_not_tried_again(
-    transactions: SQLiteTransactions, error: Exception
+    transactions: Transactions, error: Exception
 ) -> None:
     assert not transactions.made_room(error)
 
 
 def test_a_checkpoint_that_fails_makes_no_room(file: Path) -> None:
     connection = Connection.open(file, "rw")
-    transactions = SQLiteTransactions(connection, 0.1)
+    transactions = Transactions(connection, 0.1)
     connection.close()
     assert not transactions.made_room(sqlite3.OperationalError("database or disk is full"))
 
@@ -181,7 +177,7 @@ def test_a_checkpoint_that_fails_makes_no_room(file: Path) -> None:
 def test_a_checkpoint_waits_for_those_who_read(file: Path) -> None:
     connection = Connection.open(file, "rw")
     connection.command("PRAGMA journal_mode=WAL")
-    transactions = SQLiteTransactions(connection, 0.1)
+    transactions = Transactions(connection, 0.1)
     with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM t").fetchall()
@@ -201,10 +197,10 @@ def test_a_checkpoint_waits_for_those_who_read(file: Path) -> None:
 def test_a_file_that_was_moved_away_before_the_first_transaction_is_complete(file: Path) -> None:
     connection = Connection.open(file, "rw")
     connection.command("PRAGMA journal_mode=WAL")
-    identity = Identity(file)
+    identity = FileIdentity(file)
     identity.note()
     connection.command("INSERT INTO t VALUES (1)")
-    transactions = SQLiteTransactions(connection, 0.1, identity=identity)
+    transactions = Transactions(connection, 0.1, identity=identity)
     moved = file.rename(file.with_name("moved.db"))
     with pytest.raises(FileReplacedError):
         transactions.begin()

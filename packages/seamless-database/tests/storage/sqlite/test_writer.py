@@ -16,8 +16,9 @@ from seamless_database.errors import (
     DatabaseLockedError,
     UnavailableError,
 )
+from seamless_database.storage.batch_queue import Operation
 from seamless_database.storage.sqlite.connection import Connection
-from seamless_database.storage.sqlite.transactions import SQLiteTransactions
+from seamless_database.storage.sqlite.transactions import Transactions
 from seamless_database.storage.sqlite.writer import MAX_BATCH, Writer
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def writer(file: Path) -> Iterator[Writer]:
     connection = Connection.open(file, "rw")
-    writer = Writer(SQLiteTransactions(connection, 0.3))
+    writer = Writer(Transactions(connection, 0.3))
     yield writer
     writer.close()
     connection.close()
@@ -62,7 +63,7 @@ class Gate:
             entered.set()
             assert self._open.wait(30)
 
-        self.future = writer.submit(wait)
+        self.future = writer.submit(Operation(wait))
         assert entered.wait(30)
 
     def open(self) -> None:
@@ -71,7 +72,7 @@ class Gate:
 
 
 def test_a_result_means_that_it_is_in_the_file(writer: Writer, file: Path) -> None:
-    writer.submit(partial(insert, 1)).result(30)
+    writer.submit(Operation(partial(insert, 1))).result(30)
     assert rows(file) == [1]
 
 
@@ -84,7 +85,7 @@ def test_what_waits_is_committed_together(writer: Writer, file: Path) -> None:
         # the neighbour's row is visible here, but to nobody outside yet
         seen.append(rows(file) == [])
 
-    futures = [writer.submit(partial(insert, 1)), writer.submit(look)]
+    futures = [writer.submit(Operation(partial(insert, 1))), writer.submit(Operation(look))]
     gate.open()
     for future in futures:
         future.result(30)
@@ -103,9 +104,9 @@ def test_one_that_fails_does_not_spoil_its_neighbours(
         raise error
 
     futures = [
-        writer.submit(partial(insert, 1)),
-        writer.submit(fail),
-        writer.submit(partial(insert, 3)),
+        writer.submit(Operation(partial(insert, 1))),
+        writer.submit(Operation(fail)),
+        writer.submit(Operation(partial(insert, 3))),
     ]
     gate.open()
     assert futures[0].result(30) is None
@@ -120,8 +121,8 @@ def test_one_that_fails_alone_leaves_nothing_behind(writer: Writer, file: Path) 
         insert(1, connection)
         raise ConflictError("no")
 
-    assert isinstance(writer.submit(fail).exception(30), ConflictError)
-    writer.submit(partial(insert, 2)).result(30)
+    assert isinstance(writer.submit(Operation(fail)).exception(30), ConflictError)
+    writer.submit(Operation(partial(insert, 2))).result(30)
     assert rows(file) == [2]
 
 
@@ -136,13 +137,17 @@ def test_when_the_transaction_is_gone_everybody_hears_it(writer: Writer, file: P
     def refuse(_: Connection) -> None:
         raise ConflictError("because of the row before")
 
-    futures = [writer.submit(partial(insert, 1)), writer.submit(refuse), writer.submit(lose)]
+    futures = [
+        writer.submit(Operation(partial(insert, 1))),
+        writer.submit(Operation(refuse)),
+        writer.submit(Operation(lose)),
+    ]
     gate.open()
     for future in futures:
         with pytest.raises(UnavailableError, match="disk is full"):
             future.result(30)
     assert rows(file) == []
-    writer.submit(partial(insert, 4)).result(30)
+    writer.submit(Operation(partial(insert, 4))).result(30)
     assert rows(file) == [4]
 
 
@@ -150,18 +155,18 @@ def test_a_lock_is_waited_for_and_then_reported(writer: Writer, file: Path) -> N
     with closing(sqlite3.connect(file, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseLockedError, match="another process"):
-            writer.submit(partial(insert, 1)).result(30)
-    writer.submit(partial(insert, 2)).result(30)
+            writer.submit(Operation(partial(insert, 1))).result(30)
+    writer.submit(Operation(partial(insert, 2))).result(30)
     assert rows(file) == [2]
 
 
 def test_all_that_wait_for_a_lock_wait_for_it_once(file: Path) -> None:
     connection = Connection.open(file, "rw")
-    writer = Writer(SQLiteTransactions(connection, 2.0))
+    writer = Writer(Transactions(connection, 2.0))
     with closing(sqlite3.connect(file, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
         # twenty batches, each of which would wait for two seconds
-        futures = [writer.submit(partial(insert, i)) for i in range(20 * MAX_BATCH)]
+        futures = [writer.submit(Operation(partial(insert, i))) for i in range(20 * MAX_BATCH)]
         for future in futures:
             assert isinstance(future.exception(30), DatabaseLockedError)
     writer.close()
@@ -170,7 +175,7 @@ def test_all_that_wait_for_a_lock_wait_for_it_once(file: Path) -> None:
 
 def test_closing_finishes_what_is_queued(writer: Writer, file: Path) -> None:
     gate = Gate(writer)
-    futures = [writer.submit(partial(insert, i)) for i in range(2 * MAX_BATCH + 3)]
+    futures = [writer.submit(Operation(partial(insert, i))) for i in range(2 * MAX_BATCH + 3)]
     closer = threading.Thread(target=writer.close)
     closer.start()
     gate.open()
@@ -186,7 +191,7 @@ def test_closing_ends_even_when_the_last_batch_is_lost(writer: Writer) -> None:
         connection.rollback()
         raise RuntimeError("no error of SQLite's")
 
-    future = writer.submit(lose)
+    future = writer.submit(Operation(lose))
     closer = threading.Thread(target=writer.close)
     closer.start()
     while writer._queue.qsize() < 2:
@@ -200,7 +205,7 @@ def test_closing_ends_even_when_the_last_batch_is_lost(writer: Writer) -> None:
 def test_after_closing_nothing_is_taken(writer: Writer) -> None:
     writer.close()
     with pytest.raises(DatabaseClosedError):
-        writer.submit(partial(insert, 1))
+        writer.submit(Operation(partial(insert, 1)))
 
 
 def test_closing_twice_is_closing_once(writer: Writer) -> None:
@@ -209,19 +214,19 @@ def test_closing_twice_is_closing_once(writer: Writer) -> None:
 
 
 def test_too_many_waiting_are_refused(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seamless_database.storage.sqlite.writer.MAX_WAITING", 3)
+    monkeypatch.setattr("seamless_database.storage.batch_queue.MAX_QUEUED", 3)
     gate = Gate(writer)
     for i in range(3):
-        writer.submit(partial(insert, i))
-    with pytest.raises(UnavailableError, match="3 writes are waiting"):
-        writer.submit(partial(insert, 9))
+        writer.submit(Operation(partial(insert, i)))
+    with pytest.raises(UnavailableError, match="3 requests are waiting"):
+        writer.submit(Operation(partial(insert, 9)))
     gate.open()
 
 
 def test_a_client_that_went_away_changes_nothing_for_the_others(writer: Writer, file: Path) -> None:
     gate = Gate(writer)
-    gone = writer.submit(partial(insert, 1))
-    stays = writer.submit(partial(insert, 2))
+    gone = writer.submit(Operation(partial(insert, 1)))
+    stays = writer.submit(Operation(partial(insert, 2)))
     assert gone.cancel()
     gate.open()
     stays.result(30)
@@ -230,12 +235,12 @@ def test_a_client_that_went_away_changes_nothing_for_the_others(writer: Writer, 
 
 def test_commits_and_what_waits_are_counted(writer: Writer) -> None:
     gate = Gate(writer)
-    futures = [writer.submit(partial(insert, number)) for number in range(5)]
-    assert writer.queued_writes == 5
+    futures = [writer.submit(Operation(partial(insert, number))) for number in range(5)]
+    assert writer.size == 5
     gate.open()
     for future in futures:
         future.result(30)
-    assert writer.queued_writes == 0
+    assert writer.size == 0
     writer.close()
     assert writer.commits.writes.total == 6
     assert writer.commits.writes.count == writer.commits.seconds.count
@@ -252,14 +257,14 @@ def test_an_event_loop_hears_of_each_write_when_it_is_in_the_file(
     async def write() -> None:
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 
-        def tell(error: BaseException | None) -> None:
+        def tell(_value: None, error: BaseException | None) -> None:
             heard.append((error, rows(file), threading.get_ident()))
             if len(heard) == 3:
                 done.set()
 
         gate = Gate(writer)
         for number in (1, 1, 2):
-            writer.submit_with_callback(partial(insert, number), tell, loop)
+            writer.submit_with_callback(Operation(partial(insert, number)), tell, loop)
         gate.open()
         await asyncio.wait_for(done.wait(), 30)
 
@@ -274,17 +279,19 @@ def test_one_that_cannot_be_told_keeps_nobody_from_hearing(
     async def write() -> None:
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 
-        def fail(_: BaseException | None) -> None:
+        def fail(_value: None, _error: BaseException | None) -> None:
             raise ValueError("not listening")
 
         gate = Gate(writer)
-        writer.submit_with_callback(partial(insert, 1), fail, loop)
-        writer.submit_with_callback(partial(insert, 2), lambda _: done.set(), loop)
+        writer.submit_with_callback(Operation(partial(insert, 1)), fail, loop)
+        writer.submit_with_callback(
+            Operation(partial(insert, 2)), lambda _value, _error: done.set(), loop
+        )
         gate.open()
         await asyncio.wait_for(done.wait(), 30)
 
     asyncio.run(write())
-    assert "could be told" in caplog.text
+    assert "could not be reported" in caplog.text
 
 
 def test_an_event_loop_that_is_gone_changes_nothing_for_the_others(
@@ -293,8 +300,8 @@ def test_an_event_loop_that_is_gone_changes_nothing_for_the_others(
     loop = asyncio.new_event_loop()
     loop.close()
     gate = Gate(writer)
-    writer.submit_with_callback(partial(insert, 1), lambda _: None, loop)
-    stays = writer.submit(partial(insert, 2))
+    writer.submit_with_callback(Operation(partial(insert, 1)), lambda _value, _error: None, loop)
+    stays = writer.submit(Operation(partial(insert, 2)))
     gate.open()
     stays.result(30)
     assert rows(file) == [1, 2]
@@ -304,7 +311,9 @@ def test_after_closing_nothing_is_taken_from_a_loop(writer: Writer) -> None:
     writer.close()
     loop = asyncio.new_event_loop()
     with pytest.raises(DatabaseClosedError):
-        writer.submit_with_callback(partial(insert, 1), lambda _: None, loop)
+        writer.submit_with_callback(
+            Operation(partial(insert, 1)), lambda _value, _error: None, loop
+        )
     loop.close()
 
 
@@ -312,7 +321,7 @@ def test_after_closing_nothing_is_taken_from_a_loop(writer: Writer) -> None:
 def test_many_threads_lose_nothing(writer: Writer, file: Path) -> None:
     def write(start: int) -> None:
         for number in range(start, start + 50):
-            writer.submit(partial(insert, number)).result(30)
+            writer.submit(Operation(partial(insert, number))).result(30)
 
     threads = [threading.Thread(target=write, args=(1000 * i,)) for i in range(8)]
     for thread in threads:

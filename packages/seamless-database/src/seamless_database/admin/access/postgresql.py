@@ -21,9 +21,9 @@ from seamless_database.admin.access.psycopg_connections import connect
 from seamless_database.admin.errors import TargetExistsError, WritersError
 from seamless_database.errors import ServerError
 from seamless_database.storage.postgresql import schema
+from seamless_database.storage.postgresql.advisory_locks import LOCK_EVERYTHING
 from seamless_database.storage.postgresql.connection import PipelineConnection
-from seamless_database.storage.postgresql.dialect import Fault, fault
-from seamless_database.storage.postgresql.writer import GLOBAL_LOCK
+from seamless_database.storage.postgresql.error_kinds import ErrorKind, error_kind
 from seamless_database.storage.sqlite.schema import TABLES
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ _SETTINGS = text(
     "set_config('idle_in_transaction_session_timeout', '0', true), "
     "set_config('cursor_tuple_fraction', '1', true)"
 )
-_LOCK = text("SELECT pg_advisory_xact_lock(:everything)")
 _SIZE = text("SELECT pg_database_size(current_database())")
 
 
@@ -107,9 +106,9 @@ def begin(connection: Connection, mode: str = "READ COMMITTED") -> None:
 def lock_writers(connection: Connection, address: PostgresUrl) -> None:
     """Keep servers, and others like this one, from writing until the end of the transaction."""
     try:
-        connection.execute(_LOCK, {"everything": GLOBAL_LOCK})
+        connection.execute(text(LOCK_EVERYTHING))
     except sqlalchemy.exc.OperationalError as error:
-        if isinstance(error.orig, psycopg.Error) and fault(error.orig) is Fault.LOCKED:
+        if isinstance(error.orig, psycopg.Error) and error_kind(error.orig) is ErrorKind.LOCKED:
             raise WritersError(address.shown, LOCK_WAIT) from error
         raise
 

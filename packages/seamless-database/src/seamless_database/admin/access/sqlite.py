@@ -33,7 +33,7 @@ from seamless_database.storage.sqlite.connection import (
 )
 from seamless_database.storage.sqlite.filesystem import is_network
 from seamless_database.storage.sqlite.lock_file import WriterLockFile
-from seamless_database.storage.sqlite.readonly_wal import FileState, is_unchanged, look
+from seamless_database.storage.sqlite.readonly_wal import FileState, is_unchanged, probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,12 +92,12 @@ def _opened_to_read(file: Path, path: Path) -> Iterator[Connection]:
     again; a read-only connection leaves them. A journal that was there before would be lost in
     that way, so such a file is read in a temporary copy.
     """
-    rest = look(file)
+    rest = probe(file)
     if rest is None or processes_using(file):
         # another process has it open, or one that was killed has left its -shm
         with connected(file, "ro", path) as connection:
             yield connection
-    elif rest.journal is None:
+    elif rest.wal is None:
         writable = os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
         with connected(file, "rw" if writable else "ro", path) as connection:
             yield connection
@@ -110,7 +110,7 @@ def _opened_to_read(file: Path, path: Path) -> Iterator[Connection]:
 
 def _copy_at_rest(file: Path, rest: FileState, copy: Path) -> Path | None:
     """Copy a file and its journal; None if there is no space, or a process opens it meanwhile."""
-    needed = sum(stamp[2] for stamp in (rest.file, rest.journal) if stamp is not None)
+    needed = sum(stamp[2] for stamp in (rest.file, rest.wal) if stamp is not None)
     if shutil.disk_usage(copy.parent).free <= needed:
         return None
     with INTERRUPTION.deferred(defer=False):

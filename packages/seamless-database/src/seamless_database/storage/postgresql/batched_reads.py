@@ -1,20 +1,23 @@
-"""Run many pieces of work with few round trips: look what each wants to read, then fetch it all.
+"""Batched reads: run many operations with few round trips, by record and replay (as Haxl does).
 
-What a request does is written down as calls on a connection, one after the other, and over a
-network each call would be a round trip. So a request runs first with nothing known: its calls
-are noted and answered as if there were nothing, and whatever it makes of that is forgotten. Then
-the answers to all calls, of all requests, are fetched at once, and it runs again with them; again
-for calls that only those have led to. What it changes is noted too, and sent later, together.
+An operation reads by one call on its connection after the other, and over a network each call
+would be a round trip. So every operation first runs with no rows known: its connection records the
+calls, answers them as if there were no rows, and the outcome is discarded. Then one round trip
+fetches the rows of all recorded calls, and the operations run again; and once more for calls that
+depend on those rows. Changes are recorded too, and the caller sends them later, together.
 
-So a request has to read before it changes anything, as it would not see its own changes.
+So an operation has to read before it changes anything: it would not see its own changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
-from seamless_database.request_types.statements import Connection, Row, Statement
+from seamless_database.request_types.statements import Row, Statement
+
+if TYPE_CHECKING:
+    from seamless_database.storage.batch_queue import Operation
 
 T = TypeVar("T")
 
@@ -26,7 +29,7 @@ Fetch = Callable[[Sequence[Call]], Sequence[list[Row]]]
 
 
 class RecordingConnection:
-    """A connection for one piece of work, that only knows what was fetched for it."""
+    """The connection of one operation: answers from known rows, and records the other calls."""
 
     def __init__(self) -> None:
         self._known: dict[_Key, list[Row]] = {}
@@ -34,12 +37,12 @@ class RecordingConnection:
         self.changes: list[Call] = []
 
     def one(self, statement: Statement, **values: str) -> Row | None:
-        """Give the first row; None if there is none, or it is not known yet."""
+        """Return the first known row, or None."""
         rows = self.all(statement, **values)
         return rows[0] if rows else None
 
     def all(self, statement: Statement, **values: str) -> list[Row]:
-        """Give every row that is known."""
+        """Return the known rows; an unknown call is recorded as missing."""
         if self.changes:
             raise AssertionError("a request must read before it changes anything")
         found = self._known.get((statement, tuple(values.items())))
@@ -49,61 +52,30 @@ class RecordingConnection:
         return found
 
     def run(self, statement: Statement, **values: str) -> None:
-        """Note a change."""
+        """Record a change."""
         self.changes.append((statement, values))
 
     def provide(self, rows: Sequence[list[Row]]) -> None:
-        """Take the rows of what was wanted; the work can begin anew."""
+        """Add the rows of the missing calls, and forget the changes of the last run."""
         for (statement, values), found in zip(self.missing, rows, strict=True):
             self._known[statement, tuple(values.items())] = found
         self.missing, self.changes = [], []
 
 
-class Operation(Generic[T]):
-    """A piece of work, and in the end its outcome: a value with changes, or an error."""
-
-    def __init__(self, work: Callable[[Connection], T]) -> None:
-        self._work = work
-        self.begin()
-
-    def begin(self) -> None:
-        """Begin anew, with nothing known."""
-        self._connection = RecordingConnection()
-        self.value: T | None = None
-        self.error: Exception | None = None
-
-    @property
-    def changes(self) -> list[Call]:
-        """What it changes; nothing if it has failed."""
-        return [] if self.error else self._connection.changes
-
-    @property
-    def missing(self) -> list[Call]:
-        """What it wants to know before it can be done."""
-        return self._connection.missing
-
-    def attempt(self) -> bool:
-        """Run it; tells whether it wants to know more."""
-        self.error = None
-        try:
-            self.value = self._work(self._connection)
-        except Exception as error:  # noqa: BLE001  # its answer, unless something was not known
-            self.error = error
-        return bool(self._connection.missing)
-
-    def provide(self, rows: Sequence[list[Row]]) -> None:
-        """Take the rows that it wanted to know."""
-        self._connection.provide(rows)
-
-
-def run_batched(pieces: Iterable[Operation[T]], fetch: Fetch) -> None:
-    """Run pieces to their end, fetching what all of them want to know at once."""
-    left = list(pieces)
-    for piece in left:
-        # what was known in another transaction says nothing about this one
-        piece.begin()
-    while left := [piece for piece in left if piece.attempt()]:
-        wants = [piece.missing for piece in left]
-        rows = iter(fetch([call for calls in wants for call in calls]))
-        for piece, calls in zip(left, wants, strict=True):
-            piece.provide([next(rows) for _ in calls])
+def run_batched(operations: Sequence[Operation[T]], fetch: Fetch) -> list[list[Call]]:
+    """Run operations to their end; returns the changes of each, none for one that has failed."""
+    connections = [RecordingConnection() for _ in operations]
+    pending = list(zip(operations, connections, strict=True))
+    while pending:
+        for operation, connection in pending:
+            operation.run(connection)
+        pending = [pair for pair in pending if pair[1].missing]
+        if pending:
+            calls = [call for _, connection in pending for call in connection.missing]
+            rows = iter(fetch(calls))
+            for _, connection in pending:
+                connection.provide([next(rows) for _ in connection.missing])
+    return [
+        [] if operation.error else connection.changes
+        for operation, connection in zip(operations, connections, strict=True)
+    ]

@@ -1,7 +1,6 @@
-"""One connection to PostgreSQL, made when it is needed, and again after it was lost.
+"""PostgreSQL connection: pipelines with a deadline, connected on demand and again after a loss.
 
-Belongs to one thread at a time. `abort` alone may be called from another: it ends a conversation
-with a server that has stopped to answer.
+A connection belongs to one thread at a time. Only `abort` may be called by another thread.
 """
 
 from __future__ import annotations
@@ -16,15 +15,10 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from seamless_database.errors import UnavailableError
 from seamless_database.request_types.statements import Row
-from seamless_database.storage.postgresql.dialect import (
-    Fault,
-    fault,
-    loaded,
-    stored,
-    text_of,
-)
+from seamless_database.storage.postgresql.dialect import sql_text
+from seamless_database.storage.postgresql.error_kinds import ErrorKind, error_kind
+from seamless_database.storage.postgresql.text_escaping import register_adapters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,40 +28,40 @@ if TYPE_CHECKING:
     from seamless_database.request_types.statements import Statement
     from seamless_database.storage.postgresql.url import PostgresUrl
 
-#: attempts at getting rid of the answers to what has failed
-_DRAININGS = 4
-#: a text in SQL, and the values of its parameters
+#: attempts to read what the server still sends after an error
+_DRAIN_ATTEMPTS = 4
+#: SQL text and the values of its parameters
 Command = tuple[str, "Mapping[str, object] | None"]
 
 
 class PipelineConnection:
-    """A connection without transactions of its own; they are begun in so many words.
+    """A connection in autocommit mode; explicit commands begin and end transactions.
 
     Parameters
     ----------
-    address
-        where the database is
-    patience
-        how many seconds an exchange may take before `abort` is in order
+    url
+        the database
+    timeout
+        seconds that a pipeline may take before `abort` ends it
     """
 
-    def __init__(self, address: PostgresUrl, patience: float) -> None:
-        self._address = address
-        self._patience = patience
+    def __init__(self, url: PostgresUrl, timeout: float) -> None:
+        self._url = url
+        self._timeout = timeout
         self._raw: psycopg.Connection[Row] | None = None
-        # a connection never leaves its pipeline: on leaving it, the library sends the server
-        # something that ends its watch over transactions that stand still
+        # The connection never leaves pipeline mode: on leaving it, psycopg sends a command that
+        # ends the server's timeout for idle transactions.
         self._pipeline: psycopg.Pipeline | None = None
-        self._leaving = contextlib.ExitStack()
-        #: guards `_end` and `_deadline`, which `abort` looks at
+        self._pipeline_exit = contextlib.ExitStack()
+        #: guards `_socket` and `_deadline`, which `abort` uses
         self._lock = threading.Lock()
-        # the library may close its socket at any moment; this end of it stays ours
-        self._end: socket.socket | None = None
+        # a duplicate, because psycopg may close its own socket at any moment
+        self._socket: socket.socket | None = None
         self._deadline: float | None = None
-        self._warned = False
-        #: what the server said of the last command that it did
+        self._had_warning = False
+        #: the command tag of the last command
         self.status: str | None = None
-        #: whether the last connection was lost because it took too long
+        #: whether `abort` has ended the last connection
         self.was_aborted = False
 
     @property
@@ -76,52 +70,53 @@ class PipelineConnection:
         return self._raw is not None
 
     def connect(self) -> psycopg.Connection[Row]:
-        """Connect, unless it is; raises `psycopg.Error`."""
+        """Connect if there is no connection; raises a `psycopg.Error`."""
         if self._raw is None:
             raw = psycopg.Connection[Row].connect(
                 autocommit=True,
-                prepare_threshold=self._address.prepare_threshold,
-                **self._address.parameters,  # type: ignore[arg-type]  # names from the URL
+                prepare_threshold=self._url.prepare_threshold,
+                **self._url.parameters,  # type: ignore[arg-type]  # names from the URL
             )
+            register_adapters(raw)
             raw.add_notice_handler(self._on_notice)
-            end = socket.socket(fileno=os.dup(raw.fileno()))
-            self._pipeline = self._leaving.enter_context(raw.pipeline())
+            duplicate = socket.socket(fileno=os.dup(raw.fileno()))
+            self._pipeline = self._pipeline_exit.enter_context(raw.pipeline())
             with self._lock:
-                self._raw, self._end = raw, end
+                self._raw, self._socket = raw, duplicate
                 self.was_aborted = False
         return self._raw
 
     def execute_pipeline(self, commands: Sequence[Command]) -> list[list[Row]]:
-        """Send commands all at once, and wait for the rows of each.
+        """Send all commands at once, and return the rows of each.
 
-        Raises `psycopg.Error`; those behind the one that failed were not done.
+        Raises a `psycopg.Error`; the server skips the commands behind the one that has failed.
         """
         raw = self.connect()
-        assert self._pipeline is not None  # where there is a connection, there is one
+        assert self._pipeline is not None  # set by `connect`
         with self._with_deadline():
             try:
                 cursors = [raw.execute(text, values) for text, values in commands]
                 _send(raw.pgconn)
                 self._pipeline.sync()
             except Exception:
-                # what follows must not come upon the answers to these
+                # the next pipeline must not read the responses of this one
                 self._drain(raw, self._pipeline)
                 raise
         self.status = cursors[-1].statusmessage
         return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
 
     def command(self, text: str, values: Mapping[str, object] | None = None) -> list[Row]:
-        """Send one command, and wait for its rows."""
+        """Send one command, and return its rows."""
         (rows,) = self.execute_pipeline([(text, values)])
         return rows
 
     def had_warning(self) -> bool:
-        """Tell whether the server has warned of anything since this was last asked."""
-        had_warning, self._warned = self._warned, False
+        """Whether the server has sent a warning since the last call of this method."""
+        had_warning, self._had_warning = self._had_warning, False
         return had_warning
 
     def rollback(self) -> None:
-        """Undo what is open; a connection that this fails on is no more."""
+        """Roll back the open transaction; close the connection if that fails."""
         if self._raw is None:
             return
         try:
@@ -130,31 +125,34 @@ class PipelineConnection:
             self.close()
 
     def close(self) -> None:
-        """Close the connection, if there is one; the next command makes another."""
+        """Close the connection, if there is one; the next command connects again."""
         with self._lock:
             raw, self._raw = self._raw, None
-            end, self._end = self._end, None
-        if end is not None:
-            end.close()
+            duplicate, self._socket = self._socket, None
+        if duplicate is not None:
+            duplicate.close()
         if raw is not None:
             raw.close()
-            # now that there is nothing to wait for any more
+            # on a closed connection, leaving the pipeline waits for nothing
             with contextlib.suppress(psycopg.Error):
-                self._leaving.close()
+                self._pipeline_exit.close()
 
     def abort(self, now: float) -> None:
-        """End an exchange that should have ended before now; its thread gets to feel it."""
+        """Shut the socket down if a pipeline is overdue; its thread gets an `OperationalError`."""
         with self._lock:
-            if self._end is None or self._deadline is None or now < self._deadline:
+            if self._socket is None or self._deadline is None or now < self._deadline:
                 return
             self.was_aborted = True
-            # it may have been shut down already
+            # the socket may be shut down already
             with contextlib.suppress(OSError):
-                self._end.shutdown(socket.SHUT_RDWR)
+                self._socket.shutdown(socket.SHUT_RDWR)
 
     @contextlib.contextmanager
     def statement_timeout(self, seconds: float) -> Iterator[Callable[[], None]]:
-        """End what still runs then; what it gives does so at once, called from another thread."""
+        """Interrupt a statement that still runs after `seconds`.
+
+        The context manager gives a function that interrupts at once, from any thread.
+        """
         raw = self.connect()
         timer = threading.Timer(seconds, raw.cancel_safe)
         timer.start()
@@ -165,12 +163,12 @@ class PipelineConnection:
             timer.join()
 
     def _drain(self, raw: psycopg.Connection[Row], pipeline: psycopg.Pipeline) -> None:
-        for _ in range(_DRAININGS):
+        for _ in range(_DRAIN_ATTEMPTS):
             try:
                 _send(raw.pgconn)
                 pipeline.sync()
             except psycopg.Error:
-                # another one of them has failed, or the connection is no more
+                # another command has failed, or the connection is lost
                 continue
             return
         self.close()
@@ -178,11 +176,12 @@ class PipelineConnection:
     @contextlib.contextmanager
     def _with_deadline(self) -> Iterator[None]:
         with self._lock:
-            self._deadline = time.monotonic() + self._patience
+            self._deadline = time.monotonic() + self._timeout
         try:
             yield
         except psycopg.Error as error:
-            if fault(error) is Fault.LOST or self._raw is None or self._raw.closed:
+            is_lost = error_kind(error) is ErrorKind.LOST
+            if is_lost or self._raw is None or self._raw.closed:
                 self.close()
             raise
         finally:
@@ -191,14 +190,15 @@ class PipelineConnection:
 
     def _on_notice(self, diagnostic: psycopg.errors.Diagnostic) -> None:
         if diagnostic.severity_nonlocalized == "WARNING":
-            self._warned = True
+            self._had_warning = True
 
 
 class ReadOnlyConnection:
-    """A session as the record families see a connection; it only reads."""
+    """A connection as the request types use it, which only reads."""
 
-    def __init__(self, session: PipelineConnection) -> None:
-        self._session = session
+    def __init__(self, connection: PipelineConnection) -> None:
+        self._connection = connection
+        self.statement_timeout = connection.statement_timeout
 
     def one(self, statement: Statement, **values: str) -> Row | None:
         """Fetch the first row, or None."""
@@ -207,39 +207,27 @@ class ReadOnlyConnection:
 
     def all(self, statement: Statement, **values: str) -> list[Row]:
         """Fetch every row."""
-        given = {name: stored(value) for name, value in values.items()}
-        return [loaded(row) for row in self._session.command(text_of(statement), given)]
+        return self._connection.command(sql_text(statement), values)
 
     def run(self, statement: Statement, **values: str) -> None:
-        """Refuse: it only reads."""
+        """Raise an error: this connection only reads."""
         raise AssertionError("a reading connection changes nothing")
 
-    def statement_timeout(
-        self, seconds: float
-    ) -> contextlib.AbstractContextManager[Callable[[], None]]:
-        """End what still runs then; what it gives does so at once, called from another thread."""
-        return self._session.statement_timeout(seconds)
-
     def is_timeout(self, error: Exception) -> bool:
-        """Whether an error says that it was ended in that way."""
+        """Whether an error was raised by an interruption."""
         return isinstance(error, psycopg.errors.QueryCanceled)
 
 
 def _send(connection: PGconn) -> None:
-    """Send all that is to be sent; the library alone may wait for an answer before it has.
+    """Send the whole pipeline, and receive meanwhile.
 
-    It does so in a pipeline, with some megabytes, and then waits for ever.
+    In pipeline mode psycopg waits for a response before it has sent several megabytes, while the
+    server waits for the rest of the commands: a deadlock.
     """
-    waiting = select.poll()
-    waiting.register(connection.socket, select.POLLIN | select.POLLOUT)
+    poll = select.poll()
+    poll.register(connection.socket, select.POLLIN | select.POLLOUT)
     while connection.flush():
-        ((_, found),) = waiting.poll()
-        if found & select.POLLIN:
-            # a server whose answers nobody takes would take nothing either
+        ((_, events),) = poll.poll()
+        if events & select.POLLIN:
+            # a server whose responses are not received stops receiving too
             connection.consume_input()
-
-
-def unavailable(address: PostgresUrl, error: psycopg.Error, what: str) -> UnavailableError:
-    """Tell in words what went wrong; in one line, and without the password."""
-    text = address.redact(" ".join(str(error).split()))
-    return UnavailableError(f"{what} ({text})")

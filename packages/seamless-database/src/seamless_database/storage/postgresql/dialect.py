@@ -1,22 +1,17 @@
-"""Where PostgreSQL differs: the text of statements, columns, what texts may hold, and errors.
+"""PostgreSQL dialect: SQL text of statements, and the tables with their column types and indexes.
 
-Everything else of this back end, and all of the record families, go by what is said here.
-
-- JSON stays text, as in the SQLite file: records come back to the last digit, numbers of any
-  size included, and what a file of a published server holds need not be JSON to PostgreSQL.
-- Texts compare by their bytes (collation C), as in SQLite, and as checksums compare fastest.
-- An index holds short texts only. So texts of any length have hash indexes, and are unique by
-  their SHA-256: no client can find two texts that exclude each other.
-- There is no upsert: who writes holds the locks of what is written (see `writing`).
+- JSON is stored as text, as in the SQLite file: records keep every digit, and what a file of a
+  published server holds need not be JSON to PostgreSQL.
+- Texts compare by their bytes (collation C), as in SQLite; checksums compare fastest that way.
+- A B-tree index holds short texts only. So texts of any length have hash indexes, and their
+  SHA-256 is unique: a client cannot find two texts that exclude each other.
+- There is no upsert: a transaction holds the advisory locks of the keys that it writes.
 """
 
 from __future__ import annotations
 
-import re
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -38,108 +33,39 @@ from seamless_database.storage.sqlite.schema import TABLES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from seamless_database.request_types.statements import Row, Statement
+    from seamless_database.request_types.statements import Statement
 
-_DIALECT = PGDialect(paramstyle="pyformat")  # type: ignore[no-untyped-call]  # so it is
+DIALECT = PGDialect(paramstyle="pyformat")  # type: ignore[no-untyped-call]  # of SQLAlchemy
 #: columns whose texts clients choose, of any length
 _LONG = frozenset({"celltype", "subcelltype", "label"})
-#: tables -> the key of theirs that cannot be one here, because long columns are part of it
+#: tables whose primary key holds such a column, and is an index on digests instead
 _LONG_KEYS = frozenset({"syntactic_to_semantic", "bucket_probe"})
 
-# texts
 
-
-#: PostgreSQL has no texts with NUL in them, and SQLite has; texts keep their order this way
-_ESCAPED = {"\x00": "\x01\x01", "\x01": "\x01\x02"}
-_UNESCAPED = {there: here for here, there in _ESCAPED.items()}
-_SPECIAL, _WRITTEN = re.compile("[\x00\x01]"), re.compile("\x01[\x01\x02]")
-
-
-def stored(text: str) -> str:
-    """Write a text as the database can hold it."""
-    if "\x00" in text or "\x01" in text:
-        return _SPECIAL.sub(lambda found: _ESCAPED[found[0]], text)
-    return text
-
-
-def loaded(row: Row) -> Row:
-    """Read a row with texts as the database holds them."""
-    if any(isinstance(value, str) and "\x01" in value for value in row):
-        return tuple(_original(value) for value in row)
-    return row
-
-
-def _original(value: Any) -> Any:
-    if isinstance(value, str):
-        return _WRITTEN.sub(lambda found: _UNESCAPED[found[0]], value)
-    return value
-
-
-# statements
-
-
-def text_of(statement: Statement) -> str:
-    """Give the text of a statement, with the placeholders of psycopg."""
-    return statement.text(_DIALECT)
-
-
-def select_many_sql(statement: Statement, names: Iterable[str]) -> str | None:
-    """Give the text that reads for many sets of values, which come as a list for each name.
-
-    Its rows begin with the number of the set, from 1. None if the order of the rows matters. For
-    each set, the inner query is planned and done as if it were alone.
-    """
-    text = text_of(statement)
-    if "ORDER BY" in text:
-        return None
-    return (
-        f"SELECT {_NUMBER}, found.* FROM {_unnest(names)} "  # noqa: S608  # names of ours
-        f"CROSS JOIN LATERAL ({_OPEN.sub(_FROM_ASKED, text)} OFFSET 0) AS found"
-    )
-
-
-def insert_many_sql(statement: Statement, names: Iterable[str]) -> str | None:
-    """Give the text that inserts many rows, as above; None if the statement does something else."""
-    found = _INSERTION.fullmatch(text_of(statement))
-    if found is None:
-        return None
-    row = _OPEN.sub(_FROM_ASKED, found["row"])
-    head = found["head"]
-    return f"{head} SELECT {row} FROM {_unnest(names)} ORDER BY {_NUMBER}"  # noqa: S608  # as above
-
-
-#: a placeholder, and what takes its place
-_OPEN, _FROM_ASKED = re.compile(r"%\((\w+)\)s"), r"asked.\1"
-_INSERTION = re.compile(r"(?P<head>INSERT INTO .*?) VALUES \((?P<row>.*)\)", re.DOTALL)
-_NUMBER = "asked.number"
-
-
-def _unnest(names: Iterable[str]) -> str:
-    given = list(names)
-    # in the binary form, for which the library need not look at each character
-    lists = ", ".join(f"%({name})b::text[]" for name in given)
-    return f"unnest({lists}) WITH ORDINALITY AS asked({', '.join([*given, 'number'])})"
+def sql_text(statement: Statement) -> str:
+    """Return the SQL text of a statement, with the placeholders of psycopg."""
+    return statement.text(DIALECT)
 
 
 def create_statements() -> Iterator[str]:
-    """Give the commands that create the tables and their indexes."""
+    """Yield the commands that create the tables and their indexes."""
     for table in tables():
-        yield str(CreateTable(table).compile(dialect=_DIALECT))
+        yield str(CreateTable(table).compile(dialect=DIALECT))
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
-            yield str(CreateIndex(index).compile(dialect=_DIALECT))
+            yield str(CreateIndex(index).compile(dialect=DIALECT))
 
 
 def new_long_keys() -> Iterator[str]:
-    """Give the commands that make the long keys of version 1 of the schema those of version 2."""
+    """Yield the commands that upgrade the long keys from version 1 of the schema to version 2."""
     for table in tables():
         for index in table.indexes:
             if index.name == _long_key(table):
                 yield f"DROP INDEX {index.name}"
-                yield str(CreateIndex(index).compile(dialect=_DIALECT))
+                yield str(CreateIndex(index).compile(dialect=DIALECT))
 
 
 def tables() -> list[Table]:
-    """The tables of the models, as they are here."""
+    """Return the tables of the models with the column types of PostgreSQL."""
     metadata = MetaData()
     return [_table(metadata, table) for _, table in sorted(TABLES.items())]
 
@@ -158,13 +84,12 @@ def _table(metadata: MetaData, model: Table) -> Table:
 def _column(model: Column[Any], *, key: bool) -> Column[Any]:
     if isinstance(model.type, Integer):
         return Column(model.name, BigInteger, Identity(), primary_key=True)
-    kind = Text(collation="C")
-    nullable = bool(model.nullable)
-    return Column(model.name, kind, primary_key=model.primary_key and key, nullable=nullable)
+    text, nullable = Text(collation="C"), bool(model.nullable)
+    return Column(model.name, text, primary_key=model.primary_key and key, nullable=nullable)
 
 
 def _add_long_key(table: Table, key: Iterable[str]) -> None:
-    """Make a key unique by the digests of its long columns; by its hash, a label can be found."""
+    """Index a key uniquely by the digests of its long columns, and a label by its hash."""
     parts = [
         _digest(table.c[name]) if name in _LONG else table.c[name]
         for name in sorted(key, key=lambda name: name in _LONG)
@@ -179,55 +104,7 @@ def _long_key(table: Table) -> str:
 
 
 def _digest(column: Column[Any]) -> ColumnElement[Any]:
-    """Give the SHA-256 of a text by functions that an index may be made of."""
-    # with each backslash doubled, the form "escape" stands for the bytes of the text
+    """Return the SHA-256 of a text, by functions that PostgreSQL allows in an index."""
+    # with each backslash doubled, the format "escape" decodes to the bytes of the text
     doubled = func.replace(column, literal_column(r"E'\\'"), literal_column(r"E'\\\\'"))
     return func.sha256(func.decode(doubled, literal_column("'escape'")))
-
-
-# errors
-
-
-class Fault(Enum):
-    """What an error of the database means for what was tried."""
-
-    #: others were in the way, and doing it again may work
-    AGAIN = "again"
-    #: somebody else holds a lock for too long
-    LOCKED = "locked"
-    #: the connection is no more
-    LOST = "lost"
-    #: there is no such table
-    NO_TABLE = "no table"
-    #: the database does not take what this request wants to store
-    REFUSED = "refused"
-    #: anything else, which will be the same for the next request
-    BROKEN = "broken"
-
-
-#: the beginning of an error code -> what it means; the longest that fits counts
-_FAULTS = {
-    "40": Fault.AGAIN,  # serialization failure, deadlock
-    "23505": Fault.AGAIN,  # somebody without our locks has written the same row just now
-    "55P03": Fault.LOCKED,
-    "57014": Fault.LOCKED,  # the statement has taken too long: it had waited
-    "25P03": Fault.LOST,  # we were stopped in the middle of a transaction
-    "57P0": Fault.LOST,
-    "08": Fault.LOST,
-    "42P01": Fault.NO_TABLE,
-    "22": Fault.REFUSED,
-    "23": Fault.REFUSED,
-    "54": Fault.REFUSED,
-}
-
-
-def fault(error: psycopg.Error) -> Fault:
-    """Tell what an error means."""
-    code = error.sqlstate
-    if code is None:
-        # the library itself has found out, and says no more than that
-        return Fault.LOST if isinstance(error, psycopg.OperationalError) else Fault.BROKEN
-    for length in (5, 4, 2):
-        if code[:length] in _FAULTS:
-            return _FAULTS[code[:length]]
-    return Fault.BROKEN

@@ -1,7 +1,6 @@
-"""Whether the service can do its work: what is known from the last attempts, and asked when idle.
+"""Health monitor: whether requests can be served, from the last attempts and from probes.
 
-A thread looks every second: it ends exchanges with a server that has stopped to answer, and
-probes whether reads, or writes, are possible. Those who ask for the state never wait.
+A request for the state never waits.
 """
 
 from __future__ import annotations
@@ -13,64 +12,71 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: seconds between two looks
+#: seconds between two probes, and between two searches for overdue pipelines
 INTERVAL = 1.0
 
 
 class Health:
-    """What is wrong, if anything is."""
+    """The reason why requests fail, if they do; safe from any thread."""
 
     def __init__(self) -> None:
-        self._trouble: str | None = None
-        #: counts what has gone wrong, so that good news of before is not taken for good news
+        self._degraded_reason: str | None = None
         self._failures = 0
 
     @property
     def degraded_reason(self) -> str | None:
-        """What keeps the service from its work; None if nothing does."""
-        return self._trouble
+        """Why requests fail; None if they do not."""
+        return self._degraded_reason
 
     @property
     def failures(self) -> int:
-        """How often something went wrong."""
+        """How many failures were recorded."""
         return self._failures
 
     def record_failure(self, reason: str) -> None:
-        """Note that something went wrong that will go wrong for others too."""
+        """Record a failure that other requests would meet too."""
         self._failures += 1
-        self._trouble = reason
+        self._degraded_reason = reason
 
     def record_success(self, failures: int | None = None) -> None:
-        """Note that all is well, unless something went wrong since there were `failures`."""
+        """Record a success, unless something failed since `failures` were counted."""
         if failures in (None, self._failures):
-            self._trouble = None
+            self._degraded_reason = None
 
 
 class HealthMonitor:
-    """The thread that looks."""
+    """The threads that abort overdue pipelines and probe the database.
+
+    Parameters
+    ----------
+    abort
+        aborts the pipelines that are overdue at a time
+    probe
+        records a failure or a success
+    """
 
     def __init__(self, abort: Callable[[float], None], probe: Callable[[], None]) -> None:
         self._abort = abort
         self._probe = probe
-        self._ended = threading.Event()
+        self._stopped = threading.Event()
         self._threads = [
             threading.Thread(target=target, name=f"seamless-database-{name}", daemon=True)
-            # a probe may have to be cut itself
-            for name, target in (("watch", self._abort_overdue), ("probe", self._run_probe))
+            # two threads, because a probe may be overdue itself
+            for name, target in (("abort", self._abort_overdue), ("probe", self._run_probe))
         ]
         for thread in self._threads:
             thread.start()
 
     def close(self) -> None:
-        """End the threads."""
-        self._ended.set()
+        """Stop the threads."""
+        self._stopped.set()
         for thread in self._threads:
             thread.join()
 
     def _abort_overdue(self) -> None:
-        while not self._ended.wait(INTERVAL):
+        while not self._stopped.wait(INTERVAL):
             self._abort(time.monotonic())
 
     def _run_probe(self) -> None:
-        while not self._ended.wait(INTERVAL):
+        while not self._stopped.wait(INTERVAL):
             self._probe()

@@ -1,7 +1,7 @@
-"""Where a PostgreSQL server is: from the URL that was typed to what its library wants; pure.
+"""URL of a PostgreSQL database: its parameters for psycopg, and its form without the password.
 
-A password may be in the URL. It goes to the library, and nowhere else: what is shown is made of
-the parts that are known to be none, and texts of the library are looked through for it.
+Only psycopg gets the password. The shown form consists of other parts of the URL, and `redact`
+removes the password from the messages of psycopg.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 DRIVERS = ("postgresql", "postgresql+psycopg", "postgres")
-#: what tells the URL of a server from a file; that of a file is one, too
+#: the beginning of a URL of a server; a URL of SQLite names a file
 _SCHEME = re.compile(r"(?!sqlite://)[A-Za-z][A-Za-z0-9+.-]*://")
-#: what is set unless the URL says otherwise: a server that has vanished is noticed in seconds
+#: parameters unless the URL has others: a lost server is detected within seconds
 DEFAULTS: Mapping[str, str] = {
     "application_name": "seamless-database",
     "connect_timeout": "5",
@@ -29,7 +29,7 @@ DEFAULTS: Mapping[str, str] = {
     "keepalives_count": "3",
     "tcp_user_timeout": "15000",
 }
-#: executions after which a statement is prepared; the library's own default
+#: executions after which psycopg prepares a statement; its own default
 PREPARE_THRESHOLD = 5
 _PREPARE = "prepare_threshold"
 
@@ -38,16 +38,16 @@ _PREPARE = "prepare_threshold"
 class PostgresUrl:
     """A PostgreSQL database, and how to connect to it."""
 
-    #: for messages; without the password
+    #: the URL for messages, without the password
     shown: str
-    #: the parameters of the library's connections
+    #: the connection parameters of psycopg
     parameters: Mapping[str, str] = field(repr=False)
-    #: executions after which a statement is prepared; None for never, as some poolers need it
+    #: executions after which psycopg prepares a statement; None, for some poolers, means never
     prepare_threshold: int | None = PREPARE_THRESHOLD
 
     @classmethod
     def of(cls, text: str) -> PostgresUrl:
-        """Read a URL as SQLAlchemy writes them; raises an `OptionError` that does not repeat it."""
+        """Parse a URL of SQLAlchemy's form; raises an `OptionError` that does not repeat it."""
         url = _url(text)
         query = {
             name: value if isinstance(value, str) else ",".join(value)
@@ -65,13 +65,13 @@ class PostgresUrl:
         return cls(_shown(url, query), {**DEFAULTS, **query, **given}, threshold)
 
     def redact(self, text: str) -> str:
-        """Take the password out of a text, should it be in there."""
+        """Replace the password in a text."""
         password = self.parameters.get("password")
         return text.replace(password, "***") if password else text
 
 
 def is_url(target: str) -> bool:
-    """Tell the URL of a server from a file."""
+    """Whether a target is the URL of a server, not a file."""
     return _SCHEME.match(target) is not None
 
 
@@ -88,7 +88,7 @@ def _url(text: str) -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
-        # its message would repeat the URL
+        # the message of that error would repeat the URL
         raise OptionError(f"{_HINT}; this one cannot be read") from None
     if url.host is not None and "@" in url.host:
         raise OptionError(f"{_HINT}; an @ in a password is written %40")
@@ -108,7 +108,7 @@ def _threshold(text: str) -> int | None:
 
 def _shown(url: URL, query: Mapping[str, str]) -> str:
     user = f"{url.username}@" if url.username else ""
-    # a socket folder can only be given in the query
+    # the folder of a Unix socket is in the query
     host = url.host or query.get("host", "")
     host = f"[{host}]" if ":" in host else host
     port = f":{url.port}" if url.port is not None else ""

@@ -1,9 +1,8 @@
-"""One SQLite connection that runs the statements of the models.
+"""SQLite connection: runs statements in autocommit mode, with retries and timeouts.
 
-Statements come as text that was compiled once; what is left for each call is SQLite's own work,
-and SQLite remembers the prepared form. A connection belongs to one thread at a time. SQLite's
-own waiting for locks is switched off: it cannot be ended, neither by a signal nor by a deadline,
-so `retry_while_locked` waits instead.
+The text of a statement is compiled once, and SQLite caches its prepared form. A connection belongs
+to one thread at a time. SQLite's busy timeout is 0, because neither a signal nor a deadline can
+end it; `retry_while_locked` waits instead.
 """
 
 from __future__ import annotations
@@ -28,36 +27,36 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: how long to sleep between two attempts at a lock: first, and at most
+#: seconds to sleep between two attempts to get a lock: first, and at most
 FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05
-#: way to open a file -> what SQLite calls it
+#: open mode -> parameters of SQLite's URI
 _OPEN_MODES = {
     "ro": "mode=ro",
     "rw": "mode=rw",
     "rwc": "mode=rwc",
-    # nobody else has it open, and nothing can be written beside it; see `resting`
-    "resting": "mode=ro&vfs=unix-none",
+    # no other process has the file open, and nothing can be written beside it
+    "readonly_wal": "mode=ro&vfs=unix-none",
     "immutable": "mode=ro&immutable=1",
 }
-OpenMode = Literal["ro", "rw", "rwc", "resting", "immutable"]
-#: distinct statements are few; all of them stay prepared
+OpenMode = Literal["ro", "rw", "rwc", "readonly_wal", "immutable"]
+#: prepared statements in the cache of a connection; there are fewer distinct ones
 _PREPARED = 256
 
 
 class Connection:
-    """A connection in autocommit mode; transactions are begun and ended in so many words."""
+    """A connection in autocommit mode; explicit commands begin and end transactions."""
 
     def __init__(self, raw: sqlite3.Connection) -> None:
         self._raw = raw
 
     @classmethod
-    def open(cls, path: Path, way: OpenMode, *, longest: int | None = None) -> Connection:
-        """Connect to a file, by its absolute path; any character may be in its name.
+    def open(cls, path: Path, mode: OpenMode, *, max_row_bytes: int | None = None) -> Connection:
+        """Connect to a file by its absolute path, whose name may hold any character.
 
-        A row of more than `longest` bytes cannot be read, which is found out without reading it:
-        an `sqlite3.DataError`. Python 3.10 does not offer this limit, and reads on.
+        A row of more than `max_row_bytes` raises an `sqlite3.DataError`, without being read.
+        Python 3.10 lacks this limit and reads the row.
         """
-        uri = f"file:{quote(os.fsencode(path))}?{_OPEN_MODES[way]}"
+        uri = f"file:{quote(os.fsencode(path))}?{_OPEN_MODES[mode]}"
         raw = sqlite3.connect(
             uri,
             uri=True,
@@ -66,15 +65,15 @@ class Connection:
             check_same_thread=False,
             cached_statements=_PREPARED,
         )
-        if longest is not None and sys.version_info >= (3, 11):
-            raw.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
-        if way == "resting":
-            # keeps the index of the journal in memory of our own
+        if max_row_bytes is not None and sys.version_info >= (3, 11):
+            raw.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max_row_bytes)
+        if mode == "readonly_wal":
+            # keeps the index of the WAL in the memory of this process
             raw.execute("PRAGMA locking_mode=EXCLUSIVE").close()
         return cls(raw)
 
     def one(self, statement: Statement, **values: str) -> Row | None:
-        """Fetch the first row, or None; a damaged text that is not UTF-8 comes as bytes."""
+        """Fetch the first row, or None; a damaged text that is not UTF-8 is returned as bytes."""
         try:
             return self._first(statement.sql, values)
         except sqlite3.OperationalError as error:
@@ -82,7 +81,7 @@ class Connection:
                 return self._first(statement.sql, values)
 
     def all(self, statement: Statement, **values: str) -> list[Row]:
-        """Fetch every row, with bytes for damaged texts as above."""
+        """Fetch every row, with bytes for damaged texts."""
         try:
             return self._raw.execute(statement.sql, values).fetchall()
         except sqlite3.OperationalError as error:
@@ -90,7 +89,7 @@ class Connection:
                 return self._raw.execute(statement.sql, values).fetchall()
 
     def run(self, statement: Statement, **values: str) -> None:
-        """Change rows."""
+        """Run a statement that changes rows."""
         self._raw.execute(statement.sql, values)
 
     def command(self, sql: str) -> Row | None:
@@ -99,9 +98,9 @@ class Connection:
 
     @contextmanager
     def statement_timeout(self, seconds: float) -> Iterator[Callable[[], None]]:
-        """End what still runs then with an `sqlite3.OperationalError` "interrupted".
+        """Interrupt a statement that still runs after `seconds`; it raises "interrupted".
 
-        What it gives does so at once, when it is called from another thread.
+        The context manager gives a function that interrupts at once, from any thread.
         """
         timer = threading.Timer(seconds, self._raw.interrupt)
         timer.start()
@@ -109,29 +108,29 @@ class Connection:
             yield self._raw.interrupt
         finally:
             timer.cancel()
-            # it may be about to fire, which the next statement must not get to feel
+            # a timer that fires now must not interrupt the next statement
             timer.join()
 
     def is_timeout(self, error: Exception) -> bool:
-        """Whether an error says that it was ended in that way."""
+        """Whether an error was raised by such an interruption."""
         return isinstance(error, sqlite3.OperationalError) and str(error) == "interrupted"
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a transaction is open; a full disk can end one behind our back."""
+        """Whether a transaction is open; SQLite itself ends one when the disk is full."""
         return self._raw.in_transaction
 
     def rollback(self) -> None:
-        """Undo the open transaction, if there is one."""
+        """Roll back the open transaction, if there is one."""
         self._raw.rollback()
 
     def close(self) -> None:
-        """Close the connection; an open transaction is undone."""
+        """Close the connection; an open transaction is rolled back."""
         self._raw.close()
 
     @contextmanager
     def _undecoded(self, error: sqlite3.OperationalError) -> Iterator[None]:
-        """Fetch what is not UTF-8 as bytes; raises the error if it says something else."""
+        """Fetch texts that are not UTF-8 as bytes; raises any other error again."""
         if not str(error).startswith("Could not decode"):
             raise error
         self._raw.text_factory = _text_or_bytes
@@ -143,7 +142,7 @@ class Connection:
     def _first(self, sql: str, values: dict[str, str]) -> Row | None:
         cursor = self._raw.execute(sql, values)
         row: Row | None = cursor.fetchone()
-        # a cursor that is not at its end would hold on to this state of the database
+        # an open cursor would keep the read transaction open
         cursor.close()
         return row
 
@@ -158,7 +157,7 @@ def _text_or_bytes(raw: bytes) -> str | bytes:
 def retry_while_locked(
     action: Callable[[], T], wait: float, pause: Callable[[float], object] = time.sleep
 ) -> T:
-    """Do it, again and again while another process holds the lock, for `wait` seconds at most."""
+    """Call `action`, again while another process holds the lock, for `wait` seconds at most."""
     deadline = time.monotonic() + wait
     delay = FIRST_PAUSE
     while True:
@@ -216,6 +215,6 @@ def is_no_sqlite_file(error: Exception) -> bool:
 
 
 def is_lock(error: sqlite3.Error) -> bool:
-    """Whether the error says that somebody else holds a lock."""
-    # the error code has an attribute from Python 3.11 on only
+    """Whether an error says that another connection holds a lock."""
+    # Python 3.10 does not give the error code
     return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)

@@ -1,4 +1,4 @@
-"""On what kind of file system a file lies: WAL mode needs shared memory, which networks lack."""
+"""Network file systems: SQLite's WAL mode needs shared memory, which they do not have."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ NETWORK = frozenset(
     | {"virtiofs", "wekafs"}
 )
 MOUNTS = Path("/proc/self/mountinfo")
-#: how blanks and the like are written there
+#: the escape of blanks and similar characters in that file
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 
 
 def kind_of(path: Path, mounts: str) -> str:
-    """Name the file system of a path, by the text of a `mountinfo` file; "" if it tells none."""
+    """Return the file system type of a path from the text of a `mountinfo` file, or ""."""
     name, longest = "", -1
     for line in mounts.splitlines():
         before, separator, after = line.partition(" - ")
         fields, types = before.split(), after.split()
         if not separator or len(fields) < 5 or not types:
             continue
-        point = _OCTAL.sub(lambda escape: bytes([int(escape[1], 8)]), os.fsencode(fields[4]))
-        if len(point) >= longest and _is_below(os.fsencode(path), point):
-            name, longest = types[0], len(point)
+        mount = _OCTAL.sub(lambda escape: bytes([int(escape[1], 8)]), os.fsencode(fields[4]))
+        if len(mount) >= longest and _is_below(os.fsencode(path), mount):
+            name, longest = types[0], len(mount)
     return name
 
 
 def is_network(path: Path) -> bool:
-    """Whether other machines may have the file open; "no" where the system does not tell."""
+    """Whether other machines may have the file open; False where that is unknown."""
     try:
         mounts = MOUNTS.read_text(errors="surrogateescape")
     except OSError:
         return False
     kind = kind_of(path, mounts)
-    # most network file systems of user space are called fuse.something
+    # most network file systems in user space have a type fuse.*
     return kind in NETWORK or kind.startswith("fuse.")
 
 
-def _is_below(path: bytes, point: bytes) -> bool:
-    return path == point or path.startswith(point.rstrip(b"/") + b"/")
+def _is_below(path: bytes, mount: bytes) -> bool:
+    return path == mount or path.startswith(mount.rstrip(b"/") + b"/")

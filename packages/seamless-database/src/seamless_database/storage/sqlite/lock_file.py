@@ -1,9 +1,9 @@
-"""Who may write to a file on a network file system: one server, marked by a locked file beside it.
+"""Lock file: only one server writes to a database on a network file system.
 
-The lock is the mark, the file is only where it is held: the system gives the lock up when its
-holder ends, in whatever way, so a mark that a killed server has left behind is in nobody's way.
-It is not held on the database itself, because there network file systems treat it as one of the
-locks that SQLite needs for itself.
+The server holds a lock on a file beside the database. The kernel releases the lock when the
+process ends, so the file that a killed server leaves behind blocks no other server. The lock is
+not held on the database itself, because network file systems treat it there as one of the locks
+that SQLite needs.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 SUFFIX = "-owner"
-#: bytes of a mark that are believed to name its owner
-_SHOWN = 200
+#: bytes of a lock file that an error message repeats
+_MAX_SHOWN = 200
 
 
 class WriterLockFile:
-    """The right to write to a database file; given up by `release`, or by the end of the process.
+    """The lock of the single writer, held until `release` or the end of the process.
 
-    Raises `FileError` if another process has it, here or on another machine.
+    Raises a `FileError` if a process of this or another machine holds it.
     """
 
     def __init__(self, path: Path) -> None:
-        self._mark = path.with_name(path.name + SUFFIX)
+        self._path = path.with_name(path.name + SUFFIX)
         try:
             self._descriptor = self._lock()
         except BlockingIOError:
@@ -43,18 +43,18 @@ class WriterLockFile:
         except OSError as error:
             raise FileError(
                 path,
-                f"on a network file system only one server may write, and {self._mark.name} "
+                f"on a network file system only one server may write, and {self._path.name} "
                 f"beside it cannot be locked to make sure of that ({error.strerror})",
             ) from error
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"process {os.getpid()} of {socket.gethostname()}".encode(), 0)
 
     def release(self) -> None:
-        """Give it up, and remove the mark."""
+        """Release the lock and remove the file."""
         if self._descriptor < 0:
             return
-        # removed while it is still ours: a mark that another server has locked must stay
-        self._mark.unlink(missing_ok=True)
+        # removed while it is locked: a file that another server has locked must stay
+        self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
         self._descriptor = -1
 
@@ -71,26 +71,26 @@ class WriterLockFile:
 
     def _lock(self) -> int:
         while True:
-            descriptor = os.open(self._mark, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if self._is_mark(descriptor):
+                if self._is_current(descriptor):
                     return descriptor
             except BaseException:
                 os.close(descriptor)
                 raise
-            # its former owner has removed it between our two calls
+            # its former owner has removed it between the two calls
             os.close(descriptor)
 
-    def _is_mark(self, descriptor: int) -> bool:
+    def _is_current(self, descriptor: int) -> bool:
         try:
-            return os.path.samestat(os.fstat(descriptor), self._mark.stat())
+            return os.path.samestat(os.fstat(descriptor), self._path.stat())
         except FileNotFoundError:
             return False
 
     def _owner(self) -> str:
         try:
-            name = self._mark.read_bytes()[:_SHOWN].decode(errors="replace")
+            name = self._path.read_bytes()[:_MAX_SHOWN].decode(errors="replace")
         except OSError:
             name = ""
         return name or "another process"

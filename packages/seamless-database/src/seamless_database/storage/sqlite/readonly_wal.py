@@ -1,9 +1,9 @@
-"""Read a file in WAL mode where SQLite can not make the shared memory that this mode needs.
+"""Read-only WAL: reading a file in WAL mode where SQLite cannot create shared memory.
 
-That is so on a read-only medium, and in a folder in which we may not write, when a server has
-been killed, or its file was copied while it ran: the journal is there, the shared memory is not.
-Where there is no shared memory nobody has the file open, on this machine; so it may be read
-without locks, as long as it looks the same before and after.
+That is the case on a read-only medium, and in a folder without write permission, after a server
+was killed or its file was copied while it ran: the WAL is there, the shared memory is not. Without
+shared memory no process of this machine has the file open. So the file may be read without locks,
+provided that it looks the same before and after.
 """
 
 from __future__ import annotations
@@ -15,38 +15,37 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Stamp = tuple[int, int, int, int]
-#: beside a file that is in use, or was left in the middle of a change: not at rest
+#: files beside a database that is open, or was left in the middle of a change
 _IN_USE = ("-shm", "-journal")
 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """How a file and its journal looked while nobody had them open."""
+    """Device, inode, size and time of a file that is not open, and of its WAL."""
 
     file: Stamp
-    journal: Stamp | None
+    wal: Stamp | None
 
     @property
-    def way(self) -> Literal["resting", "immutable"]:
-        """How to open it: SQLite insists on a journal, unless the file cannot change."""
-        return "immutable" if self.journal is None else "resting"
+    def open_mode(self) -> Literal["readonly_wal", "immutable"]:
+        """How to open the file: SQLite requires a WAL, unless the file is immutable."""
+        return "immutable" if self.wal is None else "readonly_wal"
 
 
-def look(path: Path) -> FileState | None:
-    """Look at a file, without opening it, which would end its locks; None if it is in use."""
+def probe(path: Path) -> FileState | None:
+    """Return the state of a file, or None if it is open somewhere.
+
+    The file is not opened: closing it again would release the locks of this process.
+    """
     stamp = _stamp(path)
-    if stamp is None or _in_use(path):
+    if stamp is None or any(_beside(path, suffix).exists() for suffix in _IN_USE):
         return None
     return FileState(stamp, _stamp(_beside(path, "-wal")))
 
 
-def is_unchanged(path: Path, rest: FileState) -> bool:
-    """Tell whether nothing has happened to a file since it was looked at."""
-    return look(path) == rest
-
-
-def _in_use(path: Path) -> bool:
-    return any(_beside(path, suffix).exists() for suffix in _IN_USE)
+def is_unchanged(path: Path, state: FileState) -> bool:
+    """Whether a file still has the state that `probe` has returned."""
+    return probe(path) == state
 
 
 def _beside(path: Path, suffix: str) -> Path:

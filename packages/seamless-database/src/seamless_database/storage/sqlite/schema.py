@@ -1,9 +1,9 @@
-"""Recognise the tables of a file, and create, upgrade, or refuse them, loudly.
+"""Schema of a SQLite file: inspect its tables, and create or upgrade them.
 
-A file carries no version; like published servers do, we go by column names. Missing tables are
-created and existing ones taken as they are, all but `meta_data`: its older form of two columns
-is replaced when it is empty, and refused when it holds rows, because these can not be carried
-over without a decision of the owner.
+A file has no schema version; column names decide, as in the published servers. A writable server
+creates missing tables and uses existing ones unchanged. The exception is `meta_data`: its legacy
+form of two columns is replaced if it is empty. If it holds rows the file is rejected, because
+`seamless-database-admin migrate` has to convert them first.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ _ANY_METADATA = Statement(select(literal_column("1")).select_from(table(METADATA
 
 @dataclass(frozen=True)
 class Findings:
-    """What a file lacks: tables to create, and whether an empty legacy one is in the way."""
+    """The tables that a file lacks, and whether it has an empty legacy table."""
 
     missing: frozenset[str]
     legacy: bool
 
     @property
     def complete(self) -> bool:
-        """Whether the file can be used as it is."""
+        """Whether the file needs no change."""
         return not self.missing and not self.legacy
 
 
 def inspect(connection: Connection, path: Path) -> Findings:
-    """Look at the tables of a file; raises `SchemaError` for those that we must not touch."""
+    """Inspect the tables of a file; raises a `SchemaError` for a table that must not be changed."""
     present = {name for (name,) in connection.all(_NAMES)}
     missing = frozenset(TABLES) - present
     if METADATA in missing:
@@ -77,8 +77,8 @@ def inspect(connection: Connection, path: Path) -> Findings:
 
 
 def upgrade(connection: Connection, path: Path) -> bool:
-    """Bring a file up to date, inside a write transaction; returns whether anything changed."""
-    # looked at again: another server may have upgraded it before we got the lock
+    """Upgrade a file inside a write transaction; returns whether anything changed."""
+    # inspected again: another server may have upgraded it before this one got the lock
     findings = inspect(connection, path)
     for sql in _steps(findings):
         connection.command(sql)

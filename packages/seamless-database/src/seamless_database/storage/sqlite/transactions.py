@@ -1,75 +1,42 @@
-"""What the writer needs of the connection that it owns: transactions, and SQLite's way of them.
-
-Whoever fills a batch knows nothing of locks, savepoints or the errors of a library. It is told
-of three things only: a job that failed alone, a transaction that is lost with all that was in
-it, and one that could not be had.
-"""
+"""Transactions of the SQLite writer: locks, savepoints, rollback, and room on a full disk."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from seamless_database.errors import (
     DatabaseLockedError,
     FileReplacedError,
     UnavailableError,
 )
-from seamless_database.storage.sqlite.connection import Connection, reason_of, retry_while_locked
+from seamless_database.storage.sqlite.connection import Connection, retry_while_locked
 
 if TYPE_CHECKING:
     from seamless_database.storage.sqlite.fair_lock import FairWriterLock
-    from seamless_database.storage.sqlite.file_identity import Identity
+    from seamless_database.storage.sqlite.file_identity import FileIdentity
 
-#: attempts to empty the WAL while others read from it, and seconds between two
+#: attempts to empty the WAL while other connections read from it, and seconds between two
 CHECKPOINTS, CHECKPOINT_PAUSE = 20, 0.05
-#: what is to be done inside a transaction
+#: a change of the database, to run in a transaction
 Work = Callable[[Connection], None]
 
 
-class Transactions(Protocol):
-    """Transactions that write, one after the other, of one thread."""
-
-    def begin(self) -> None:
-        """Begin one; an `UnavailableError` says that there is none to be had."""
-        ...
-
-    def attempt(self, work: Work, *, alone: bool) -> Exception | None:
-        """Do some work; give what it failed with, after undoing it, and nothing but it.
-
-        Work that is `alone` in its transaction need not be undone apart: the caller undoes the
-        transaction. What is raised is why the whole transaction is lost.
-        """
-        ...
-
-    def commit(self) -> None:
-        """End it, and return once it is safe; an `UnavailableError` says that all of it is lost."""
-        ...
-
-    def rollback(self) -> None:
-        """Undo it, if there is one; never raises."""
-        ...
-
-    def made_room(self, error: Exception) -> bool:
-        """Free room on a full disk; tells whether a lost transaction is worth another attempt."""
-        ...
-
-
-class SQLiteTransactions:
-    """Transactions on one SQLite connection.
+class Transactions:
+    """Write transactions on one SQLite connection, one after the other; belongs to one thread.
 
     Parameters
     ----------
     connection
-        the connection, which nobody else uses
+        the writing connection
     lock_wait
-        how many seconds to wait while another process holds the lock of the file
-    turns
-        what the processes of one server queue up with, if it has several
+        seconds to wait while another process holds the lock of the file
+    writer_lock
+        the fair lock that the worker processes of one server share
     identity
-        tells whether the file is still the one that the connection has open
+        checks whether the file is still the one that the connection has open
     """
 
     def __init__(
@@ -77,89 +44,93 @@ class SQLiteTransactions:
         connection: Connection,
         lock_wait: float,
         writer_lock: FairWriterLock | None = None,
-        identity: Identity | None = None,
+        identity: FileIdentity | None = None,
     ) -> None:
         self._connection = connection
         self._lock_wait = lock_wait
-        self._turns = writer_lock
+        self._writer_lock = writer_lock
         self._identity = identity
         self._is_emptied = False
 
     def begin(self) -> None:
-        """Get the lock of the file."""
+        """Begin a transaction and get the lock of the file; raises an `UnavailableError`."""
         if self._identity is not None:
             self._check_file(self._identity)
-        if self._turns is None:
+        if self._writer_lock is None:
             self._command("BEGIN IMMEDIATE", self._lock_wait)
             return
         deadline = time.monotonic() + self._lock_wait
-        if not self._turns.acquire(self._lock_wait):
+        if not self._writer_lock.acquire(self._lock_wait):
             raise DatabaseLockedError(self._lock_wait)
         try:
             self._command("BEGIN IMMEDIATE", max(0.0, deadline - time.monotonic()))
         except DatabaseLockedError as error:
             raise DatabaseLockedError(self._lock_wait) from error
 
-    def attempt(self, work: Work, *, alone: bool) -> Exception | None:
-        """Do some work, in a savepoint if there is more in the transaction."""
+    def run(self, work: Work, *, is_alone: bool) -> Exception | None:
+        """Run work in a savepoint, undo it if it fails, and return its error.
+
+        Work that is alone in its transaction needs no savepoint: the caller rolls back. An
+        exception means that the whole transaction is lost.
+        """
         connection = self._connection
-        if not alone:
+        if not is_alone:
             connection.command("SAVEPOINT job")
         failure: Exception | None = None
         try:
             work(connection)
-        except Exception as error:  # whatever it is, it is this job's answer
+        except Exception as error:  # the outcome of this work
             if not connection.in_transaction:
-                # a full disk, say: SQLite has undone everything, the neighbours' work too
+                # SQLite has rolled back the work of all, for example because the disk is full
                 raise
             failure = not_written(error) if isinstance(error, sqlite3.Error) else error
-            if not alone:
+            if not is_alone:
                 connection.command("ROLLBACK TO job")
-        if not alone:
+        if not is_alone:
             connection.command("RELEASE job")
         return failure
 
     def commit(self) -> None:
-        """Write it down, synced if the connection is told to."""
+        """Commit; it is durable on return. An `UnavailableError` says that all of it is lost."""
         self._command("COMMIT", self._lock_wait)
-        self._end_turn()
+        self._release_writer_lock()
         if self._identity is not None:
-            # it may have been replaced meanwhile, and what is in the former file is lost to others
+            # what was committed to a file that was replaced meanwhile is lost to its readers
             self._check_file(self._identity)
 
     def rollback(self) -> None:
-        """Undo what is open."""
+        """Undo the open transaction, if there is one; never raises."""
         try:
             self._connection.rollback()
         except sqlite3.Error:
-            # nothing is left to undo; the next BEGIN will tell if the connection is broken
+            # nothing is left to undo; the next BEGIN fails if the connection is broken
             return
         finally:
-            self._end_turn()
-
-    def _check_file(self, identity: Identity) -> None:
-        try:
-            identity.check_file()
-        except FileReplacedError:
-            if not self._is_emptied:
-                # A file that was moved away is complete then, and SQLite cannot take the WAL for
-                # that of another file. Later, another server may have it in use for that one.
-                self._is_emptied = True
-                self._checkpoint("TRUNCATE")
-            raise
-        self._is_emptied = False
+            self._release_writer_lock()
 
     def made_room(self, error: Exception) -> bool:
-        """Move what is in the WAL into the file, after which the WAL begins anew in its room."""
+        """Whether a full disk caused an error, and a checkpoint has made room in the WAL."""
         cause = error.__cause__ if isinstance(error, UnavailableError) else error
-        # a limit on the space of one user is an input/output error to SQLite
+        # SQLite reports the disk quota of a user as an input/output error
         is_full = isinstance(cause, sqlite3.OperationalError) and any(
             words in str(cause) for words in ("disk is full", "disk I/O error")
         )
         return is_full and self._checkpoint("RESTART")
 
+    def _check_file(self, identity: FileIdentity) -> None:
+        try:
+            identity.check_file()
+        except FileReplacedError:
+            if not self._is_emptied:
+                # This completes the file that was moved away, and keeps SQLite from applying its
+                # WAL to another file. Later, another server may use the WAL for the new file.
+                self._is_emptied = True
+                self._checkpoint("TRUNCATE")
+            raise
+        self._is_emptied = False
+
     def _checkpoint(self, mode: str) -> bool:
-        """Move what is in the WAL into the file that we have open; tells whether all of it is."""
+        """Copy the WAL into the open file; returns whether all of it was copied."""
         for _ in range(CHECKPOINTS):
             try:
                 row = self._connection.command(f"PRAGMA wal_checkpoint({mode})")
@@ -167,13 +138,13 @@ class SQLiteTransactions:
                 return False
             if row is not None and row[0] == 0:
                 return True
-            # a read is going on
+            # a reader is active
             time.sleep(CHECKPOINT_PAUSE)
         return False
 
-    def _end_turn(self) -> None:
-        if self._turns is not None:
-            self._turns.release()
+    def _release_writer_lock(self) -> None:
+        if self._writer_lock is not None:
+            self._writer_lock.release()
 
     def _command(self, sql: str, wait: float) -> None:
         try:
@@ -183,6 +154,5 @@ class SQLiteTransactions:
 
 
 def not_written(error: Exception) -> UnavailableError:
-    """Say that a transaction is lost, and why."""
-    reason = reason_of(error)
-    return UnavailableError(f"the database could not be written ({reason}); nothing was stored")
+    """Return the error for a transaction that is lost."""
+    return UnavailableError(f"the database could not be written ({error}); nothing was stored")

@@ -1,0 +1,220 @@
+"""Batch queue: threads that run queued operations, many of them at once.
+
+SQLite's writer and PostgreSQL's readers and writer each are a batch queue with a handler of their
+own: a group commit, or one round trip for many reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from seamless_database.errors import DatabaseClosedError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+T = TypeVar("T")
+
+_LOG = logging.getLogger(__name__)
+#: operations in one queue; the server rejects further ones at once
+MAX_QUEUED = 10_000
+#: receives the value of an operation, or its error
+Callback = Callable[[T | None, BaseException | None], None]
+
+
+class Operation(Generic[T]):
+    """Work for a connection, the locks that it needs, and its outcome: a value or an error.
+
+    Parameters
+    ----------
+    work
+        a function of a connection of the back end
+    lock_keys
+        names of what no other operation may change before the commit
+    """
+
+    __slots__ = ("callback", "error", "lock_keys", "loop", "value", "work")
+
+    def __init__(self, work: Callable[[Any], T], lock_keys: tuple[str, ...] = ()) -> None:
+        self.work = work
+        self.lock_keys = lock_keys
+        self.value: T | None = None
+        self.error: Exception | None = None
+        #: called with the outcome, on the event loop if there is one, or else on the queue's thread
+        self.callback: Callback[T] = _ignore_outcome
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def run(self, connection: object) -> None:
+        """Do the work and keep its value or its error."""
+        self.value = self.error = None
+        try:
+            self.value = self.work(connection)
+        except Exception as error:  # noqa: BLE001  # the outcome of this operation
+            self.error = error
+
+
+Batch = list[Operation[T]]
+#: runs the operations of a batch; an outage that it returns fails all that is queued as well
+Handler = Callable[[Batch[T]], UnavailableError | None]
+
+
+class BatchQueue(Generic[T]):
+    """A queue of operations and the threads that run them; safe from any thread.
+
+    Parameters
+    ----------
+    handler
+        runs a batch and sets the outcome of each operation. It returns an error if the queued
+        operations would fail in the same way, after the same long wait.
+    name
+        the name of the threads
+    max_batch
+        operations in one batch, at most
+    """
+
+    def __init__(self, handler: Handler[T], name: str, *, max_batch: int, threads: int = 1) -> None:
+        self._handler = handler
+        self._max_batch = max_batch
+        # unbounded, so that a None always fits; `_put` enforces the bound
+        self._queue: queue.SimpleQueue[Operation[T] | None] = queue.SimpleQueue()
+        #: guards `_closed`: nothing may be queued behind the Nones that stop the threads
+        self._lock = threading.Lock()
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=self._loop, name=f"seamless-database-{name}", daemon=True)
+            for _ in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, operation: Operation[T]) -> Future[T | None]:
+        """Queue an operation; the future gets its outcome."""
+        future: Future[T | None] = Future()
+        operation.callback = partial(resolve, future)
+        self._put(operation)
+        return future
+
+    def submit_with_callback(
+        self, operation: Operation[T], callback: Callback[T], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """Queue an operation; the callback gets its outcome on an event loop."""
+        operation.callback, operation.loop = callback, loop
+        self._put(operation)
+
+    def collect(self, batch: Batch[T]) -> None:
+        """Add queued operations to a batch, until it is full or nothing is queued."""
+        self._collect(batch, self._max_batch)
+
+    @property
+    def size(self) -> int:
+        """How many operations are queued."""
+        return self._queue.qsize()
+
+    def close(self) -> None:
+        """Accept no more operations, run those that are queued, and stop the threads."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                for _ in self._threads:
+                    self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _put(self, operation: Operation[T]) -> None:
+        with self._lock:
+            if self._closed:
+                raise DatabaseClosedError
+            if self._queue.qsize() >= MAX_QUEUED:
+                message = f"{MAX_QUEUED} requests are waiting already; try again later"
+                raise UnavailableError(message)
+            self._queue.put(operation)
+
+    def _loop(self) -> None:
+        while (operation := self._queue.get()) is not None:
+            batch = [operation]
+            self.collect(batch)
+            outage = self._run(batch)
+            _call_back(batch)
+            if outage is not None:
+                queued: Batch[T] = []
+                self._collect(queued, MAX_QUEUED)
+                fail(queued, outage)
+                _call_back(queued)
+
+    def _run(self, batch: Batch[T]) -> UnavailableError | None:
+        try:
+            return self._handler(batch)
+        except Exception as error:  # noqa: BLE001  # the thread must go on, and clients must be answered
+            fail(batch, UnavailableError(f"the database failed unexpectedly ({error!r})"))
+            return None
+
+    def _collect(self, batch: Batch[T], max_batch: int) -> None:
+        while len(batch) < max_batch:
+            try:
+                operation = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            if operation is None:
+                # for the loop of this thread, which stops after the batch
+                self._queue.put(None)
+                return
+            batch.append(operation)
+
+
+def fail(operations: Iterable[Operation[T]], error: Exception) -> None:
+    """Let operations fail with an error."""
+    for operation in operations:
+        operation.error = error
+
+
+def retry_individually(handler: Handler[T], batch: Batch[T]) -> UnavailableError | None:
+    """Run each operation of a batch as a batch of its own, until an outage fails the rest."""
+    for number, operation in enumerate(batch, start=1):
+        outage = handler([operation])
+        if outage is not None:
+            fail(batch[number:], outage)
+            return outage
+    return None
+
+
+def resolve(future: Future[T] | asyncio.Future[T], value: T, error: BaseException | None) -> None:
+    """Set the outcome of a future, unless its owner has cancelled it."""
+    with suppress(InvalidStateError, asyncio.InvalidStateError):
+        if error is None:
+            future.set_result(value)
+        else:
+            future.set_exception(error)
+
+
+def _call_back(batch: Batch[T]) -> None:
+    """Report outcomes; each event loop is woken once for all of its operations."""
+    by_loop: dict[asyncio.AbstractEventLoop | None, Batch[T]] = {}
+    for operation in batch:
+        by_loop.setdefault(operation.loop, []).append(operation)
+    for loop, own in by_loop.items():
+        if loop is None:
+            _call_each(own)
+            continue
+        # a closed event loop has no client that waits
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_call_each, own)
+
+
+def _call_each(batch: Batch[T]) -> None:
+    for operation in batch:
+        try:
+            operation.callback(operation.value, operation.error)
+        except Exception:  # noqa: BLE001  # the callbacks of the other operations must run
+            _LOG.exception("the outcome of a request could not be reported")
+
+
+def _ignore_outcome(_value: object, _error: BaseException | None) -> None:
+    """Do nothing: an operation without a callback has no caller that waits."""

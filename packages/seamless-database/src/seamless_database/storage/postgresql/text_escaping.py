@@ -1,0 +1,62 @@
+r"""NUL characters in PostgreSQL texts: psycopg adapters that escape and unescape them.
+
+PostgreSQL has no texts with NUL in them, and SQLite has. `\x00` is stored as `\x01\x01` and `\x01`
+as `\x01\x02`, which keeps the order of texts.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from psycopg.adapt import Loader
+from psycopg.types.array import ListBinaryDumper
+from psycopg.types.string import StrBinaryDumper, StrDumperUnknown
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+    from psycopg.abc import Buffer
+
+_ESCAPES = {"\x00": "\x01\x01", "\x01": "\x01\x02"}
+_ORIGINALS = {escape: original for original, escape in _ESCAPES.items()}
+_TO_ESCAPE, _ESCAPED = re.compile("[\x00\x01]"), re.compile("\x01[\x01\x02]")
+
+
+def escape(text: str) -> str:
+    """Return a text as PostgreSQL stores it."""
+    if "\x00" in text or "\x01" in text:
+        return _TO_ESCAPE.sub(lambda found: _ESCAPES[found[0]], text)
+    return text
+
+
+def unescape(text: str) -> str:
+    """Return the text that `escape` has escaped."""
+    if "\x01" in text:
+        return _ESCAPED.sub(lambda found: _ORIGINALS[found[0]], text)
+    return text
+
+
+class _TextDumper(StrDumperUnknown):
+    def dump(self, obj: str) -> bytes:
+        return escape(obj).encode()
+
+
+class _BinaryTextDumper(StrBinaryDumper):
+    def dump(self, obj: str) -> bytes:
+        return escape(obj).encode()
+
+
+class _TextLoader(Loader):
+    def load(self, data: Buffer) -> str:
+        return unescape(str(data, "utf-8"))
+
+
+def register_adapters(connection: Connection[object]) -> None:
+    """Escape the texts that a connection sends, and unescape those that it fetches."""
+    adapters = connection.adapters
+    adapters.register_dumper(str, _BinaryTextDumper)
+    # the last one that is registered serves plain parameters
+    adapters.register_dumper(str, _TextDumper)
+    # the text form of a list takes psycopg several times as long
+    adapters.register_dumper(list, ListBinaryDumper)
+    adapters.register_loader("text", _TextLoader)
