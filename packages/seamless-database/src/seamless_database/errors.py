@@ -1,29 +1,29 @@
-"""Every error of this package, with the HTTP status it is answered with.
+"""The errors of this package, and their HTTP statuses.
 
 ::
 
     DatabaseError
     ├── RequestError (ValueError)            400  a field is missing or wrong
-    │   └── RequestTooLargeError             413  the body is larger than the server takes
-    ├── UnauthorizedError (PermissionError)  401  no token, or none that the server knows
+    │   └── RequestTooLargeError             413  the body is larger than the server accepts
+    ├── UnauthorizedError (PermissionError)  401  no token, or an unknown one
     ├── ForbiddenError (PermissionError)     403  a write with a token that may only read
     ├── UnknownKeyError (KeyError)           404  nothing is stored under that key
     ├── ReadOnlyError (PermissionError)      405  a write on a server without --writable
     ├── ConflictError (ValueError)           409  the write contradicts what is stored
-    ├── UnavailableError (OSError)           503  it could not be done now; asking again may help
+    ├── UnavailableError (OSError)           503  not possible at present; a retry may work
     │   ├── DatabaseLockedError (TimeoutError)    another process holds the file's lock
     │   ├── FileReplacedError                     the database file was replaced while it was open
     │   └── DatabaseClosedError                   the database is being closed
     ├── StartError (OSError)                      the server cannot start
     │   ├── FileError                             the database file cannot be used
     │   ├── ServerError                           the PostgreSQL database cannot be used
-    │   ├── SchemaError (ValueError)              the tables are not ours
+    │   ├── SchemaError (ValueError)              the tables are not those of this service
     │   ├── AddressError                          no such host, or no free port
     │   ├── StatusFileError                       the status file cannot be used
     │   ├── TokenFileError (ValueError)           the token file cannot be used
     │   ├── CertificateError (ValueError)         the TLS certificate or its key cannot be used
     │   └── OptionError (ValueError)              an option has an impossible value
-    └── ClientError (ConnectionError)             no response, or not of a seamless-database
+    └── ClientError (ConnectionError)             no response, or not from a seamless-database
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from typing import ClassVar
 class DatabaseError(Exception):
     """Root of all errors of seamless-database."""
 
-    #: the HTTP status that tells a client of this error
+    #: the HTTP status of the response
     status: ClassVar[int] = 500
 
     def __str__(self) -> str:
@@ -43,7 +43,7 @@ class DatabaseError(Exception):
 
 
 class RequestError(DatabaseError, ValueError):
-    """A request that no database could answer; `field` names the part at fault, if it is one."""
+    """A request is invalid; `field` names the invalid field, if it is one."""
 
     status = 400
 
@@ -53,7 +53,7 @@ class RequestError(DatabaseError, ValueError):
 
 
 class RequestTooLargeError(RequestError):
-    """A body above the limit of the server."""
+    """The body of a request exceeds the limit of the server."""
 
     status = 413
 
@@ -66,13 +66,13 @@ class RequestTooLargeError(RequestError):
 
 
 class UnauthorizedError(DatabaseError, PermissionError):
-    """The request shows no token, or one that the server does not know."""
+    """The request has no token, or one that the server does not know."""
 
     status = 401
 
 
 class ForbiddenError(DatabaseError, PermissionError):
-    """A write was asked for with a token that may only read."""
+    """A write request has a token that may only read."""
 
     status = 403
 
@@ -87,7 +87,7 @@ class UnknownKeyError(DatabaseError, KeyError):
 
 
 class ReadOnlyError(DatabaseError, PermissionError):
-    """A write was asked of a database that was opened for reading."""
+    """A write request was sent to a database that is open for reading."""
 
     status = 405
 
@@ -96,19 +96,19 @@ class ReadOnlyError(DatabaseError, PermissionError):
 
 
 class ConflictError(DatabaseError, ValueError):
-    """The write contradicts what is stored; nothing was changed."""
+    """A write contradicts what is stored; nothing was changed."""
 
     status = 409
 
 
 class UnavailableError(DatabaseError, OSError):
-    """The database could not do it now: disk full, file locked, shutting down."""
+    """The database cannot serve the request now: disk full, file locked, shutting down."""
 
     status = 503
 
 
 class DatabaseLockedError(UnavailableError, TimeoutError):
-    """Another process held the lock of the database for longer than we wait."""
+    """Another process holds the lock of the database for longer than the timeout."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
@@ -136,11 +136,11 @@ class FileReplacedError(UnavailableError):
 
 
 class StartError(DatabaseError, OSError):
-    """The server cannot start as it was asked to."""
+    """The server cannot start with its options."""
 
 
 class FileError(StartError):
-    """The database file cannot be opened, or is no database; `path` is the file."""
+    """The database file cannot be opened, or is not a database; `path` is the file."""
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(f"cannot use the database file {path}: {reason}")
@@ -156,7 +156,7 @@ class ServerError(StartError):
 
 
 class SchemaError(StartError, ValueError):
-    """The tables are not the ones of this service, and were left as they are.
+    """The tables are not those of this service; they were not changed.
 
     `path` is the file, or the URL of the PostgreSQL database without a password.
     """
@@ -167,7 +167,7 @@ class SchemaError(StartError, ValueError):
 
 
 class AddressError(StartError):
-    """The server cannot listen where it was asked to."""
+    """The server cannot listen on its address."""
 
 
 class StatusFileError(StartError):
@@ -187,7 +187,7 @@ class TokenFileError(StartError, ValueError):
 
 
 class CertificateError(StartError, ValueError):
-    """A TLS certificate or key cannot be read, or is none; `path` is the file."""
+    """A TLS certificate or key cannot be read, or is invalid; `path` is the file."""
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(f"cannot use the TLS file {path}: {reason}")
@@ -195,11 +195,11 @@ class CertificateError(StartError, ValueError):
 
 
 class OptionError(StartError, ValueError):
-    """An option of the command line has a value that cannot be."""
+    """An option of the command line has an invalid value."""
 
 
 class ClientError(DatabaseError, ConnectionError):
-    """The server could not be reached, or is no seamless-database; `url` is the server."""
+    """The server cannot be reached, or is not a seamless-database; `url` is the server."""
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(f"{url} {reason}")

@@ -1,8 +1,8 @@
-"""JSON as it is read from a request and as it is written into the file; pure.
+"""JSON codec: parsing requests and stored texts, and the forms in which JSON is stored.
 
-Values are kept as Python's `json` reads them: a number with a fraction or an exponent is a double,
-an integer has up to `MAX_DIGITS` digits, `3.0` differs from `3`, lone surrogates stay. Numbers
-beyond the range of doubles, NaN and infinities, and deep nesting are refused.
+Values are those of Python's `json`: a number with a fraction or an exponent is a double, an
+integer has up to `MAX_DIGITS` digits, `3.0` differs from `3`, lone surrogates stay. Numbers beyond
+the range of doubles, NaN, infinities and deep nesting are rejected.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: nesting that every reader of the file can take, whatever stack it stands on
+#: levels of nesting that every reader of the file can parse, however deep its own stack is
 MAX_DEPTH = 200
-#: digits of one integer; beyond, Python needs quadratic time and refuses by default
+#: digits of one integer; beyond, Python needs quadratic time and raises an error by default
 MAX_DIGITS = 4300
-#: characters of a stored text that are parsed each time before it is answered
+#: characters of a stored text up to which it is parsed before each response
 MAX_CHECKED = 1024 * 1024
-#: items of a list that are written down at once, without a chance for other threads
+#: items of a list that are serialized without a switch to another thread
 _ITEMS_AT_ONCE = 1000
 
 
 class JsonError(ValueError):
-    """The text is no JSON that this service takes; the message completes "… is …"."""
+    """A text is not JSON that this service accepts; the message completes "… is …"."""
 
 
 def parse(text: str) -> Any:
-    """Read JSON of a client: strict, and bounded in what it may cost."""
+    """Parse JSON of a client: strictly, and with bounded cost."""
     try:
         value = _STRICT.decode(text)
     except JsonError:
@@ -42,59 +42,58 @@ def parse(text: str) -> Any:
         raise JsonError(f"nested deeper than {MAX_DEPTH} levels") from None
     except ValueError as error:
         raise JsonError(f"not JSON ({error})") from None
-    # counting brackets is quick and settles nearly every body
+    # the number of brackets is a fast bound, sufficient for nearly every body
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise JsonError(f"nested deeper than {MAX_DEPTH} levels")
     return value
 
 
 def minified(value: object) -> str:
-    """The form of execution records and freshness tokens in the file."""
+    """Serialize in the stored form of execution records and freshness tokens."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def spaced(value: object) -> str:
-    """The form of an expression's path in the file; look-ups compare this very text."""
+    """Serialize in the stored form of an expression's path, which look-ups compare."""
     return json.dumps(value, allow_nan=False)
 
 
 def sorted_and_indented(value: object) -> str:
-    """The form of buffer info in the file."""
+    """Serialize in the stored form of buffer info."""
     return json.dumps(value, indent=2, sort_keys=True, allow_nan=False)
 
 
 def records_equal(stored: str, offered: str) -> bool:
     """Whether two records hold the same values; the order of keys does not count.
 
-    Numbers are compared as they are kept: `1`, `1.0` and `true` differ, `1.0` and `1.00` do not.
-    Large texts take seconds, during which other threads run. Raises `ValueError` for a text that
-    is not JSON.
+    Numbers compare as parsed: `1`, `1.0` and `true` differ, `1.0` and `1.00` do not. Large texts
+    take seconds, during which other threads run. Raises a `ValueError` for a text that is not JSON.
     """
     if stored == offered:
         return True
     try:
         return bool(_NORMAL_FORM.decode(stored) == _NORMAL_FORM.decode(offered))
     except RecursionError:
-        # what is offered can be read, so what is stored nests deeper
+        # the offered record was parsed before, so the stored one nests deeper
         return False
 
 
 def may_be_equal_records(stored: str, offered: str) -> bool:
-    """Tell quickly of most records that they differ; both texts are in the form of `minified`."""
+    """Whether two records may be equal, a fast check; both texts have the form of `minified`."""
     return len(stored) == len(offered) and all(
         stored.count(character) == offered.count(character) for character in _CHARACTERS
     )
 
 
 def parse_stored(text: str) -> Any:
-    """Read JSON from the file; NaN and numbers that are no doubles become null."""
+    """Parse stored JSON; NaN and numbers beyond the range of doubles become null."""
     return json.loads(text, parse_constant=_null, parse_float=_double_or_null)
 
 
 def stored_object(text: object) -> str | None:
-    """Check a stored JSON object and give its text unchanged; None if the text is damaged.
+    """Check a stored JSON object and return its text; None if it is damaged.
 
-    Only NaN and infinities, which published servers have stored, are changed: they become null.
+    The text is unchanged, but NaN and infinities, which published servers store, become null.
     Of texts above `MAX_CHECKED` characters only the first and the last character are checked.
     """
     if not isinstance(text, str):
@@ -109,7 +108,7 @@ def stored_object(text: object) -> str | None:
 
 
 def stored_json(text: object, kind: type = object) -> str | None:
-    """Check stored JSON in the same way, whatever it holds; slower."""
+    """Check stored JSON of any kind in the same way; slower."""
     if not isinstance(text, str):
         return None
     changed = _without_constants(text)
@@ -121,8 +120,8 @@ def stored_json(text: object, kind: type = object) -> str | None:
 
 
 def _without_constants(text: str) -> str:
-    """Replace NaN and infinities by null, outside of strings; all else stays as it is."""
-    if not any(_mentions(text, constant) for constant in ("NaN", "Infinity")):
+    """Replace NaN and infinities by null, except within strings."""
+    if not any(_contains(text, constant) for constant in ("NaN", "Infinity")):
         return text
     parts: list[str] = []
     done = outside = 0
@@ -136,7 +135,7 @@ def _without_constants(text: str) -> str:
 
 
 def _string_end(text: str, start: int) -> int:
-    """Find the end of the string that begins at `start`; the end of the text if it has none."""
+    """Return the end of the string that begins at `start`, or the end of the text."""
     end = start
     while (end := text.find('"', end + 1)) >= 0:
         before = end - 1
@@ -147,16 +146,16 @@ def _string_end(text: str, start: int) -> int:
     return len(text)
 
 
-def _mentions(text: str, word: str) -> bool:
-    """Look for a word, in parts of a text: one search keeps every other thread waiting."""
+def _contains(text: str, word: str) -> bool:
+    """Search a text in parts, because one search blocks every other thread."""
     step, overlap = 1024 * 1024, len(word)
     return any(text.find(word, i, i + step + overlap) >= 0 for i in range(0, len(text), step))
 
 
 def _digest(kind: str, items: list[Any]) -> list[str]:
-    """Give the digest of a list, or of the sorted pairs of an object, as a list of one text.
+    """Return the digest of a list, or of the sorted pairs of an object, as a list of one text.
 
-    The items are scalars or such digests, so no list that is not a digest can be mistaken for one.
+    The items are scalars or such digests, so a list that is not a digest cannot equal one.
     """
     digest = sha256(kind.encode())
     for start in range(0, len(items), _ITEMS_AT_ONCE):
@@ -165,10 +164,10 @@ def _digest(kind: str, items: list[Any]) -> list[str]:
 
 
 class _NormalForm(json.JSONDecoder):
-    """Reads JSON, and keeps only a digest of each object and each list.
+    """Parses JSON, and keeps only a digest of each object and each list.
 
-    It is written in Python: the reader in C would hold up every other thread for the whole text,
-    and take ten times the memory.
+    It uses the parser in Python: the one in C would block every other thread for the whole text,
+    and need ten times the memory.
     """
 
     def __init__(self) -> None:
@@ -184,7 +183,7 @@ class _NormalForm(json.JSONDecoder):
 
     @staticmethod
     def _object(pairs: list[tuple[str, Any]]) -> list[str]:
-        # of a repeated key, the last value counts
+        # the last value of a repeated key counts
         return _digest("object", sorted(dict(pairs).items(), key=itemgetter(0)))
 
 
@@ -197,7 +196,7 @@ def _double_or_null(digits: str) -> float | None:
     return None if math.isinf(number) else number
 
 
-def _refuse_constant(constant: str) -> NoReturn:
+def _reject_constant(constant: str) -> NoReturn:
     raise JsonError(f"not JSON (it holds {constant})")
 
 
@@ -215,7 +214,7 @@ def _number(digits: str) -> float:
 
 
 def _depth(value: object) -> int:
-    """How deep a value nests; a loop, because the value may exhaust a recursion."""
+    """Return the levels of nesting of a value; iterative, because it may exhaust a recursion."""
     deepest, level = 0, [value]
     while level:
         deepest += 1
@@ -229,11 +228,11 @@ def _depth(value: object) -> int:
     return deepest
 
 
-_STRICT = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_integer, parse_float=_number)
+_STRICT = json.JSONDecoder(parse_constant=_reject_constant, parse_int=_integer, parse_float=_number)
 _NORMAL_FORM = _NormalForm()
-#: the reader in C, without what `decode` adds to it; refuses NaN and infinities
-_SCAN = json.JSONDecoder(parse_constant=_refuse_constant).scan_once  # type: ignore[attr-defined]
-_LENIENT = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_integer)
+#: the parser in C, without what `decode` adds to it; rejects NaN and infinities
+_SCAN = json.JSONDecoder(parse_constant=_reject_constant).scan_once  # type: ignore[attr-defined]
+_LENIENT = json.JSONDecoder(parse_constant=_reject_constant, parse_int=_integer)
 _CONSTANT = re.compile("-?Infinity|NaN")
-#: what a text consists of that is written without other characters, as records are
+#: the characters of stored records, which are ASCII
 _CHARACTERS = [chr(number) for number in range(32, 127)]

@@ -1,8 +1,8 @@
-"""The seven tables: columns, keys, indexes; nothing else.
+"""SQLAlchemy models of the tables: columns, keys and indexes.
 
-They are the tables of the published server, to the letter: both servers write to one file.
-So there is no constraint here that its writes could violate, and JSON is plain text, whose
-form (see `json_forms`) is part of the file format.
+The first seven are exactly the tables of the published server, because both servers write to one
+file. So no constraint may reject a write of the published server. JSON is stored as text; its form
+(see `json_codec`) is part of the file format.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    """Holds the tables of one database file."""
+    """The base class, whose metadata holds all tables."""
 
 
 class Transformation(Base):
@@ -27,7 +27,7 @@ class Transformation(Base):
 
 
 class RevTransformation(Base):
-    """A transformation that gave a result; published servers answer reverse look-ups from it."""
+    """A transformation with a result; published servers read reverse look-ups from this table."""
 
     __tablename__ = "rev_transformation"
 
@@ -39,7 +39,7 @@ class RevTransformation(Base):
 
 
 class BufferInfo(Base):
-    """What is known of a buffer: its length, its dtype, …."""
+    """The known properties of a buffer: its length, its dtype, …."""
 
     __tablename__ = "buffer_info"
 
@@ -64,7 +64,7 @@ class SyntacticToSemantic(Base):
 
 
 class Expression(Base):
-    """The result of taking a path out of a buffer and converting it; validators are unused."""
+    """The result of converting the part of a buffer at a path; the validators are unused."""
 
     __tablename__ = "expression"
 
@@ -93,7 +93,7 @@ class MetaData(Base):
 
 
 class IrreproducibleTransformation(Base):
-    """A result that a transformation gave once and that was contested, with its record."""
+    """A former result of a transformation that is irreproducible, with its execution record."""
 
     __tablename__ = "irreproducible_transformation"
 
@@ -109,7 +109,7 @@ class IrreproducibleTransformation(Base):
 
 
 class BucketProbe(Base):
-    """The last fingerprint that was captured of a node, an environment or a queue."""
+    """The last fingerprint of a node, an environment or a queue; not in published servers."""
 
     __tablename__ = "bucket_probe"
 

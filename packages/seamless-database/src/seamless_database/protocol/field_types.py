@@ -1,7 +1,7 @@
-"""What the fields of a request can have to be: one entry takes a field and describes it.
+"""Field types of requests: each parses a field and has its JSON schema.
 
-The record families declare their fields with these, so that what is checked and what
-`/openapi.json` tells of it come from one table.
+Request types declare their fields with these, so that the check of a field and its description in
+`/openapi.json` have one source.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ Schema = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class FieldType:
-    """How to take a field of this kind, and its JSON schema."""
+    """A function that parses a field, and its JSON schema."""
 
     parse: Callable[[RequestFields, str], Any]
     schema: Schema
     required: bool = True
 
     def with_schema(self, **more: object) -> FieldType:
-        """The same, with a closer description; the family itself checks that."""
+        """Return this type with a narrower schema, which the request type itself checks."""
         return replace(self, schema={**self.schema, **more})
 
 
-#: field name -> what it has to be, in the order in which the family takes them
+#: field name -> type, in the order in which `extract` returns the values
 FieldSpecs = Mapping[str, FieldType]
 
 _DIGITS: Schema = {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"}
@@ -48,5 +48,5 @@ MAPPING_OR_TEXT = FieldType(RequestFields.mapping_or_text, {"type": ["object", "
 
 
 def extract(field_types: FieldSpecs, fields: RequestFields) -> tuple[Any, ...]:
-    """Take the fields of a request, in the order of the table."""
-    return tuple([kind.parse(fields, name) for name, kind in field_types.items()])
+    """Parse the fields of a request, in the order of the table."""
+    return tuple([field.parse(fields, name) for name, field in field_types.items()])

@@ -1,7 +1,7 @@
-"""From a request body to checked fields: no SQL, no HTTP, nothing that can fail but the request.
+"""Request parser: from the bytes of a body to checked fields, and the protocol version.
 
-A body is a JSON object with a `type`; unknown fields are ignored, as clients rely on it.
-`RequestFields` hands out the known ones, each checked, or raises a `RequestError` that names it.
+A body is a JSON object with a `type`. Unknown fields are ignored, because clients rely on that.
+`RequestFields` parses a field, or raises a `RequestError` that names it.
 """
 
 from __future__ import annotations
@@ -15,58 +15,58 @@ from typing import Any
 from seamless_database.errors import RequestError
 from seamless_database.json_codec import JsonError, parse
 
-#: the version that a server reports; published clients do not compare it
+#: the version that a server reports; published clients do not check it
 PROTOCOL_VERSION = "2.1"
 
 _CHECKSUM = re.compile("[0-9a-fA-F]{64}")
-#: checksums in one list: what one request may cost its neighbours
+#: checksums in one list, which bounds how long one request delays others
 MAX_CHECKSUMS = 10_000
-#: how much of a wrong value an error message repeats
-_SHOWN = 60
+#: characters of an invalid value that an error message repeats
+_MAX_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
 class RequestFields:
-    """The fields of one request of type `kind`."""
+    """The fields of one request."""
 
     request_type: str
     body: Mapping[str, Any]
 
     @classmethod
     def of(cls, request: object) -> RequestFields:
-        """Take a request that is JSON, but nothing else for certain."""
+        """Take any JSON value as a request, or raise a `RequestError`."""
         if not isinstance(request, Mapping):
             raise RequestError("the request must be a JSON object with a 'type'")
-        kind = request.get("type")
-        if not isinstance(kind, str):
+        request_type = request.get("type")
+        if not isinstance(request_type, str):
             raise RequestError("the field 'type' must be the name of a request type", "type")
-        return cls(kind, request)
+        return cls(request_type, request)
 
     def required(self, name: str) -> Any:
-        """Any JSON value, but it has to be there."""
+        """Return any JSON value of a field that must be present."""
         if name not in self.body:
             raise RequestError(f"a {self.request_type} request needs the field {name!r}", name)
         return self.body[name]
 
     def checksum(self, name: str) -> str:
-        """A SHA-256 checksum: 64 hexadecimal digits, given back in lower case."""
+        """Parse a SHA-256 checksum: 64 hexadecimal digits, returned in lower case."""
         return self._checksum(self.required(name), name)
 
     def optional_checksum(self, name: str) -> str | None:
-        """A checksum, or None where the field is absent or null."""
+        """Parse a checksum; None if the field is absent or null."""
         value = self.body.get(name)
         return None if value is None else self._checksum(value, name)
 
     def checksums(self, name: str) -> tuple[str, ...]:
-        """A list of checksums, which may be empty."""
+        """Parse a list of checksums, which may be empty."""
         items = self.array(name)
         if len(items) > MAX_CHECKSUMS:
-            wanted = f"a list of at most {MAX_CHECKSUMS} checksums"
-            raise self.invalid(name, wanted, items)
+            expected = f"a list of at most {MAX_CHECKSUMS} checksums"
+            raise self.invalid(name, expected, items)
         return tuple(self._checksum(item, f"{name}[{i}]") for i, item in enumerate(items))
 
     def text(self, name: str) -> str:
-        """A string that can be stored as UTF-8."""
+        """Parse a string that can be stored as UTF-8."""
         value = self.required(name)
         if not isinstance(value, str):
             raise self.invalid(name, "a string", value)
@@ -77,28 +77,28 @@ class RequestFields:
         return value
 
     def nonempty_text(self, name: str) -> str:
-        """A string as above that is not empty."""
+        """Parse a string that is not empty and can be stored as UTF-8."""
         value = self.text(name)
         if not value:
             raise self.invalid(name, "a string that is not empty", value)
         return value
 
     def array(self, name: str) -> list[Any]:
-        """A JSON array."""
+        """Parse a JSON array."""
         value = self.required(name)
         if not isinstance(value, list):
             raise self.invalid(name, "a list", value)
         return value
 
     def mapping(self, name: str) -> dict[str, Any]:
-        """A JSON object."""
+        """Parse a JSON object."""
         value = self.required(name)
         if not isinstance(value, dict):
             raise self.invalid(name, "an object", value)
         return value
 
     def mapping_or_text(self, name: str) -> dict[str, Any]:
-        """A JSON object, or a string that holds one."""
+        """Parse a JSON object, or a string that holds one."""
         value = self.required(name)
         if not isinstance(value, str):
             return self.mapping(name)
@@ -111,13 +111,13 @@ class RequestFields:
             raise self.invalid(name, "an object, or a string that holds one", value)
         return held
 
-    def invalid(self, name: str, wanted: str, value: object) -> RequestError:
-        """Build the error of a field that is there, but not what it has to be."""
+    def invalid(self, name: str, expected: str, value: object) -> RequestError:
+        """Return the error for a field with an invalid value."""
         shown = ascii(value) if not isinstance(value, list | dict) else type(value).__name__
-        if len(shown) > _SHOWN:
-            shown = shown[:_SHOWN] + "…"
+        if len(shown) > _MAX_SHOWN:
+            shown = shown[:_MAX_SHOWN] + "…"
         return RequestError(
-            f"the field {name!r} of a {self.request_type} request must be {wanted}, not {shown}",
+            f"the field {name!r} of a {self.request_type} request must be {expected}, not {shown}",
             name,
         )
 
@@ -128,7 +128,7 @@ class RequestFields:
 
 
 def from_python(request: Mapping[str, Any]) -> RequestFields:
-    """Take a request that was built in Python: what has no JSON form is refused as well."""
+    """Parse a request that was built in Python, whose values must have a JSON form."""
     try:
         return decode(json.dumps(request).encode())
     except (TypeError, ValueError, RecursionError) as error:
@@ -138,7 +138,7 @@ def from_python(request: Mapping[str, Any]) -> RequestFields:
 
 
 def decode(body: bytes) -> RequestFields:
-    """Read a request body up to its type; what the type needs is checked by its family."""
+    """Parse a request body; its request type parses the fields."""
     try:
         request = parse(body.decode())
     except UnicodeDecodeError:

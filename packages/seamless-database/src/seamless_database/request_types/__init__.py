@@ -1,8 +1,8 @@
-"""The table of request types: which can be read, which can be written, and by what.
+"""Request types: the tables of all read and write requests, and their interfaces.
 
-A request type is a class: `check` takes the fields of a request and gives an instance, or raises
-a `RequestError`; `run` does what was asked on a connection. Adding one is an entry here and its
-class in the file of its family.
+A request type is a class. `from_fields` parses the fields of a request into an instance, or raises
+a `RequestError`; `run` answers the request on a connection. To add one, write the class in a
+module of this folder and add an entry to `READS` or `WRITES` (see CONTRIBUTING.md).
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from seamless_database.request_types.semantic import (
     GetSyntacticToSemantic,
     PutSemanticToSyntactic,
 )
+from seamless_database.request_types.statements import WriteOperation
 from seamless_database.request_types.transformation import (
     GetRevTransformations,
     GetTransformation,
@@ -51,44 +52,36 @@ if TYPE_CHECKING:
 
 
 class ReadRequest(Protocol):
-    """A checked read request."""
+    """A parsed read request; the first lines of the docstrings are its text in OpenAPI."""
 
-    #: its fields, next to the type
+    #: the fields of the request besides `type`
     field_types: ClassVar[FieldSpecs]
-    #: whether it looks at a bounded number of rows, so that an event loop may run it
+    #: whether it reads a bounded number of rows, so that an event loop may run it
     is_point_lookup: ClassVar[bool]
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> ReadRequest:
-        """Take what the request needs from its fields."""
+        """Parse the fields of the request."""
         ...
 
     def run(self, connection: Connection) -> str | None:
-        """Look it up; the text of the answer, or None for a miss."""
+        """Return the text of the response, or None for a miss."""
         ...
 
 
-class WriteRequest(Protocol):
-    """A checked write request."""
+class WriteRequest(WriteOperation, Protocol):
+    """A parsed write request.
 
-    #: its fields, next to the type
+    `run` reads all that it needs before it changes anything; so the reads of many requests can
+    share a round trip, and then their changes.
+    """
+
+    #: the fields of the request besides `type`
     field_types: ClassVar[FieldSpecs]
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> WriteRequest:
-        """Take what the request needs from its fields."""
-        ...
-
-    def lock_keys(self) -> tuple[str, ...]:
-        """Name what nobody else may look at to change it, from before `run` to the commit."""
-        ...
-
-    def run(self, connection: Connection) -> None:
-        """Do it, or raise a `DatabaseError`; the caller owns the transaction.
-
-        It reads all that it needs before it changes anything; so over a network, what many of
-        them read, and then what they change, can be sent at once.
-        """
+        """Parse the fields of the request."""
         ...
 
 
@@ -117,25 +110,25 @@ WRITES: Mapping[str, type[WriteRequest]] = {
     "transformation": PutTransformation,
 }
 
-Known = TypeVar("Known")
+RequestType = TypeVar("RequestType")
 
 
 def parse_read(fields: RequestFields) -> ReadRequest:
-    """Check a read request."""
+    """Parse a read request."""
     return _lookup(READS, fields, "read").from_fields(fields)
 
 
 def parse_write(fields: RequestFields) -> WriteRequest:
-    """Check a write request."""
+    """Parse a write request."""
     return _lookup(WRITES, fields, "write").from_fields(fields)
 
 
-def _lookup(table: Mapping[str, Known], fields: RequestFields, verb: str) -> Known:
-    if fields.request_type in table:
-        return table[fields.request_type]
-    known = ", ".join(table)
-    shown = ascii(fields.request_type[:40])
+def _lookup(table: Mapping[str, RequestType], fields: RequestFields, verb: str) -> RequestType:
+    name = fields.request_type
+    if name in table:
+        return table[name]
     raise RequestError(
-        f"the field 'type' is {shown}, and there is nothing like that to {verb}; there is {known}",
+        f"the field 'type' is {name[:40]!a}, which is no type of request to {verb}; "
+        f"the types are {', '.join(table)}",
         "type",
     )

@@ -1,7 +1,6 @@
 """Bucket probes: the last fingerprint of a node, an environment or a queue, by its label.
 
-An addition to the seven tables of the protocol that published clients use; it can go, or move,
-without them.
+An addition to the seven tables of the published protocol, which do not depend on it.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ _DELETE = Statement(delete(BucketProbe).where(*_IS_KEY))
 
 @dataclass(frozen=True, slots=True)
 class GetBucketProbe:
-    """Ask for what was captured last."""
+    """Read the last fingerprint of a bucket."""
 
     kind: str
     label: str
@@ -63,11 +62,11 @@ class GetBucketProbe:
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> GetBucketProbe:
-        """Take `bucket_kind` and `label`; an unknown kind is a miss."""
+        """Parse `bucket_kind` and `label`; an unknown kind is a miss."""
         return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
-        """Answer an object."""
+        """Return a JSON object."""
         row = connection.one(_PROBE, bucket_kind=self.kind, label=self.label)
         if row is None:
             return None
@@ -86,7 +85,7 @@ class GetBucketProbe:
 
 @dataclass(frozen=True, slots=True)
 class PutBucketProbe:
-    """Tell what was captured."""
+    """Store the fingerprint of a bucket."""
 
     kind: str
     label: str
@@ -103,7 +102,7 @@ class PutBucketProbe:
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> PutBucketProbe:
-        """Take all five fields; neither label nor time may be empty."""
+        """Parse all five fields; neither label nor time may be empty."""
         kind, label, checksum, captured_at, tokens = extract(cls.field_types, fields)
         if kind not in KINDS:
             raise fields.invalid("bucket_kind", f"one of {', '.join(KINDS)}", kind)

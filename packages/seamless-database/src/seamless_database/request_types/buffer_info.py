@@ -1,4 +1,4 @@
-"""What is known of a buffer: fields that are merged, one by one, into what is known already."""
+"""Buffer info: the known properties of a buffer, merged field by field into the stored ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from seamless_database.request_types.statements import (
 if TYPE_CHECKING:
     from seamless_database.protocol.request import RequestFields
 
-#: fields that are yes, no, or unknown; the others are not looked at, except for the length
+#: fields that are true, false or null; of the others only the length is checked
 FLAGS = (
     "is_json",
     "is_json_numeric_array",
@@ -38,13 +38,13 @@ FLAGS = (
     "is_seamless_mixed",
     "is_utf8",
 )
-#: characters of the stored form; merging reads all of it and writes all of it
+#: characters of stored buffer info; a merge reads and writes all of them
 MAX_INFO = 1024 * 1024
-#: characters of buffer info that many requests fetch at once; the others come one by one
+#: characters of buffer info up to which one statement fetches many; larger ones are fetched singly
 SMALL = 4096
-#: characters of an answer with the buffer info of many
-MAX_ANSWER = 64 * 1024 * 1024
-#: what is looked at in buffer info
+#: characters of a response with the buffer info of many buffers
+MAX_RESPONSE = 64 * 1024 * 1024
+#: the checked fields of buffer info
 INFO = MAPPING.with_schema(
     properties={
         "length": {"type": ["integer", "null"], "minimum": 0},
@@ -56,7 +56,7 @@ _IS_KEY = BufferInfo.checksum == bindparam("checksum")
 _INFO = Statement(select(BufferInfo.buffer_info).where(_IS_KEY))
 _ONE: ColumnElement[int] = literal_column("1")
 _stored_length = func.length(BufferInfo.buffer_info)
-#: what can be merged into, or else the first and the last character of what is too long for that
+#: the stored text if it is short enough to merge, and its first and last character
 _MERGEABLE = Statement(
     select(
         case((_stored_length <= literal_column(str(MAX_INFO)), BufferInfo.buffer_info)),
@@ -82,7 +82,7 @@ _UPDATE = Statement(
 
 @dataclass(frozen=True, slots=True)
 class GetBufferInfo:
-    """Ask what is known of a buffer."""
+    """Read the info of a buffer."""
 
     checksum: str
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
@@ -90,17 +90,17 @@ class GetBufferInfo:
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> GetBufferInfo:
-        """Take `checksum`, of the buffer."""
+        """Parse `checksum`, of the buffer."""
         return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
-        """Answer an object."""
+        """Return a JSON object."""
         return _info(connection, self.checksum)
 
 
 @dataclass(frozen=True, slots=True)
 class GetBufferInfos:
-    """Ask what is known of many buffers at once."""
+    """Read the info of many buffers."""
 
     checksums: tuple[str, ...]
     field_types: ClassVar[FieldSpecs] = {"checksums": CHECKSUMS}
@@ -108,27 +108,27 @@ class GetBufferInfos:
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> GetBufferInfos:
-        """Take `checksums`, of the buffers."""
+        """Parse `checksums`, of the buffers."""
         return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str:
-        """Answer an object, what is known of each that something is known of."""
+        """Return a JSON object: the info of each buffer that has one, by its checksum."""
         parts: list[str] = []
         size = 0
         for checksum, info in connection.all(_INFOS, asked=encode_key_list(self.checksums)):
-            # so that memory is taken for one large one at a time, not for all before the limit
+            # large ones are fetched one by one, so that the limit bounds the memory
             whole = _info(connection, checksum) if info is None else _valid(info, checksum)
             if whole is not None:
                 parts.append(f'"{checksum}": {whole}')
                 size += len(parts[-1])
-            if size > MAX_ANSWER:
+            if size > MAX_RESPONSE:
                 raise _too_much(len(self.checksums))
         return f"{{{', '.join(parts)}}}"
 
 
 @dataclass(frozen=True, slots=True)
 class PutBufferInfo:
-    """Tell what is known of a buffer."""
+    """Store info of a buffer."""
 
     checksum: str
     info: dict[str, Any]
@@ -136,15 +136,15 @@ class PutBufferInfo:
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> PutBufferInfo:
-        """Take `checksum`, of the buffer, and `value`, an object."""
+        """Parse `checksum`, of the buffer, and `value`, an object."""
         checksum, info = extract(cls.field_types, fields)
         length = info.get("length")
         if length is not None and (type(length) is not int or length < 0):
-            raise _wrong("length", "a whole number, not negative")
+            raise _invalid("length", "a whole number, not negative")
         for name in FLAGS:
             if not isinstance(info.get(name), bool | None):
-                raise _wrong(name, "true, false, or null")
-        _written(info)
+                raise _invalid(name, "true, false, or null")
+        _encode(info)
         return cls(checksum, info)
 
     def lock_keys(self) -> tuple[str, ...]:
@@ -152,16 +152,16 @@ class PutBufferInfo:
         return (f"buffer {self.checksum}",)
 
     def run(self, connection: Connection) -> None:
-        """Merge it: later values replace earlier ones, null included."""
+        """Merge it: new values replace stored ones, null included."""
         row = connection.one(_MERGEABLE, checksum=self.checksum)
         if row is None:
-            connection.run(_INSERT, checksum=self.checksum, buffer_info=_written(self.info))
+            connection.run(_INSERT, checksum=self.checksum, buffer_info=_encode(self.info))
             return
         stored, ends = row
         if stored is None and ends == "{}":
             raise _too_long()
         known = _valid(stored, self.checksum)
-        merged = _written({**(parse_stored(known) if known else {}), **self.info})
+        merged = _encode({**(parse_stored(known) if known else {}), **self.info})
         if merged != stored:
             connection.run(_UPDATE, key=self.checksum, new=merged)
 
@@ -175,15 +175,15 @@ def _valid(info: object, checksum: str) -> str | None:
     return valid_object(info, BufferInfo.buffer_info, checksum)
 
 
-def _too_much(asked: int) -> RequestError:
+def _too_much(count: int) -> RequestError:
     return RequestError(
-        f"the field 'checksums' of a buffer_infos request names {asked} buffers of which more is "
-        f"known than the {MAX_ANSWER} characters of an answer; ask for fewer at once",
+        f"the field 'checksums' of a buffer_infos request names {count} buffers whose info "
+        f"exceeds the {MAX_RESPONSE} characters of a response; ask for fewer at once",
         "checksums",
     )
 
 
-def _written(info: dict[str, Any]) -> str:
+def _encode(info: dict[str, Any]) -> str:
     text = sorted_and_indented(info)
     if len(text) > MAX_INFO:
         raise _too_long()
@@ -198,5 +198,5 @@ def _too_long() -> RequestError:
     )
 
 
-def _wrong(name: str, wanted: str) -> RequestError:
-    return RequestError(f"the field {name!r} of buffer info must be {wanted}", name)
+def _invalid(name: str, expected: str) -> RequestError:
+    return RequestError(f"the field {name!r} of buffer info must be {expected}", name)

@@ -1,6 +1,6 @@
-"""Stored values that no server can have written: they are logged and treated as missing.
+"""Damaged rows: stored values that no server writes are logged and treated as missing.
 
-A damaged value is a miss for those who read it, and a PUT replaces it.
+A damaged value is a miss for a read, and a PUT replaces it.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     Attribute = InstrumentedAttribute[str]
 
 _LOG = logging.getLogger(__name__)
-#: bytes that a checksum stands for
+#: bytes of a SHA-256 digest
 _DIGEST_BYTES = 32
-#: damaged rows that are remembered, so that each is logged once
-_REMEMBERED = 1000
+#: damaged rows in the cache that lets each be logged once
+_MAX_CACHED = 1000
 #: characters of a key that a log line shows
-_SHOWN = 100
+_MAX_SHOWN = 100
 
 
 def valid_checksum(value: object, column: Attribute, key: object) -> str | None:
-    """Give a stored checksum; None if the value in the row of `key` is no checksum."""
+    """Return a stored checksum; None if the value in the row of `key` is damaged."""
     if isinstance(value, str):
-        # a regular expression takes twice the time
+        # twice as fast as a regular expression
         try:
             digest = bytes.fromhex(value)
         except ValueError:
@@ -41,12 +41,12 @@ def valid_checksum(value: object, column: Attribute, key: object) -> str | None:
 
 
 def valid_checksums(values: list[object], column: Attribute, key: object) -> list[str]:
-    """Give those of many stored values that are checksums."""
+    """Return those of many stored values that are checksums."""
     return [found for value in values if (found := valid_checksum(value, column, key))]
 
 
 def valid_object(value: object, column: Attribute, key: object) -> str | None:
-    """Give a stored JSON object as it is answered; None if it is damaged."""
+    """Return the text of a stored JSON object for a response; None if it is damaged."""
     text = stored_object(value)
     if text is None:
         _log_damage(column, key)
@@ -54,7 +54,7 @@ def valid_object(value: object, column: Attribute, key: object) -> str | None:
 
 
 def valid_json(value: object, column: Attribute, key: object) -> str | None:
-    """Give any stored JSON as it is answered; None if it is damaged."""
+    """Return the text of any stored JSON for a response; None if it is damaged."""
     text = stored_json(value)
     if text is None:
         _log_damage(column, key)
@@ -62,7 +62,7 @@ def valid_json(value: object, column: Attribute, key: object) -> str | None:
 
 
 def valid_text(value: object, column: Attribute, key: object) -> str | None:
-    """Give a stored text; None if the value is something else."""
+    """Return a stored text; None if the value is not a text."""
     if isinstance(value, str):
         return value
     _log_damage(column, key)
@@ -71,10 +71,10 @@ def valid_text(value: object, column: Attribute, key: object) -> str | None:
 
 def _log_damage(column: Attribute, key: object) -> None:
     stored: Column[Any] = column.property.columns[0]
-    _log(stored.table.name, stored.name, ascii(key)[:_SHOWN])
+    _log(stored.table.name, stored.name, ascii(key)[:_MAX_SHOWN])
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(_MAX_CACHED)
 def _log(table: object, column: str, key: str) -> None:
     _LOG.error(
         "the column %s of the table %s is damaged in a row of %s; the row counts as missing until "

@@ -1,4 +1,4 @@
-"""Expressions: (input, path, cell type, target cell type) → result, and back."""
+"""Expressions: (input, path, cell type, target cell type) → result, and the reverse look-up."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from seamless_database.request_types.statements import (
 if TYPE_CHECKING:
     from seamless_database.protocol.request import RequestFields
 
-#: characters that the columns hold; published servers refuse more
+#: characters of the columns; published servers reject more
 MAX_PATH, MAX_CELLTYPE = 100, 20
-#: cell types with an inside that a path can lead into
+#: cell types whose values have parts that a path can name
 WITH_PATH = ("mixed", "plain", "binary")
 
 _KEY: FieldSpecs = {
@@ -69,7 +69,7 @@ _UPDATE = Statement(update(Expression).where(*_IS_KEY).values(result=bindparam("
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """What an expression is made of; the path as the JSON text that is stored."""
+    """The key of an expression; the path is the JSON text that is stored."""
 
     checksum: str
     path: str
@@ -108,7 +108,7 @@ class _Key:
 
 @dataclass(frozen=True, slots=True)
 class GetExpression:
-    """Ask for the result of an expression."""
+    """Read the result of an expression."""
 
     key: _Key
     field_types: ClassVar[FieldSpecs] = _KEY
@@ -116,18 +116,18 @@ class GetExpression:
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> GetExpression:
-        """Take `checksum`, of the input, `path`, `celltype` and `target_celltype`."""
+        """Parse `checksum`, of the input, `path`, `celltype` and `target_celltype`."""
         return cls(_Key.of(*extract(cls.field_types, fields)))
 
     def run(self, connection: Connection) -> str | None:
-        """Answer the checksum of the result, bare."""
+        """Return the bare checksum of the result."""
         row = self.key.row(connection)
         return None if row is None else valid_checksum(row[0], Expression.result, self.key.checksum)
 
 
 @dataclass(frozen=True, slots=True)
 class GetRevExpression:
-    """Ask for the expressions with a result."""
+    """Read the expressions with a result."""
 
     result: str
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
@@ -135,11 +135,11 @@ class GetRevExpression:
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> GetRevExpression:
-        """Take `checksum`, of the result."""
+        """Parse `checksum`, of the result."""
         return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
-        """Answer a list of objects."""
+        """Return a JSON list of objects."""
         rows = connection.all(_BY_RESULT, result=self.result)
         objects = [found for row in rows if (found := self._object(row))]
         return f"[{', '.join(objects)}]" if objects else None
@@ -151,7 +151,7 @@ class GetRevExpression:
         target = valid_text(row[3], Expression.target_celltype, self.result)
         if checksum is None or path is None or celltype is None or target is None:
             return None
-        # the path goes in as the JSON text that it is
+        # the path is stored as JSON text
         return (
             f'{{"checksum": "{checksum}", "path": {path}, "celltype": {spaced(celltype)}, '
             f'"target_celltype": {spaced(target)}, "result": "{self.result}"}}'
@@ -160,7 +160,7 @@ class GetRevExpression:
 
 @dataclass(frozen=True, slots=True)
 class PutExpression:
-    """Tell the result of an expression."""
+    """Store the result of an expression."""
 
     key: _Key
     result: str
@@ -174,18 +174,18 @@ class PutExpression:
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> PutExpression:
-        """Take the key as above, and `value`, the checksum of the result."""
+        """Parse the key, and `value`, the checksum of the result."""
         *parts, result = extract(cls.field_types, fields)
         key = _Key.of(*parts)
         key.check_limits()
         return cls(key, result)
 
     def lock_keys(self) -> tuple[str, ...]:
-        """Name the input, whatever is taken out of it."""
+        """Name the input, whatever the path is."""
         return (f"expression {self.key.checksum}",)
 
     def run(self, connection: Connection) -> None:
-        """Store it; another result replaces the former one."""
+        """Store the result; it replaces another one."""
         former = self.key.row(connection)
         if former is None:
             connection.run(

@@ -1,7 +1,6 @@
-"""Contested results: moved out of the cache, with their record, and kept for the account.
+"""Irreproducible results: moved out of the cache, together with their execution record.
 
-Moving is one transaction, and doing it twice is like doing it once: a client whose answer got
-lost asks again.
+The move is one transaction and idempotent: a client whose response was lost sends it again.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from sqlalchemy import bindparam, select, update
 
 from seamless_database.errors import UnknownKeyError
 from seamless_database.json_codec import spaced
-from seamless_database.models import IrreproducibleTransformation as Contested
+from seamless_database.models import IrreproducibleTransformation as Irreproducible
 from seamless_database.protocol.field_types import (
     CHECKSUM,
     OPTIONAL_CHECKSUM,
@@ -36,30 +35,32 @@ from seamless_database.request_types.transformation import (
 if TYPE_CHECKING:
     from seamless_database.protocol.request import RequestFields
 
-#: the JSON text that stands for "there was no record"
+#: the JSON text for a result that had no record
 NO_RECORD = '""'
 
 _ROWS = Statement(
-    select(Contested.result, Contested.record)
-    .where(Contested.checksum == bindparam("checksum"))
-    .order_by(Contested.id)
+    select(Irreproducible.result, Irreproducible.record)
+    .where(Irreproducible.checksum == bindparam("checksum"))
+    .order_by(Irreproducible.id)
 )
 _ROWS_OF_PAIR = Statement(
-    select(Contested.result, Contested.record)
-    .where(Contested.checksum == bindparam("checksum"), Contested.result == bindparam("of"))
-    .order_by(Contested.id)
+    select(Irreproducible.result, Irreproducible.record)
+    .where(
+        Irreproducible.checksum == bindparam("checksum"), Irreproducible.result == bindparam("of")
+    )
+    .order_by(Irreproducible.id)
 )
-_INSERT = insert_statement(Contested, "result", "checksum", "metadata")
+_INSERT = insert_statement(Irreproducible, "result", "checksum", "metadata")
 _UPDATE = Statement(
-    update(Contested)
-    .where(Contested.checksum == bindparam("key"), Contested.result == bindparam("of"))
+    update(Irreproducible)
+    .where(Irreproducible.checksum == bindparam("key"), Irreproducible.result == bindparam("of"))
     .values(record=bindparam("new"))
 )
 
 
 @dataclass(frozen=True, slots=True)
 class GetIrreproducible:
-    """Ask for the contested results of a transformation."""
+    """Read the irreproducible results of a transformation."""
 
     checksum: str
     result: str | None
@@ -68,15 +69,15 @@ class GetIrreproducible:
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> GetIrreproducible:
-        """Take `checksum`, of the transformation, and `result`, to ask for that one only."""
+        """Parse `checksum`, of the transformation, and `result`, to read that one only."""
         return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
-        """Answer a list of objects, each result once."""
+        """Return a JSON list of objects, each result once."""
         records = _records(connection, self.checksum, self.result)
         if not records:
             return None
-        # the records are put in as the texts they are, whatever numbers they hold
+        # the texts of the records are inserted unchanged, whatever numbers they hold
         rows = (
             f'{{"checksum": {spaced(self.checksum)}, "result": {spaced(result)}, '
             f'"metadata": {record}}}'
@@ -87,7 +88,7 @@ class GetIrreproducible:
 
 @dataclass(frozen=True, slots=True)
 class PutIrreproducible:
-    """Tell that a result of a transformation can not be reproduced."""
+    """Mark a result of a transformation as irreproducible."""
 
     checksum: str
     result: str
@@ -95,7 +96,7 @@ class PutIrreproducible:
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> PutIrreproducible:
-        """Take `checksum`, of the transformation, and `result`."""
+        """Parse `checksum`, of the transformation, and `result`."""
         return cls(*extract(cls.field_types, fields))
 
     def lock_keys(self) -> tuple[str, ...]:
@@ -103,35 +104,35 @@ class PutIrreproducible:
         return (transformation_key(self.checksum),)
 
     def run(self, connection: Connection) -> None:
-        """Move the result, its record with it; a pair that was never stored is noted as well."""
+        """Move the result and its record; a result that was never stored is added as well."""
         stored = current(connection, self.checksum)
         if stored.result not in (None, self.result):
             raise UnknownKeyError("Transformation does not have the irreproducible result")
         record = record_of(connection, self.checksum, self.result) if stored.is_stored else None
-        noted = _records(connection, self.checksum, self.result)
+        known = _records(connection, self.checksum, self.result)
         if stored.is_stored:
             remove_result(connection, self.checksum, self.result)
-        if self.result not in noted:
+        if self.result not in known:
             connection.run(
                 _INSERT,
                 result=self.result,
                 checksum=self.checksum,
                 metadata=NO_RECORD if record is None else record,
             )
-        elif record is not None and noted[self.result] == NO_RECORD:
+        elif record is not None and known[self.result] == NO_RECORD:
             connection.run(_UPDATE, key=self.checksum, of=self.result, new=record)
 
 
 def _records(connection: Connection, checksum: str, of: str | None) -> dict[str, str]:
-    """Look up all contested results or that one, each once, with its record or `NO_RECORD`."""
+    """Look up all irreproducible results, or one, each once, with its record or `NO_RECORD`."""
     records: dict[str, str] = {}
     if of is None:
         rows = connection.all(_ROWS, checksum=checksum)
     else:
         rows = connection.all(_ROWS_OF_PAIR, checksum=checksum, of=of)
     for stored, record in rows:
-        result = valid_checksum(stored, Contested.result, checksum)
-        # of equal rows that a published server has left, the first one with a record counts
+        result = valid_checksum(stored, Irreproducible.result, checksum)
+        # published servers may store equal rows; the first one with a record counts
         if result is not None and records.get(result, NO_RECORD) == NO_RECORD:
             records[result] = _record(record, checksum)
     return records
@@ -140,4 +141,4 @@ def _records(connection: Connection, checksum: str, of: str | None) -> dict[str,
 def _record(stored: object, checksum: str) -> str:
     if stored in ("", NO_RECORD):
         return NO_RECORD
-    return valid_object(stored, Contested.record, checksum) or NO_RECORD
+    return valid_object(stored, Irreproducible.record, checksum) or NO_RECORD

@@ -1,7 +1,7 @@
-"""Execution records: one per transformation, written once, of the present result only.
+"""Execution records: one per transformation, for its current result, never changed.
 
-A published server may have left a record of a result that is no longer the present one. Such a
-record is not answered, and gives way to one of the present result.
+A published server may have left a record of a former result. Such a record is a miss, and the
+record of the current result replaces it.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ from seamless_database.request_types.transformation import (
 if TYPE_CHECKING:
     from seamless_database.protocol.request import RequestFields
 
-#: characters of a stored record that the writer itself compares with another one
+#: characters of a stored record up to which the writer thread compares it
 MAX_COMPARED = 8 * 1024
-#: what is looked at in an execution record, next to whom it belongs to
+#: the checked fields of an execution record
 RECORD = MAPPING_OR_TEXT.with_schema(
     required=["schema_version", "tf_checksum", "result_checksum"],
     properties={
@@ -82,7 +82,7 @@ _RECORD = Statement(
 _IS_KEY = MetaData.checksum == bindparam("checksum")
 _STORED = Statement(select(MetaData.result, MetaData.record).where(_IS_KEY))
 _stored_length = func.length(MetaData.record)
-#: the record only if it can be compared at once, or may be the very text that is offered
+#: the record only if it is short, or has the length of the offered one and so may equal it
 _COMPARABLE = Statement(
     select(
         MetaData.result,
@@ -99,7 +99,7 @@ _COMPARABLE = Statement(
 )
 _INSERT = insert_statement(MetaData, "checksum", "result", "metadata")
 _DELETE = Statement(delete(MetaData).where(MetaData.checksum == bindparam("checksum")))
-_CONTESTED = Statement(
+_IRREPRODUCIBLE = Statement(
     select(IrreproducibleTransformation.id).where(
         IrreproducibleTransformation.checksum == bindparam("checksum")
     )
@@ -108,7 +108,7 @@ _CONTESTED = Statement(
 
 @dataclass(frozen=True, slots=True)
 class GetMetadata:
-    """Ask how a transformation was executed."""
+    """Read the execution record of a transformation."""
 
     checksum: str
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
@@ -116,28 +116,28 @@ class GetMetadata:
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> GetMetadata:
-        """Take `checksum`, of the transformation."""
+        """Parse `checksum`, of the transformation."""
         return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
-        """Answer the record as it was stored."""
+        """Return the record as it was stored."""
         return current_record(connection, self.checksum)
 
 
 @dataclass(frozen=True, slots=True)
 class PutMetadata:
-    """Tell how a transformation was executed, and its result."""
+    """Store the execution record of a transformation, and its result."""
 
     checksum: str
     result: str
     record: str
-    #: the row of a record that was found to be damaged, which this one replaces
+    #: the row of a damaged record, which this record replaces
     damaged: Row | None = None
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "result": CHECKSUM, "value": RECORD}
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> PutMetadata:
-        """Take `checksum`, `result`, and `value`: a record that agrees with both."""
+        """Parse `checksum`, `result`, and `value`: a record that agrees with both."""
         checksum, result, record = extract(cls.field_types, fields)
         _check_identity(record, checksum, result)
         return cls(checksum, result, minified(record))
@@ -147,13 +147,13 @@ class PutMetadata:
         return (transformation_key(self.checksum),)
 
     def run(self, connection: Connection) -> None:
-        """Store the record, and the result if it is new; never change either."""
-        if connection.one(_CONTESTED, checksum=self.checksum):
+        """Store the record, and the result if it is new; neither is ever changed."""
+        if connection.one(_IRREPRODUCIBLE, checksum=self.checksum):
             raise ConflictError("Transformation already has irreproducible records")
         stored = current(connection, self.checksum)
         if stored.result not in (None, self.result):
             raise ConflictError("Transformation result does not match execution record result")
-        row = self._stored(connection)
+        row = self._comparable_row(connection)
         is_kept = row is not None and row[0] == self.result and self._is_same(row)
         if stored.result is None:
             add_result(connection, self.checksum, self.result, stored)
@@ -164,35 +164,35 @@ class PutMetadata:
                 _INSERT, checksum=self.checksum, result=self.result, metadata=self.record
             )
 
-    def _stored(self, connection: Connection) -> Row | None:
+    def _comparable_row(self, connection: Connection) -> Row | None:
         if self.damaged is not None:
-            return self._whole(connection)
+            return self._stored_row(connection)
         length = str(len(self.record))
         return connection.one(_COMPARABLE, checksum=self.checksum, length=length)
 
     def _is_same(self, row: Row) -> bool:
-        """Whether the stored record is this one; False if it is damaged, an error if it differs."""
+        """Whether the stored record equals this one; False if it is damaged, or else an error."""
         stored = row[1]
         if stored == self.record:
             return True
         if row == self.damaged:
             return False
         if stored is None or (isinstance(stored, str) and len(stored) > MAX_COMPARED):
-            raise UndecidedError(self._whole, self._decided)
+            raise UndecidedError(self._stored_row, self._decide)
         if valid_object(stored, MetaData.record, self.checksum) is None:
             return False
         if records_equal(stored, self.record):
             return True
         raise _different()
 
-    def _whole(self, connection: Connection) -> Row | None:
+    def _stored_row(self, connection: Connection) -> Row | None:
         return connection.one(_STORED, checksum=self.checksum)
 
-    def _decided(self, row: Row | None) -> PutMetadata:
-        """Compare with a large record, and give the write that is then decided at once.
+    def _decide(self, row: Row | None) -> PutMetadata:
+        """Compare with a large record, and return the write to run instead.
 
-        Servers store a record in one form, so equal records consist of the same characters, and
-        only those that do are compared any further.
+        Servers store records in one form, so equal records consist of the same characters. Only
+        such records are compared any further.
         """
         if row is None or row[0] != self.result:
             return self
@@ -205,7 +205,7 @@ class PutMetadata:
 
 
 def current_record(connection: Connection, checksum: str) -> str | None:
-    """Look up the record of the present result of a transformation."""
+    """Look up the record of the current result of a transformation."""
     row = connection.one(_RECORD, checksum=checksum)
     return None if row is None else valid_object(row[0], MetaData.record, checksum)
 
@@ -223,20 +223,20 @@ def _different() -> ConflictError:
 
 
 def _check_identity(record: dict[str, object], checksum: str, result: str) -> None:
-    """Look at who a record belongs to, and at nothing else in it."""
+    """Check the checked fields of a record."""
     version = record.get("schema_version")
     if not isinstance(version, int) or isinstance(version, bool):
-        raise _wrong("schema_version", "an integer")
+        raise _invalid("schema_version", "an integer")
     if record.get("tf_checksum") != checksum:
-        raise _wrong("tf_checksum", "the 'checksum' of the request, in lower case")
+        raise _invalid("tf_checksum", "the 'checksum' of the request, in lower case")
     if record.get("result_checksum") != result:
-        raise _wrong("result_checksum", "the 'result' of the request, in lower case")
+        raise _invalid("result_checksum", "the 'result' of the request, in lower case")
     names = record.get("checksum_fields")
     if names is not None and not (
         isinstance(names, list) and all(isinstance(name, str) and name for name in names)
     ):
-        raise _wrong("checksum_fields", "a list of field names")
+        raise _invalid("checksum_fields", "a list of field names")
 
 
-def _wrong(name: str, wanted: str) -> RequestError:
-    return RequestError(f"the field {name!r} of an execution record must be {wanted}", name)
+def _invalid(name: str, expected: str) -> RequestError:
+    return RequestError(f"the field {name!r} of an execution record must be {expected}", name)

@@ -1,4 +1,4 @@
-"""Buffers and their meaning under a cell type: one relation, readable from both ends."""
+"""Semantic checksums: the relation of buffers (syntactic) and their meaning (semantic)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from seamless_database.protocol.request import RequestFields
 
 
-def _selecting(wanted: InstrumentedAttribute[str], key: InstrumentedAttribute[str]) -> Statement:
+def _select(wanted: InstrumentedAttribute[str], key: InstrumentedAttribute[str]) -> Statement:
     return Statement(
         select(wanted).where(
             key == bindparam("checksum"),
@@ -43,8 +43,8 @@ def _selecting(wanted: InstrumentedAttribute[str], key: InstrumentedAttribute[st
 
 _KEY: FieldSpecs = {"checksum": CHECKSUM, "celltype": TEXT, "subcelltype": TEXT}
 
-_SYNTACTIC = _selecting(SyntacticToSemantic.syntactic, SyntacticToSemantic.semantic)
-_SEMANTIC = _selecting(SyntacticToSemantic.semantic, SyntacticToSemantic.syntactic)
+_SYNTACTIC = _select(SyntacticToSemantic.syntactic, SyntacticToSemantic.semantic)
+_SEMANTIC = _select(SyntacticToSemantic.semantic, SyntacticToSemantic.syntactic)
 _PRESENT = Statement(
     select(SyntacticToSemantic.syntactic).where(
         SyntacticToSemantic.semantic == bindparam("checksum"),
@@ -58,7 +58,7 @@ _INSERT = insert_statement(SyntacticToSemantic, "syntactic", "celltype", "subcel
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """One end of the relation."""
+    """One side of the relation, under a cell type."""
 
     checksum: str
     celltype: str
@@ -86,7 +86,7 @@ class _Key:
 
 @dataclass(frozen=True, slots=True)
 class GetSemanticToSyntactic:
-    """Ask for the buffers with a meaning."""
+    """Read the buffers with a meaning."""
 
     semantic: _Key
     field_types: ClassVar[FieldSpecs] = _KEY
@@ -94,17 +94,17 @@ class GetSemanticToSyntactic:
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> GetSemanticToSyntactic:
-        """Take `checksum`, the semantic one, `celltype` and `subcelltype`."""
+        """Parse `checksum`, the semantic one, `celltype` and `subcelltype`."""
         return cls(_Key(*extract(cls.field_types, fields)))
 
     def run(self, connection: Connection) -> str | None:
-        """Answer a list of syntactic checksums."""
+        """Return a JSON list of syntactic checksums."""
         return _listed(self.semantic.syntactic(connection))
 
 
 @dataclass(frozen=True, slots=True)
 class GetSyntacticToSemantic:
-    """Ask for the meanings of a buffer."""
+    """Read the meanings of a buffer."""
 
     syntactic: _Key
     field_types: ClassVar[FieldSpecs] = _KEY
@@ -112,17 +112,17 @@ class GetSyntacticToSemantic:
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> GetSyntacticToSemantic:
-        """Take `checksum`, the syntactic one, `celltype` and `subcelltype`."""
+        """Parse `checksum`, the syntactic one, `celltype` and `subcelltype`."""
         return cls(_Key(*extract(cls.field_types, fields)))
 
     def run(self, connection: Connection) -> str | None:
-        """Answer a list of semantic checksums."""
+        """Return a JSON list of semantic checksums."""
         return _listed(self.syntactic.semantic(connection))
 
 
 @dataclass(frozen=True, slots=True)
 class PutSemanticToSyntactic:
-    """Tell which buffers have a meaning."""
+    """Store the buffers with a meaning."""
 
     semantic: _Key
     syntactic: tuple[str, ...]
@@ -130,17 +130,17 @@ class PutSemanticToSyntactic:
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> PutSemanticToSyntactic:
-        """Take the semantic end as above, and `value`, a list of syntactic checksums."""
+        """Parse the semantic side, and `value`, a list of syntactic checksums."""
         *key, syntactic = extract(cls.field_types, fields)
         return cls(_Key(*key), syntactic)
 
     def lock_keys(self) -> tuple[str, ...]:
-        """Name the meaning, under whatever cell type."""
+        """Name the meaning, whatever the cell type is."""
         return (f"meaning {self.semantic.checksum}",)
 
     def run(self, connection: Connection) -> None:
-        """Add those that are not there yet."""
-        # those that are offered alone: a meaning may have any number of others
+        """Add the buffers that are not stored yet."""
+        # only the offered ones: a meaning may have any number of other buffers
         rows = connection.all(
             _PRESENT, **self.semantic.parameters(), asked=encode_key_list(self.syntactic)
         )

@@ -1,8 +1,8 @@
-"""Transformation → result, and back.
+"""Transformations: transformation → result, and the reverse look-up.
 
-The truth is the `transformation` table. Its rows by result are the reverse look-up; the reverse
-table is kept up to date for the published server, which reads that one, but rows that were left
-behind there by a published server are never believed.
+Only the `transformation` table is read, also for the reverse look-up. The reverse table is kept up
+to date for published servers, which read it; rows that a published server has left there may be
+out of date.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from seamless_database.request_types.statements import (
 if TYPE_CHECKING:
     from seamless_database.protocol.request import RequestFields
 
-#: SQLAlchemy takes its time to look up an attribute of a model
+#: looked up once: SQLAlchemy makes the attributes of a model slow
 _RESULT_COLUMN = Transformation.result
 _RESULT = Statement(
     select(Transformation.result).where(Transformation.checksum == bindparam("checksum"))
@@ -63,7 +63,7 @@ _DELETE_RECORD = Statement(delete(MetaData).where(MetaData.checksum == bindparam
 
 
 class Current(NamedTuple):
-    """The row of a transformation: whether it is there, and its result unless that is damaged."""
+    """The row of a transformation: whether there is one, and its result unless that is damaged."""
 
     is_stored: bool
     result: str | None
@@ -71,7 +71,7 @@ class Current(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GetTransformation:
-    """Ask for the result of a transformation."""
+    """Read the result of a transformation."""
 
     checksum: str
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
@@ -79,11 +79,11 @@ class GetTransformation:
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> GetTransformation:
-        """Take `checksum`, of the transformation."""
+        """Parse `checksum`, of the transformation."""
         return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
-        """Answer the checksum of the result, bare."""
+        """Return the bare checksum of the result."""
         row = connection.one(_RESULT, checksum=self.checksum)
         if row is None:
             return None
@@ -92,7 +92,7 @@ class GetTransformation:
 
 @dataclass(frozen=True, slots=True)
 class GetTransformations:
-    """Ask for the results of many transformations at once."""
+    """Read the results of many transformations."""
 
     checksums: tuple[str, ...]
     field_types: ClassVar[FieldSpecs] = {"checksums": CHECKSUMS}
@@ -100,18 +100,18 @@ class GetTransformations:
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> GetTransformations:
-        """Take `checksums`, of the transformations."""
+        """Parse `checksums`, of the transformations."""
         return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str:
-        """Answer an object, the result of each that has one."""
+        """Return a JSON object: the result of each transformation that has one, by its checksum."""
         rows = connection.all(_RESULTS, asked=encode_key_list(self.checksums))
         return spaced({key: result for key, result in rows if _valid(result, key)})
 
 
 @dataclass(frozen=True, slots=True)
 class GetRevTransformations:
-    """Ask for the transformations with a result."""
+    """Read the transformations with a result."""
 
     result: str
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
@@ -119,11 +119,11 @@ class GetRevTransformations:
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> GetRevTransformations:
-        """Take `checksum`, of the result."""
+        """Parse `checksum`, of the result."""
         return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
-        """Answer a list of the transformations whose present result it is."""
+        """Return a JSON list of the transformations whose current result it is."""
         rows = connection.all(_BY_RESULT, result=self.result)
         found = valid_checksums([key for (key,) in rows], Transformation.checksum, self.result)
         return spaced(found) if found else None
@@ -131,7 +131,7 @@ class GetRevTransformations:
 
 @dataclass(frozen=True, slots=True)
 class PutTransformation:
-    """Tell the result of a transformation."""
+    """Store the result of a transformation."""
 
     checksum: str
     result: str
@@ -139,7 +139,7 @@ class PutTransformation:
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> PutTransformation:
-        """Take `checksum`, of the transformation, and `value`, of the result."""
+        """Parse `checksum`, of the transformation, and `value`, of the result."""
         return cls(*extract(cls.field_types, fields))
 
     def lock_keys(self) -> tuple[str, ...]:
@@ -147,7 +147,7 @@ class PutTransformation:
         return (transformation_key(self.checksum),)
 
     def run(self, connection: Connection) -> None:
-        """Store it; another result takes its reverse row and its record along."""
+        """Store the result; one that it replaces loses its reverse row and its record."""
         former = current(connection, self.checksum)
         if former.result == self.result:
             return
@@ -155,7 +155,7 @@ class PutTransformation:
             add_result(connection, self.checksum, self.result, former)
             return
         connection.run(_UPDATE, key=self.checksum, new=self.result)
-        # of the new result too: a published server may have left a row of an earlier time
+        # also of the new result: a published server may have left such a row
         for result in (former.result, self.result):
             connection.run(_DELETE_REVERSE, result=result, checksum=self.checksum)
         connection.run(_INSERT_REVERSE, result=self.result, checksum=self.checksum)
@@ -163,12 +163,12 @@ class PutTransformation:
 
 
 def transformation_key(checksum: str) -> str:
-    """Name what belongs to a transformation: its result, its record, its contested results."""
+    """Return the lock key of a transformation: its result, record and irreproducible results."""
     return f"transformation {checksum}"
 
 
 def current(connection: Connection, checksum: str) -> Current:
-    """Look up the result of a transformation."""
+    """Look up the row of a transformation."""
     row = connection.one(_RESULT, checksum=checksum)
     return Current(False, None) if row is None else Current(True, _valid(row[0], checksum))
 
@@ -183,7 +183,7 @@ def add_result(connection: Connection, checksum: str, result: str, former: Curre
 
 
 def remove_result(connection: Connection, checksum: str, result: str) -> None:
-    """Take away a result, its reverse rows, and its record."""
+    """Delete a result, its reverse rows, and its record."""
     connection.run(_DELETE, checksum=checksum)
     connection.run(_DELETE_REVERSE, result=result, checksum=checksum)
     connection.run(_DELETE_RECORD, checksum=checksum)

@@ -1,4 +1,4 @@
-"""The name and version of the protocol; needs neither a checksum nor the database."""
+"""Protocol version: the request that returns it, which needs neither fields nor the database."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     from seamless_database.protocol.field_types import FieldSpecs
     from seamless_database.request_types.statements import Connection
 
-ANSWER = spaced(["seamless", "database", PROTOCOL_VERSION])
+RESPONSE = spaced(["seamless", "database", PROTOCOL_VERSION])
 
 
 @dataclass(frozen=True, slots=True)
 class GetProtocol:
-    """Ask what this server speaks."""
+    """Read the name and version of the protocol."""
 
     field_types: ClassVar[FieldSpecs] = {}
     is_point_lookup: ClassVar[bool] = True
 
     @classmethod
     def from_fields(cls, fields: RequestFields) -> GetProtocol:
-        """Nothing is needed."""
+        """Parse nothing."""
         return cls()
 
     def run(self, connection: Connection) -> str:
-        """Answer without a look at the database."""
-        return ANSWER
+        """Return a JSON list of names and the version."""
+        return RESPONSE

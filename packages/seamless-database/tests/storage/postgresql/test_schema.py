@@ -14,7 +14,7 @@ from database_targets import Place, fresh_place
 from seamless_database.errors import SchemaError, ServerError
 from seamless_database.protocol.request import from_python
 from seamless_database.request_types import parse_read
-from seamless_database.request_types.version import ANSWER
+from seamless_database.request_types.version import RESPONSE
 from seamless_database.storage.postgresql.advisory_locks import GLOBAL_LOCK
 from seamless_database.storage.postgresql.database import PostgresDatabase
 from seamless_database.storage.postgresql.schema import VERSION, VERSION_TABLE
@@ -65,7 +65,7 @@ def test_what_needs_no_table_is_answered_next_to_what_does(place: Place) -> None
         return list(await asyncio.gather(*map(reader.execute_read, requests)))
 
     with place.open(writable=False) as reader:
-        assert asyncio.run(talk(reader)) == [ANSWER, None] * 20
+        assert asyncio.run(talk(reader)) == [RESPONSE, None] * 20
 
 
 def test_several_that_start_at_once_create_the_tables_once(place: Place) -> None:

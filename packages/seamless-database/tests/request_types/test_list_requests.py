@@ -129,7 +129,7 @@ def test_large_infos_are_found_beside_small_ones(database: Backend) -> None:
 def test_infos_beyond_the_size_of_an_answer_are_refused(
     database: Backend, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(buffer_info, "MAX_ANSWER", 10_000)
+    monkeypatch.setattr(buffer_info, "MAX_RESPONSE", 10_000)
     for number in range(20):
         put_info(database, number, note="x" * size)
     with pytest.raises(RequestError, match=r"'checksums'.*ask for fewer"):
