@@ -196,7 +196,9 @@ def test_a_request_of_python_that_contains_itself_is_refused() -> None:
 
 
 def test_an_unknown_type_is_told_the_known_ones() -> None:
-    with pytest.raises(RequestError, match="nothing like that to write; there is buffer_info,"):
+    with pytest.raises(
+        RequestError, match="no type of request to write; the types are buffer_info,"
+    ):
         request_types.parse_write(RequestFields("protocol", {}))
 
 

@@ -132,7 +132,7 @@ def test_a_transaction_waits_for_its_turn_and_begins_once_it_comes(tmp_path: Pat
         from pathlib import Path
         from seamless_database.errors import DatabaseLockedError
         from seamless_database.storage.sqlite.connection import Connection
-        from seamless_database.storage.sqlite.transactions import SQLiteTransactions
+        from seamless_database.storage.sqlite.transactions import Transactions
 
         def hold(say):
             assert lock.acquire(30)
@@ -142,14 +142,14 @@ def test_a_transaction_waits_for_its_turn_and_begins_once_it_comes(tmp_path: Pat
         pid, words = child(hold)
         words.readline()
         connection = Connection.open(Path({str(tmp_path / "some.db")!r}), "rwc")
-        transactions = SQLiteTransactions(connection, 0.1, lock)
+        transactions = Transactions(connection, 0.1, lock)
         try:
             transactions.begin()
         except DatabaseLockedError as error:
             print(error)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        transactions = SQLiteTransactions(connection, 30, lock)
+        transactions = Transactions(connection, 30, lock)
         transactions.begin()
         transactions.commit()
         print("committed")

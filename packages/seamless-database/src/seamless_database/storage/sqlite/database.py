@@ -24,7 +24,7 @@ from seamless_database.errors import (
 from seamless_database.storage.backend import LOCK_WAIT, NOT_IMMEDIATE, Backend, Durability
 from seamless_database.storage.batch_queue import Operation
 from seamless_database.storage.sqlite import schema
-from seamless_database.storage.sqlite.connection import Connection, retry_while_locked
+from seamless_database.storage.sqlite.connection import Connection, reason_of, retry_while_locked
 from seamless_database.storage.sqlite.file_identity import FileIdentity, IdentityWatch
 from seamless_database.storage.sqlite.filesystem import is_network
 from seamless_database.storage.sqlite.lock_file import WriterLockFile
@@ -175,7 +175,8 @@ class Database(Backend):
             if not self.writable and self._lacks_tables():
                 # no writable server has upgraded the file yet: a missing table has no rows
                 return None
-            raise UnavailableError(f"the database could not be read ({error})") from error
+            reason = reason_of(error, self.path)
+            raise UnavailableError(f"the database could not be read ({reason})") from error
 
     def _lacks_tables(self) -> bool:
         try:
@@ -210,7 +211,7 @@ class Database(Backend):
         except (sqlite3.Error, UnicodeDecodeError, UnavailableError, OSError) as error:
             if isinstance(error, StartError):
                 raise
-            raise FileError(self.path, str(error)) from error
+            raise FileError(self.path, reason_of(error, self.path)) from error
         if self.journal_mode == "wal" and self._writer_lock is None:
             opened.callback(self._leave_wal_mode, connection)
         writer = Writer(

@@ -12,7 +12,7 @@ from seamless_database.errors import (
     FileReplacedError,
     UnavailableError,
 )
-from seamless_database.storage.sqlite.connection import Connection, retry_while_locked
+from seamless_database.storage.sqlite.connection import Connection, reason_of, retry_while_locked
 
 if TYPE_CHECKING:
     from seamless_database.storage.sqlite.fair_lock import FairWriterLock
@@ -155,4 +155,5 @@ class Transactions:
 
 def not_written(error: Exception) -> UnavailableError:
     """Return the error for a transaction that is lost."""
-    return UnavailableError(f"the database could not be written ({error}); nothing was stored")
+    reason = reason_of(error)
+    return UnavailableError(f"the database could not be written ({reason}); nothing was stored")
