@@ -122,6 +122,22 @@ def test_the_first_version_is_read_as_it_is_and_upgraded_by_a_writer(place: Plac
     assert place.rows(f"SELECT version FROM {VERSION_TABLE}") == [(VERSION,)]
 
 
+def test_a_table_that_an_older_version_lacks_is_empty_until_a_writer_creates_it(
+    place: Place,
+) -> None:
+    get = {"type": "bucket_probe", "bucket_kind": "node", "label": "n"}
+    place.open().close()
+    place.change("DROP TABLE bucket_probe", f"UPDATE {VERSION_TABLE} SET version = {VERSION - 1}")
+    with place.open(writable=False) as reader:
+        assert reader.get(get) is None
+    with place.open() as database:
+        database.put(
+            {**get, "bucket_checksum": checksum(1), "captured_at": "t", "freshness_tokens": {}}
+        )
+    assert names(place) == {*TABLES, VERSION_TABLE}
+    assert place.rows(f"SELECT version FROM {VERSION_TABLE}") == [(VERSION,)]
+
+
 def test_unique_keys_are_made_of_sha_256(place: Place) -> None:
     place.open().close()
     texts = ["", "a", "\\", "\\x41", "\\\\", "\\101", "é€😀", "x" * 20_000, "\x01\x02"]

@@ -182,13 +182,13 @@ class PostgresDatabase(Backend):
     def _expect_no_tables(self, error: psycopg.Error) -> None:
         """Return if no writable server has created the tables yet, and raise otherwise."""
         try:
-            if self.writable or self._connections.read(self._has_tables):
+            if self.writable or self._connections.read(self._has_all_tables):
                 raise UnavailableError(f"the database could not be read ({error})") from error
         except SchemaError as schema_error:
             raise UnavailableError(str(schema_error)) from error
 
-    def _has_tables(self, connection: PipelineConnection) -> bool:
-        return bool(schema.inspect(connection, self._url))
+    def _has_all_tables(self, connection: PipelineConnection) -> bool:
+        return schema.inspect(connection, self._url) == schema.VERSION
 
     def _abort_overdue(self, now: float) -> None:
         for each in (self._writing_connection, self._connections, self._long_connections):

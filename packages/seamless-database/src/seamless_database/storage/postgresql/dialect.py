@@ -31,7 +31,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from seamless_database.storage.sqlite.schema import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from seamless_database.request_types.statements import Statement
 
@@ -47,19 +47,21 @@ def sql_text(statement: Statement) -> str:
     return statement.text(DIALECT)
 
 
-def create_statements() -> Iterator[str]:
-    """Yield the commands that create the tables and their indexes."""
+def create_statements(present: Container[str] = ()) -> Iterator[str]:
+    """Yield the commands that create the tables that are not present, and their indexes."""
     for table in tables():
+        if table.name in present:
+            continue
         yield str(CreateTable(table).compile(dialect=DIALECT))
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             yield str(CreateIndex(index).compile(dialect=DIALECT))
 
 
-def new_long_keys() -> Iterator[str]:
+def new_long_keys(present: Container[str]) -> Iterator[str]:
     """Yield the commands that upgrade the long keys from version 1 of the schema to version 2."""
     for table in tables():
         for index in table.indexes:
-            if index.name == _long_key(table):
+            if index.name == _long_key(table) and table.name in present:
                 yield f"DROP INDEX {index.name}"
                 yield str(CreateIndex(index).compile(dialect=DIALECT))
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 #: the table that holds the version, in its only row
 VERSION_TABLE = "seamless_database_schema"
-#: the version that a writable server creates; version 1, with other unique keys, is read too
+#: the version that a writable server creates. Older versions can be read, and a writable server
+#: upgrades them: version 1 had other unique keys. A new table or column needs a new version.
 VERSION = 2
 
 # one query for all tables: separate ones could see another server create them meanwhile
@@ -38,8 +39,7 @@ def inspect(connection: PipelineConnection, url: PostgresUrl) -> int:
 
     Raises a `SchemaError` for tables that this version cannot use.
     """
-    names = [VERSION_TABLE, *TABLES]
-    present = {name for (name,) in connection.command(_PRESENT, {"names": names})}
+    present = _present(connection)
     if not present:
         return 0
     if VERSION_TABLE not in present:
@@ -49,12 +49,12 @@ def inspect(connection: PipelineConnection, url: PostgresUrl) -> int:
             f"{VERSION_TABLE}; give the service a database of its own",
         )
     versions = [version for (version,) in connection.command(_VERSION)]
-    if versions not in ([1], [VERSION]):
+    if len(versions) != 1 or not 1 <= versions[0] <= VERSION:
         known = f"this seamless-database knows version {VERSION}"
         if len(versions) == 1 and versions[0] > VERSION:
             raise _schema_error(url, f"its schema has version {versions[0]}, {known}; upgrade it")
         raise _schema_error(url, f"{VERSION_TABLE} holds {versions or 'no row'}, {known}")
-    if missing := set(TABLES) - present:
+    if versions == [VERSION] and (missing := set(TABLES) - present):
         raise _schema_error(url, f"its tables {', '.join(sorted(missing))} are missing")
     return int(versions[0])
 
@@ -71,16 +71,24 @@ def create(connection: PipelineConnection, url: PostgresUrl, wait: float) -> boo
     connection.command(LOCK_EVERYTHING)
     # inspected again: another server may have done it before this one got the lock
     found = inspect(connection, url)
-    if not found:
-        for text in (*dialect.create_statements(), _CREATE_VERSION):
+    if found < VERSION:
+        present = _present(connection)
+        if found == 1:
+            for text in dialect.new_long_keys(present):
+                connection.command(text)
+        for text in dialect.create_statements(present):
             connection.command(text)
-        connection.command(_INSERT_VERSION, {"version": VERSION})
-    elif found < VERSION:
-        for text in dialect.new_long_keys():
-            connection.command(text)
-        connection.command(_UPDATE_VERSION, {"version": VERSION})
+        if not found:
+            connection.command(_CREATE_VERSION)
+        connection.command(_INSERT_VERSION if not found else _UPDATE_VERSION, {"version": VERSION})
     connection.command("COMMIT")
     return not found
+
+
+def _present(connection: PipelineConnection) -> set[str]:
+    """Return the names of those tables of this service that exist."""
+    names = [VERSION_TABLE, *TABLES]
+    return {name for (name,) in connection.command(_PRESENT, {"names": names})}
 
 
 def _schema_error(url: PostgresUrl, reason: str) -> SchemaError:

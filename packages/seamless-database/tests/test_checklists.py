@@ -1,0 +1,204 @@
+"""The checklists "Add a request type" and "Add a table" of CONTRIBUTING.md.
+
+One test follows the first steps of both in a scratch copy of the package. Each of the others names
+a step that is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from database_samples import checksum
+from database_server import Server
+
+import seamless_database
+from seamless_database.admin import checks, merge_tables, provenance, pruning
+from seamless_database.client import AsyncDatabaseClient, DatabaseClient, calls
+from seamless_database.client.calls import Call
+from seamless_database.models import Base
+from seamless_database.request_types import READS, WRITES
+from seamless_database.storage.open import open_database
+
+MODELS = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
+#: the tables of results, which `admin/merge_results.py` merges together
+RESULT_TABLES = {
+    "irreproducible_transformation",
+    "meta_data",
+    "rev_transformation",
+    "transformation",
+}
+
+MODEL = '''
+
+class Note(Base):
+    """A text about a transformation."""
+
+    __tablename__ = "note"
+
+    checksum: Mapped[str] = mapped_column(CHAR(64), primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+'''
+REQUEST_TYPE = '''"""Notes: one text for each transformation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from sqlalchemy import bindparam, delete, select
+
+from seamless_database.json_codec import spaced
+from seamless_database.models import Note
+from seamless_database.protocol.field_types import CHECKSUM, TEXT, FieldSpecs, extract
+from seamless_database.request_types.damage import valid_text
+from seamless_database.request_types.statements import Connection, Statement, insert_statement
+from seamless_database.request_types.transformation import transformation_key
+
+if TYPE_CHECKING:
+    from seamless_database.protocol.request import RequestFields
+
+_IS_KEY = Note.checksum == bindparam("checksum")
+_TEXT = Statement(select(Note.text).where(_IS_KEY))
+_DELETE = Statement(delete(Note).where(_IS_KEY))
+_INSERT = insert_statement(Note, "checksum", "text")
+
+
+@dataclass(frozen=True, slots=True)
+class GetNote:
+    """Read the note of a transformation."""
+
+    checksum: str
+    field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
+    is_point_lookup: ClassVar[bool] = True
+
+    @classmethod
+    def from_fields(cls, fields: RequestFields) -> GetNote:
+        return cls(*extract(cls.field_types, fields))
+
+    def run(self, connection: Connection) -> str | None:
+        """Return a JSON string."""
+        row = connection.one(_TEXT, checksum=self.checksum)
+        text = None if row is None else valid_text(row[0], Note.text, self.checksum)
+        return None if text is None else spaced(text)
+
+
+@dataclass(frozen=True, slots=True)
+class PutNote:
+    """Store the note of a transformation."""
+
+    checksum: str
+    text: str
+    field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "value": TEXT}
+
+    @classmethod
+    def from_fields(cls, fields: RequestFields) -> PutNote:
+        return cls(*extract(cls.field_types, fields))
+
+    def lock_keys(self) -> tuple[str, ...]:
+        return (transformation_key(self.checksum),)
+
+    def run(self, connection: Connection) -> None:
+        """Replace the note."""
+        connection.run(_DELETE, checksum=self.checksum)
+        connection.run(_INSERT, checksum=self.checksum, text=self.text)
+'''
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the package with a ninth table and its request type."""
+    package = tmp_path / "src" / "seamless_database"
+    shutil.copytree(
+        Path(seamless_database.__file__).parent,
+        package,
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    with (package / "models.py").open("a") as models:
+        models.write(MODEL)
+    (package / "request_types" / "note.py").write_text(REQUEST_TYPE)
+    table = package / "request_types" / "__init__.py"
+    text = table.read_text()
+    imported = "from seamless_database.request_types.note import GetNote, PutNote\n"
+    for anchor, added in (
+        ("from seamless_database.request_types.semantic import", imported),
+        ('    "protocol": GetProtocol,\n', '    "note": GetNote,\n'),
+        ('    "semantic_to_syntactic": PutSemanticToSyntactic,\n', '    "note": PutNote,\n'),
+    ):
+        assert text.count(anchor) == 1
+        text = text.replace(anchor, added + anchor)
+    table.write_text(text)
+    schema = package / "storage" / "postgresql" / "schema.py"
+    assert schema.read_text().count("\nVERSION = 2\n") == 1
+    schema.write_text(schema.read_text().replace("\nVERSION = 2\n", "\nVERSION = 3\n"))
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    return package
+
+
+def test_the_first_steps_make_a_request_type_and_its_table_work(
+    scratch: Path, where: Path | str
+) -> None:
+    open_database(where, writable=True).close()
+    note, key = "more than one\nline", checksum("tf")
+    with Server(where) as server:
+        assert server.get("note", checksum=key).status == 404
+        assert server.put("note", checksum=key, value="first").text == "OK"
+        assert server.put("note", checksum=key, value=note).text == "OK"
+        assert server.get("note", checksum=key).json() == note
+        assert server.put("note", checksum=key).status == 400
+        schemas = server.ask("GET", path="/openapi.json").json()["components"]["schemas"]
+        assert schemas["read_note"]["description"] == (
+            "Read the note of a transformation. Return a JSON string."
+        )
+        assert schemas["write_note"]["required"] == ["type", "checksum", "value"]
+        page = server.ask("GET", path="/metrics").text
+        assert 'seamless_database_requests_total{method="PUT",status="200",type="note"} 2.0' in page
+        call = Call("GET", b'{"type": "note", "checksum": "%b"}' % key.encode(), str)
+        with DatabaseClient(f"http://{server.host}:{server.port}") as client:
+            assert client.send(call) == '"more than one\\nline"'
+
+
+def test_the_file_of_a_new_table_can_be_copied(scratch: Path, tmp_path: Path) -> None:
+    file, copy = tmp_path / "seamless.db", tmp_path / "copy.db"
+    with Server(file) as server:
+        server.put("note", checksum=checksum("tf"), value="kept")
+    words = [sys.executable, "-m", "seamless_database.admin", "copy", str(file), str(copy)]
+    subprocess.run(words, check=True, env=os.environ, capture_output=True)
+    with Server(copy) as server:
+        assert server.get("note", checksum=checksum("tf")).json() == "kept"
+
+
+def test_every_request_type_has_a_call_in_both_clients() -> None:
+    names = {f"get_{name}" for name in READS} | {f"put_{name}" for name in WRITES}
+    for place in (calls, DatabaseClient, AsyncDatabaseClient):
+        missing = names - set(dir(place))
+        assert not missing, f"add to client/calls.py and to both clients: {missing}"
+
+
+def test_every_table_is_checked() -> None:
+    checked = {problem.model for problem in checks.PROBLEMS}
+    missing = set(MODELS.values()) - checked
+    assert not missing, f"add to PROBLEMS in admin/checks.py: {missing}"
+
+
+def test_every_table_can_be_merged() -> None:
+    merged = RESULT_TABLES | {model.__tablename__ for model in merge_tables._RESOLVERS}
+    missing = set(MODELS) - merged
+    assert not missing, f"add to _RESOLVERS in admin/merge_tables.py: {missing}"
+
+
+def test_every_table_is_exported_with_what_it_depends_on() -> None:
+    # reverse rows are made again from the results
+    missing = set(MODELS.values()) - {link.model for link in provenance.LINKS}
+    assert {model.__tablename__ for model in missing} == {"rev_transformation"}, (
+        f"add to LINKS in admin/provenance.py: {missing}"
+    )
+
+
+def test_every_table_counts_as_naming_its_checksums() -> None:
+    missing = set(MODELS.values()) - set(pruning._NAMING)
+    assert not missing, f"add to _NAMING in admin/pruning.py: {missing}"
