@@ -1,4 +1,4 @@
-"""Facts read off bytes: right, and never more than is certain."""
+"""`compute_buffer_info`: the properties of a buffer, and only those that are certain."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def test_an_array_has_a_type_and_a_shape() -> None:
     }
 
 
-def test_a_byte_string_array_is_known_as_such() -> None:
+def test_a_byte_string_array_has_its_dtype() -> None:
     assert facts(serialize_sync(np.array(b"hello"), "mixed"))["dtype"] == "S5"
 
 
-def test_a_damaged_array_is_none() -> None:
+def test_a_damaged_array_is_not_an_array() -> None:
     content = serialize_sync(np.zeros(3), "binary")
     assert facts(content[:-1])["is_numpy"] is False
 
@@ -60,7 +60,7 @@ def test_a_container_is_neither_text_nor_array() -> None:
     assert (found["is_seamless_mixed"], found["is_utf8"], found["is_numpy"]) == (True, False, False)
 
 
-def test_a_damaged_container_is_none() -> None:
+def test_a_damaged_container_is_not_a_container() -> None:
     content = serialize_sync({"a": np.zeros(3)}, "mixed")
     assert facts(content[:-1])["is_seamless_mixed"] is False
 
@@ -97,20 +97,20 @@ def test_a_list_of_numbers_of_one_kind_is_a_numeric_array(
     assert facts(content).get("is_json_numeric_array") is answer
 
 
-def test_text_that_may_be_a_number_is_left_open() -> None:
+def test_text_that_may_be_a_number_has_unknown_properties() -> None:
     assert "is_json_numeric_scalar" not in facts(b'"12"\n')
 
 
-def test_text_that_only_mixed_reads_as_json_is_left_open() -> None:
+def test_text_that_only_mixed_reads_as_json_has_unknown_properties() -> None:
     assert "is_json" not in facts(b"NaN\n")
 
 
-def test_text_that_nobody_reads_as_json_is_not_json() -> None:
+def test_text_that_no_cell_type_reads_as_json_is_not_json() -> None:
     assert facts(b"hello\n")["is_json"] is False
 
 
 @pytest.mark.parametrize("celltype", ["text", "bytes", "python", "yaml"])
-def test_json_is_not_looked_for_where_it_hardly_matters(celltype: str) -> None:
+def test_json_is_not_parsed_for_cell_types_that_are_rarely_json(celltype: str) -> None:
     assert facts(b"1\n", celltype) == {
         "length": 2,
         "is_utf8": True,
@@ -121,7 +121,7 @@ def test_json_is_not_looked_for_where_it_hardly_matters(celltype: str) -> None:
 
 @settings(deadline=None)
 @given(st.binary() | JSON_VALUES.map(lambda value: serialize_sync(value, "plain")))
-def test_what_the_facts_prove_can_be_read(content: bytes) -> None:
+def test_a_proved_cell_type_can_be_read(content: bytes) -> None:
     info = compute_buffer_info(content)
     for celltype in set(celltypes) - {"checksum"}:
         if verify_buffer_info(info, celltype):
@@ -130,7 +130,7 @@ def test_what_the_facts_prove_can_be_read(content: bytes) -> None:
 
 @settings(deadline=None)
 @given(JSON_VALUES)
-def test_the_facts_of_a_valid_buffer_do_not_rule_it_out(value: object) -> None:
+def test_the_properties_of_a_valid_buffer_do_not_exclude_its_cell_type(value: object) -> None:
     for celltype in ("plain", "mixed"):
         info = compute_buffer_info(serialize_sync(value, celltype), celltype)
         validate_buffer_info(info, celltype)
@@ -138,7 +138,7 @@ def test_the_facts_of_a_valid_buffer_do_not_rule_it_out(value: object) -> None:
 
 @settings(deadline=None)
 @given(JSON_VALUES, st.sampled_from(celltypes))
-def test_a_checksum_said_to_stay_belongs_to_a_buffer_of_the_target(
+def test_a_checksum_predicted_to_stay_is_that_of_a_valid_target_buffer(
     value: object, target: str
 ) -> None:
     content = serialize_sync(value, "plain")
@@ -149,6 +149,6 @@ def test_a_checksum_said_to_stay_belongs_to_a_buffer_of_the_target(
 
 @settings(deadline=None)
 @given(JSON_VALUES)
-def test_the_facts_can_be_stored_as_json(value: object) -> None:
+def test_the_properties_can_be_stored_as_json(value: object) -> None:
     found = facts(serialize_sync(value, "mixed"))
     assert json.loads(json.dumps(found)) == found

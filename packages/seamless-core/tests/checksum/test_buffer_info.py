@@ -1,4 +1,4 @@
-"""`BufferInfo`: the record, and what follows from the facts in it."""
+"""`BufferInfo`: its fields, and the conclusions from known properties."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def info(**facts: Any) -> BufferInfo:
     return BufferInfo(HEX, facts)
 
 
-def test_a_new_record_knows_nothing() -> None:
+def test_a_new_record_has_no_properties() -> None:
     assert info().as_dict() == {}
 
 
-def test_the_checksum_is_a_checksum_and_no_fact() -> None:
+def test_the_checksum_is_not_a_property() -> None:
     assert info().checksum == Checksum(HEX)
 
 
-def test_facts_are_shown_in_the_order_of_the_fields() -> None:
+def test_as_dict_has_the_order_of_the_fields() -> None:
     record = info(members=3, json_type="int", length=5)
     assert list(record.as_dict()) == ["length", "json_type", "members"]
 
@@ -54,7 +54,7 @@ def test_a_misspelt_field_can_not_be_set() -> None:
 
 
 @pytest.mark.parametrize("length", [1.5, "5"])
-def test_a_length_that_is_no_integer_is_refused(length: object) -> None:
+def test_a_length_that_is_not_an_integer_is_refused(length: object) -> None:
     with pytest.raises(TypeError, match="length is an int"):
         info(length=length)
 
@@ -65,7 +65,7 @@ def test_a_negative_length_is_refused() -> None:
 
 
 @pytest.mark.parametrize("field", FLAGS)
-def test_a_flag_is_nothing_but_a_bool(field: str) -> None:
+def test_a_flag_must_be_a_bool(field: str) -> None:
     with pytest.raises(TypeError, match=field):
         info(**{field: 1})
 
@@ -75,21 +75,21 @@ def test_a_stored_result_is_kept_as_hex(given_as: object) -> None:
     assert info(str2text=given_as).as_dict() == {"str2text": HEX}
 
 
-def test_get_answers_the_default_for_what_is_not_known() -> None:
+def test_get_returns_the_default_for_an_unknown_property() -> None:
     assert info(length=2).get("is_json", "perhaps") == "perhaps"
 
 
-def test_get_answers_false_facts_as_they_are() -> None:
+def test_get_returns_a_property_that_is_false() -> None:
     assert info(is_json=False).get("is_json", "perhaps") is False
 
 
-def test_update_takes_over_what_is_known_and_keeps_the_rest() -> None:
+def test_update_adds_known_properties_and_keeps_the_others() -> None:
     record = info(length=2, is_json=False)
     record.update(info(is_json=True))
     assert record.as_dict() == {"length": 2, "is_json": True}
 
 
-def test_update_refuses_facts_about_another_buffer() -> None:
+def test_update_refuses_a_record_of_another_buffer() -> None:
     with pytest.raises(ValueError, match=OTHER):
         info().update(BufferInfo(OTHER, {"length": 1}))
 
@@ -100,29 +100,29 @@ def test_update_refuses_a_bare_dict() -> None:
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
-def test_a_copy_knows_the_same(duplicate: Any) -> None:
+def test_a_copy_has_the_same_properties(duplicate: Any) -> None:
     record = info(length=2, shape=(3,), dtype="float64")
     twin = duplicate(record)
     assert (twin.checksum, twin.as_dict()) == (record.checksum, record.as_dict())
 
 
-def test_the_facts_survive_json_as_a_database_stores_them() -> None:
+def test_properties_are_the_same_after_a_round_trip_through_json() -> None:
     record = info(length=2, is_numpy=True, shape=[3], dtype="float64")
     stored = json.loads(json.dumps(record.as_dict()))
     assert BufferInfo(HEX, stored).as_dict() == record.as_dict()
 
 
-def test_what_is_known_rules_a_cell_type_out() -> None:
+def test_a_property_can_exclude_a_cell_type() -> None:
     with pytest.raises(ValueError, match=rf"{HEX} is no text.*is_utf8"):
         validate_buffer_info(info(is_utf8=False), "text")
 
 
 @pytest.mark.parametrize("celltype", celltypes)
-def test_nothing_known_rules_nothing_out(celltype: str) -> None:
+def test_unknown_properties_exclude_no_cell_type(celltype: str) -> None:
     validate_buffer_info(info(), celltype)
 
 
-def test_contradicting_facts_prove_nothing() -> None:
+def test_contradictory_properties_prove_nothing() -> None:
     assert not verify_buffer_info(info(is_json=True, is_numpy=True), "plain")
 
 
@@ -137,11 +137,11 @@ def test_an_unknown_target_is_refused_by_name() -> None:
         convert_from_buffer_info(info(), "text", "jpeg")
 
 
-def test_a_known_result_is_answered() -> None:
+def test_a_known_result_is_returned() -> None:
     assert convert_from_buffer_info(info(text2str=OTHER), "text", "str") == Checksum(OTHER)
 
 
-def test_a_result_that_is_not_known_has_to_be_computed() -> None:
+def test_an_unknown_result_has_to_be_computed() -> None:
     assert convert_from_buffer_info(info(), "text", "str") == -1
 
 
@@ -151,7 +151,7 @@ def test_a_wrong_source_is_a_conversion_error_with_the_pair() -> None:
     assert (caught.value.source, caught.value.target) == ("text", "bytes")
 
 
-def test_a_conversion_of_several_steps_has_to_be_asked_for_step_by_step() -> None:
+def test_a_conversion_of_several_steps_is_refused() -> None:
     with pytest.raises(ConversionError, match="several steps"):
         convert_from_buffer_info(info(), "mixed", "text")
 
@@ -185,7 +185,7 @@ def test_an_array_stays_as_bytes_unless_it_may_be_one_byte_string(
 
 
 @pytest.mark.parametrize(("length", "answer"), [(1000, None), (1001, False)])
-def test_what_is_longer_than_any_number_is_none(length: int, answer: object) -> None:
+def test_a_buffer_longer_than_any_number_is_not_a_number(length: int, answer: object) -> None:
     assert convert_from_buffer_info(info(length=length), "plain", "int") is answer
 
 
@@ -203,9 +203,7 @@ ANY_FACTS = st.fixed_dictionaries(
 
 @settings(deadline=None)
 @given(ANY_FACTS, st.sampled_from(celltypes), st.sampled_from(celltypes))
-def test_no_checksum_is_answered_that_is_not_known(
-    facts: dict[str, Any], source: str, target: str
-) -> None:
+def test_only_known_checksums_are_returned(facts: dict[str, Any], source: str, target: str) -> None:
     try:
         answer = convert_from_buffer_info(info(**facts), source, target)
     except ConversionError:
@@ -215,7 +213,7 @@ def test_no_checksum_is_answered_that_is_not_known(
 
 @settings(deadline=None)
 @given(ANY_FACTS, st.sampled_from(celltypes))
-def test_what_is_proved_is_not_ruled_out(facts: dict[str, Any], celltype: str) -> None:
+def test_a_proved_cell_type_is_not_excluded(facts: dict[str, Any], celltype: str) -> None:
     if verify_buffer_info(info(**facts), celltype):
         validate_buffer_info(info(**facts), celltype)
 

@@ -1,4 +1,4 @@
-"""What follows from facts, against the record of the reference installation."""
+"""The conclusions from properties against the record of the reference installation."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def expected_error(name: str) -> type[Exception]:
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=[record["id"] for record in RECORDS])
-def test_the_outcome_is_the_recorded_one(record: dict[str, Any]) -> None:
+def test_the_result_is_the_recorded_one(record: dict[str, Any]) -> None:
     if "accept_value" in record:
         assert READER.same(outcome(record), decoded(record["accept_value"]))
     elif record.get("accept") == "any":

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-def test_nothing_has_the_well_known_checksum() -> None:
+def test_no_bytes_have_the_well_known_checksum() -> None:
     assert calculate_checksum(b"") == EMPTY
 
 
 @settings(deadline=None)
 @given(st.text())
-def test_a_text_stands_for_its_utf8_encoding(text: str) -> None:
+def test_the_checksum_of_a_text_is_that_of_its_utf8_encoding(text: str) -> None:
     assert calculate_checksum(text) == sha256(text.encode())
 
 
@@ -64,7 +64,7 @@ def test_a_file_name_may_be_text_bytes_or_a_path(tmp_path: Path) -> None:
     assert {calculate_file_checksum(name) for name in names} == {sha256(b"x")}
 
 
-def test_a_compressed_file_is_taken_as_it_lies_there(tmp_path: Path) -> None:
+def test_a_compressed_file_is_not_decompressed(tmp_path: Path) -> None:
     (tmp_path / "f.gz").write_bytes(b"not even gzip")
     assert calculate_file_checksum(tmp_path / "f.gz") == sha256(b"not even gzip")
 
@@ -86,5 +86,5 @@ def test_a_folder_is_an_os_error(tmp_path: Path) -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.binary()))
-def test_chunks_count_as_their_concatenation(chunks: list[bytes]) -> None:
+def test_the_checksum_of_chunks_is_that_of_their_concatenation(chunks: list[bytes]) -> None:
     assert calculate_chunks_checksum(chunks) == sha256(b"".join(chunks))

@@ -20,7 +20,7 @@ RECORDS = [
 
 
 def argument_of(record: dict[str, Any], folder: Path) -> Any:
-    """Value, or file, that the function is called with."""
+    """Return the recorded argument: a value, or the path of a file."""
     node = record["argument"]
     decode = vector_reader().decode
     if record["function"] != "calculate_file_checksum":
@@ -34,7 +34,7 @@ def argument_of(record: dict[str, Any], folder: Path) -> Any:
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=[record["id"] for record in RECORDS])
-def test_a_function_answers_what_is_recorded(record: dict[str, Any], tmp_path: Path) -> None:
+def test_a_function_returns_the_recorded_value(record: dict[str, Any], tmp_path: Path) -> None:
     function = getattr(module, record["function"])
     argument = argument_of(record, tmp_path)
     if "error" in record:

@@ -32,14 +32,14 @@ def test_the_keys_of_a_long_dict_are_sorted_by_their_characters() -> None:
     assert list(Buffer(value, "plain").get_value("plain")) == sorted(value)
 
 
-def test_a_long_dict_with_keys_that_are_no_text_is_refused() -> None:
+def test_a_long_dict_with_keys_that_are_not_strings_is_refused() -> None:
     for keys in (range(3000), [*range(3000), "a"]):
         with pytest.raises(TypeError):
             Buffer(dict.fromkeys(keys), "plain")
 
 
 class Rows(list[Any]):
-    """A list of a class of its own."""
+    """A subclass of list."""
 
 
 def test_a_long_list_of_a_subclass_is_written_as_a_list() -> None:
@@ -56,7 +56,7 @@ def test_a_long_list_of_a_subclass_is_written_as_a_list() -> None:
     ],
     ids=["list shrinks", "list grows", "dict shrinks", "dict grows"],
 )
-def test_a_long_value_that_changes_between_its_parts_is_written_as_it_is_then(
+def test_a_long_value_that_changes_between_chunks_is_written_as_it_is_then(
     value: Any, change: Callable[[Any], object]
 ) -> None:
     changes = [change]
@@ -64,7 +64,7 @@ def test_a_long_value_that_changes_between_its_parts_is_written_as_it_is_then(
     def dumps(part: Any) -> bytes:
         written = json_dumps_bytes(part)
         if changes:
-            changes.pop()(value)  # as another thread may do now
+            changes.pop()(value)  # as another thread may do at this moment
         return written
 
     assert dumps_chunked(value, dumps) == json_dumps_bytes(value) + b"\n"
@@ -81,7 +81,7 @@ ROWS = [{"id": i, "name": f"record {i}", "x": i * 0.25, "tags": ["a"]} for i in 
     ids=["numbers", "rows", "dict"],
 )
 def test_writing_takes_no_more_memory_than_twice_the_result(value: Any, celltype: str) -> None:
-    Buffer([], celltype)  # imports count apart
+    Buffer([], celltype)  # imports must not be measured
     tracemalloc.start()
     try:
         size = len(Buffer(value, celltype))

@@ -1,4 +1,4 @@
-"""Values of which a cell type keeps a part only: the bytes stay, and storing one warns."""
+"""Values that a cell type stores only in part: the bytes stay the same, with a warning."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ AS_TEXT = ["text", "str", "bytes", "yaml", "python", "ipython"]
 
 
 def table(middle: float) -> pd.DataFrame:
-    """1,000 rows; the text of a table shows the first and the last ones."""
+    """Return a table of 1,000 rows, of which its text shows the first and the last."""
     values = np.arange(1000.0)
     values[500] = middle
     return pd.DataFrame({"time": np.arange(1000), "value": values})
 
 
 def warning(value: object, celltype: str) -> str:
-    """Store a value; returns what the one warning says."""
+    """Store a value; return the message of its only warning."""
     with pytest.warns(LossyValueWarning) as caught:
         Buffer(value, celltype)
     (only,) = caught
@@ -53,7 +53,7 @@ def test_tables_that_differ_in_the_middle_have_one_checksum_and_a_warning(cellty
         assert Buffer(table(1), celltype) == Buffer(table(2), celltype)
 
 
-def test_what_the_warning_says_of_a_table_keeps_everything() -> None:
+def test_the_advice_of_the_warning_keeps_the_whole_table() -> None:
     assert Buffer(table(1).to_csv(), "text") != Buffer(table(2).to_csv(), "text")
     columns = [{name: each.to_numpy() for name, each in table(n).items()} for n in (1, 2)]
     assert Buffer(columns[0], "mixed") != Buffer(columns[1], "mixed")
@@ -63,14 +63,14 @@ def test_what_the_warning_says_of_a_table_keeps_everything() -> None:
 @pytest.mark.parametrize(
     "array", [np.arange(2000), np.array([1 / 3]), np.array([[1 + 1e-9]]), np.array([1 / 3 + 1j])]
 )
-def test_an_array_that_is_shown_in_part_warns(array: Any, celltype: str) -> None:
+def test_an_array_with_a_shortened_text_warns(array: Any, celltype: str) -> None:
     message = warning(array, celltype)
     assert "numpy.ndarray" in message
     assert "store it as binary" in message
 
 
 class Plain:
-    """An object without a text of its own."""
+    """An object with the default `str`."""
 
 
 @pytest.mark.parametrize("celltype", AS_TEXT)
@@ -83,7 +83,7 @@ def test_a_memory_address_warns(value: object, celltype: str) -> None:
 
 
 @pytest.mark.parametrize("value", [[np.arange(2000)], {"a": (table(1),)}, {1: [object()]}])
-def test_what_is_shown_in_part_is_found_inside_containers(value: object) -> None:
+def test_a_shortened_text_inside_containers_warns(value: object) -> None:
     assert "str() of a value of type " in warning(value, "text")
 
 
@@ -114,7 +114,7 @@ def test_a_container_in_itself_warns() -> None:
         (np.arange(2000), "binary"),
     ],
 )  # fmt: skip
-def test_a_value_that_is_kept_does_not_warn(value: object, celltype: str) -> None:
+def test_a_value_that_is_stored_completely_does_not_warn(value: object, celltype: str) -> None:
     Buffer(value, celltype)  # warnings are errors in these tests
 
 
@@ -138,7 +138,7 @@ def test_a_table_as_an_array_loses_its_names() -> None:
 
 
 @pytest.mark.parametrize("value", [b"ab\0", {"a": b"ab\0"}, [b"\0"]])
-def test_bytes_that_item_would_cut_warn_and_tobytes_keeps_them(value: Any) -> None:
+def test_bytes_that_item_would_truncate_warn_and_tobytes_keeps_them(value: Any) -> None:
     assert "use its tobytes()" in warning(value, "mixed")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LossyValueWarning)
@@ -149,12 +149,12 @@ def test_bytes_that_item_would_cut_warn_and_tobytes_keeps_them(value: Any) -> No
     assert read.tobytes() == value
 
 
-def test_the_warning_is_given_to_coroutines_too() -> None:
+def test_coroutines_warn_too() -> None:
     with pytest.warns(LossyValueWarning, match="DataFrame"):
         asyncio.run(Buffer.from_async(table(1), "text"))
 
 
-def test_w_error_makes_it_an_error() -> None:
+def test_an_error_filter_turns_the_warning_into_an_error() -> None:
     code = """
         from seamless import Buffer, LossyValueWarning
         try:

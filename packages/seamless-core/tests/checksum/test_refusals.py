@@ -1,4 +1,4 @@
-"""A value or buffer that is refused: the message names the part of it that is to blame."""
+"""Refused values and buffers: the message names the part that is refused."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_part_that_is_refused_is_named(celltype: str, value: Any, message: str
     assert isinstance(caught.value, SeamlessError)
 
 
-def test_the_error_keeps_its_kind_and_names_cell_type_path_and_reason() -> None:
+def test_the_error_keeps_its_class_and_names_cell_type_path_and_reason() -> None:
     with pytest.raises(TypeError) as caught:
         Buffer({"runs": [{1: 2}]}, "plain")
 
@@ -107,13 +107,13 @@ def test_canonical_json_refuses_a_value_with_one_error() -> None:
     assert "".join(traceback.format_exception(caught.value)).count("Traceback") == 1
 
 
-def test_a_numpy_text_that_has_no_utf8_is_a_value_error() -> None:
+def test_a_numpy_text_with_surrogates_is_a_value_error() -> None:
     for celltype in ("text", "str", "plain"):
         with pytest.raises((TypeError, ValueError), match=r"surrogates not allowed|not JSON"):
             Buffer(np.str_("\ud800"), celltype)
 
 
-def test_a_long_key_is_shown_in_part() -> None:
+def test_a_long_key_is_truncated_in_the_message() -> None:
     with pytest.raises(TypeError) as caught:
         Buffer({"k" * 10_000: {1: 2}}, "plain")
     assert len(str(caught.value)) < 200
@@ -146,13 +146,13 @@ def test_a_value_of_a_cell_type_without_parts_is_refused_with_the_reason_alone()
         (b'["ab"', "line 1 column"),
     ],
 )
-def test_what_is_no_checksum_in_a_buffer_is_named(content: bytes, place: str) -> None:
+def test_an_entry_that_is_not_a_checksum_is_named(content: bytes, place: str) -> None:
     with pytest.raises(TypeError, match=place):
         Buffer(content).get_value("checksum")
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
-def test_a_number_that_was_stored_as_null_is_told_so(number: float) -> None:
+def test_a_number_stored_as_null_is_explained(number: float) -> None:
     buffer = Buffer(number, "float")
 
     with pytest.raises(TypeError, match=r"holds null.* NaN or infinite.* as mixed"):
@@ -169,9 +169,7 @@ def test_a_number_that_was_stored_as_null_is_told_so(number: float) -> None:
         (b'"ab"\n', "int", "the buffer holds a text that is no int .*; read it as str"),
     ],
 )
-def test_what_is_no_number_in_a_buffer_is_named(
-    content: bytes, celltype: str, message: str
-) -> None:
+def test_a_value_that_is_not_a_number_is_named(content: bytes, celltype: str, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=f"^{message}$"):
         Buffer(content).get_value(celltype)
 
@@ -181,7 +179,7 @@ ARRAY = Buffer(np.zeros(2), "binary")
 
 
 @pytest.mark.parametrize("target", ["plain", "text", "yaml", "python", "ipython"])
-def test_arrays_are_no_text_and_the_first_is_named(target: str) -> None:
+def test_arrays_are_not_text_and_the_first_one_is_named(target: str) -> None:
     where = "an array at value['a'][1]['y'], not text; read it as mixed"
     for attempt in (
         lambda: MIXED.get_value(target),
@@ -194,14 +192,14 @@ def test_arrays_are_no_text_and_the_first_is_named(target: str) -> None:
 
 
 @pytest.mark.parametrize("celltype", ["plain", "text", "str", "int", "deepcell", "yaml"])
-def test_a_lone_array_is_no_text(celltype: str) -> None:
+def test_a_single_array_is_not_text(celltype: str) -> None:
     with pytest.raises(UnicodeDecodeError, match=r"^the buffer holds a NumPy array.*as binary"):
         ARRAY.get_value(celltype)
 
 
 @pytest.mark.parametrize("celltype", ["plain", "text", "mixed", "binary"])
 @pytest.mark.parametrize("length", [10, 200_000])
-def test_bytes_that_are_no_text_are_named(celltype: str, length: int) -> None:
+def test_bytes_that_are_not_text_are_named(celltype: str, length: int) -> None:
     content = b"a" * length + b"\xff"
     with pytest.raises(NotTextError) as caught:
         Buffer(content).get_value(celltype)
@@ -215,7 +213,7 @@ def test_bytes_that_are_no_text_are_named(celltype: str, length: int) -> None:
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
-def test_a_damaged_container_is_no_text_either() -> None:
+def test_a_damaged_container_is_not_text() -> None:
     with pytest.raises(NotTextError, match="array somewhere"):
         Buffer(MIXED.content[:20]).get_value("plain")
 
@@ -233,12 +231,12 @@ def test_a_damaged_array_in_a_container_is_named() -> None:
 
 
 @pytest.mark.parametrize("text", ["xyz", "", "ab" * 31, "ab" * 33, "é" * 64])
-def test_a_text_that_is_no_checksum_is_told_what_one_is(text: str) -> None:
+def test_the_error_for_a_text_describes_a_checksum(text: str) -> None:
     with pytest.raises(ValueError, match=r"^a checksum is 64 hexadecimal digits: .*fromhex"):
         Checksum(text)
 
 
-def test_a_short_text_is_shown_and_its_digits_are_counted() -> None:
+def test_the_error_shows_a_short_text_and_counts_its_digits() -> None:
     with pytest.raises(ValueError, match=r"fromhex\(\) found 3 in 'abc'$"):
         Checksum("abc")
     with pytest.raises(ValueError, match=r"fromhex\(\) arg at position 2 in 'data.csv'$"):

@@ -12,5 +12,5 @@ def test_trivial_contents_are_known_by_their_checksums(content: bytes) -> None:
     assert trivial_content(hashlib.sha256(content).digest()) == content
 
 
-def test_others_are_not() -> None:
+def test_other_contents_are_unknown() -> None:
     assert trivial_content(hashlib.sha256(b"\n").digest()) is None

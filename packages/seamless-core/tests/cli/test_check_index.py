@@ -1,4 +1,4 @@
-"""`seamless-checksum-index --check` and `--keep-going`, run for real."""
+"""`seamless-checksum-index --check` and `--keep-going`, with the installed command."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def check(folder: Path, *args: str) -> subprocess.CompletedProcess[bytes]:
     return run_command(NAME, "--check", "data.INDEX", *args, cwd=folder.parent)
 
 
-# -- comparing with an index --------------------------------------------------------------------
+# -- check --------------------------------------------------------------------------------------
 
 
-def test_a_folder_that_is_as_its_index_says_is_ok(folder: Path) -> None:
+def test_a_folder_that_matches_its_index_is_ok(folder: Path) -> None:
     before = files_below(folder.parent)
     result = check(folder)
     assert (result.returncode, result.stderr) == (0, b"")
@@ -79,13 +79,13 @@ def test_an_entry_that_no_index_can_hold_is_a_difference(folder: Path) -> None:
     assert "0 files differ, and 1 entries can't be read" in last
 
 
-def test_a_file_that_was_decompressed_since_is_the_same(folder: Path) -> None:
+def test_a_file_that_is_decompressed_later_is_the_same(folder: Path) -> None:
     (folder / "packed.gz").unlink()
     (folder / "packed").write_bytes(b"packed")
     assert check(folder).returncode == 0
 
 
-def test_a_copy_elsewhere_is_checked_by_naming_it(folder: Path) -> None:
+def test_a_copy_elsewhere_is_checked_by_its_path(folder: Path) -> None:
     folder.rename(folder.with_name("copy"))
     (folder.parent / "data.INDEX").rename(folder.parent / "list")
     assert "directory" in assert_one_error_line(
@@ -95,7 +95,7 @@ def test_a_copy_elsewhere_is_checked_by_naming_it(folder: Path) -> None:
     assert (result.returncode, result.stdout) == (0, b"copy: OK, 702 files\n")
 
 
-def test_an_index_inside_its_folder_is_no_part_of_it(folder: Path) -> None:
+def test_an_index_inside_its_folder_is_not_part_of_it(folder: Path) -> None:
     assert run_command(NAME, ".", cwd=folder).returncode == 0
     assert run_command(NAME, "--check", "..INDEX", cwd=folder).returncode == 0
 
@@ -103,7 +103,7 @@ def test_an_index_inside_its_folder_is_no_part_of_it(folder: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"text", b"[]", b'{"f": 1}', b'{"f": "ab"}', b"\xff", b"null"]
 )
-def test_what_is_no_index_is_one_line_of_error(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_index_is_one_line_of_error(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d.INDEX").write_bytes(content)
     result = run_command(NAME, "--check", "d.INDEX", cwd=tmp_path)
@@ -118,15 +118,15 @@ def test_an_index_or_folder_that_is_missing_is_one_line_of_error(tmp_path: Path)
 
 
 @pytest.mark.parametrize("option", [["--keep-going"], ["--cache", "c"], ["--each", "data"]])
-def test_checking_takes_no_option_of_writing(option: list[str], folder: Path) -> None:
+def test_check_excludes_the_options_of_writing(option: list[str], folder: Path) -> None:
     assert check(folder, *option).returncode == 2
 
 
-# -- going on after failures --------------------------------------------------------------------
+# -- keep going ---------------------------------------------------------------------------------
 
 
 def spoil(folder: Path) -> list[str]:
-    """Give a folder entries that can't be indexed; returns what each error has to name."""
+    """Add entries that can't be indexed to a folder; return what each error must name."""
     (folder / "sub" / "bad.gz").write_bytes(b"no gzip")
     (folder / "large.gz").write_bytes(gzip.compress(os.urandom(3_000_000))[:-9])
     (folder / "link").symlink_to("gone")
@@ -136,7 +136,7 @@ def spoil(folder: Path) -> list[str]:
     return ["bad.gz", "large.gz", "link", "pipe", "'packed'", "udce9"]
 
 
-def test_every_entry_that_cannot_be_read_is_told_and_nothing_is_written(folder: Path) -> None:
+def test_every_unreadable_entry_is_reported_and_nothing_is_written(folder: Path) -> None:
     (folder / "large").unlink()
     names = spoil(folder)
     before = files_below(folder.parent)
@@ -164,7 +164,7 @@ def test_an_index_without_failures_is_the_same_with_the_option(folder: Path) -> 
     assert files_below(folder.parent) == before
 
 
-def test_each_of_several_folders_tells_of_its_own_failures(folder: Path) -> None:
+def test_each_of_several_folders_reports_its_own_failures(folder: Path) -> None:
     (folder / "link").symlink_to("gone")
     other = folder.with_name("other")
     other.mkdir()
@@ -177,7 +177,7 @@ def test_each_of_several_folders_tells_of_its_own_failures(folder: Path) -> None
     )
 
 
-def test_checksums_are_remembered_although_one_file_failed(folder: Path) -> None:
+def test_checksums_are_cached_although_one_file_failed(folder: Path) -> None:
     (folder / "bad.gz").write_bytes(b"no gzip")
     arguments = ["data", "--keep-going", "--cache", "c"]
     result = run_command(NAME, *arguments, cwd=folder.parent)

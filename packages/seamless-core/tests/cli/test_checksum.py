@@ -1,4 +1,4 @@
-"""`seamless-checksum`, run for real."""
+"""`seamless-checksum`, with the installed command."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = "seamless-checksum"
-#: What a command may need, whatever the size of the file. Python itself takes 10 MB.
+#: limit of a command's memory, for a file of any size; Python itself takes 10 MB
 MEMORY_BOUND = 100 << 20
 MEASURE = """
 import resource, subprocess, sys
@@ -38,7 +38,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
 
 
 def peak_memory(path: Path) -> int:
-    """Bytes that the command needs for a file, measured by a small process in between."""
+    """Return the bytes that the command needs for a file, measured by a small parent process."""
     result = subprocess.run(
         [sys.executable, "-c", MEASURE, command(NAME), str(path)], capture_output=True, check=True
     )
@@ -108,7 +108,7 @@ def test_wrong_usage_has_status_2() -> None:
     assert run_command(NAME, "a", "b").returncode == 2
 
 
-def test_it_tells_its_version() -> None:
+def test_it_prints_its_version() -> None:
     assert (
         run_command(NAME, "--version").stdout.decode() == f"seamless-core {seamless.__version__}\n"
     )
@@ -125,7 +125,7 @@ def test_a_named_pipe_is_read_to_its_end(tmp_path: Path) -> None:
         assert process.communicate()[0].decode() == sha256(b"through a pipe") + "\n"
 
 
-def test_a_closed_pipe_is_no_noise(tmp_path: Path) -> None:
+def test_a_closed_pipe_prints_no_error(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"")
     reader, writer = os.pipe()
     os.close(reader)
@@ -193,7 +193,7 @@ def test_it_starts_without_heavy_imports(tmp_path: Path) -> None:
     assert result.stdout.decode().splitlines()[-1] == "[]"
 
 
-def test_a_name_with_a_dash_in_front_goes_behind_two_dashes(tmp_path: Path) -> None:
+def test_a_name_that_begins_with_a_dash_follows_two_dashes(tmp_path: Path) -> None:
     (tmp_path / "-f").write_bytes(b"x")
     result = run_command(NAME, "--", "-f", cwd=tmp_path)
     assert result.stdout.decode() == f"{sha256(b'x')}\n"
@@ -206,7 +206,7 @@ def test_any_other_number_of_arguments_is_wrong_usage(words: list[str], tmp_path
     assert result.stderr.startswith(b"usage: seamless-checksum")
 
 
-def test_a_plain_call_imports_no_argument_parser(tmp_path: Path) -> None:
+def test_a_call_with_one_path_does_not_import_argparse(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"")
     code = """
         import sys

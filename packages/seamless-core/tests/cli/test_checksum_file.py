@@ -1,4 +1,4 @@
-"""`seamless-checksum-file`, run for real."""
+"""`seamless-checksum-file`, with the installed command."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAME = "seamless-checksum-file"
 
 
 def line(content: bytes) -> bytes:
-    """What a sidecar says of a file with this content."""
+    """Return the content of the sidecar of a file with this content."""
     return sha256(content).encode() + b"\n"
 
 
@@ -41,7 +41,9 @@ def test_it_writes_the_checksum_beside_the_file(tmp_path: Path) -> None:
         ("f.CHECKSUM", "f.CHECKSUM.CHECKSUM"),
     ],
 )
-def test_the_sidecar_is_named_after_the_plain_file(name: str, sidecar: str, tmp_path: Path) -> None:
+def test_the_sidecar_has_the_name_of_the_uncompressed_file(
+    name: str, sidecar: str, tmp_path: Path
+) -> None:
     (tmp_path / name).write_bytes(gzip.compress(b"x") if name.endswith(".gz") else b"x")
     assert run_command(NAME, name, cwd=tmp_path).returncode == 0
     assert files_below(tmp_path)[sidecar] == line(b"x")
@@ -53,7 +55,7 @@ def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
     assert (tmp_path / "f.CHECKSUM").stat().st_mode & 0o777 == 0o640
 
 
-def test_a_folder_in_the_place_of_the_sidecar_is_one_line_of_error(tmp_path: Path) -> None:
+def test_a_folder_at_the_path_of_the_sidecar_is_one_line_of_error(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"x")
     (tmp_path / "f.CHECKSUM").mkdir()
     assert "f.CHECKSUM" in assert_one_error_line(run_command(NAME, "f", cwd=tmp_path))
@@ -61,7 +63,7 @@ def test_a_folder_in_the_place_of_the_sidecar_is_one_line_of_error(tmp_path: Pat
     assert sorted(os.listdir(tmp_path)) == ["f", "f.CHECKSUM"]
 
 
-def test_a_sidecar_that_cannot_be_written_in_full_stays_as_it_was(tmp_path: Path) -> None:
+def test_a_sidecar_that_cannot_be_written_completely_is_unchanged(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"x")
     (tmp_path / "f.CHECKSUM").write_bytes(b"old")
     result = run_command(
@@ -86,7 +88,7 @@ def test_a_missing_file_gets_no_sidecar(tmp_path: Path) -> None:
     assert files_below(tmp_path) == {}
 
 
-def test_it_tells_its_version() -> None:
+def test_it_prints_its_version() -> None:
     assert (
         run_command(NAME, "--version").stdout.decode() == f"seamless-core {seamless.__version__}\n"
     )

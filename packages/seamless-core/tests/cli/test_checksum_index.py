@@ -1,4 +1,4 @@
-"""`seamless-checksum-index`, run for real."""
+"""`seamless-checksum-index`, with the installed command."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAME = "seamless-checksum-index"
 
 
 def index_of(folder: Path) -> dict[str, str]:
-    """Index of a folder, after checking the two files that hold it."""
+    """Return the index of a folder, after checking the two files that the command wrote."""
     result = run_command(NAME, folder.name, cwd=folder.parent)
     assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
     content = folder.with_name(f"{folder.name}.INDEX").read_bytes()
@@ -54,13 +54,13 @@ def test_the_index_is_the_plain_json_of_the_checksums(folder: Path) -> None:
     )
 
 
-def test_compressed_files_stand_there_as_plain_ones(folder: Path) -> None:
+def test_compressed_files_are_indexed_as_plain_files(folder: Path) -> None:
     (folder / "g.gz").write_bytes(gzip.compress(b"g"))
     (folder / "z.zst").write_bytes(zstandard.compress(b"z") * 2)
     assert index_of(folder) == {"f": sha256(b"x"), "g": sha256(b"g"), "z": sha256(b"zz")}
 
 
-def test_many_files_of_all_sizes_are_each_themselves(folder: Path) -> None:
+def test_many_files_of_all_sizes_have_their_own_checksums(folder: Path) -> None:
     contents = {f"s{n % 7}/{n}": b"%d" % n * (n % 50) for n in range(1500)}
     contents |= {f"l/{n}": bytes([n]) * size for n, size in enumerate([65_535, 65_536, 65_537])}
     contents |= {f"l/big{n}": os.urandom(3_000_000 + n) for n in range(6)}
@@ -83,7 +83,7 @@ def test_two_files_of_one_index_name_are_an_error_that_names_them(other: str, fo
     assert f"'d/{other}'" in text
 
 
-def test_a_named_pipe_is_an_error_not_a_wait(folder: Path) -> None:
+def test_a_named_pipe_is_an_error_and_does_not_block(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     assert "d/pipe" in assert_one_error_line(run_command(NAME, "d", cwd=folder.parent))
 
@@ -114,9 +114,7 @@ def test_a_damaged_file_among_many_is_an_error_that_names_it(folder: Path) -> No
 
 
 @pytest.mark.parametrize("suffix", ["INDEX", "CHECKSUM"])
-def test_a_folder_in_the_place_of_a_result_leaves_the_other_unwritten(
-    suffix: str, folder: Path
-) -> None:
+def test_a_folder_at_the_path_of_a_result_prevents_both_results(suffix: str, folder: Path) -> None:
     (folder.parent / f"d.{suffix}").mkdir()
     assert f"d.{suffix}" in assert_one_error_line(run_command(NAME, "d", cwd=folder.parent))
     assert list(files_below(folder.parent)) == ["d/f"]
@@ -140,7 +138,7 @@ def test_older_results_inside_the_folder_are_files_like_others(folder: Path) -> 
     assert index_of(folder) == {"e.INDEX": sha256(b"{}\n"), "f": sha256(b"x")}
 
 
-def test_something_else_than_a_folder_is_an_error(folder: Path) -> None:
+def test_a_path_that_is_not_a_folder_is_an_error(folder: Path) -> None:
     assert_one_error_line(run_command(NAME, "d/f", cwd=folder.parent))
 
 
@@ -156,20 +154,20 @@ def test_ctrl_c_among_large_files_ends_it_without_a_traceback(folder: Path) -> N
         stderr=subprocess.PIPE,
     ) as process:
         while process.poll() is None and len(os.listdir(f"/proc/{process.pid}/task")) < 2:
-            pass  # no rest: the moment at which the threads begin is the hard one
+            pass  # no pause: the critical moment is the start of the threads
         process.send_signal(signal.SIGINT)
         output = process.communicate()
     assert (process.returncode, output) == (130, (b"", b""))
     assert not (folder.parent / "d.INDEX").exists()
 
 
-def test_it_tells_its_version() -> None:
+def test_it_prints_its_version() -> None:
     assert (
         run_command(NAME, "--version").stdout.decode() == f"seamless-core {seamless.__version__}\n"
     )
 
 
-#: characters of file names, those among them that JSON writes in another way too
+#: characters of file names, including those that JSON escapes
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=40
 ).filter(lambda name: name not in {".", ".."} and not name.endswith((".gz", ".zst")))

@@ -1,4 +1,4 @@
-"""`seamless-checksum-index --cache`: what is the same is not read again, and nothing else."""
+"""`seamless-checksum-index --cache`: only unchanged files are not read again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seamless.cli.index_cache import SETTLED_NS, _file_state
 from seamless.cli.parallel_hash import MIN_FILES, SMALL_BYTES
 
 NAME = "seamless-checksum-index"
-#: Hashes the files whose paths are given, so many seconds from now, and tells which it opened.
+#: hashes the given files with a clock set forward by some seconds; prints the files it opened
 RUN = """
     import json, os, sys, time
     from seamless.cli.index_cache import IndexCache
@@ -31,12 +31,12 @@ RUN = """
     found.save()
     print(json.dumps([digests, [path for path in paths if path in opened]]))
 """
-#: seconds after which what is there now has been so for long
+#: seconds after which the present files count as old
 LATER = 2 * SETTLED_NS / 10**9
 
 
 class Outcome(NamedTuple):
-    """Digests of a run, and the paths that it has read."""
+    """The digests of a run, and the paths that it read."""
 
     digests: list[str]
     read: list[str]
@@ -61,7 +61,7 @@ def cache(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("size", [0, 3, 3 * SMALL_BYTES])
-def test_a_file_that_is_the_same_is_not_read_again(size: int, file: Path, cache: Path) -> None:
+def test_an_unchanged_file_is_not_read_again(size: int, file: Path, cache: Path) -> None:
     file.write_bytes(b"x" * size)
     assert run(cache, file) == ([sha256(b"x" * size)], [str(file)])
     assert run(cache, file) == ([sha256(b"x" * size)], [])
@@ -89,7 +89,7 @@ def test_another_file_under_the_old_name_is_read(file: Path, cache: Path) -> Non
     assert run(cache, file).digests == [sha256(b"two")]
 
 
-def test_a_link_that_leads_elsewhere_is_followed_anew(file: Path, cache: Path) -> None:
+def test_a_link_with_another_target_is_read_again(file: Path, cache: Path) -> None:
     other, link = file.with_name("other"), file.with_name("link")
     other.write_bytes(b"two")
     link.symlink_to(file)
@@ -99,7 +99,7 @@ def test_a_link_that_leads_elsewhere_is_followed_anew(file: Path, cache: Path) -
     assert run(cache, link).digests == [sha256(b"two")]
 
 
-def test_the_same_bytes_plain_and_compressed_are_two_things(file: Path, cache: Path) -> None:
+def test_the_same_bytes_plain_and_compressed_have_two_entries(file: Path, cache: Path) -> None:
     content = gzip.compress(b"plain")
     file.write_bytes(content)
     plain, compressed = file.with_name("a"), file.with_name("a.gz")
@@ -109,7 +109,7 @@ def test_the_same_bytes_plain_and_compressed_are_two_things(file: Path, cache: P
     assert run(cache, compressed).digests == [sha256(b"plain")]
 
 
-def test_only_what_is_new_among_many_is_read(file: Path, cache: Path) -> None:
+def test_only_new_files_among_many_are_read(file: Path, cache: Path) -> None:
     paths = [file.with_name(f"{number}") for number in range(MIN_FILES)]
     for path in paths:
         path.write_bytes(path.name.encode())
@@ -118,7 +118,7 @@ def test_only_what_is_new_among_many_is_read(file: Path, cache: Path) -> None:
     assert run(cache, *paths, file) == ([*expected, sha256(b"one")], [str(file)])
 
 
-def test_a_name_of_any_bytes_is_remembered(file: Path, cache: Path) -> None:
+def test_a_name_of_any_bytes_is_cached(file: Path, cache: Path) -> None:
     path = file.with_name("a\udcff\n")
     path.write_bytes(b"x")
     run(cache, path)
@@ -126,12 +126,12 @@ def test_a_name_of_any_bytes_is_remembered(file: Path, cache: Path) -> None:
 
 
 @pytest.mark.parametrize("at", [0.2, 0.5, 0.99])
-def test_a_damaged_cache_is_not_believed(at: float, file: Path, cache: Path) -> None:
+def test_a_damaged_cache_is_ignored(at: float, file: Path, cache: Path) -> None:
     run(cache, file)
     content = bytearray(cache.read_bytes())
     content[int(at * len(content))] ^= 1
     cache.write_bytes(content)
-    # its first line says whose it is: with that damaged, it could be anybody's
+    # with a damaged first line it could be a file of another program
     if content.startswith(b"seamless-checksum-index cache "):
         assert run(cache, file) == ([sha256(b"one")], [str(file)])
     else:
@@ -141,15 +141,15 @@ def test_a_damaged_cache_is_not_believed(at: float, file: Path, cache: Path) -> 
 
 
 @pytest.mark.parametrize("rest", [b"", b"seamless-checksum-index cache 3\nwhat comes later"])
-def test_an_empty_or_later_cache_is_begun_anew(rest: bytes, file: Path, cache: Path) -> None:
+def test_an_empty_or_later_cache_is_replaced(rest: bytes, file: Path, cache: Path) -> None:
     cache.write_bytes(rest)
     assert run(cache, file).read == [str(file)]
     assert run(cache, file).read == []
 
 
 @pytest.mark.parametrize("number", [stat.ST_DEV, stat.ST_INO, stat.ST_SIZE])
-def test_every_fact_counts(number: int, file: Path) -> None:
-    """Where another file system is mounted in the place of one, only the device may differ."""
+def test_every_part_of_the_file_state_counts(number: int, file: Path) -> None:
+    """If another file system is mounted at the same path, only the device may differ."""
     status = file.stat()
     times = {"st_mtime_ns": status.st_mtime_ns, "st_ctime_ns": status.st_ctime_ns}
     other = list(status)
@@ -171,7 +171,7 @@ def test_the_command_writes_the_same_with_a_cache_and_without(file: Path, cache:
 @pytest.mark.parametrize(
     "name", ["d/cache", "d.INDEX", "d.CHECKSUM", "text", "folder", "/dev/null", "gone/cache"]
 )
-def test_a_place_that_is_not_for_a_cache_is_an_error_before_anything_is_written(
+def test_an_invalid_cache_path_is_an_error_before_anything_is_written(
     name: str, file: Path, cache: Path
 ) -> None:
     (cache.parent / "folder").mkdir()
@@ -184,7 +184,9 @@ def test_a_place_that_is_not_for_a_cache_is_an_error_before_anything_is_written(
 
 
 @pytest.mark.parametrize("target", ["d.INDEX", "d/cache"])
-def test_a_link_to_such_a_place_is_an_error_as_well(target: str, file: Path, cache: Path) -> None:
+def test_a_link_to_an_invalid_cache_path_is_an_error_too(
+    target: str, file: Path, cache: Path
+) -> None:
     cache.symlink_to(target)
     before = files_below(cache.parent)
     result = run_command(NAME, "d", "--cache", "cache", cwd=cache.parent)

@@ -1,4 +1,4 @@
-"""Ctrl-C that has to wait for a moment."""
+"""Ctrl-C within a block that must not be interrupted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from seamless.cli.interrupts import defer_sigint
 
 
-def test_ctrl_c_counts_at_the_end_of_the_block() -> None:
+def test_ctrl_c_is_handled_at_the_end_of_the_block() -> None:
     steps = []
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""Digests of many files: each in its place, whatever happens to a helping process."""
+"""Digests of many files: complete and in order, also if a worker process dies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from seamless.cli.parallel_hash import (
     hash_files,
 )
 
-#: Hashes the files of a folder while every helping process dies before it has begun.
+#: hashes the files of a folder while every worker process dies at its start
 WITHOUT_HELP = """
 import os, signal, sys
 from seamless.cli import parallel_hash
@@ -48,7 +48,7 @@ def test_no_files_have_no_digests() -> None:
         max_size=8,
     )
 )
-def test_digests_come_in_the_order_of_the_files(
+def test_digests_have_the_order_of_the_files(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int]
 ) -> None:
     folder = tmp_path_factory.mktemp("files")
@@ -59,7 +59,7 @@ def test_digests_come_in_the_order_of_the_files(
     assert hash_files(paths) == [sha256(content) for content in contents]
 
 
-def test_large_files_are_hashed_beside_each_other_in_order(tmp_path: Path) -> None:
+def test_large_files_are_hashed_in_parallel_and_in_order(tmp_path: Path) -> None:
     contents = [bytes([number]) * (number + 1) * 2_000_000 for number in range(5)]
     for number, content in enumerate(contents):
         (tmp_path / str(number)).write_bytes(content)
@@ -67,7 +67,7 @@ def test_large_files_are_hashed_beside_each_other_in_order(tmp_path: Path) -> No
     assert hash_files(paths) == [sha256(content) for content in contents]
 
 
-def test_there_may_be_more_files_than_least_shares(tmp_path: Path) -> None:
+def test_there_may_be_more_files_than_fit_into_the_smallest_chunks(tmp_path: Path) -> None:
     paths = [str(tmp_path / "a"), str(tmp_path / "b")]
     for path in paths:
         Path(path).write_bytes(path.encode())
@@ -76,7 +76,7 @@ def test_there_may_be_more_files_than_least_shares(tmp_path: Path) -> None:
     assert hash_files(paths * times) == expected * times
 
 
-def test_a_process_that_dies_leaves_no_file_out(tmp_path: Path) -> None:
+def test_a_worker_process_that_dies_leaves_no_file_out(tmp_path: Path) -> None:
     for number in range(MIN_FILES):
         (tmp_path / str(number)).write_bytes(b"%d" % number)
     result = subprocess.run(
@@ -85,7 +85,7 @@ def test_a_process_that_dies_leaves_no_file_out(tmp_path: Path) -> None:
     assert result.stdout.decode().split() == [sha256(b"%d" % number) for number in range(MIN_FILES)]
 
 
-def test_a_file_that_has_gone_is_an_os_error_that_names_it(tmp_path: Path) -> None:
+def test_a_removed_file_is_an_os_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "there").write_bytes(b"")
     with pytest.raises(FileNotFoundError) as caught:
         hash_files([str(tmp_path / "there"), str(tmp_path / "gone")])

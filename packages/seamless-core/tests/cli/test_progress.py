@@ -1,4 +1,4 @@
-"""The progress bar: on a terminal and for long work, and never elsewhere."""
+"""The progress bar: shown on a terminal for long work only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """A clock that goes when told to."""
+    """A clock that the test advances."""
 
     now = 0.0
 
@@ -38,19 +38,19 @@ def count_to_ten(progress: Progress, clock: Clock, pause: float) -> None:
 
 
 def read_all(terminal: int) -> bytes:
-    """Everything that was written to a terminal whose writers are gone."""
+    """Return everything that was written to a terminal, after its writers have closed it."""
     parts = []
     while True:
         try:
             parts.append(os.read(terminal, 65536))
-        except OSError:  # Linux says "input/output error" for the end
+        except OSError:  # on Linux the end is an "input/output error"
             return b"".join(parts)
         if not parts[-1]:
             return b"".join(parts)
 
 
 def run_slowly(folder: Path, stderr: int, pause: float) -> bytes:
-    """Let `seamless-checksum` read a pipe whose writer pauses; returns its output."""
+    """Run `seamless-checksum` on a pipe whose writer pauses; return its output."""
     os.mkfifo(folder / "pipe")
     with subprocess.Popen(
         [command("seamless-checksum"), "pipe"], cwd=folder, stdout=subprocess.PIPE, stderr=stderr
@@ -74,7 +74,7 @@ def test_short_work_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
 
 
-def test_what_is_not_to_be_shown_counts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_hidden_progress_counts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
     count_to_ten(Progress(10, "B", clock=clock), clock, DELAY_SECONDS)
     assert capsys.readouterr().err == ""

@@ -12,12 +12,12 @@ from recorded_vectors import load_vectors, vector_reader
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: without those that bind nobody
+#: without vectors that accept any outcome
 RECORDS = [record for record in load_vectors("cli.jsonl") if record.get("accept") != "any"]
 
 
 def plant(root: Path, entry: dict[str, Any]) -> None:
-    """Make one entry of a recorded tree."""
+    """Create one entry of a recorded tree."""
     name = bytes.fromhex(entry["path_hex"]) if "path_hex" in entry else os.fsencode(entry["path"])
     path = root / os.fsdecode(name)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Several paths in one run, and standard input, with the commands run for real."""
+"""Several paths in one run, and standard input, with the installed commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMANDS = ["seamless-checksum", "seamless-checksum-file", "seamless-checksum-in
 
 
 def lines_of(folder: Path, *args: str) -> list[str]:
-    """Lines that `seamless-checksum --each` prints of paths that can all be read."""
+    """Return the lines that `seamless-checksum --each` prints for readable paths."""
     result = run_command("seamless-checksum", "--each", *args, cwd=folder)
     assert (result.returncode, result.stderr) == (0, b"")
     return result.stdout.decode(errors="surrogateescape").splitlines()
@@ -42,7 +42,9 @@ def test_a_compressed_file_among_several_counts_by_its_content(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", ["line\nbreak", "back\\slash", "caf\udce9"])
-def test_a_strange_name_is_one_line_that_sha256sum_reads(name: str, tmp_path: Path) -> None:
+def test_a_name_with_line_breaks_is_one_line_that_sha256sum_reads(
+    name: str, tmp_path: Path
+) -> None:
     (tmp_path / name).write_bytes(b"x")
     result = run_command("seamless-checksum", "--each", name, cwd=tmp_path)
     assert result.stdout.count(b"\n") == 1
@@ -51,7 +53,7 @@ def test_a_strange_name_is_one_line_that_sha256sum_reads(name: str, tmp_path: Pa
     assert subprocess.run(check, cwd=tmp_path, check=False).returncode == 0
 
 
-def test_what_cannot_be_read_is_told_and_the_rest_is_printed(tmp_path: Path) -> None:
+def test_unreadable_files_are_reported_and_the_others_are_printed(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"a")
     (tmp_path / "bad.gz").write_bytes(b"no gzip")
     (tmp_path / "d").mkdir()
@@ -100,10 +102,10 @@ def test_standard_input_that_is_closed_is_one_line_of_error(tmp_path: Path) -> N
     assert "standard input" in assert_one_error_line(result)
 
 
-# -- files beside files -------------------------------------------------------------------------
+# -- sidecars -----------------------------------------------------------------------------------
 
 
-def test_each_file_gets_its_checksum_beside_it(tmp_path: Path) -> None:
+def test_each_file_gets_its_sidecar(tmp_path: Path) -> None:
     for name in ("a", "-"):
         (tmp_path / name).write_bytes(name.encode())
     result = run_command("seamless-checksum-file", "--each", "gone", "a", "-", cwd=tmp_path)
@@ -138,7 +140,7 @@ def test_each_folder_gets_its_index(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("args", [[], ["a", "b"], ["a", "--each", "b"], ["--each"]])
-def test_one_path_or_each_of_several_is_asked_for(
+def test_one_path_or_several_after_each_are_required(
     name: str, args: list[str], tmp_path: Path
 ) -> None:
     result = run_command(name, *args, cwd=tmp_path)

@@ -1,6 +1,6 @@
-"""Everything that users do with the cache, at random, and the check that its tables add up.
+"""Random operations on the cache, and a consistency check of its tables.
 
-Used by the tests that interrupt, fork or call it from finalizers while it is busy.
+Used by tests that interrupt the cache, fork, or call it in finalizers during these operations.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Activity:
     def use_lru(self, made: Buffer, name: Checksum) -> None:
         self.lru[name] = len(made)
         assert self.lru.get(name, len(made)) == len(made)
-        assert len(self.lru) <= self.lru.size + 1  # one more where an interrupt came
+        assert len(self.lru) <= self.lru.size + 1  # one more after an interrupt
 
 
 def small_cache() -> BufferCache:
@@ -106,7 +106,7 @@ def small_cache() -> BufferCache:
 
 def assert_tables_add_up(cache: BufferCache) -> None:
     """Compare every table of the cache with the entries. No other thread may use it."""
-    cache.run_eviction_once()  # repairs what was interrupted
+    cache.run_eviction_once()  # completes interrupted operations
     section, table = cache._section, cache._strong
     assert section.state == CLEAN
     assert not section.pending

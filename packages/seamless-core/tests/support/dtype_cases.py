@@ -1,4 +1,4 @@
-"""Arrays of every NumPy dtype in every layout, made without chance: the same in each process.
+"""Arrays of every NumPy dtype in every layout, the same in each process.
 
 This module needs NumPy alone: the recording script imports it beside the published package.
 """
@@ -89,7 +89,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
 
 
 def pattern(name: str, size: int) -> bytes:
-    """Return bytes that look random and depend on the name alone."""
+    """Return pseudo-random bytes that depend only on the name."""
     blocks = -(-size // 32)
     return b"".join(hashlib.sha256(b"%b %d" % (name.encode(), i)).digest() for i in range(blocks))[
         :size
@@ -103,7 +103,7 @@ def _texts(dtype: np.dtype[Any], count: int) -> list[str]:
 
 
 def _flat(name: str, dtype: np.dtype[Any], count: int) -> Array:
-    """Make an array of one axis; bytes between its fields are zero."""
+    """Create an array of one axis; bytes between its fields are zero."""
     array: Array = np.zeros(count, dtype)
     if dtype.names is not None:
         for field in dtype.names:
@@ -119,17 +119,17 @@ def _flat(name: str, dtype: np.dtype[Any], count: int) -> Array:
     elif dtype.kind == "b":
         array[:] = [byte & 1 for byte in pattern(name, count)]
     elif dtype.char in "gG":
-        # the bits of an extended precision number can't be chosen freely
+        # not every bit pattern is a valid extended precision number
         native = np.dtype(dtype.char)
         array = np.frombuffer(pattern(name, 2 * count), "<i2").astype(native) / native.type(7)
-        array.view("u1").reshape(-1, 16)[:, 10:] = 0  # which carry no information
+        array.view("u1").reshape(-1, 16)[:, 10:] = 0  # padding
         array = array if dtype.isnative else array.byteswap().view(dtype)
     elif dtype.itemsize:
         array = np.frombuffer(bytearray(pattern(name, count * dtype.itemsize)), dtype)
     return array
 
 
-#: name -> what makes an array of it from a dtype and its name
+#: name -> function that creates an array from a dtype and its name
 LAYOUTS: dict[str, Callable[[str, np.dtype[Any]], Array]] = {
     "()": lambda name, dtype: _flat(name, dtype, 1).reshape(()),
     "(0,)": lambda name, dtype: _flat(name, dtype, 0),
@@ -160,7 +160,7 @@ def _item(array: Array) -> Any:
     return array[(0,) * array.ndim] if array.size else None
 
 
-#: cell type and place -> what puts an array there
+#: cell type and position -> function that creates a value with an array there
 PLACES: dict[tuple[str, str], Callable[[Array], Any]] = {
     ("binary", "alone"): lambda array: array,
     ("binary", "item"): _item,
@@ -173,7 +173,7 @@ PLACES: dict[tuple[str, str], Callable[[Array], Any]] = {
 
 
 def cases() -> Iterator[tuple[str, Array]]:
-    """Name and make every array."""
+    """Yield the name and the array of each case."""
     for name, dtype in DTYPES.items():
         for layout, make in LAYOUTS.items():
             yield f"{name}: {layout}", make(name, dtype)
@@ -185,7 +185,7 @@ def digest(content: bytes) -> str:
 
 
 def describe(value: Any) -> str:
-    """Tell type, dtype, shape and items of a value; equal texts mean equal values."""
+    """Return the type, dtype, shape and items of a value; equal values have equal texts."""
     if isinstance(value, (np.ndarray, np.generic)):
         array = np.asarray(value)
         kind = "array" if isinstance(value, np.ndarray) else "item"
@@ -208,7 +208,7 @@ def _layout(dtype: np.dtype[Any]) -> str:
 
 
 def _items(array: Array) -> str:
-    """Show what the items hold; bytes that mean nothing count for nothing."""
+    """Return a text of the items; padding is left out."""
     if array.dtype.names is not None:
         return "(" + " ".join(_items(array[name]) for name in array.dtype.names) + ")"
     if array.dtype.char in "gGO":

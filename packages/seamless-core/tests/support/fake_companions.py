@@ -1,4 +1,4 @@
-"""Stand-ins for seamless-remote and seamless-transformer: packages with the functions given."""
+"""Fakes of seamless-remote and seamless-transformer: packages with the given functions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def install(monkeypatch: pytest.MonkeyPatch, path: str, **functions: Any) -> typ
 
 
 class Server:
-    """What a buffer server does, as the functions of `seamless_remote.buffer_remote`."""
+    """A fake buffer server: the functions of `seamless_remote.buffer_remote`."""
 
     def __init__(self) -> None:
         self.buffers: dict[str, bytes] = {}

@@ -1,6 +1,6 @@
-"""A server on a raw socket that answers each connection as it is told: late, cut short, wrongly.
+"""A fake hashserver on a raw socket: responses that are late, truncated or invalid.
 
-The real hashserver can't be made to do any of this; it is tested in `tests-integration`.
+The real hashserver, which sends none of these, is tested in `tests-integration`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ Behaviour = Callable[[socket.socket], None]
 
 
 class answering:
-    """Answer with a body, whose announced length may be another than its own.
+    """Respond with a body, whose Content-Length may differ from its size.
 
-    With `keep` the connection stays open for more requests, which get the same answer.
+    With `keep` the connection stays open for more requests, which get the same response.
     """
 
     def __init__(
@@ -34,29 +34,29 @@ class answering:
 
 
 def garbage(connection: socket.socket) -> None:
-    """Answer with something that is no HTTP."""
+    """Respond with bytes that are not HTTP."""
     connection.sendall(b"\x00\x01\x02 what is this?\r\n\r\n")
 
 
 def hang_up(_connection: socket.socket) -> None:
-    """Break the connection off instead of an answer."""
+    """Close the connection without a response."""
 
 
 class Script:
-    """What the connections get, one after the other; the last for all that come after."""
+    """The behaviour towards each connection in turn; the last one is used for all others."""
 
     def __init__(self, *behaviours: Behaviour) -> None:
         self.behaviours = list(behaviours)
         self.requests: list[bytes] = []
-        #: how many connections have been made, and the threads that serve them
+        #: number of accepted connections, and the threads that serve them
         self.connections = 0
         self.threads: list[threading.Thread] = []
-        #: set when the test is over, for those who keep a client waiting
+        #: set at the end of the test; ends behaviours that keep a client waiting
         self.over = threading.Event()
         self.url = ""
 
     def all_closed(self, seconds: float = 30) -> bool:
-        """Tell whether all connections come to be closed."""
+        """Return whether all connections are closed within a time."""
         deadline = time.monotonic() + seconds
         while len(self.threads) < self.connections or any(t.is_alive() for t in self.threads):
             if time.monotonic() > deadline:
@@ -65,11 +65,11 @@ class Script:
         return True
 
     def silent(self, _connection: socket.socket) -> None:
-        """Say nothing."""
+        """Send nothing until the end of the test."""
         self.over.wait()
 
     def trickling(self, connection: socket.socket) -> None:
-        """Announce much, and send a byte from time to time."""
+        """Announce a large body, and send a byte from time to time."""
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
         while not self.over.wait(0.02):
             connection.sendall(b"x")
@@ -77,7 +77,7 @@ class Script:
 
 @contextmanager
 def running(script: Script) -> Iterator[Script]:
-    """Let a script run on a port of its own."""
+    """Run a script on a free port."""
     listener = socket.create_server(("127.0.0.1", 0))
     script.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
@@ -91,14 +91,14 @@ def running(script: Script) -> Iterator[Script]:
                 while getattr(behave, "keep", False):
                     script.requests.append(_request(connection))
                     behave(connection)
-            except OSError:  # the client has had enough
+            except OSError:  # the client has closed the connection
                 return
 
     def accept() -> None:
         while True:
             try:
                 connection, _ = listener.accept()
-            except OSError:  # it has been shut down
+            except OSError:  # the listener is shut down
                 return
             behave = script.behaviours[0]
             if len(script.behaviours) > 1:
@@ -126,7 +126,7 @@ def running(script: Script) -> Iterator[Script]:
 
 
 def _request(connection: socket.socket) -> bytes:
-    """Read a request with its body, so that hanging up is no reset in the midst of it."""
+    """Read a request with its body, so that closing the connection does not reset it."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += _more(connection)

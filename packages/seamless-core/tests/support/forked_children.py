@@ -1,4 +1,4 @@
-"""Running a function in a forked child of this process, with a bound on its time."""
+"""Runs a function in a forked child of this process, with a time limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: A child that is still running then hangs.
+#: seconds after which a child counts as hanging
 SECONDS = 60
 
 
@@ -26,7 +26,7 @@ def run_in_child(work: Callable[[], object], seconds: float = SECONDS) -> str:
     """
     reader, writer = os.pipe()
     with warnings.catch_warnings():
-        # from 3.12 on Python warns of a fork with threads, which is what is tested here
+        # from 3.12 on Python warns of a fork with threads, which these tests need
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
@@ -40,7 +40,7 @@ def run_in_child(work: Callable[[], object], seconds: float = SECONDS) -> str:
 
 
 def _answer(work: Callable[[], object], writer: int, seconds: float) -> None:
-    """Run in the child: answer on the pipe and end, without the hooks of the test process."""
+    """Run in the child: write to the pipe and exit, without the hooks of the test process."""
     status = 1
     try:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)

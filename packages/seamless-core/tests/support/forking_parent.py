@@ -2,8 +2,8 @@
 
     python forking_parent.py [--rounds N] [--seed S]
 
-Every child uses everything itself: one that hangs, or whose tables don't add up, is an error.
-More rounds find rarer faults; the test runs a few.
+Every child uses cache and codecs too: a child that hangs, or whose tables are inconsistent, is an
+error. More rounds find rarer faults; the test runs a few.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from seamless.caching.buffer_cache import get_buffer_cache
 from seamless.util.lru import LRU
 
 HANG_SECONDS = 60
-#: of the parent; its threads and its children use it
+#: the cache of the parent; its threads and its children use it
 SHARED_LRU: LRU[bytes, int] = LRU(50)
 
 
 def use_everything(activity: Activity, tag: str) -> None:
-    """Use cache, LRU, codecs and uploads, and check what comes back."""
+    """Use cache, LRU, codecs and uploads, and check the results."""
     activity.act()
     number = activity.random.randrange(10**6)
     source = f"x_{tag} = {number}"
@@ -75,7 +75,7 @@ def main(rounds: int, seed: int) -> None:
     sys.setswitchinterval(1e-5)
     cache, stop = get_buffer_cache(), SimpleQueue[None]()
     generator, failures = random.Random(seed), list[BaseException]()
-    # Python does not renew the locks of modules that are being imported, so all are imported
+    # Python does not reset the locks of modules that are being imported, so all are imported
     use_everything(Activity(cache, seed), "first")
     Buffer(b"written first").tempref()
     buffer_writer.flush()

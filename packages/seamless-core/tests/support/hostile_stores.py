@@ -1,8 +1,8 @@
-"""Servers and folders that do their worst to those who read from them, as fixtures.
+"""Fixtures: malicious and broken servers and folders from which a store reads.
 
-Every test of a store that takes `hostile_server` or `hostile_folder` runs once for each of
-them. What they hold goes by the name `NAME`; `TIMEOUT` and `MAX_SIZE` are what a store may be
-given in time and memory.
+Every test with the fixture `hostile_server` or `hostile_folder` runs once for each of them. Their
+buffer has the name `NAME`; `TIMEOUT` and `MAX_SIZE` are the limits of time and memory that the
+tests give to a store.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ __all__ = ["hostile_folder", "hostile_server"]
 
 CONTENT = b"what is wanted"
 NAME = hashlib.sha256(CONTENT).hexdigest()
-#: Seconds that a store gets, and bytes.
+#: limits of a store, in seconds and bytes
 TIMEOUT = 0.3
 MAX_SIZE = 1 << 22
-#: Seconds after which a store is taken to hang: many times what it gets.
+#: seconds after which a store counts as hanging: a multiple of its limit
 HANGS = 30.0
 
 #: 64 MB of zeros in a few kB
@@ -45,7 +45,7 @@ PART = bytes(1 << 16)
 
 
 def sending(head: str, *rest: bytes, every: float = 0.0, last: bytes = b"") -> Behaviour:
-    """Send a head and what comes after it; then the last of it again and again."""
+    """Send a head and a body, and repeat the last chunk of the body without end."""
 
     def behave(connection: socket.socket) -> None:
         connection.sendall(head.replace("\n", "\r\n").encode())
@@ -60,7 +60,7 @@ def sending(head: str, *rest: bytes, every: float = 0.0, last: bytes = b"") -> B
 
 
 def encoded(body: bytes, encoding: str) -> Behaviour:
-    """Answer with a body that is compressed."""
+    """Respond with a compressed body."""
     head = "HTTP/1.1 200 OK\nConnection: close\n"
     return sending(f"{head}Content-Length: {len(body)}\nContent-Encoding: {encoding}\n\n", body)
 
@@ -68,7 +68,7 @@ def encoded(body: bytes, encoding: str) -> Behaviour:
 OK = "HTTP/1.1 200 OK\nContent-Type: application/octet-stream\n"
 CHUNKED = f"{OK}Transfer-Encoding: chunked\n\n"
 
-#: what a server does → how reading from it ends
+#: behaviour of a server → result of reading from it
 SERVERS: dict[str, tuple[Behaviour | str, str]] = {
     "silent": ("silent", "timeout"),
     "no HTTP": (garbage, "garbage or a broken connection"),
@@ -126,7 +126,7 @@ SERVERS: dict[str, tuple[Behaviour | str, str]] = {
 
 @dataclass
 class HostileServer:
-    """A server that runs, and how reading from it ends."""
+    """A running server, and the result of reading from it."""
 
     script: Script
     outcome: str
@@ -138,7 +138,7 @@ class HostileServer:
 
 @pytest.fixture(params=list(SERVERS))
 def hostile_server(request: pytest.FixtureRequest) -> Iterator[HostileServer]:
-    """Run one hostile server after the other."""
+    """Run each hostile server."""
     behaviour, outcome = SERVERS[request.param]
     script = Script()
     script.behaviours = [getattr(script, behaviour) if isinstance(behaviour, str) else behaviour]
@@ -159,7 +159,7 @@ def _sparse(path: Path) -> None:
 
 
 def _huge_window(path: Path) -> None:
-    """Write a frame that asks for a window of 2**41 bytes."""
+    """Write a frame that requires a window of 2**41 bytes."""
     path.write_bytes(b"\x28\xb5\x2f\xfd\x00\xf8" + b"\x71\x00\x00" + CONTENT)
 
 
@@ -170,7 +170,7 @@ def _locked(path: Path, ahead: float) -> None:
     os.utime(lock, (time.time() + ahead,) * 2)
 
 
-#: suffix of the entry, how it is made, how reading it ends
+#: suffix of the entry, function that creates it, result of reading it
 FOLDERS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "other content": ("", lambda path: path.write_bytes(b"something else"), "wrong content"),
     "no content": ("", lambda path: path.touch(), "wrong content"),
@@ -195,7 +195,7 @@ FOLDERS: dict[str, tuple[str, Callable[[Path], object], str]] = {
 
 @dataclass
 class HostileFolder:
-    """A buffer directory with one bad entry, and how reading that ends."""
+    """A buffer directory with one bad entry, and the result of reading it."""
 
     path: Path
     entry: Path
@@ -204,7 +204,7 @@ class HostileFolder:
 
 @pytest.fixture(params=list(FOLDERS))
 def hostile_folder(request: pytest.FixtureRequest, tmp_path: Path) -> HostileFolder:
-    """Make one hostile folder after the other."""
+    """Create each hostile folder."""
     suffix, make, outcome = FOLDERS[request.param]
     folder = tmp_path / "hostile"
     entry = folder / NAME[:2] / (NAME + suffix)

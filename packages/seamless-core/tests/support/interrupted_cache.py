@@ -2,7 +2,7 @@
 
     python interrupted_cache.py [--rounds N] [--seed S]
 
-Exits with an error when a lock stays taken or the tables of the cache don't add up. More
+Exits with an error if a lock stays acquired or the tables of the cache are inconsistent. More
 rounds find rarer faults; the test runs a few.
 """
 
@@ -48,7 +48,7 @@ class Interrupts:
 
 
 def write_out(seed: random.Random, written: set[bytes]) -> None:
-    """Queue a buffer for the buffer directory; what is queued is noted before."""
+    """Queue a buffer for the buffer directory, after recording it."""
     made = Buffer(b"written %d" % seed.randrange(10**9))
     checksum = made.get_checksum()
     checksum.tempref()
@@ -56,9 +56,9 @@ def write_out(seed: random.Random, written: set[bytes]) -> None:
 
 
 def interrupted(cache: BufferCache, rounds: int, seed: int) -> int:
-    """Use everything while interrupts come; return how many did."""
+    """Use everything during interrupts; return their number."""
     activity, written, count = Activity(cache, seed), set[bytes](), 0
-    # Python's own import lock does not survive an interrupt, so everything is imported before
+    # Python's import lock does not survive an interrupt, so all modules are imported before
     activity.act()
     write_out(activity.random, written)
     buffer_writer.flush()
@@ -87,7 +87,7 @@ def interrupted(cache: BufferCache, rounds: int, seed: int) -> int:
 def main(rounds: int, seed: int) -> None:
     faulthandler.dump_traceback_later(HANG_SECONDS + rounds / 5, exit=True)
     sys.setswitchinterval(1e-5)
-    sys.unraisablehook = lambda _: None  # an interrupt in a finalizer ends the finalizer alone
+    sys.unraisablehook = lambda _: None  # an interrupt in a finalizer ends only the finalizer
     cache, stop = small_cache(), SimpleQueue[None]()
     failures: list[BaseException] = []
 
@@ -114,7 +114,7 @@ def main(rounds: int, seed: int) -> None:
     assert_tables_add_up(cache)
     assert_tables_add_up(get_buffer_cache())
     seamless.close()
-    sys.stdout.write(f"{count} of {rounds} interrupts came, and all goes on\n")
+    sys.stdout.write(f"{count} of {rounds} interrupts occurred, no error\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Buffers that are damaged on purpose: each would once have crashed, or leaked memory."""
+"""Malformed buffers: each of them has crashed a reader or leaked memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ INTEGER: dict[str, Any] = {"type": "integer", "bytesize": 4, "unsigned": False}
 
 
 def container(form: Any, data: Any, binary: bytes = b"", storage: bytes = b"mixed-plain") -> bytes:
-    """A container whose parts fit together, whatever is in them."""
+    """Return a container with these parts and consistent sizes."""
     head, text = json.dumps(form).encode(), json.dumps(data).encode()
     parts = [MAGIC_SEAMLESS_MIXED, bytes([len(storage)]), storage]
     parts += [struct.pack("<I", len(head)), head, MAGIC_SEAMLESS]
@@ -21,25 +21,25 @@ def container(form: Any, data: Any, binary: bytes = b"", storage: bytes = b"mixe
 
 
 def leaf(**entries: Any) -> dict[str, Any]:
-    """The form of an array of two integers, 8 bytes; entries replace some of it."""
+    """Return the form of an array of two integers, 8 bytes, with some entries replaced."""
     form = {"type": "array", "items": INTEGER, "identical": True, "shape": [2]}
     return {**form, "contiguous": True, "storage": "pure-binary", **entries}
 
 
 def record(fields: dict[str, Any], order: list[str], size: int) -> dict[str, Any]:
-    """The form of a structure."""
+    """Return the form of a structure."""
     form = {"type": "object", "properties": fields, "order": order, "bytesize": size}
     return {**form, "storage": "pure-binary"}
 
 
 def holding(form: Any, offsets: list[Any], size: int) -> bytes:
-    """A container with one array under the key `a`, and `size` bytes of data."""
+    """Return a container with one array under the key `a`, and `size` bytes of data."""
     whole = {"type": "object", "properties": {"a": form}}
     return container(whole, [offsets, {"a": 0}], b"\x41" * size)
 
 
 def npy(header: str, data: bytes = bytes(64)) -> bytes:
-    """A `.npy` file of version 1.0 with this header."""
+    """Return a `.npy` file of version 1.0 with this header."""
     text = header.ljust(117).encode() + b"\n"
     return MAGIC_NUMPY + b"\x01\x00" + struct.pack("<H", len(text)) + text + data
 

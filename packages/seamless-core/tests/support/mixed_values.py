@@ -1,4 +1,4 @@
-"""Hypothesis strategies for values that a mixed buffer can hold, and their comparison."""
+"""Hypothesis strategies for mixed values, and their comparison."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ mixed_values = st.recursive(
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether two values are of one type and content, arrays included; a lone array is a scalar."""
+    """Return whether two values have the same type and content, including arrays."""
     if isinstance(left, np.ndarray):
         array = np.asarray(right)
         return array.dtype == left.dtype and array.shape == left.shape and _items(left, array)

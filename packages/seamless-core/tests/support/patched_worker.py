@@ -1,6 +1,6 @@
-"""What seamless-transformer does to a process that it spawns as a worker, and use of the result.
+"""Patches a process as seamless-transformer patches its workers, and uses the patched classes.
 
-A module of its own, because a spawned process imports what it is to run.
+The functions are in a module because a spawned process imports them.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import seamless.buffer_class
 import seamless.caching.buffer_cache
 from seamless import Buffer, Checksum, is_worker, set_is_worker
 
-#: What the worker has asked its parent for, in order.
+#: the requests of the worker to its parent, in order
 asked: list[tuple[str, str]] = []
 
 
 class DummyCache:
-    """Has five methods, which take anything and return nothing."""
+    """A fake cache: its five methods accept any arguments and return None."""
 
     def _nothing(self, *_args: Any, **_kwargs: Any) -> None:
         """Do nothing."""
@@ -26,7 +26,7 @@ class DummyCache:
 
 
 def become_worker(parent: dict[str, bytes]) -> None:
-    """Replace what a worker replaces, in the order in which it is done."""
+    """Replace what a worker replaces, in the same order."""
 
     def ask(name: str) -> Any:
         def method(self: Any, *_args: Any, **_kwargs: Any) -> None:
@@ -54,7 +54,7 @@ def become_worker(parent: dict[str, bytes]) -> None:
 
 
 def use_everything(parent: dict[str, bytes], given: Checksum, sent: Buffer) -> dict[str, Any]:
-    """Do as a worker whatever transformations do; what it came to goes back by pickle."""
+    """Do in a worker what transformations do; return the results through pickle."""
     import asyncio
 
     become_worker(parent)
@@ -77,6 +77,6 @@ def use_everything(parent: dict[str, bytes], given: Checksum, sent: Buffer) -> d
         "fingertip_sync": given.fingertip_sync("plain"),
         "asked": asked,
     }
-    seamless.close()  # nothing happens in a worker
+    seamless.close()  # does nothing in a worker
     outcome["open"] = not seamless._closed
     return pickle.loads(pickle.dumps(outcome, 4))  # type: ignore[no-any-return]  # the dict above

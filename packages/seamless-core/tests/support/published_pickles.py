@@ -1,8 +1,8 @@
-"""Pickles that seamless-core 0.1.4 made, by protocol: what old processes send, and old files hold.
+"""Pickles of seamless-core 0.1.4 by protocol, as old processes send them and old files hold them.
 
-`checksum` is `Checksum("ab" * 32)`; `bare buffer` is `Buffer(b"abc")`, whose checksum nobody
-asked for; `buffer` is `Buffer({"a": 1}, "plain")` with its checksum; `nested` is a dict with a
-list of the checksum and that buffer.
+`checksum` is `Checksum("ab" * 32)`; `bare buffer` is `Buffer(b"abc")` without its checksum;
+`buffer` is `Buffer({"a": 1}, "plain")` with its checksum; `nested` is a dict with a list of the
+checksum and that buffer.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Running a piece of Python in a process of its own, as users do."""
+"""Runs Python code in a separate process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def run_python(
     code: str, *arguments: str, directory: Path | None = None, check: bool = True
 ) -> subprocess.CompletedProcess[str]:
-    """Run `code`, with warnings as errors and no buffers but those below `directory`."""
+    """Run `code`, with warnings as errors, and `directory` as the only buffer store."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SEAMLESS_")}
     if directory is not None:
         environment["SEAMLESS_BUFFER_DIR"] = str(directory)

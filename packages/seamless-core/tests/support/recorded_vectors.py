@@ -1,4 +1,4 @@
-"""Where the recorded vectors of the reference installation are, if they are here."""
+"""Reads the recorded vectors of the reference installation, if they are available."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-#: The folder of recorded facts lies beside the checkout; a clone alone doesn't have it.
+#: a folder beside the checkout; a clone alone does not have it
 SHARED = Path(os.environ.get("SEAMLESS_SHARED") or Path(__file__).resolve().parents[5] / "shared")
 
 
 def load_vectors(name: str) -> list[dict[str, Any]]:
-    """Read one file of vectors, or skip the asking test module and say so."""
+    """Read one file of vectors; skip the test module if it is missing."""
     path = SHARED / "golden" / name
     if not path.is_file():
         pytest.skip(f"recorded vectors not found: no {path}", allow_module_level=True)
@@ -22,7 +22,7 @@ def load_vectors(name: str) -> list[dict[str, Any]]:
 
 
 def vector_reader() -> Any:
-    """Import the reader that comes with the vectors: it turns their notation into values."""
+    """Import the module that decodes the notation of the vectors."""
     spec = importlib.util.spec_from_file_location("golden_reader", SHARED / "golden" / "golden.py")
     assert spec is not None
     assert spec.loader is not None

@@ -1,4 +1,4 @@
-"""A cache of two kilobytes whose time stands still, and what to fill it with."""
+"""Fixtures: a cache of two kilobytes with a manual clock, and buffers for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ABSENT = Checksum("ab" * 32)
 
 
 class Clock:
-    """Time that goes on when it is told to."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -1,4 +1,4 @@
-"""Threads that give way to each other after every few instructions."""
+"""Runs threads that switch after every few instructions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def run_at_once(work: Callable[[], None], threads: int) -> None:
-    """Do the same work in so many threads, and wait for all of them."""
+    """Run the same function in several threads, and wait for all of them."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-CHARACTERS = st.characters(exclude_categories=["Cs"])  # surrogates alone have no UTF-8
+CHARACTERS = st.characters(exclude_categories=["Cs"])  # lone surrogates have no UTF-8
 TEXTS = st.text(CHARACTERS, max_size=20)
 LINES = st.text(CHARACTERS, max_size=30)
 INTEGERS = st.integers(-(2**63), 2**64 - 1)
@@ -44,7 +44,7 @@ DOCUMENTS = st.sampled_from(
     ]
 )
 
-#: cell type -> values that its buffers are made of
+#: cell type -> its values
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "binary": ARRAYS,
     "mixed": MIXED_VALUES,

@@ -1,4 +1,4 @@
-"""Replacing files as a whole."""
+"""Atomic writes of files."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_replaced_file_keeps_its_permissions(tmp_path: Path) -> None:
     assert permissions(path) == 0o640
 
 
-def test_an_entry_gets_the_permissions_that_are_asked_for(tmp_path: Path) -> None:
+def test_an_entry_gets_the_given_permissions(tmp_path: Path) -> None:
     replace_entry(tmp_path / "file", b"", 0o444)
     assert permissions(tmp_path / "file") == 0o444
 
@@ -63,7 +63,7 @@ def test_a_symbolic_link_stays_one_and_its_target_is_replaced(tmp_path: Path) ->
     assert (tmp_path / "target").read_bytes() == b"new"
 
 
-def test_a_failure_leaves_nothing_behind_and_names_the_file_asked_for(tmp_path: Path) -> None:
+def test_a_failure_leaves_no_file_behind_and_names_the_given_file(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match="folder") as caught:
         write_atomically(tmp_path / "folder", b"x")
@@ -72,7 +72,7 @@ def test_a_failure_leaves_nothing_behind_and_names_the_file_asked_for(tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
-def test_an_entry_that_is_a_folder_stays_and_nothing_is_left_behind(tmp_path: Path) -> None:
+def test_an_entry_that_is_a_folder_stays_and_no_file_is_left_behind(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match="folder"):
         replace_entry(tmp_path / "folder", b"x", 0o444)
@@ -90,13 +90,13 @@ def test_a_name_of_the_longest_length_can_be_written(tmp_path: Path) -> None:
 
 @pytest.fixture
 def fifo(tmp_path: Path) -> Iterator[tuple[Path, list[bytes]]]:
-    """A named pipe with a reader, and what the reader has got when the writer has closed it."""
+    """A named pipe with a reader; the result is what it has read when the writer closes."""
     path, received = tmp_path / "fifo.CHECKSUM", list[bytes]()
     os.mkfifo(path)
     reader = threading.Thread(target=lambda: received.append(path.read_bytes()), daemon=True)
     reader.start()
     yield path, received
-    with contextlib.suppress(OSError):  # lets a reader go that nothing was written to
+    with contextlib.suppress(OSError):  # unblocks a reader to which nothing was written
         os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
     reader.join()
 
@@ -136,7 +136,7 @@ def test_a_device_is_written_to(tmp_path: Path) -> None:
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
 
 
-def test_standard_output_is_written_to_where_it_goes_to_a_file(tmp_path: Path) -> None:
+def test_standard_output_that_is_a_file_is_written_to(tmp_path: Path) -> None:
     code = """
         import os
         from seamless import Buffer
@@ -197,7 +197,7 @@ def test_content_is_never_readable_by_more_than_the_final_file(tmp_path: Path, m
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file to another user")
-def test_a_file_of_another_user_stays_theirs(tmp_path: Path) -> None:
+def test_a_file_of_another_user_keeps_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
     os.chown(path, 12345, 23456)
@@ -207,7 +207,7 @@ def test_a_file_of_another_user_stays_theirs(tmp_path: Path) -> None:
 
 @pytest.fixture
 def shared_folder() -> Iterator[Path]:
-    """A folder that an ordinary user may use; root becomes one until the test is over."""
+    """A folder for an ordinary user; root becomes one until the end of the test."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o777)
         root = os.geteuid() == 0
@@ -232,7 +232,7 @@ def test_a_group_that_can_not_be_kept_gets_no_access(shared_folder: Path) -> Non
     assert permissions(path) == 0o622
 
 
-def test_a_file_that_is_protected_from_writing_is_not_replaced(shared_folder: Path) -> None:
+def test_a_read_only_file_is_not_replaced(shared_folder: Path) -> None:
     path = shared_folder / "file"
     path.write_bytes(b"old")
     path.chmod(0o444)
@@ -268,7 +268,7 @@ def test_a_failure_changes_none_of_several_files(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
 def test_a_rename_that_fails_changes_nothing_and_names_the_file(shared_folder: Path) -> None:
-    shared_folder.chmod(0o1777)  # where nobody may replace what belongs to others
+    shared_folder.chmod(0o1777)  # users may not replace files of others
     for name in ("first", "second"):
         (shared_folder / name).write_bytes(b"old")
         (shared_folder / name).chmod(0o666)

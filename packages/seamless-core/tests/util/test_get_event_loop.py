@@ -28,14 +28,14 @@ def in_thread(function: Callable[[], None]) -> None:
         raise errors[0]
 
 
-def test_the_running_loop_is_given() -> None:
+def test_the_running_loop_is_returned() -> None:
     async def inside() -> None:
         assert get_event_loop() is asyncio.get_running_loop()
 
     asyncio.run(inside())
 
 
-def test_a_thread_without_a_loop_gets_one_that_is_current() -> None:
+def test_a_thread_without_a_loop_gets_a_new_current_loop() -> None:
     def work() -> None:
         loop = get_event_loop()
         assert get_event_loop() is loop
@@ -44,7 +44,7 @@ def test_a_thread_without_a_loop_gets_one_that_is_current() -> None:
     in_thread(work)
 
 
-def test_the_current_loop_is_given() -> None:
+def test_the_current_loop_is_returned() -> None:
     def work() -> None:
         mine = asyncio.new_event_loop()
         asyncio.set_event_loop(mine)

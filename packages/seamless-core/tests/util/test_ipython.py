@@ -58,20 +58,20 @@ def test_functions_see_the_namespace() -> None:
 
 
 @needs_ipython
-def test_what_the_code_raises_comes_out() -> None:
+def test_exceptions_of_the_code_are_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         execute("1 / 0", {})
 
 
 @needs_ipython
-def test_main_stays_what_it_is() -> None:
+def test_the_main_module_stays_unchanged() -> None:
     before = sys.modules["__main__"]
     execute("x = 1", {})
     assert sys.modules["__main__"] is before
 
 
 @needs_ipython
-def test_a_checksum_shows_itself_as_one_and_not_as_a_text() -> None:
+def test_ipython_shows_a_checksum_and_not_a_text() -> None:
     from IPython.lib import pretty
 
     show: Callable[[object], str] = pretty.pretty  # which has no annotations

@@ -1,4 +1,4 @@
-"""Every lock of the package is renewed after a fork and survives an interrupt."""
+"""Every lock of the package is reset after a fork and survives an interrupt."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from seamless.util.lru import LRU
 
 SOURCES = Path(seamless.__file__).parent
 LOCK_TYPES = (type(threading.Lock()), type(threading.RLock()))
-#: written in Python: an interrupt in their own methods leaves them taken
+#: written in Python: an interrupt in their methods leaves them acquired
 PYTHON_LOCKS = {"Event", "Semaphore", "BoundedSemaphore", "Barrier"}
 
 
@@ -41,7 +41,7 @@ def modules() -> Iterator[ModuleType]:
 
 
 def attributes(owner: object) -> Iterator[tuple[str, object]]:
-    """Return what an object holds, in its dictionary and in its slots."""
+    """Return the attributes of an object, in its dictionary and in its slots."""
     yield from list(getattr(owner, "__dict__", {}).items())
     for kind in type(owner).__mro__:
         slots = vars(kind).get("__slots__", ())
@@ -59,7 +59,7 @@ def locks_of(owner: object) -> Iterator[tuple[str, Any]]:
 
 @pytest.fixture
 def one_of_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
-    """Objects of the package that have locks; the test finds those of their parts itself."""
+    """Return objects of the package that have locks; the test also searches their attributes."""
     monkeypatch.setenv("SEAMLESS_BUFFER_DIR", str(tmp_path))
     Buffer(b"queued").incref()
     buffer_writer.flush()
@@ -69,7 +69,7 @@ def one_of_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
     server.close()
 
 
-def test_every_lock_of_every_module_and_object_is_renewed_after_a_fork(
+def test_every_lock_of_every_module_and_object_is_reset_after_a_fork(
     one_of_each: list[object],
 ) -> None:
     registered = {id(lock) for lock in locks.registered_locks()}
@@ -87,8 +87,8 @@ def test_every_lock_of_every_module_and_object_is_renewed_after_a_fork(
     assert [(owner, name) for owner, name, lock in found if id(lock) not in registered] == []
 
 
-def test_no_lock_is_made_elsewhere() -> None:
-    """A lock in a local variable, or in an object that the test above has not made."""
+def test_no_lock_is_created_elsewhere() -> None:
+    """A lock in a local variable, or in an object that the test above does not create."""
     forbidden = {f"threading.{name}" for name in ("Lock", "RLock", *PYTHON_LOCKS)}
     made = []
     for path in set(SOURCES.rglob("*.py")) - {SOURCES / "util" / "locks.py"}:
@@ -101,7 +101,7 @@ def test_no_lock_is_made_elsewhere() -> None:
 
 
 def test_the_with_statement_of_a_condition_is_used_nowhere() -> None:
-    """It is written in Python: an interrupt between its steps leaves the lock taken."""
+    """It is written in Python: an interrupt between its steps leaves the lock acquired."""
     used = []
     for path in SOURCES.rglob("*.py"):
         tree = ast.parse(path.read_text())
@@ -120,7 +120,7 @@ def test_the_with_statement_of_a_condition_is_used_nowhere() -> None:
     assert used == []
 
 
-def test_a_child_gets_free_what_another_thread_of_its_parent_held() -> None:
+def test_a_child_can_acquire_a_lock_of_another_thread_of_its_parent() -> None:
     lock = locks.new_lock()
     entered, leave = SimpleQueue[None](), SimpleQueue[None]()
 
@@ -137,7 +137,7 @@ def test_a_child_gets_free_what_another_thread_of_its_parent_held() -> None:
     holder.join()
 
 
-def test_a_child_goes_on_holding_what_its_own_thread_held() -> None:
+def test_a_child_holds_the_lock_of_the_thread_that_forked() -> None:
     lock = locks.new_lock()
 
     def taken_by_another_thread() -> bool:
@@ -157,7 +157,7 @@ def test_a_child_goes_on_holding_what_its_own_thread_held() -> None:
         lock.release()
 
 
-def test_what_registers_is_renewed_in_each_child_and_not_kept_alive() -> None:
+def test_a_registered_object_is_reset_in_each_child_and_not_kept_alive() -> None:
     class Renewed:
         pid = os.getpid()
 
@@ -175,7 +175,7 @@ def test_what_registers_is_renewed_in_each_child_and_not_kept_alive() -> None:
     assert not any(isinstance(each, Renewed) for each in locks._renewables)
 
 
-def test_an_interrupt_at_any_moment_leaves_a_lock_free() -> None:
+def test_an_interrupt_at_any_moment_leaves_a_lock_released() -> None:
     lock = locks.new_lock()
     done = interrupted = 0
 

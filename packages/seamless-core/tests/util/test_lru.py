@@ -10,7 +10,7 @@ from seamless.util.lru import LRU
 from seamless.util.pylru import lrucache
 
 
-def test_what_was_not_used_for_longest_leaves() -> None:
+def test_the_least_recently_used_item_is_removed() -> None:
     cache: LRU[str, int] = lrucache(2)
     cache["a"], cache["b"] = 1, 2
     assert cache.get("a") == 1
@@ -18,7 +18,7 @@ def test_what_was_not_used_for_longest_leaves() -> None:
     assert set(cache) == {"a", "c"}
 
 
-def test_what_is_not_there_is_none_or_the_default() -> None:
+def test_a_missing_item_is_none_or_the_default() -> None:
     cache: LRU[str, int] = LRU(2)
     assert cache.get("a") is None
     assert cache.get("a", 5) == 5
@@ -26,7 +26,7 @@ def test_what_is_not_there_is_none_or_the_default() -> None:
         cache["a"]
 
 
-def test_the_callback_gets_what_leaves() -> None:
+def test_the_callback_gets_removed_items() -> None:
     left: list[tuple[str, int]] = []
     cache: LRU[str, int] = LRU(1, lambda key, value: left.append((key, value)))
     cache["a"] = 1
@@ -43,7 +43,7 @@ def test_items_can_be_removed() -> None:
     assert len(cache) == 0
 
 
-def test_there_is_room_for_one_at_least() -> None:
+def test_the_size_is_at_least_one() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         LRU(0)
 

@@ -22,7 +22,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_contents_are_written_where_their_paths_say(tmp_path: Path) -> None:
+def test_contents_are_written_to_their_paths(tmp_path: Path) -> None:
     data = {"a": b"raw", "sub/deep/b": "text", "c": Buffer(b"buffer"), "d": {"x": 1}, "n": 5}
     write_to_directory(tmp_path / "new", data, cleanup=False, deep=False, text_only=False)
     assert tree(tmp_path / "new") == {
@@ -46,12 +46,12 @@ def test_deep_contents_are_resolved(tmp_path: Path) -> None:
     assert tree(tmp_path) == {"a": b"deep", "b": b"deep"}
 
 
-def test_a_checksum_that_can_not_be_resolved_is_a_miss(tmp_path: Path) -> None:
+def test_a_checksum_that_can_not_be_resolved_is_a_cache_miss(tmp_path: Path) -> None:
     with pytest.raises(CacheMissError):
         write_to_directory(tmp_path, {"a": "12" * 32}, deep=True)
 
 
-def test_text_only_leaves_out_the_rest(tmp_path: Path) -> None:
+def test_text_only_leaves_out_other_contents(tmp_path: Path) -> None:
     write_to_directory(tmp_path, {"binary": b"\xff", "text": b"ok"}, text_only=True)
     assert tree(tmp_path) == {"text": b"ok"}
 
@@ -65,7 +65,7 @@ def test_contents_can_be_compressed(tmp_path: Path, suffix: str, decompress: Any
     assert (name, decompress(content), others) == (f"sub/a{suffix}", b"content", [])
 
 
-def test_cleanup_removes_what_else_is_there(tmp_path: Path) -> None:
+def test_cleanup_removes_other_files(tmp_path: Path) -> None:
     write_to_directory(tmp_path, {"old": b"1", "kept/a": b"2", "kept/b": b"3", "gone/c": b"4"})
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     write_to_directory(tmp_path, {"kept/a": b"5"}, cleanup=True)
@@ -73,14 +73,14 @@ def test_cleanup_removes_what_else_is_there(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
-def test_without_cleanup_the_rest_stays(tmp_path: Path) -> None:
+def test_without_cleanup_other_files_stay(tmp_path: Path) -> None:
     write_to_directory(tmp_path, {"old": b"1"})
     write_to_directory(tmp_path, {"new": b"2"})
     assert tree(tmp_path) == {"old": b"1", "new": b"2"}
 
 
 @pytest.mark.parametrize("name", ["../outside", "/absolute", "a/../../b", "."])
-def test_no_path_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
+def test_a_path_outside_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="relative path"):
         write_to_directory(tmp_path / "folder", {name: b"x"})
     assert tree(tmp_path) == {}
@@ -97,7 +97,7 @@ def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
         write_to_directory(tmp_path, {"a": b""}, compression_suffix=".bz2")
 
 
-def test_cleaning_up_removes_nothing_behind_a_link(tmp_path: Path) -> None:
+def test_cleanup_does_not_follow_links(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "kept").write_bytes(b"somebody's own")
     (tmp_path / "folder").mkdir()

@@ -18,11 +18,11 @@ from seamless.util.number_arguments import parse_byte_size
         ("3B", 3),
     ],
 )
-def test_a_size_is_read_as_people_write_it(text: str, size: int) -> None:
+def test_a_size_may_have_a_unit(text: str, size: int) -> None:
     assert parse_byte_size(text) == size
 
 
-def test_a_number_of_bytes_stays_what_it_is() -> None:
+def test_a_number_of_bytes_is_unchanged() -> None:
     assert parse_byte_size(123) == 123
 
 
@@ -30,7 +30,7 @@ def test_a_large_size_is_exact() -> None:
     assert parse_byte_size("9007199254740993.5kB") == 9007199254740993500
 
 
-def test_what_is_neither_a_number_of_bytes_nor_a_text_is_refused() -> None:
+def test_a_value_that_is_neither_a_number_nor_a_text_is_refused() -> None:
     with pytest.raises(TypeError):
         parse_byte_size(1.5)  # type: ignore[arg-type]  # the point of the test
 
@@ -39,7 +39,7 @@ def test_what_is_neither_a_number_of_bytes_nor_a_text_is_refused() -> None:
     "text",
     ["1" * 400 + ".5", "9" * 5000, "", "MB", "-1", "1e9", "nan", "5 XB", "1.2.3GB", "5 GB extra"],
 )
-def test_what_is_no_size_is_refused_by_name(text: str) -> None:
+def test_a_text_that_is_not_a_size_is_named_in_the_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no size in bytes; write it as"):
         parse_byte_size(text)
 

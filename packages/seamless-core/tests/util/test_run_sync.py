@@ -34,7 +34,7 @@ def test_inside_a_loop_it_runs_in_another_thread() -> None:
     assert asyncio.run(through_run_sync()) != threading.current_thread().name
 
 
-def test_the_current_loop_of_the_thread_stays() -> None:
+def test_the_current_loop_of_the_thread_stays_unchanged() -> None:
     mine = asyncio.new_event_loop()
     asyncio.set_event_loop(mine)
     try:
@@ -45,7 +45,7 @@ def test_the_current_loop_of_the_thread_stays() -> None:
         mine.close()
 
 
-def test_errors_come_back() -> None:
+def test_errors_are_raised_in_the_caller() -> None:
     async def inside() -> None:
         run_sync(fail)
 
@@ -55,7 +55,7 @@ def test_errors_come_back() -> None:
         asyncio.run(inside())
 
 
-def test_context_variables_are_seen() -> None:
+def test_context_variables_are_visible() -> None:
     async def read() -> str:
         return variable.get()
 
@@ -66,7 +66,7 @@ def test_context_variables_are_seen() -> None:
     assert asyncio.run(inside()) == "mine"
 
 
-def test_the_end_is_called_in_the_loop_and_its_tasks_are_waited_for() -> None:
+def test_at_end_is_called_in_the_loop_and_its_tasks_are_awaited() -> None:
     done: list[str] = []
 
     async def close_connection() -> None:
@@ -81,7 +81,7 @@ def test_the_end_is_called_in_the_loop_and_its_tasks_are_waited_for() -> None:
     assert done == ["closed"]
 
 
-def test_tasks_that_do_not_end_are_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tasks_that_exceed_the_time_limit_are_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     from seamless.util import run_sync as module
 
     monkeypatch.setattr(module.settle_tasks, "__defaults__", (0.001,))
@@ -94,7 +94,7 @@ def test_tasks_that_do_not_end_are_cancelled(monkeypatch: pytest.MonkeyPatch) ->
     assert tasks[0].cancelled()
 
 
-def test_a_task_that_ignores_its_cancellation_does_not_hold_up_the_caller(
+def test_a_task_that_ignores_its_cancellation_does_not_block_the_caller(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from seamless.util import run_sync as module
@@ -115,10 +115,10 @@ def test_a_task_that_ignores_its_cancellation_does_not_hold_up_the_caller(
 
     tasks: list[asyncio.Task[None]] = []
     assert run_sync(leave_one_behind) == "result"
-    tasks[0].get_coro().close()  # what the interpreter does at its end
+    tasks[0].get_coro().close()  # the interpreter does so at its end
 
 
-# -- in a thread of its own -----------------------------------------------------------
+# -- in a daemon thread ---------------------------------------------------------------
 
 
 def test_a_blocking_function_runs_beside_the_loop() -> None:
@@ -134,12 +134,12 @@ def test_a_blocking_function_runs_beside_the_loop() -> None:
     assert asyncio.run(both()) != threading.current_thread().name
 
 
-def test_errors_of_a_blocking_function_come_back() -> None:
+def test_errors_of_a_blocking_function_are_raised_in_the_caller() -> None:
     with pytest.raises(ZeroDivisionError):
         asyncio.run(in_daemon_thread(lambda: 1 // 0))
 
 
-def test_a_waiter_that_gives_up_leaves_the_function_running() -> None:
+def test_a_cancelled_waiter_leaves_the_function_running() -> None:
     released, ended = threading.Event(), threading.Event()
 
     def work() -> None:
@@ -167,7 +167,7 @@ def test_a_blocking_function_runs_while_python_exits() -> None:
 # -- outside the main thread ----------------------------------------------------------
 
 
-def test_the_main_thread_leaves_it_to_another_and_another_does_it_itself() -> None:
+def test_the_main_thread_uses_a_helper_thread_and_other_threads_do_not() -> None:
     names: list[str] = []
     assert outside_main_thread(threading.current_thread) is not threading.main_thread()
 
@@ -180,7 +180,9 @@ def test_the_main_thread_leaves_it_to_another_and_another_does_it_itself() -> No
     assert names == ["mine"]
 
 
-def test_where_no_thread_can_start_it_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_no_thread_can_start_the_function_runs_in_this_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def refuse(_thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread at interpreter shutdown")
 
@@ -189,10 +191,10 @@ def test_where_no_thread_can_start_it_is_done_here(monkeypatch: pytest.MonkeyPat
     assert asyncio.run(in_daemon_thread(threading.current_thread)) is threading.main_thread()
 
 
-def test_a_start_that_fails_after_the_thread_has_begun_does_nothing_twice(
+def test_a_function_runs_once_if_starting_its_thread_seems_to_fail(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As Ctrl-C in the midst of `start` does, on its way out of a condition."""
+    """Raise an error as Ctrl-C within `start` does."""
     start = threading.Thread.start
     calls: list[str] = []
 

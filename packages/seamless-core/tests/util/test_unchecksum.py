@@ -11,11 +11,11 @@ def test_checksums_become_text_at_any_depth() -> None:
     assert unchecksum({"a": [CHECKSUM, {"b": (CHECKSUM, 1)}]}) == {"a": [HEX, {"b": [HEX, 1]}]}
 
 
-def test_a_checksum_that_is_a_key_stays_one() -> None:
+def test_a_checksum_that_is_a_key_stays_a_checksum() -> None:
     assert [type(key) for key in unchecksum({CHECKSUM: 1})] == [Checksum]
 
 
-def test_tuples_become_lists_and_the_rest_stays() -> None:
+def test_tuples_become_lists_and_other_values_stay() -> None:
     other = object()
     assert unchecksum((1, "x", None, other)) == [1, "x", None, other]
 

@@ -33,7 +33,7 @@ DIGEST = "ab" * 32
 
 
 class Pair(NamedTuple):
-    """A tuple that JSON libraries treat in different ways."""
+    """A tuple that JSON libraries treat differently."""
 
     x: Checksum
     y: int
@@ -81,7 +81,7 @@ def test_an_unknown_name_is_a_type_error_that_lists_the_known_ones(name: str) ->
 
 
 @pytest.mark.parametrize("celltype", celltypes)
-def test_a_bare_checksum_is_no_value_of_any_cell_type(celltype: str) -> None:
+def test_a_checksum_object_is_not_a_value_of_any_cell_type(celltype: str) -> None:
     with pytest.raises(TypeError, match="resolve it first"):
         Buffer(Checksum(DIGEST), celltype)
 
@@ -119,7 +119,7 @@ def test_a_json_writer_of_another_form_is_refused(monkeypatch: pytest.MonkeyPatc
 
     from seamless.checksum import json_
 
-    # what releases before 3.11.7 did; one of them can't be installed beside the present one
+    # releases before 3.11.7 write so; none of them can be installed beside the current one
     real = orjson.dumps
     monkeypatch.setattr(
         orjson, "dumps", lambda *args, **options: real(*args, **options).replace(b"e+", b"e")
@@ -153,22 +153,22 @@ def deep() -> Any:
 
 @pytest.mark.parametrize("celltype", ["plain", "mixed", "checksum", "deepcell"])
 @pytest.mark.parametrize("value", [endless(), {"a": endless()}, deep()], ids=range(3))
-def test_what_has_no_bottom_is_refused(value: Any, celltype: str) -> None:
+def test_a_value_that_contains_itself_is_refused(value: Any, celltype: str) -> None:
     with pytest.raises((TypeError, ValueError)):
         Buffer(value, celltype)
 
 
 @pytest.mark.parametrize("celltype", ["text", "str", "bytes", "yaml"])
-def test_what_is_too_deep_to_be_shown_is_refused(celltype: str) -> None:
+def test_a_value_too_deep_for_str_is_refused(celltype: str) -> None:
     with pytest.raises(ValueError, match="nested too deeply"):
         Buffer(deep(), celltype)
 
 
-# -- classes of their own -----------------------------------------------------------------
+# -- subclasses ---------------------------------------------------------------------------
 
 
 class Shown(dict[str, Any]):
-    """A dict that shows other entries than it stores."""
+    """A dict whose methods return other entries than it stores."""
 
     def items(self) -> Any:
         return [("shown", 1)]
@@ -178,21 +178,21 @@ class Shown(dict[str, Any]):
 
 
 class Rows(list[Any]):
-    """A list that shows other items than it stores."""
+    """A list whose methods return other items than it stores."""
 
     def __iter__(self) -> Any:
         return iter([7, 8])
 
 
 class Word(str):
-    """A text that shows itself as another one."""
+    """A text whose `str` is another text."""
 
     def __str__(self) -> str:
         return "other"
 
 
 class Count(int):
-    """A number that shows itself as another one."""
+    """A number whose `str` is another number."""
 
     def __repr__(self) -> str:
         return "99"
@@ -212,18 +212,18 @@ class Count(int):
         ({"a": [Shown(stored=0)] * 3000}, {"a": [{"shown": 1}] * 3000}),
     ],
 )
-def test_containers_of_a_class_of_their_own_are_written_as_they_show_themselves(
+def test_subclasses_of_containers_are_written_by_their_own_methods(
     value: Any, same: Any, celltype: str
 ) -> None:
     assert Buffer(value, celltype) == Buffer(same, celltype)
 
 
 class Table(dict[str, Any]):
-    """A dict that shows what it stores."""
+    """A dict whose methods return the entries that it stores."""
 
 
 class Row(list[Any]):
-    """A list that shows what it stores."""
+    """A list whose methods return the items that it stores."""
 
 
 @pytest.mark.parametrize(
@@ -237,12 +237,14 @@ class Row(list[Any]):
         ((Row(), Row([()])), [[], [[]]]),
     ],
 )
-def test_other_containers_are_written_as_dicts_and_lists(value: Any, same: Any) -> None:
+def test_subclasses_without_own_methods_are_written_as_dicts_and_lists(
+    value: Any, same: Any
+) -> None:
     for nested, expected in ((value, same), ([value], [same]), ({"k": value}, {"k": same})):
         assert Buffer(nested, "plain") == Buffer(expected, "plain")
 
 
-def test_a_dict_of_a_class_of_its_own_beside_arrays_is_written_as_it_shows_itself() -> None:
+def test_a_dict_subclass_with_arrays_is_written_by_its_own_methods() -> None:
     array = np.arange(3)
     assert Buffer([Shown(stored=0), array], "mixed") == Buffer([{"shown": 1}, array], "mixed")
 
@@ -272,13 +274,13 @@ def test_the_newlines_at_the_end_of_text_are_one_when_stored_and_none_when_read(
     assert read(stored, "text") == read(value.encode(), "text") == value.rstrip("\n")
 
 
-def test_long_bytes_that_are_no_utf8_are_no_text() -> None:
+def test_long_bytes_that_are_not_utf8_are_refused_as_text() -> None:
     with pytest.raises(UnicodeDecodeError):
         read(b"line\n" * 30_000 + b"\xe9\n", "text")
 
 
 @pytest.mark.parametrize("celltype", ["text", "python", "ipython", "yaml", "str"])
-def test_bytes_that_are_no_utf8_are_no_text(celltype: str) -> None:
+def test_bytes_that_are_not_utf8_are_refused_as_text(celltype: str) -> None:
     with pytest.raises(UnicodeDecodeError):
         read(b"\xff\n", celltype)
 
@@ -297,17 +299,19 @@ def test_dubious_but_valid_python_is_read_without_a_warning() -> None:
 def test_dubious_python_is_valid_where_warnings_are_errors() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert read(b"x = b'\\u' + '\\d'  # of no other cell\n", "python").startswith("x = b")
+        assert read(b"x = b'\\u' + '\\d'  # a text of this test only\n", "python").startswith(
+            "x = b"
+        )
 
 
-def test_reading_python_in_threads_leaves_the_filters_of_warnings_to_other_threads() -> None:
+def test_reading_python_in_threads_keeps_the_warning_filters_of_other_threads() -> None:
     before = list(warnings.filters)
     numbers = itertools.count()
     failures: list[object] = []
     stop = threading.Event()
 
     def set_filters_aside() -> None:
-        """Do what other code may do at any time, and find what it has put back."""
+        """Replace and restore the warning filters, as other code may do at any time."""
         while not stop.is_set():
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
@@ -335,7 +339,7 @@ def test_reading_python_in_threads_leaves_the_filters_of_warnings_to_other_threa
 IGNORES_ALL = ("ignore", None, Warning, None, 0)
 
 
-def test_magics_are_ipython_and_no_python() -> None:
+def test_magics_are_valid_ipython_but_not_python() -> None:
     source = content("%matplotlib inline\n!ls", "ipython")
     assert read(source, "ipython").startswith("%matplotlib")
     with pytest.raises(ValueError, match="no valid Python"):
@@ -357,7 +361,7 @@ def test_a_yaml_document_is_read_as_its_text(source: str) -> None:
 @pytest.mark.parametrize(
     "source", ["a: [", "!!python/object:os.system x", "a: 1\n---\nb: 2", "\tx: 1", "k: *nothing"]
 )
-def test_a_text_that_is_no_safe_yaml_document_is_a_value_error(source: str) -> None:
+def test_a_text_that_is_not_a_safe_yaml_document_is_a_value_error(source: str) -> None:
     with pytest.raises(ValueError, match="no valid YAML"):
         read(content(source, "yaml"), "yaml")
 
@@ -394,12 +398,12 @@ def test_a_str_reads_exactly_what_it_writes(value: str) -> None:
         (None, "str", b'"None"\n'),
     ],
 )
-def test_scalars_are_converted_as_python_converts(value: Any, celltype: str, stored: bytes) -> None:
+def test_scalars_are_converted_as_by_python(value: Any, celltype: str, stored: bytes) -> None:
     assert content(value, celltype) == stored
 
 
 @pytest.mark.parametrize(("value", "celltype"), [("x", "int"), ("", "float"), ("1e5", "int")])
-def test_a_text_that_is_no_number_is_a_value_error(value: str, celltype: str) -> None:
+def test_a_text_that_is_not_a_number_is_a_value_error(value: str, celltype: str) -> None:
     with pytest.raises(ValueError, match=r"invalid literal|could not convert"):
         Buffer(value, celltype)
 
@@ -449,6 +453,6 @@ def test_the_checksum_cell_reads_what_it_writes(value: Any) -> None:
 
 
 @pytest.mark.parametrize("data", [b"5", b'"zz"', b"null", b'["short"]', b"\xff", b"", b"zz" * 32])
-def test_what_is_no_checksum_is_a_type_error(data: bytes) -> None:
+def test_content_without_checksums_is_a_type_error(data: bytes) -> None:
     with pytest.raises(TypeError, match="no checksum"):
         read(data, "checksum")

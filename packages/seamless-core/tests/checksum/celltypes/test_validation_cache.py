@@ -1,4 +1,4 @@
-"""A text that has passed a check passes it again without another look, and no other does."""
+"""The validation cache: a valid text is validated once, an invalid one every time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from seamless.checksum.celltypes.validation_cache import ValidationCache
 
 
 def refuse_bad(source: str) -> None:
-    """Refuse text that says it is bad."""
+    """Refuse the text `bad`."""
     if "bad" in source:
         raise ValueError(source)
 
@@ -22,7 +22,7 @@ def test_a_text_is_checked_once() -> None:
     assert seen == ["a", "b"]
 
 
-def test_a_wrong_text_is_refused_every_time() -> None:
+def test_an_invalid_text_is_refused_every_time() -> None:
     check = ValidationCache(refuse_bad)
     for _ in range(2):
         check("good")
@@ -30,7 +30,7 @@ def test_a_wrong_text_is_refused_every_time() -> None:
             check("bad")
 
 
-def test_what_is_remembered_is_bounded_and_goes_on_after_that() -> None:
+def test_the_cache_is_bounded_and_is_filled_again() -> None:
     seen: list[str] = []
     check = ValidationCache(seen.append)
     for i in range(3000):
@@ -45,7 +45,7 @@ def test_what_is_remembered_is_bounded_and_goes_on_after_that() -> None:
     ("celltype", "good", "wrong"),
     [("python", b"x = 1\n", b"x = \n"), ("yaml", b"a: 1\n", b"a: b: c\n")],
 )
-def test_code_is_refused_however_often_it_is_read(celltype: str, good: bytes, wrong: bytes) -> None:
+def test_invalid_code_is_refused_every_time(celltype: str, good: bytes, wrong: bytes) -> None:
     for _ in range(3):
         assert Buffer(good).get_value(celltype) == good.decode().rstrip()
         with pytest.raises(ValueError, match="no valid"):

@@ -1,4 +1,4 @@
-"""YAML documents: which texts are one, and what they say in JSON."""
+"""YAML documents: which texts are valid, and their JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seamless.checksum.conversion import ConversionError, convert_bytes
 
 
 def in_json(source: str) -> Any:
-    """What a document says, which is first read as `yaml`."""
+    """Return the data of a document, after reading it as `yaml`."""
     assert Buffer(source.encode()).get_value("yaml") == source.rstrip("\n")
     return json.loads(convert_bytes(source.encode(), "yaml", "plain"))
 
@@ -50,7 +50,7 @@ def assert_refused(source: str) -> None:
         ("[" * 300 + "]" * 300, None),
     ],
 )
-def test_a_document_is_valid_and_says_in_json(source: str, value: Any) -> None:
+def test_a_document_is_valid_and_converts_to_json(source: str, value: Any) -> None:
     assert value in (None, in_json(source))
 
 
@@ -85,30 +85,30 @@ def test_a_document_without_plain_data_is_refused_by_name(source: str) -> None:
     assert_refused(source)
 
 
-# -- documents that are larger than they look -------------------------------------------------
+# -- documents that grow when their aliases are expanded --------------------------------------
 
 
-def test_mappings_that_merge_the_same_ones_again_and_again_stay_small() -> None:
+def test_repeated_merges_of_the_same_mapping_stay_small() -> None:
     levels = ["a0: &a0 {k0: 0}"]
     levels += [f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}], k{n}: {n}}}" for n in range(1, 60)]
 
     assert in_json("\n".join(levels))["a59"] == {f"k{n}": n for n in range(60)}
 
 
-def test_merged_entries_that_blow_up_are_refused() -> None:
+def test_too_many_merged_entries_are_refused() -> None:
     levels = ["- &a0 {k0: 0}", *(f"- &a{n} {{<<: *a{n - 1}, k{n}: 0}}" for n in range(1, 1500))]
 
     assert_refused("\n".join(levels))
 
 
-def test_aliases_that_blow_up_are_refused() -> None:
+def test_too_many_expanded_aliases_are_refused() -> None:
     levels = ["a0: &a0 [x]"]
     levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 300)]
 
     assert_refused("\n".join(levels))
 
 
-# -- the promise of the class -------------------------------------------------------------------
+# -- valid documents convert, and no others -----------------------------------------------------
 
 KEYS = st.sampled_from(
     ["a", "b", "1", "true", "null", "2.5", "<<", "=", "'q'", "2001-01-01", "~", "? x", "*x", "[k]"]

@@ -1,4 +1,4 @@
-"""Converting bytes, buffers and checksums: what is fetched, what is kept, and what comes out."""
+"""Conversions of bytes, buffers and checksums: results, fetches and references."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from seamless.checksum.conversion import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Names a buffer that nobody has.
+#: the checksum of a buffer that does not exist
 MISSING = Checksum("12" * 32)
 PAIRS = list(permutations(celltypes, 2))
 TRIVIAL = [pair for pair in PAIRS if classify(*pair) is Conversion.TRIVIAL]
@@ -76,7 +76,7 @@ def buffers(draw: st.DrawFn) -> tuple[Buffer, str, str]:
     return Buffer(draw(VALUES[source]), source), source, target
 
 
-# -- the same from every door ---------------------------------------------------------
+# -- the same result from every function ----------------------------------------------
 
 
 @pytest.mark.parametrize("face", [convert, by_method])
@@ -116,7 +116,7 @@ def test_the_coroutine_does_what_the_function_does(case: tuple[Buffer, str, str]
 
 
 @faces
-def test_where_the_bytes_stay_the_very_object_comes_back(face: Callable[..., Any]) -> None:
+def test_if_the_bytes_stay_the_same_object_is_returned(face: Callable[..., Any]) -> None:
     buffer = Buffer([1, 2], "plain")
     for content in (buffer.content, buffer, buffer.get_checksum()):
         assert face(content, "plain", "bytes") is content
@@ -137,7 +137,7 @@ def test_an_unknown_cell_type_is_named(face: Callable[..., Any], pair: tuple[str
         face(MISSING, *pair)
 
 
-# -- what is fetched ------------------------------------------------------------------
+# -- fetches --------------------------------------------------------------------------
 
 
 @faces
@@ -154,7 +154,7 @@ def test_a_cell_type_to_itself_needs_no_buffer(face: Callable[..., Any], celltyp
 
 @faces
 @pytest.mark.parametrize("pair", FORBIDDEN)
-def test_forbidden_is_told_before_anything_is_fetched(
+def test_a_forbidden_conversion_fails_before_the_buffer_is_fetched(
     face: Callable[..., Any], pair: tuple[str, str]
 ) -> None:
     with pytest.raises(ConversionError, match=f"{pair[0]} -> {pair[1]} is forbidden.*yourself"):
@@ -162,7 +162,7 @@ def test_forbidden_is_told_before_anything_is_fetched(
 
 
 @pytest.mark.parametrize("pair", FETCHING)
-def test_all_others_have_to_have_the_buffer(pair: tuple[str, str]) -> None:
+def test_other_conversions_need_the_buffer(pair: tuple[str, str]) -> None:
     with pytest.raises(CacheMissError, match=MISSING.hex()):
         convert(MISSING, *pair)
 
@@ -190,36 +190,36 @@ def test_a_failure_names_the_checksum() -> None:
     assert (e.value.source, e.value.target) == ("text", "int")
 
 
-# -- what is known without the bytes --------------------------------------------------
+# -- predictions from properties ------------------------------------------------------
 
 
 @faces
-def test_facts_that_prove_the_target_make_looking_needless(face: Callable[..., Any]) -> None:
+def test_properties_that_prove_the_target_save_the_fetch(face: Callable[..., Any]) -> None:
     info = BufferInfo(MISSING, {"is_json": True})
     assert face(MISSING, "mixed", "plain", info=info) is MISSING
     assert face(MISSING, "bytes", "plain", info=BufferInfo(MISSING, {"is_json": True})) is MISSING
 
 
 @faces
-def test_facts_that_rule_the_target_out_make_looking_needless(face: Callable[..., Any]) -> None:
+def test_properties_that_exclude_the_target_save_the_fetch(face: Callable[..., Any]) -> None:
     info = BufferInfo(MISSING, {"is_utf8": False})
     with pytest.raises(ConversionError, match=f"{MISSING} has no python"):
         face(MISSING, "bytes", "python", info=info)
 
 
 @faces
-def test_facts_that_tell_nothing_leave_the_look(face: Callable[..., Any]) -> None:
+def test_other_properties_do_not_save_the_fetch(face: Callable[..., Any]) -> None:
     with pytest.raises(CacheMissError):
         face(MISSING, "mixed", "plain", info=BufferInfo(MISSING, {"length": 5}))
 
 
 @faces
-def test_facts_about_another_buffer_are_refused(face: Callable[..., Any]) -> None:
+def test_properties_of_another_buffer_are_refused(face: Callable[..., Any]) -> None:
     with pytest.raises(ValueError, match="the facts are about 3434"):
         face(MISSING, "mixed", "plain", info=BufferInfo("34" * 32))
 
 
-def test_a_result_that_is_only_known_by_name_is_not_handed_out() -> None:
+def test_a_result_known_only_by_its_checksum_is_not_returned() -> None:
     info = BufferInfo(MISSING, {"text2str": "34" * 32})
     with pytest.raises(CacheMissError):
         convert(MISSING, "text", "str", info=info)
@@ -227,7 +227,7 @@ def test_a_result_that_is_only_known_by_name_is_not_handed_out() -> None:
 
 @settings(deadline=None)
 @given(case=buffers())
-def test_facts_never_change_the_outcome(case: tuple[Buffer, str, str]) -> None:
+def test_properties_never_change_the_result(case: tuple[Buffer, str, str]) -> None:
     buffer, *pair = case
     checksum = buffer.get_checksum()
     info = compute_buffer_info(buffer.content, pair[0], checksum)
@@ -242,7 +242,7 @@ def test_facts_never_change_the_outcome(case: tuple[Buffer, str, str]) -> None:
 
 @settings(deadline=None)
 @given(st.binary(), st.sampled_from(FETCHING))
-def test_facts_of_foreign_bytes_never_prove_what_fails(
+def test_properties_of_invalid_bytes_never_prove_a_failing_conversion(
     content: bytes, pair: tuple[str, str]
 ) -> None:
     buffer = Buffer(content)
@@ -256,29 +256,31 @@ def test_facts_of_foreign_bytes_never_prove_what_fails(
     assert all(classify(*step).keeps_checksum for step in route(*pair)) <= (result == checksum)
 
 
-# -- what is kept ---------------------------------------------------------------------
+# -- references -----------------------------------------------------------------------
 
 
 @faces
-def test_a_new_checksum_resolves_when_nobody_has_its_buffer(face: Callable[..., Any]) -> None:
+def test_a_new_checksum_resolves_without_a_reference_to_its_buffer(
+    face: Callable[..., Any],
+) -> None:
     source = Buffer(f"kept for {face.__name__}", "text")
     result = face(source.get_checksum(), "text", "str")
     assert result.resolve("str") == f"kept for {face.__name__}"
     assert get_buffer_cache().strong_cache[result].tempref is not None
 
 
-def test_a_checksum_that_stays_is_not_referenced() -> None:
+def test_an_unchanged_checksum_is_not_referenced() -> None:
     source = Buffer(["not", "referenced"], "plain")
     assert source.get_checksum().convert("plain", "text") == source.get_checksum()
     assert source.get_checksum() not in get_buffer_cache().strong_cache
 
 
-def test_a_new_buffer_is_left_to_whoever_has_it() -> None:
+def test_a_new_buffer_is_not_referenced_if_the_caller_gets_it() -> None:
     result = Buffer("left alone", "text").convert("text", "str")
     assert result.get_checksum() not in get_buffer_cache().strong_cache
 
 
-def test_what_is_made_of_a_scratch_buffer_is_scratch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_result_of_a_scratch_buffer_is_scratch(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server()
     server.install(monkeypatch)
     source = Buffer("scratch it is", "text")
@@ -289,7 +291,7 @@ def test_what_is_made_of_a_scratch_buffer_is_scratch(monkeypatch: pytest.MonkeyP
     assert server.buffers == {}
 
 
-def test_what_is_made_of_another_buffer_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_result_of_another_buffer_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server()
     server.install(monkeypatch)
     source = Buffer("stored it is", "text")
@@ -299,7 +301,7 @@ def test_what_is_made_of_another_buffer_is_stored(monkeypatch: pytest.MonkeyPatc
     assert server.buffers == {result.hex(): b'"stored it is"\n'}
 
 
-def test_a_worker_converts_with_what_its_parent_gave_it() -> None:
+def test_a_worker_converts_the_buffer_of_its_parent() -> None:
     outcome = run_python(
         """
         import seamless, seamless.buffer_class, seamless.caching.buffer_cache

@@ -1,4 +1,4 @@
-"""Conversions done: what each class promises, for random values, and particular results."""
+"""`convert_bytes`: the properties of each class for random values, and particular results."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from seamless.checksum.parse_buffer import parse
 from seamless.checksum.serialize import serialize_sync
 
 PAIRS = list(permutations(VALUES, 2))
-#: Text has to be looked at before it is one of these; no fact tells.
+#: only a parser can tell whether text is valid; no property proves it
 UNPROVED = {"python", "yaml"}
 
 
@@ -45,13 +45,13 @@ def buffers(draw: st.DrawFn, *words: Conversion) -> tuple[bytes, str, str]:
 
 @settings(deadline=None)
 @given(buffers(Conversion.TRIVIAL))
-def test_trivial_gives_the_very_same_bytes(case: tuple[bytes, str, str]) -> None:
+def test_trivial_returns_the_same_object(case: tuple[bytes, str, str]) -> None:
     assert convert_bytes(*case) is case[0]
 
 
 @settings(deadline=None)
 @given(st.binary(), st.sampled_from(pairs_of(Conversion.TRIVIAL)))
-def test_trivial_never_looks_at_the_bytes(content: bytes, pair: tuple[str, str]) -> None:
+def test_trivial_does_not_read_the_bytes(content: bytes, pair: tuple[str, str]) -> None:
     assert convert_bytes(content, *pair) is content
 
 
@@ -92,16 +92,14 @@ def test_possible_reads_as_the_target_or_fails(case: tuple[bytes, str, str]) -> 
 
 @settings(deadline=None)
 @given(st.binary(), st.sampled_from(PAIRS))
-def test_foreign_bytes_raise_nothing_but_a_conversion_error(
-    content: bytes, pair: tuple[str, str]
-) -> None:
+def test_invalid_bytes_raise_only_a_conversion_error(content: bytes, pair: tuple[str, str]) -> None:
     with contextlib.suppress(ConversionError):
         assert isinstance(convert_bytes(content, *pair), bytes)
 
 
 @settings(deadline=None)
 @given(buffers(*Conversion), st.data())
-def test_a_chain_is_its_two_steps(case: tuple[bytes, str, str], data: st.DataObject) -> None:
+def test_a_chain_equals_its_two_steps(case: tuple[bytes, str, str], data: st.DataObject) -> None:
     content, source, _ = case
     chains = [pair for pair in conversion_chain if pair[0] == source]
     if not chains:
@@ -129,13 +127,15 @@ def test_the_same_buffer_always_gives_the_same_bytes(case: tuple[bytes, str, str
 
 
 @pytest.mark.parametrize("pair", pairs_of(Conversion.FORBIDDEN))
-def test_forbidden_names_both_cell_types_and_the_way_round(pair: tuple[str, str]) -> None:
+def test_a_forbidden_conversion_names_both_cell_types_and_an_alternative(
+    pair: tuple[str, str],
+) -> None:
     with pytest.raises(ConversionError, match=rf"{pair[0]} -> {pair[1]} .*make the .* value") as e:
         convert_bytes(b"1\n", *pair)
     assert (e.value.source, e.value.target) == pair
 
 
-def test_every_step_of_every_route_can_be_done() -> None:
+def test_every_step_of_every_route_has_a_function() -> None:
     steps = {step for pair in PAIRS for step in route(*pair) if classify(*pair) != "forbidden"}
     assert steps <= set(STEPS)
 
@@ -154,7 +154,7 @@ def test_no_step_is_forbidden() -> None:
         (np.zeros((2, 1)), "binary", "int", r"an array of shape \(2, 1\) is not a single number"),
     ],
 )
-def test_what_can_not_be_converted_is_named(
+def test_the_error_names_the_value_that_can_not_be_converted(
     value: Any, source: str, target: str, words: str
 ) -> None:
     with pytest.raises(ConversionError, match=f"this {source} buffer has no {target}: {words}"):
@@ -181,60 +181,60 @@ def test_only_bytes_are_converted() -> None:
     "value",
     ["\x7f", "\x80\x85\x9f", "\u2028\ufeff\uffff", {"k" * 2000: 1}, {"\x7f\x85": ["\x7f"]}, "\0\t"],
 )
-def test_plain_is_yaml_even_where_yaml_parsers_stumble(value: Any) -> None:
+def test_plain_is_yaml_also_where_yaml_parsers_fail(value: Any) -> None:
     content = serialize_sync(value, "plain")
     assert parse(convert_bytes(content, "plain", "yaml"), "yaml") == content.decode().rstrip("\n")
     assert convert_bytes(content, "yaml", "plain") == content
 
 
-# -- there and back ------------------------------------------------------------------------
+# -- round trips ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("middle", ["mixed", "yaml", "bytes"])
 @settings(deadline=None)
 @given(value=JSON_VALUES)
-def test_plain_survives_other_names_for_the_same_bytes(middle: str, value: object) -> None:
+def test_plain_is_the_same_after_trivial_conversions_and_back(middle: str, value: object) -> None:
     content = serialize_sync(value, "plain")
     assert convert_bytes(convert_bytes(content, "plain", middle), middle, "plain") == content
 
 
 @settings(deadline=None)
 @given(INTEGERS)
-def test_an_integer_survives_as_text(value: int) -> None:
+def test_an_integer_is_the_same_after_conversion_to_text_and_back(value: int) -> None:
     content = serialize_sync(value, "int")
     assert convert_bytes(convert_bytes(content, "int", "str"), "str", "int") == content
 
 
 @settings(deadline=None)
 @given(FLOATS)
-def test_a_float_survives_as_text(value: float) -> None:
+def test_a_float_is_the_same_after_conversion_to_text_and_back(value: float) -> None:
     content = serialize_sync(value, "float")
     assert convert_bytes(convert_bytes(content, "float", "str"), "str", "float") == content
 
 
 @settings(deadline=None)
 @given(st.booleans())
-def test_a_truth_value_survives_as_text(value: bool) -> None:
+def test_a_truth_value_is_the_same_after_conversion_to_text_and_back(value: bool) -> None:
     content = serialize_sync(value, "bool")
     assert convert_bytes(convert_bytes(content, "bool", "str"), "str", "bool") == content
 
 
 @settings(deadline=None)
 @given(LINES)
-def test_text_survives_as_a_json_string(value: str) -> None:
+def test_text_is_the_same_after_conversion_to_a_json_string_and_back(value: str) -> None:
     content = serialize_sync(value, "text")
     assert convert_bytes(convert_bytes(content, "text", "str"), "str", "text") == content
 
 
 @settings(deadline=None)
 @given(st.binary(min_size=1).filter(lambda content: not content.startswith(b"\x93NUMPY")))
-def test_bytes_survive_as_an_array(content: bytes) -> None:
+def test_bytes_are_the_same_after_conversion_to_an_array_and_back(content: bytes) -> None:
     assert convert_bytes(convert_bytes(content, "bytes", "binary"), "binary", "bytes") == content
 
 
 @settings(deadline=None)
 @given(buffers(Conversion.REFORMAT, Conversion.POSSIBLE))
-def test_what_the_facts_promise_holds(case: tuple[bytes, str, str]) -> None:
+def test_the_prediction_from_properties_is_right(case: tuple[bytes, str, str]) -> None:
     content, source, target = case
     info = compute_buffer_info(content, source)
     try:
@@ -298,7 +298,7 @@ def npy(value: Any) -> bytes:
         (npy(np.array(b'"x"')), "binary", "str", b'"x"\n'),
     ],
 )
-def test_a_conversion_gives(content: bytes, source: str, target: str, result: bytes) -> None:
+def test_a_conversion_returns(content: bytes, source: str, target: str, result: bytes) -> None:
     assert convert_bytes(content, source, target) == result
 
 

@@ -33,7 +33,7 @@ def test_a_longer_integer_that_a_float_holds_stays_an_int(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [2**64 + 1, -(2**63) - 1, 10**23 + 1])
-def test_a_longer_integer_that_no_float_holds_is_no_int(number: int) -> None:
+def test_a_longer_integer_that_no_float_holds_is_refused(number: int) -> None:
     with pytest.raises(ConversionError, match=f"can't hold {number} exactly"):
         converted(b'"%d"\n' % number, "str", "int")
 
@@ -53,7 +53,7 @@ def test_a_number_of_yaml_beyond_json_is_a_float_or_null(written: bytes, plain: 
     assert converted(b"a: " + written + b"\n", "yaml", "plain") == b'{\n  "a": ' + plain + b"\n}\n"
 
 
-def test_a_document_is_written_out_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aliases_are_expanded_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(yaml_module, "MAX_VALUES", 112)
     assert converted(ALIASES, "yaml", "plain").count(b"1") == 99
     monkeypatch.setattr(yaml_module, "MAX_VALUES", 111)
@@ -109,7 +109,7 @@ def test_an_array_without_dimensions_is_a_number(
     ],
 )
 @pytest.mark.parametrize("target", ["int", "float", "bool"])
-def test_other_arrays_are_no_number(array: Any, target: str) -> None:
+def test_other_arrays_are_not_numbers(array: Any, target: str) -> None:
     content = serialize_sync(array, "binary")
     with pytest.raises(ConversionError):
         converted(content, "binary", target)
@@ -124,7 +124,9 @@ def test_only_one_byte_string_is_unwrapped(array: Any, source: str) -> None:
 
 @pytest.mark.parametrize("target", ["binary", "mixed"])
 @pytest.mark.parametrize("magic", [b"\x93NUMPY", b"\x94SEAMLESS-MIXED"])
-def test_bytes_that_only_begin_like_an_array_are_wrapped(magic: bytes, target: str) -> None:
+def test_bytes_with_the_magic_of_an_array_but_damaged_are_wrapped(
+    magic: bytes, target: str
+) -> None:
     content = magic + b"but nothing that can be read"
     wrapped = converted(content, "bytes", target)
     assert wrapped == serialize_sync(np.array(content), target)
@@ -135,18 +137,18 @@ def test_bytes_that_only_begin_like_an_array_are_wrapped(magic: bytes, target: s
     ("text", "truth"),
     [(" True ", b"true\n"), ("FALSE", b"false\n"), ("0.0", b"false\n"), ("-1e3", b"true\n")],
 )
-def test_a_text_that_says_a_truth_value_is_one(text: str, truth: bytes) -> None:
+def test_a_text_that_names_a_truth_value_converts(text: str, truth: bytes) -> None:
     assert converted(serialize_sync(text, "str"), "str", "bool") == truth
 
 
 @pytest.mark.parametrize(("source", "text"), [("str", '"nan"'), ("text", "NaN")])
-def test_a_text_that_says_nan_is_no_truth_value(source: str, text: str) -> None:
+def test_the_text_nan_is_not_a_truth_value(source: str, text: str) -> None:
     with pytest.raises(ConversionError, match="NaN is neither true nor false"):
         converted(f"{text}\n".encode(), source, "bool")
 
 
 @pytest.mark.parametrize("text", ["inf", "-inf", "nan"])
-def test_a_text_beyond_the_numbers_is_no_float(text: str) -> None:
+def test_a_text_beyond_the_range_of_floats_is_refused(text: str) -> None:
     with pytest.raises(ConversionError, match=f"can't hold {text}"):
         converted(f"{text}\n".encode(), "text", "float")
 
@@ -161,6 +163,6 @@ def test_a_key_of_yaml_becomes_its_text(key: bytes, text: str) -> None:
 
 
 @pytest.mark.parametrize("key", [b"[1]", b"{a: 1}", b"!!set {a}"])
-def test_a_key_of_yaml_that_is_no_scalar_is_refused(key: bytes) -> None:
+def test_a_key_of_yaml_that_is_not_a_scalar_is_refused(key: bytes) -> None:
     with pytest.raises(ConversionError):
         converted(b"? " + key + b"\n: x\n", "yaml", "plain")

@@ -1,4 +1,4 @@
-"""The matrix: one of five words for every pair, and what the words promise together."""
+"""The matrix: every pair has a class, which follows from the classes of its steps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DIRECT = {
     Conversion.POSSIBLE: conversion.conversion_possible,
     Conversion.FORBIDDEN: conversion.conversion_forbidden | conversion.conversion_values,
 }
-#: A step of their route exists, but nothing that comes out of the step before can pass it.
+#: the last step of their route fails for every result of the step before
 DEAD_ENDS = {("text", "binary"), ("python", "binary"), ("ipython", "binary")}
 
 
@@ -45,7 +45,7 @@ def one_after_the_other(first: Conversion, second: Conversion) -> Conversion:
     return Conversion.REFORMAT if works else Conversion.POSSIBLE
 
 
-def test_every_pair_has_a_word() -> None:
+def test_every_pair_has_a_class() -> None:
     assert set(MATRIX) == set(product(celltypes, repeat=2))
 
 
@@ -55,14 +55,14 @@ def test_from_a_cell_type_to_itself_is_trivial(celltype: str) -> None:
 
 
 @pytest.mark.parametrize(("word", "pairs"), DIRECT.items())
-def test_a_pair_published_under_a_word_has_that_word(
+def test_a_pair_of_an_upstream_set_has_the_class_of_that_set(
     word: Conversion, pairs: set[tuple[str, str]]
 ) -> None:
     assert {classify(*pair) for pair in pairs} == {word}
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
-def test_a_pair_comes_to_what_its_steps_come_to(source: str, target: str) -> None:
+def test_the_class_of_a_pair_follows_from_its_steps(source: str, target: str) -> None:
     steps = [in_one_step(*pair) for pair in route(source, target)]
     expected = reduce(one_after_the_other, steps)
     if (source, target) in DEAD_ENDS:
@@ -95,15 +95,15 @@ def test_an_unknown_cell_type_is_named_in_the_error(pair: tuple[str, str]) -> No
         classify(*pair)
 
 
-def test_a_word_is_its_own_text() -> None:
+def test_the_text_of_a_class_is_its_name() -> None:
     assert f"{classify('text', 'bytes')}" == "trivial"
 
 
-def test_the_eight_published_sets_are_a_partition() -> None:
+def test_the_eight_upstream_sets_are_a_partition() -> None:
     check_conversions()
 
 
-def test_a_pair_in_two_published_sets_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pair_in_two_upstream_sets_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "seamless.checksum.conversion.upstream_sets.conversion_trivial", {("text", "str")}
     )

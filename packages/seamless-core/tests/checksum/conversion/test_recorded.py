@@ -1,4 +1,4 @@
-"""The published sets against the record of the reference installation."""
+"""The upstream sets against the record of the reference installation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_pair_is_in_the_recorded_set(record: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_a_set_holds_nothing_else(category: str) -> None:
+def test_a_set_has_no_other_pair(category: str) -> None:
     pairs = getattr(conversion, f"conversion_{category}")
     assert len(pairs) == sum(record["category"] == category for record in RECORDS)
 

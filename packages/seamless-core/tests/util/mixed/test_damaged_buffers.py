@@ -1,4 +1,4 @@
-"""Damaged and hostile buffers: a ValueError and nothing else, with and without assertions.
+"""Damaged and malicious buffers: a ValueError and nothing else, with and without assertions.
 
 The same fuzzing runs once more in a child under `python -O`, where a check that was only an
 assertion would be gone, and where a crash of the interpreter shows as its exit status.
@@ -41,7 +41,7 @@ MAGICS = [MAGIC_NUMPY + b"\x01\x00", MAGIC_NUMPY + b"\x03\x00", MAGIC_SEAMLESS_M
 
 
 def read(content: bytes) -> None:
-    """Read as both kinds of array cell; any other error than these two fails the test."""
+    """Read as `mixed` and `binary`; any other error than these two fails the test."""
     for celltype in CELLTYPES:
         try:
             value = Buffer(content).get_value(celltype)
@@ -51,7 +51,7 @@ def read(content: bytes) -> None:
             if celltype == "mixed":  # a binary cell may hold JSON, which is a TypeError
                 raise
             continue
-        repr(value)  # touches the memory of whatever came out
+        repr(value)  # reads the memory of the result
 
 
 mutations = st.lists(
@@ -109,13 +109,13 @@ def test_every_prefix_of_a_buffer_is_read_safely(value: Any) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("celltype", CELLTYPES)
-def test_a_hostile_buffer_is_refused_as_damaged(name: str, celltype: str) -> None:
+def test_a_malicious_buffer_is_refused_as_damaged(name: str, celltype: str) -> None:
     with pytest.raises(BufferFormatError):
         Buffer(HOSTILE[name]).get_value(celltype)
 
 
 @pytest.mark.filterwarnings("error")
-def test_an_item_type_that_numpy_warns_of_is_damage_where_warnings_are_errors() -> None:
+def test_a_deprecated_dtype_is_damage_if_warnings_are_errors() -> None:
     with pytest.raises(BufferFormatError, match="damaged header"):
         Buffer(npy(described("'M8[s]garbage'", "(1,)"))).get_value("binary")
     try:
@@ -144,7 +144,7 @@ print("all refused")
 """
 
 
-def test_all_of_this_holds_without_assertions() -> None:
+def test_the_tests_pass_without_assertions() -> None:
     child = subprocess.run(
         [
             sys.executable,

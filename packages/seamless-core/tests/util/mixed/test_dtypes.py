@@ -24,14 +24,14 @@ pytestmark = pytest.mark.skipif(
     reason="the record has the extended precision numbers of x86",
 )
 ROWS = dict(line.split("\t") for line in RECORD.read_text(encoding="utf8").splitlines())
-#: what is stored here although the published package refuses it: it reads back as it was
+#: stored here although the published package refuses it; it is read as written
 STORED_HERE_ONLY = {
     ("int64 as longlong", "item"),
     ("int64 as longlong", "item inside"),
     *((name, place) for name in ("only empty text", "only a subarray of nothing")
       for place in ("dict", "list", "item inside")),
 }  # fmt: skip
-#: field names that the published package reads from a `.npy` header as if they were Latin-1
+#: field names that the published package decodes as Latin-1 from a `.npy` header
 READ_BETTER_HERE = ("other names", b"\x93NUMPY\x03")
 
 
@@ -51,7 +51,7 @@ def outcomes(row: str) -> list[str]:
 
 
 def differences(name: str, array: np.ndarray[Any, Any]) -> list[str]:
-    """What one array gives that is not as recorded."""
+    """Return the differences between an array's results and the record."""
     dtype = name.split(": ", maxsplit=1)[0]
     expected = outcomes(ROWS[name])
     return [
@@ -74,7 +74,7 @@ def difference(dtype: str, celltype: str, place: str, value: Any, outcome: str) 
     try:
         again = Buffer(content).get_value(celltype)
     except (TypeError, ValueError) as error:
-        # of a unicode array only the first item is stored, as text; bytes stay raw
+        # only the first item of a unicode array is stored, as text; bytes stay raw
         return "" if read == "!" and b"\x93NUMPY" not in content else f"unreadable: {error}"
     if read in {"", "!"} or (dtype, content[:7]) == READ_BETTER_HERE:
         restored = Buffer(again, celltype).content
@@ -83,7 +83,7 @@ def difference(dtype: str, celltype: str, place: str, value: Any, outcome: str) 
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_an_array_gives_the_bytes_and_the_value_that_it_always_gave(dtype: str) -> None:
+def test_an_array_has_the_recorded_bytes_and_value(dtype: str) -> None:
     found = [
         problem
         for name, array in cases()
@@ -93,7 +93,7 @@ def test_an_array_gives_the_bytes_and_the_value_that_it_always_gave(dtype: str) 
     assert found == []
 
 
-def test_the_record_has_every_array_and_nothing_else() -> None:
+def test_the_record_has_exactly_the_arrays_of_the_cases() -> None:
     assert list(ROWS) == [name for name, _ in cases()]
     assert all(len(outcomes(row)) == len(PLACES) for row in ROWS.values())
 
@@ -151,6 +151,6 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("name", ENDLESS)
-def test_items_without_bytes_are_not_made_without_end(name: str) -> None:
+def test_the_number_of_items_without_bytes_is_limited(name: str) -> None:
     with pytest.raises(BufferFormatError, match="no bytes"):
         Buffer(ENDLESS[name]).get_value("mixed")

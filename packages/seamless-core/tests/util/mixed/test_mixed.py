@@ -1,4 +1,4 @@
-"""Mixed values: what is written is read back, and nothing else is ever read."""
+"""Mixed values: every value is read as written."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def there_and_back(value: Any, celltype: str = "mixed") -> Any:
 
 
 def writable(value: Any) -> Buffer:
-    """Write a value, or give up the example where the format refuses it (key order of rows)."""
+    """Write a value; skip the example if the format refuses it (key order of rows)."""
     try:
         return Buffer(value, "mixed")
     except TypeError as error:
@@ -37,30 +37,32 @@ def sorted_keys(value: Any) -> Any:
 
 
 @given(mixed_values)
-def test_a_mixed_value_is_read_back_as_it_was_written(value: Any) -> None:
+def test_a_mixed_value_is_read_as_written(value: Any) -> None:
     buffer = writable(value)
     if not buffer.content.startswith((MAGIC_SEAMLESS_MIXED, b"\x93NUMPY")):
-        value = sorted_keys(value)  # pure JSON forgets the order of keys
+        value = sorted_keys(value)  # pure JSON sorts the keys
     assert same(value, Buffer(buffer.content).get_value("mixed"))
 
 
 @given(mixed_values)
-def test_a_mixed_value_that_was_read_is_written_as_the_same_bytes(value: Any) -> None:
-    assume(not isinstance(value, np.ndarray) or value.ndim > 0)  # a lone item becomes a scalar
+def test_a_mixed_value_that_was_read_is_written_with_the_same_bytes(value: Any) -> None:
+    assume(
+        not isinstance(value, np.ndarray) or value.ndim > 0
+    )  # an array without dimensions becomes a scalar
     buffer = writable(value)
     again = Buffer(Buffer(buffer.content).get_value("mixed"), "mixed")
     if b'"strides"' in buffer.content:
-        # the form notes strides, which a copy doesn't keep; from then on it is stable
+        # the form records strides, which a copy does not keep; from then on it is stable
         buffer, again = again, Buffer(Buffer(again.content).get_value("mixed"), "mixed")
     assert again == buffer
 
 
 @given(json_values)
-def test_a_json_value_means_the_same_as_plain_and_as_mixed(value: Any) -> None:
+def test_a_json_value_is_the_same_as_plain_and_as_mixed(value: Any) -> None:
     try:
         plain = json_dumps_bytes(value)
     except TypeError:
-        assume(False)  # integers beyond 64 bits are for mixed alone
+        assume(False)  # only mixed stores integers beyond 64 bits
     assert json.loads(plain) == json.loads(Buffer(value, "mixed").content)
 
 
@@ -73,7 +75,7 @@ def test_a_value_changed_in_place_gives_its_new_bytes() -> None:
     assert there_and_back(value)["a"].tolist() == [7, 1, 2]
 
 
-def test_arrays_inside_a_container_belong_to_the_caller() -> None:
+def test_arrays_inside_a_container_are_writable_copies() -> None:
     value = there_and_back({"a": np.arange(3)})
     value["a"][0] = 9
 
@@ -130,7 +132,7 @@ def test_a_unicode_array_inside_a_container_is_refused() -> None:
         Buffer({"a": np.array(["ab", "cd"])}, "mixed")
 
 
-def test_a_lone_unicode_array_keeps_its_old_bytes_and_warns_of_the_loss() -> None:
+def test_a_single_unicode_array_keeps_its_bytes_and_warns_of_the_loss() -> None:
     with pytest.warns(LossyValueWarning, match="only the first item"):
         assert Buffer(np.array(["ab", "cd"]), "binary").content == b'"ab"\n'
 
@@ -153,12 +155,12 @@ def test_arrays_of_types_without_a_form_are_refused_by_name(dtype: str) -> None:
         Buffer({"a": np.zeros(2, dtype)}, "mixed")
 
 
-def test_field_names_that_are_not_latin_are_read_as_they_were_written() -> None:
+def test_field_names_that_are_not_latin_are_read_as_written() -> None:
     record = np.ones(2, np.dtype([("質量", "<f8")], align=True))
     assert there_and_back(record, "binary").dtype.names == ("質量",)
 
 
-def test_a_structure_of_many_fields_is_read_back() -> None:
+def test_a_structure_of_many_fields_is_read_as_written() -> None:
     dtype = np.dtype([(f"field_{i:05}", "<f8") for i in range(2000)], align=True)
     assert there_and_back(np.ones(1, dtype), "binary").dtype == dtype
 
@@ -178,7 +180,7 @@ def test_a_mixed_value_that_refers_to_itself_is_refused() -> None:
         Buffer(value, "mixed")
 
 
-def test_an_array_deep_inside_is_refused_or_written_but_never_crashes() -> None:
+def test_a_deeply_nested_array_is_refused_or_written_without_a_crash() -> None:
     value: Any = np.arange(3)
     for _ in range(100_000):
         value = [value]
@@ -190,7 +192,7 @@ def test_an_array_deep_inside_is_refused_or_written_but_never_crashes() -> None:
 
 
 class Kind(str, enum.Enum):
-    """Keys that are text, and show themselves as something else."""
+    """Keys that are text, and whose `str` is another text."""
 
     ONE = "one"
 
@@ -290,7 +292,7 @@ LARGE = [
 def test_writing_takes_no_more_memory_than_so_many_times_the_result(
     value: Any, celltype: str, copies: int
 ) -> None:
-    Buffer(np.zeros(1), "binary")  # imports count apart
+    Buffer(np.zeros(1), "binary")  # imports must not be measured
     tracemalloc.start()
     try:
         size = len(Buffer(value, celltype))

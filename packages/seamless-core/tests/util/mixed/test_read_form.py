@@ -1,4 +1,4 @@
-"""Arrays of the same kind are read together, and are no others for it."""
+"""Arrays of the same kind are read together, with the same result."""
 
 from __future__ import annotations
 
@@ -26,44 +26,44 @@ def arrays(dtype: str, shape: tuple[int, ...], count: int = 40) -> list[Any]:
 
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (0,), (2, 0), (2, 3), (1,) * 31, (1,) * 32])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_many_arrays_of_one_kind_are_read_as_they_were(dtype: str, shape: tuple[int, ...]) -> None:
+def test_many_arrays_of_one_kind_are_read_as_written(dtype: str, shape: tuple[int, ...]) -> None:
     value = arrays(dtype, shape)
     assert same(value, there_and_back(value))
     named = {f"k{i}": array for i, array in enumerate(value)}
     assert same(named, there_and_back(named))
 
 
-def test_arrays_of_more_kinds_than_are_put_aside_are_read_as_they_were() -> None:
+def test_arrays_of_more_kinds_than_numbers_are_read_as_written() -> None:
     value = {f"{dtype} {i}": a for dtype in DTYPES for i, a in enumerate(arrays(dtype, (2,), 5))}
     assert same(value, there_and_back(value))
 
 
-def test_arrays_beside_other_values_are_read_as_they_were() -> None:
+def test_arrays_beside_other_values_are_read_as_written() -> None:
     row = {"a": np.arange(4), "b": [np.ones(3), None, "x"], "c": {}, "d": np.float32(2.5)}
     back = there_and_back({f"row {i}": row for i in range(50)})
     assert all(same({**row, "d": 2.5}, found) for found in back.values())
 
 
-def test_arrays_with_strides_are_read_as_they_were() -> None:
+def test_arrays_with_strides_are_read_as_written() -> None:
     value = {f"k{i}": np.arange(12 + i)[::-2] for i in range(40)}
     assert same({key: array.copy() for key, array in value.items()}, there_and_back(value))
 
 
-def test_arrays_read_together_belong_to_the_caller_each_for_itself() -> None:
+def test_arrays_read_together_share_no_memory() -> None:
     value = there_and_back(arrays("<i4", (5,)))
     value[0][:] = -1
     assert all(array.flags.owndata and array.flags.writeable for array in value)
     assert value[1].tolist() == [1, 2, 3, 4, 5]
 
 
-def test_keys_that_look_like_forms_and_numbers_are_read_as_they_were() -> None:
+def test_keys_that_look_like_forms_and_numbers_are_read_as_written() -> None:
     value: dict[str, Any] = {f"k{i}": np.arange(3) for i in range(40)}
     value |= dict.fromkeys(map(str, range(10**12, 10**12 + 30)), 1)
     value['{"type": "array", "items": {"type": "integer", "bytesize": 8}}'] = "10000000000000"
     assert same(value, there_and_back(value))
 
 
-def test_arrays_of_one_kind_that_are_fewer_in_the_data_are_refused() -> None:
+def test_fewer_arrays_in_the_data_than_in_the_form_are_refused() -> None:
     content = Buffer({f"k{i:02}": np.arange(3) for i in range(40)}, "mixed").content
     damaged = content.replace(b"[0, 24, 48,", b"[0, 20, 48,")
     assert damaged != content
@@ -71,7 +71,7 @@ def test_arrays_of_one_kind_that_are_fewer_in_the_data_are_refused() -> None:
         Buffer(damaged).get_value("mixed")
 
 
-def test_a_number_where_a_form_should_be_stands_for_no_array() -> None:
+def test_a_number_in_place_of_a_form_is_not_an_array() -> None:
     value = {**{f"k{i:02}": np.arange(3) for i in range(40)}, "n": "text"}
     content = Buffer(value, "mixed").content
     damaged = content.replace(b'"n": "string"', b'"n": 10000000')

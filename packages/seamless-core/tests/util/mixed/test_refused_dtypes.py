@@ -1,4 +1,4 @@
-"""Arrays that no cell type holds: the error names a call, and what that returns is stored."""
+"""Arrays that no cell type holds: the result of the call that the error names is stored."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def refusal(value: Any, celltype: str) -> str | None:
 
 
 def advised(message: str, array: Any) -> tuple[Any, str]:
-    """Value and cell type that a message advises to store."""
+    """Return the value and cell type that a message advises to store."""
     found = re.search(r"; store (.*) as (binary|bytes|mixed|plain)", message.partition("; the ")[0])
     assert found, message
     return eval(found[1].split(" as ")[0], {"array": array, "numpy": np}), found[2]
@@ -36,7 +36,7 @@ REFUSED = [name for name, dtype in DTYPES.items() if refusal(np.zeros(3, dtype),
 
 
 @pytest.mark.parametrize("name", [name for name in REFUSED if name != "no fields"])
-def test_the_call_that_an_error_names_gives_what_is_stored(name: str) -> None:
+def test_the_call_in_the_error_returns_a_value_that_can_be_stored(name: str) -> None:
     array = np.zeros(3, DTYPES[name])
     for celltype in ("binary", "mixed"):
         message = refusal(array, celltype)
@@ -58,7 +58,7 @@ def test_the_call_that_an_error_names_gives_what_is_stored(name: str) -> None:
         (np.zeros(2, np.dtype([("a", "c8")], align=True)), "{'real': array['a'].real"),
     ],
 )
-def test_binary_refuses_an_array_in_its_own_words(array: np.ndarray[Any, Any], call: str) -> None:
+def test_binary_has_its_own_message_for_an_array(array: np.ndarray[Any, Any], call: str) -> None:
     message = refusal(array, "binary")
 
     assert message
@@ -86,7 +86,7 @@ def test_the_bytes_of_numpy_save_keep_a_dtype_that_is_refused(
     again = buffer.get_value("binary")
     assert buffer.content == file.getvalue()
     assert again.shape == array.shape
-    # a lone item is read as a scalar, which has native byte order
+    # an array without dimensions is read as a scalar, which has native byte order
     assert again.dtype == (array.dtype if shape else array.dtype.newbyteorder("="))
     assert np.array_equal(again, array)
 
@@ -102,7 +102,7 @@ def test_the_bytes_of_numpy_save_keep_a_dtype_that_is_refused(
         (np.void(b"ab"), "value.tobytes()"),
     ],
 )
-def test_a_scalar_that_mixed_refuses_is_told_how_to_be_stored(scalar: Any, call: str) -> None:
+def test_the_error_for_a_scalar_says_how_to_store_it(scalar: Any, call: str) -> None:
     with pytest.raises(RefusedTypeError) as caught:
         Buffer({"a": [0, scalar]}, "mixed")
 

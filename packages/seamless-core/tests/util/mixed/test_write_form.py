@@ -1,4 +1,4 @@
-"""The form in a container is the text of the value's form, however many arrays share a part."""
+"""The form in a container is the text of `get_form`, also if arrays share parts of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seamless.util.mixed.get_form import get_form
 
 
 def form_text(content: bytes) -> str:
-    """Return the form inside a container; see `seamless.util.mixed.container`."""
+    """Return the form inside a container; see `seamless.util.mixed.format`."""
     start = len(MAGIC_SEAMLESS_MIXED) + 1 + content[len(MAGIC_SEAMLESS_MIXED)]
     size = int.from_bytes(content[start : start + 4], "little")
     return content[start + 4 : start + 4 + size].decode()
@@ -49,14 +49,14 @@ def test_arrays_of_many_kinds_have_their_own_forms() -> None:
 
 
 @pytest.mark.parametrize("key", ["\x000.0", "\x000.1", "\x000.", "\x00", '\x000.0"', "0.0"])
-def test_keys_that_are_used_as_marks_are_written_as_they_are(key: str) -> None:
+def test_keys_like_placeholders_are_written_unchanged(key: str) -> None:
     inner = {key: np.arange(3), "b": key, "\x001.0": np.zeros(2)}
     value = {"a": np.arange(3), key: inner, "rows": [inner, inner]}
     check(value)
     assert same(value, Buffer(Buffer(value, "mixed").content).get_value("mixed"))
 
 
-def test_fields_that_are_named_as_marks_are_written_as_they_are() -> None:
+def test_fields_named_like_placeholders_are_written_unchanged() -> None:
     record = np.ones(2, np.dtype([("\x000.0", "<f8"), ("\x000.1", "<i4")], align=True))
     check({"a": record, "b": record[0], "c": np.arange(3)})
 

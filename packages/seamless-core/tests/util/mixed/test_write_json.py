@@ -1,4 +1,4 @@
-"""JSON in mixed buffers is that of Python's own writer, to the byte, whatever writes it."""
+"""JSON in mixed buffers has exactly the bytes of Python's `json`."""
 
 from __future__ import annotations
 
@@ -90,14 +90,14 @@ def test_a_lone_small_number_is_written_as_python_does() -> None:
     ]
 
 
-def test_numbers_and_texts_are_mended_wherever_they_stand_in_large_content() -> None:
+def test_numbers_and_texts_are_normalised_anywhere_in_large_content() -> None:
     value = [[i * 1e-9, f"é {i} 0.00001", "\U0001f600"[: i % 2]] for i in range(40_000)]
     assert len(by_python(value)) > 2**20
     assert written(value) == by_python(value)
 
 
 def test_null_beside_numbers_that_look_like_nan_is_written_as_python_does() -> None:
-    number = float.fromhex("0x1.0000000000067p+0")  # its bytes make the next one look infinite
+    number = float.fromhex("0x1.0000000000067p+0")  # a search in its binary form finds an infinity
     value = [None, *[number, -1, 2.5, -65536] * 1000]
     assert written(value) == by_python(value)
 
@@ -108,42 +108,42 @@ def test_shared_and_separate_infinities_are_written_as_python_does() -> None:
     assert written(value) == by_python(value)
 
 
-# -- kinds that only Python's writer knows --------------------------------------------------
+# -- values that only Python's json writes ---------------------------------------------------
 
 
 class Word(str):
-    """Text of a class of its own."""
+    """A subclass of str."""
 
 
 class Count(int):
-    """A number of a class of its own."""
+    """A subclass of a number."""
 
 
 class Share(float):
-    """A number of a class of its own."""
+    """A subclass of a number."""
 
 
 class Pair(NamedTuple):
-    """A tuple of a class of its own."""
+    """A subclass of tuple."""
 
     left: int
     right: int
 
 
 class Level(enum.IntEnum):
-    """A number that shows itself as something else."""
+    """A number whose `str` and `repr` are another text."""
 
     HIGH = 3
 
 
 class Kind(str, enum.Enum):
-    """Text that shows itself as something else."""
+    """Text whose `str` is another text."""
 
     ONE = "one"
 
 
 class Odd(str, enum.Enum):
-    """Text whose value is not itself."""
+    """An enum whose value differs from its text."""
 
     def __new__(cls, text: str) -> Odd:
         odd = str.__new__(cls, text)
@@ -179,7 +179,7 @@ def test_numpy_numbers_are_written_as_the_numbers_of_python() -> None:
 
 
 class Plain(enum.Enum):
-    """No text and no number."""
+    """A value that is neither text nor a number."""
 
     ONE = "one"
 
@@ -189,7 +189,7 @@ class Plain(enum.Enum):
     [Plain.ONE, uuid.UUID(int=1), orjson.Fragment(b"1"), {1, 2}, 1j, object()],
     ids=lambda value: type(value).__name__,
 )
-def test_what_python_does_not_write_as_json_is_refused(value: Any) -> None:
+def test_a_value_that_python_does_not_write_as_json_is_refused(value: Any) -> None:
     for nested in (value, [value], {"a": [1, value]}):
         with pytest.raises(TypeError):
             Buffer(nested, "mixed")
@@ -235,7 +235,7 @@ def test_a_long_dict_with_other_keys_is_written_as_python_does() -> None:
     ],
     ids=["other numbers", "other values", "refusals"],
 )
-def test_an_orjson_that_writes_otherwise_is_not_used(dumps: str) -> None:
+def test_an_orjson_that_writes_other_bytes_is_not_used(dumps: str) -> None:
     run_python(
         "import json, orjson\n"
         "def json_error(): raise orjson.JSONEncodeError('not today')\n"
