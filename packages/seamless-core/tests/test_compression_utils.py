@@ -1,4 +1,4 @@
-"""What is inside `.gz` and `.zst`: all of it, or an error; never a part."""
+"""Decompression of `.gz` and `.zst`: the whole content or an error."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def zstd(content: bytes, *, with_checksum: bool = True, with_size: bool = True) 
 
 
 def zstd_streamed(content: bytes) -> bytes:
-    """A frame of many blocks, as it comes out of a pipe."""
+    """Return a frame of many blocks, as a pipe produces it."""
     writer = zstandard.ZstdCompressor().compressobj()
     parts = [
         writer.compress(content[n : n + 100]) + writer.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
@@ -69,7 +69,7 @@ contents = st.one_of(
 
 
 class SlowFile(io.RawIOBase):
-    """A file that gives its bytes in pieces of given sizes, over and over."""
+    """A file whose reads return chunks of given sizes, repeatedly."""
 
     def __init__(self, content: bytes, sizes: list[int]) -> None:
         self._rest = io.BytesIO(content)
@@ -79,7 +79,7 @@ class SlowFile(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # all that is passed
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the only argument type in use
         size = self._sizes[self._turn % len(self._sizes)]
         self._turn += 1
         data = self._rest.read(min(size, len(buffer)))
@@ -89,7 +89,7 @@ class SlowFile(io.RawIOBase):
 
 @st.composite
 def packed(draw: st.DrawFn) -> tuple[str, bytes, bytes]:
-    """Suffix, compressed bytes of one to three members, plain content."""
+    """Return suffix, compressed bytes of one to three members, plain content."""
     suffix = draw(st.sampled_from(COMPRESSION_SUFFIXES))
     parts = draw(st.lists(contents, min_size=1, max_size=3))
     data = b"".join(draw(st.sampled_from(PACKERS[suffix]))(part) for part in parts)
@@ -110,7 +110,7 @@ def test_the_checksum_is_that_of_the_plain_bytes(
 
 @settings(deadline=None)
 @given(packed())
-def test_all_members_count(case: tuple[str, bytes, bytes]) -> None:
+def test_all_members_are_decompressed(case: tuple[str, bytes, bytes]) -> None:
     suffix, data, content = case
     assert decompress_bytes(data, suffix) == content
 
@@ -123,17 +123,17 @@ def test_a_file_without_suffix_is_plain(content: bytes, sizes: list[int]) -> Non
 
 @pytest.mark.parametrize("suffix", COMPRESSION_SUFFIXES)
 @pytest.mark.parametrize("number", range(2))
-def test_data_cut_anywhere_are_an_error(suffix: str, number: int) -> None:
+def test_truncated_data_are_an_error(suffix: str, number: int) -> None:
     data = PACKERS[suffix][number](TEXT)
     for size in range(1, len(data)):
         with pytest.raises(CompressedDataError):
             decompress_bytes(data[:size], suffix)
 
 
-def test_a_second_frame_cut_anywhere_is_an_error() -> None:
+def test_a_truncated_second_frame_is_an_error() -> None:
     first, second = zstd(b"one"), zstd(b"two")
     for size in range(1, len(second)):
-        with pytest.raises(CompressedDataError, match="cut short"):
+        with pytest.raises(CompressedDataError, match="truncated"):
             decompress_bytes(first + second[:size], ".zst")
 
 
@@ -154,7 +154,7 @@ def test_a_flipped_bit_gives_the_content_or_an_error(suffix: str, data: st.DataO
 @pytest.mark.parametrize("suffix", COMPRESSION_SUFFIXES)
 @settings(deadline=None)
 @given(content=st.binary(min_size=1))
-def test_foreign_bytes_are_an_error_or_nothing_else(suffix: str, content: bytes) -> None:
+def test_other_bytes_are_an_error_or_empty(suffix: str, content: bytes) -> None:
     if (
         not content.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd"))
         and content[1:4] != b"\x2a\x4d\x18"
@@ -168,7 +168,7 @@ def test_an_empty_file_is_empty_content(suffix: str) -> None:
     assert decompress_bytes(b"", suffix) == b""
 
 
-def test_what_begins_no_zstd_frame_ends_the_data() -> None:
+def test_bytes_that_are_not_a_frame_end_the_data() -> None:
     for foreign in (b"junk", b"junk" * 1000, zstd(TEXT)[4:8]):
         assert decompress_bytes(zstd(TEXT) + foreign + zstd(b"no more"), ".zst") == TEXT
 
@@ -182,7 +182,7 @@ def test_nothing_else_may_follow_gzip_members() -> None:
         decompress_bytes(gzip.compress(TEXT) + b"x", ".gz")
 
 
-def test_bytes_that_begin_no_frame_end_the_zstd_data() -> None:
+def test_other_bytes_after_a_frame_end_the_data() -> None:
     assert decompress_bytes(zstd(TEXT) + b"tail", ".zst") == TEXT
 
 
@@ -209,7 +209,7 @@ def test_damage_is_a_seamless_error_and_an_os_error() -> None:
         ("", ("", None)),
     ],
 )
-def test_one_suffix_is_taken_off(name: str, expected: tuple[str, str | None]) -> None:
+def test_one_suffix_is_removed(name: str, expected: tuple[str, str | None]) -> None:
     assert strip_compression_suffix(name) == expected
 
 
@@ -226,7 +226,7 @@ def test_a_larger_window_is_refused() -> None:
 @pytest.mark.parametrize(("memory", "allowed"), [(1 << 29, True), ((1 << 29) - 1, False)])
 def test_memory_can_be_limited(memory: int, allowed: bool) -> None:
     data = io.BytesIO(zstd(b"first") + frame_with_window(29, b"content"))
-    chunks = open_chunks(data, ".zst", memory)  # type: ignore[arg-type]  # as good as a raw file
+    chunks = open_chunks(data, ".zst", memory)  # type: ignore[arg-type]  # used as a raw file
     if allowed:
         assert b"".join(chunks) == b"firstcontent"
         return

@@ -1,4 +1,4 @@
-"""Nested values: what is read and written does not depend on the depth of the caller's stack."""
+"""Nested values: reading and writing do not depend on the depth of the caller's stack."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROOM = [40, 60, 80, 120, 200, 400]
 
 
 def with_room_for(frames: int, function: Callable[[], Any]) -> Any:
-    """Call a function where the stack has so many frames left, more or less."""
+    """Call a function with about this number of frames left on the stack."""
     depth = 0
     frame = sys._getframe()
     while frame.f_back is not None:
@@ -112,11 +112,11 @@ def test_json_of_any_depth_is_read_as_json(levels: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["[" * 5000, "[" * 5000 + "]" * 4999, "]" * 5000, "[]" * 5000])
-def test_brackets_that_are_no_json_are_read_as_bytes(text: str) -> None:
+def test_brackets_that_are_not_json_are_read_as_bytes(text: str) -> None:
     assert Buffer(text.encode()).get_value("mixed").tobytes() == text.encode()
 
 
-#: levels, which only the reader without recursion reads; C has more room from Python 3.12 on
+#: levels that only the reader without recursion reads; the C stack is larger from 3.12 on
 DEEP = 1500 if sys.version_info < (3, 12) else 15_000
 few = settings(max_examples=60, deadline=None)
 PIECES = st.sampled_from([
@@ -127,7 +127,7 @@ PIECES = st.sampled_from([
 
 
 def read_deep(text: str) -> Any:
-    """Read a text inside so many lists; None if it is no JSON there."""
+    """Read a text inside this number of lists; return None if it is not JSON there."""
     value = Buffer(("[" * DEEP + text + "]" * DEEP).encode()).get_value("mixed")
     if not isinstance(value, list):
         return None
@@ -172,7 +172,7 @@ def levels_down(levels: int) -> str:
     return levels_down(levels - 1) if levels else "the ground"
 
 
-def test_a_call_has_the_room_of_a_thread_of_its_own() -> None:
+def test_a_call_has_the_whole_stack_of_a_thread() -> None:
     assert with_room_for(ROOM[0], lambda: deep_call(levels_down, LIMIT - 50)) == "the ground"
 
 
@@ -181,7 +181,7 @@ def test_a_call_that_needs_more_is_a_nesting_error() -> None:
         deep_call(levels_down, LIMIT + 50)
 
 
-def test_an_error_of_the_call_is_raised_as_it_is() -> None:
+def test_an_error_of_the_call_is_raised_unchanged() -> None:
     def fail() -> None:
         raise KeyError("mine")
 
@@ -190,7 +190,7 @@ def test_an_error_of_the_call_is_raised_as_it_is() -> None:
             with_room_for(frames, lambda: deep_call(fail))
 
 
-def test_a_call_on_a_thread_of_its_own_is_waited_for() -> None:
+def test_the_caller_waits_for_a_call_in_a_thread() -> None:
     def slow(levels: int) -> str:
         if levels:
             return slow(levels - 1)
@@ -200,7 +200,7 @@ def test_a_call_on_a_thread_of_its_own_is_waited_for() -> None:
     assert with_room_for(ROOM[0], lambda: deep_call(slow, 200)) == "the ground"
 
 
-def test_a_call_that_fails_with_room_left_is_not_made_again() -> None:
+def test_a_call_that_fails_with_stack_left_is_not_repeated() -> None:
     calls: list[None] = []
 
     def fail() -> None:
@@ -212,7 +212,7 @@ def test_a_call_that_fails_with_room_left_is_not_made_again() -> None:
     assert len(calls) == 1
 
 
-def test_an_error_in_place_of_a_recursion_error_is_not_believed() -> None:
+def test_an_error_in_place_of_a_recursion_error_repeats_the_call() -> None:
     def translate() -> str:
         try:
             return levels_down(200)

@@ -1,4 +1,4 @@
-"""The error tree: what catches what, what the texts say, and that errors travel."""
+"""The errors: their base classes, messages and pickles."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_errors_about_content_are_value_errors(cls: type[Exception]) -> None:
     assert issubclass(cls, ValueError)
 
 
-def test_a_cache_miss_is_no_lookup_error() -> None:
+def test_a_cache_miss_is_not_a_lookup_error() -> None:
     assert not issubclass(CacheMissError, (LookupError, ValueError, OSError))
 
 
@@ -56,12 +56,12 @@ def test_a_mismatch_names_both_checksums() -> None:
     assert "cd" * 32 in str(error)
 
 
-def test_a_mismatch_survives_pickling() -> None:
+def test_a_mismatch_can_be_pickled() -> None:
     error = pickle.loads(pickle.dumps(ChecksumMismatchError(HEX, "cd" * 32)))
     assert (error.expected, error.actual) == (HEX, "cd" * 32)
 
 
-def test_a_conversion_error_survives_pickling_with_its_pair() -> None:
+def test_a_conversion_error_is_pickled_with_its_pair() -> None:
     error = pickle.loads(pickle.dumps(ConversionError("no way", source="int", target="python")))
     assert (str(error), error.source, error.target) == ("no way", "int", "python")
 
@@ -69,7 +69,7 @@ def test_a_conversion_error_survives_pickling_with_its_pair() -> None:
 TRIED = (("cache", "no"), ("directory /x", "no"), ("http://host:5577", "timeout"))
 
 
-def test_a_cache_miss_tells_what_was_tried_beside_its_text() -> None:
+def test_a_cache_miss_lists_the_searched_sources() -> None:
     miss = CacheMissError(HEX, tried=TRIED)
     assert str(miss) == HEX
     assert miss.args == (HEX,)
@@ -83,21 +83,21 @@ def test_a_cache_miss_without_steps_has_no_details() -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="notes came with Python 3.11")
-def test_the_traceback_of_a_cache_miss_shows_what_was_tried() -> None:
+def test_the_traceback_of_a_cache_miss_shows_the_searched_sources() -> None:
     shown = "".join(traceback.format_exception_only(CacheMissError(HEX, tried=TRIED)))
     assert shown.endswith(
         f": {HEX}\ntried cache: no; directory /x: no; http://host:5577: timeout\n"
     )
 
 
-def test_a_cache_miss_survives_pickling_with_its_steps() -> None:
+def test_a_cache_miss_is_pickled_with_its_sources() -> None:
     miss = pickle.loads(pickle.dumps(CacheMissError(HEX, tried=TRIED)))
     assert (str(miss), miss.tried) == (HEX, TRIED)
     shown = "".join(traceback.format_exception_only(type(miss), miss))
     assert shown.count("tried") <= 1
 
 
-def test_an_error_of_a_server_names_it_and_survives_pickling() -> None:
+def test_an_error_of_a_server_names_it_and_can_be_pickled() -> None:
     error = pickle.loads(pickle.dumps(BufferServerError("http://host:1", "HTTP 503", status=503)))
     assert (error.url, error.reason, error.status) == ("http://host:1", "HTTP 503", 503)
     assert str(error).startswith("buffer server http://host:1: HTTP 503; ")

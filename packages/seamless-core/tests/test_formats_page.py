@@ -1,4 +1,4 @@
-"""The page of byte formats is what the tables in the code come to."""
+"""FORMATS.md is generated from the tables in the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing and reading, against the record of the reference installation."""
+"""Writing and reading compared with the record of the reference installation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CALCULATED_HERE: dict[str, Callable[[Any], Any]] = {
 
 
 def vectors(file: str) -> pytest.MarkDecorator:
-    """Parametrize over a file, without the vectors that bind nobody here."""
+    """Parametrize over a file, without the vectors that accept any outcome."""
     records = [record for record in load_vectors(file) if binds(record)]
     return pytest.mark.parametrize("record", records, ids=[record["id"] for record in records])
 
@@ -47,7 +47,7 @@ def decoded(node: Any) -> Any:
 
 
 def expected_error(record: dict[str, Any]) -> Any:
-    # where the class was an accident of the reference, ours is one of these two
+    # if the class was an accident of the reference, ours is one of these two
     return (TypeError, ValueError) if record.get("weird") else getattr(builtins, record["error"])
 
 

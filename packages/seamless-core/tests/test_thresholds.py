@@ -1,4 +1,4 @@
-"""Random values on both sides of the sizes at which reading and writing take another way."""
+"""Random values around the sizes at which reading and writing use another algorithm."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def long_dict(values: list[Any], keys: list[str], length: int) -> dict[str, Any]
     return {f"{next(names)}{i}": value for i, value in enumerate(long_list(values, length))}
 
 
-# -- more entries than JSON is written with at once -------------------------------------------
+# -- more entries than one chunk of JSON -------------------------------------------------------
 
 SOME_VALUES = st.lists(JSON_VALUES, min_size=1, max_size=6)
 SOME_KEYS = st.lists(TEXTS, min_size=1, max_size=6)
@@ -58,7 +58,7 @@ def test_long_json_reads_back(values: list[Any], keys: list[str], length: int) -
         assert Buffer(value, "plain").get_value("plain") == value
 
 
-# -- texts longer than are read with the collector on, or brought into Python's form at once ---
+# -- texts that pause the garbage collector, and texts of several normalised blocks ------------
 
 
 @few
@@ -75,7 +75,7 @@ def test_a_value_around_a_length_of_text_is_written_and_read_as_any_other(
     whole = [filling, value, 1e-7, [1e-5, character], value]
 
     content = Buffer(whole, "mixed").content
-    # not compared by assert itself, which would show all of it
+    # assert would print the whole content
     equal = (
         content == json.dumps(whole, indent=2, sort_keys=True).encode() + b"\n",
         Buffer(content).get_value("mixed") == whole,
@@ -85,7 +85,7 @@ def test_a_value_around_a_length_of_text_is_written_and_read_as_any_other(
     assert gc.isenabled()
 
 
-# -- more arrays than are made one by one, and forms that are put aside -----------------------
+# -- arrays that are read together, and forms that are replaced by numbers ---------------------
 
 KINDS = st.sampled_from([
     np.arange(3, dtype="<i2"), np.arange(4.0).reshape(2, 2).T, np.array([True]), np.zeros(0),
@@ -96,7 +96,7 @@ LEAVES = st.lists(KINDS | JSON_VALUES, min_size=1, max_size=4)
 
 
 def parts_of(content: bytes) -> tuple[str, bytes]:
-    """The form and the binary data of a container."""
+    """Return the form and the binary data of a container."""
     start = 16 + content[15]
     (size,) = struct.unpack("<I", content[start : start + 4])
     form = content[start + 4 : start + 4 + size].decode()
@@ -130,7 +130,7 @@ def test_many_arrays_are_stored_one_after_the_other_under_their_form(
 
 
 def plain_numbers(value: Any) -> Any:
-    """NumPy numbers as the numbers of Python that they come back as; tuples don't occur."""
+    """Return a value with its NumPy numbers converted to Python numbers; it has no tuples."""
     if isinstance(value, dict):
         return {key: plain_numbers(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -145,7 +145,7 @@ def test_a_header_of_every_length_reads_back(fields: int) -> None:
 
     content = Buffer(array, "binary").content
 
-    assert content[6] == (2 if fields == 4000 else 1)  # the version with a longer length
+    assert content[6] == (2 if fields == 4000 else 1)  # the version with a larger length field
     again = Buffer(content).get_value("binary")
     assert again.dtype == dtype
     assert (again == array).all()

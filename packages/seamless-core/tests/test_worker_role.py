@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_a_process_is_no_worker_at_first() -> None:
+def test_a_process_is_not_a_worker_by_default() -> None:
     assert is_worker() is False
 
 

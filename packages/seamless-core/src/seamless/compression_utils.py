@@ -1,8 +1,8 @@
-"""Suffixes `.gz` and `.zst`, and the streams inside: identity is that of the plain bytes.
+"""Decompresses files with the suffixes `.gz` and `.zst`; a checksum is that of the plain bytes.
 
-Everything here streams: memory does not grow with the file, whatever the compression ratio.
-A zstd frame is therefore handed to the decompressor block by block, which also tells where the
-frame ends: the decompressor alone takes a truncated file for a complete one.
+All functions stream: their memory does not grow with the file or the compression ratio. A zstd
+frame is passed to the decompressor block by block, so that its end is known: the decompressor
+alone accepts a truncated file as complete.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 COMPRESSION_SUFFIXES = (".zst", ".gz")
-#: Bytes that a zstd frame may ask to look back (`zstd --long=31`): no decompressor takes more.
+#: largest window of a zstd frame in bytes (`zstd --long=31`): decompressors accept no larger one
 MEMORY = 1 << 31
 
 _FRAME_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -46,9 +46,9 @@ class WindowTooLargeError(CompressedDataError):
 
 
 def strip_compression_suffix(name: str) -> tuple[str, str | None]:
-    """Split `data.txt.gz` into `data.txt` and `.gz`; the suffix is None where there is none.
+    """Split `data.txt.gz` into `data.txt` and `.gz`; the suffix is None if there is none.
 
-    One suffix at most is taken off, and only in lower case: `a.gz.zst` gives `a.gz`.
+    At most one suffix is removed, and only in lower case: `a.gz.zst` becomes `a.gz`.
     """
     for suffix in COMPRESSION_SUFFIXES:
         if name.endswith(suffix):
@@ -57,14 +57,14 @@ def strip_compression_suffix(name: str) -> tuple[str, str | None]:
 
 
 def decompress_bytes(data: bytes, suffix: str) -> bytes:
-    """Plain bytes of `data` compressed as `suffix` says.
+    """Decompress bytes in the format of a suffix.
 
     Raises
     ------
     ValueError
         When the suffix is neither `.gz` nor `.zst`.
     CompressedDataError
-        When the data are damaged or cut short.
+        When the data are damaged or truncated.
     """
     if suffix not in _READERS:
         raise ValueError(f"unknown compression suffix {suffix!r}: it must be '.gz' or '.zst'")
@@ -74,9 +74,9 @@ def decompress_bytes(data: bytes, suffix: str) -> bytes:
 def open_chunks(
     stream: io.RawIOBase, suffix: str | None, memory: int = MEMORY
 ) -> Iterator[bytes | memoryview]:
-    """Plain content of an unbuffered file, chunk by chunk; each holds until the next.
+    """Yield the plain content of an unbuffered file; a chunk is valid until the next one is read.
 
-    A zstd frame may take so many bytes of `memory`.
+    Decompressing a zstd frame takes at most `memory` bytes.
     """
     if suffix is None:
         return read_chunks(stream)
@@ -84,7 +84,7 @@ def open_chunks(
 
 
 def _gzip_chunks(stream: io.BufferedIOBase, _memory: int) -> Iterator[bytes]:
-    """All members, one after the other; only zero padding may follow them."""
+    """Yield the content of all members; only zero padding may follow them."""
     import gzip
     import zlib
 
@@ -93,13 +93,13 @@ def _gzip_chunks(stream: io.BufferedIOBase, _memory: int) -> Iterator[bytes]:
             while chunk := plain.read(CHUNK_SIZE):
                 yield chunk
     except EOFError as error:
-        raise CompressedDataError("gzip data are cut short: get the file again") from error
+        raise CompressedDataError("gzip data are truncated: get the file again") from error
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise CompressedDataError(f"gzip data are damaged, or no gzip data: {error}") from error
+        raise CompressedDataError(f"gzip data are damaged, or not gzip data: {error}") from error
 
 
 def _zstd_chunks(stream: io.BufferedIOBase, memory: int) -> Iterator[bytes]:
-    """All frames, one after the other; as ever, bytes that begin no frame end the data."""
+    """Yield the content of all frames; bytes after a frame that are not a frame are ignored."""
     import zstandard
 
     decompressor = zstandard.ZstdDecompressor(max_window_size=MEMORY)
@@ -113,7 +113,7 @@ def _zstd_chunks(stream: io.BufferedIOBase, memory: int) -> Iterator[bytes]:
             elif _FRAME_MAGIC.startswith(magic):
                 raise _cut_short()
             elif first:
-                raise CompressedDataError("no zstd data: no frame at the beginning of the file")
+                raise CompressedDataError("not zstd data: the file does not begin with a frame")
             else:
                 return
             first = False
@@ -122,7 +122,7 @@ def _zstd_chunks(stream: io.BufferedIOBase, memory: int) -> Iterator[bytes]:
 
 
 def _frame_chunks(stream: io.BufferedIOBase, frame: _Decompressor, memory: int) -> Iterator[bytes]:
-    """One frame after its magic number (RFC 8878, section 3.1.1): header, blocks, checksum."""
+    """Yield the content of a frame after its magic number (RFC 8878, section 3.1.1)."""
     import zstandard
 
     start = _FRAME_MAGIC + _exactly(stream, 1)
@@ -157,7 +157,7 @@ def _skip(stream: io.BufferedIOBase, size: int) -> None:
 
 
 def _cut_short() -> CompressedDataError:
-    return CompressedDataError("zstd data are cut short: get the file again")
+    return CompressedDataError("zstd data are truncated: get the file again")
 
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ if TYPE_CHECKING:
         def decompress(self, data: bytes, /) -> bytes: ...
 
 
-#: suffix -> reader of a buffered file, in so much memory
+#: suffix -> function that reads a buffered file with a limit of memory
 _READERS: dict[str, Callable[[io.BufferedIOBase, int], Iterator[bytes]]] = {
     ".gz": _gzip_chunks,
     ".zst": _zstd_chunks,

@@ -1,8 +1,8 @@
 """Bridge: seamless-config, imported on first touch of `seamless.config`.
 
-The names here are the very objects of `seamless_config`, without a wrapper: it finds the
-user's folder from the frame that calls it. Where seamless-config is not installed the module
-is empty; where it is installed and broken, its own error shows.
+The names are the objects of `seamless_config` themselves, without wrappers: seamless-config
+determines the user's folder from the calling frame. If seamless-config is not installed, the
+module is empty; if its import fails, its own error is raised.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Every error of seamless-core, in one tree.
+"""The errors of seamless-core.
 
-Each is also a subclass of the nearest builtin, so that code which only knows
-Python's own exceptions catches the right ones::
+Each error is also a subclass of the nearest builtin, so that code which catches Python's own
+exceptions catches the right ones::
 
     SeamlessError (Exception)
     ├── BufferServerError (ConnectionError)
@@ -15,10 +15,10 @@ Python's own exceptions catches the right ones::
     │   └── NotTextError (UnicodeDecodeError)
     └── ConversionError (ValueError)      = SeamlessConversionError
 
-`LossyValueWarning` (UserWarning) is the one warning: a value is stored, but not all of it.
+`LossyValueWarning` (UserWarning) is the only warning: a value is stored in part.
 
-`CacheMissError` has no builtin beside it on purpose: callers take it to mean
-"compute this again", and must not meet it by catching `KeyError`.
+`CacheMissError` has no builtin base class on purpose: callers recompute the value, and must not
+catch it together with other errors as a `KeyError`.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ __all__ = [
 
 
 class SeamlessError(Exception):
-    """Root of all errors that seamless-core raises by name."""
+    """Base class of all errors of seamless-core."""
 
 
 class LossyValueWarning(UserWarning):
-    """The bytes of a cell type hold only a part of a value, so that other values give them too.
+    """A cell type stores a value only in part, so that other values have the same bytes.
 
-    The message names the type of the value, and a cell type or a call that keeps everything.
-    `warnings.simplefilter("error", LossyValueWarning)` makes it an error.
+    The message names the type of the value, and a cell type or call that stores all of it.
+    `warnings.simplefilter("error", LossyValueWarning)` turns it into an error.
     """
 
 
@@ -66,7 +66,7 @@ class BufferServerError(SeamlessError, ConnectionError):
     reason
         What happened, in a few words.
     status
-        The HTTP status, if it answered with one.
+        The HTTP status of the response, if there is one.
     """
 
     def __init__(self, url: str, reason: str, *, status: int | None = None) -> None:
@@ -80,18 +80,18 @@ class BufferServerError(SeamlessError, ConnectionError):
 
 
 class CacheMissError(SeamlessError):
-    """A buffer is in none of the places that were asked for it.
+    """A buffer was not found in the cache or any store.
 
-    The text of a missed checksum is its bare hex digest, because callers read it; what was
-    tried stands in `tried` and `details()`, and as a note below the traceback (Python 3.11
-    and newer).
+    The text of the error is the hex digest alone, because callers parse it. `tried` and
+    `details()` list the searched sources, also as a note below the traceback (Python 3.11 and
+    newer).
 
     Parameters
     ----------
     missed
-        One argument: the `Checksum` or hex digest that was missed, or a sentence.
+        One argument: the `Checksum` or hex digest of the buffer, or a sentence.
     tried
-        The steps in their order: what was asked, and how that ended.
+        The searched sources in order, each with its outcome.
     """
 
     def __init__(self, *missed: object, tried: Iterable[tuple[str, str]] = ()) -> None:
@@ -101,17 +101,17 @@ class CacheMissError(SeamlessError):
             self.add_note(f"tried {self.details()}")
 
     def details(self) -> str:
-        """Return in one line what was tried: `cache: no; directory /x: no`."""
+        """Return the searched sources and outcomes in one line: `cache: no; directory /x: no`."""
         return "; ".join(f"{step}: {outcome}" for step, outcome in self.tried)
 
 
 class ChecksumMismatchError(SeamlessError, ValueError):
-    """Bytes don't have the checksum they came with.
+    """Bytes have another checksum than expected.
 
     Parameters
     ----------
     expected
-        The checksum that was promised, a `Checksum` or its hex digest.
+        The expected checksum, a `Checksum` or its hex digest.
     actual
         The checksum of the bytes.
     """
@@ -129,7 +129,7 @@ class ChecksumMismatchError(SeamlessError, ValueError):
 
 
 class CompressedDataError(SeamlessError, OSError):
-    """Compressed data are damaged, cut short, or not of the kind that their suffix says."""
+    """Compressed data are damaged, truncated, or not in the format of their suffix."""
 
 
 class _RefusedError(SeamlessError):
@@ -140,9 +140,9 @@ class _RefusedError(SeamlessError):
     celltype
         The cell type.
     path
-        Where the part stands: `value['runs'][3]`.
+        The expression of the part: `value['runs'][3]`.
     reason
-        What is wrong with it.
+        Why it is refused.
     """
 
     def __init__(self, celltype: str, path: str, reason: str) -> None:
@@ -156,25 +156,25 @@ class _RefusedError(SeamlessError):
 
 
 class RefusedTypeError(_RefusedError, TypeError):
-    """A part of a nested value is of a type that its cell type can't hold."""
+    """A part of a nested value has a type that the cell type can't hold."""
 
 
 class RefusedValueError(_RefusedError, ValueError):
-    """A part of a nested value is one that its cell type can't hold."""
+    """A part of a nested value is a value that the cell type can't hold."""
 
 
 class BufferFormatError(SeamlessError, ValueError):
-    """Bytes aren't a well-formed buffer of their cell type: damaged, cut short or foreign."""
+    """Bytes are not a valid buffer of their cell type: damaged, truncated or of another format."""
 
 
 class BufferTypeError(BufferFormatError, TypeError):
-    """A buffer announces a kind of data that its format doesn't have."""
+    """A buffer declares a type of data that its format does not have."""
 
 
 class NotTextError(BufferFormatError, UnicodeDecodeError):
-    """A buffer that is read as text is no UTF-8: it holds an array, or other bytes.
+    """A buffer that is read as text is not UTF-8: it holds an array, or other bytes.
 
-    Made and pickled as `UnicodeDecodeError`, whose `reason` is the whole message here.
+    Constructed and pickled like `UnicodeDecodeError`; `reason` is the whole message.
     """
 
     def __str__(self) -> str:
@@ -187,9 +187,9 @@ class ConversionError(SeamlessError, ValueError):
     Parameters
     ----------
     message
-        What was wrong, in a sentence.
+        The reason, in a sentence.
     source, target
-        The two cell types, where the failure is about a pair.
+        The two cell types, if the error is about a pair.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""Whether this process is a worker: a process that computes for a parent and owns no cache.
+"""The flag of a worker process, which computes for its parent process and has no buffer cache.
 
-seamless-transformer marks each process that it spawns. In a worker `close` does nothing and
-the buffer cache is the parent's.
+seamless-transformer sets the flag in each process that it spawns. In a worker, `close` does
+nothing, and the parent has the buffer cache.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ _is_worker = False
 
 
 def is_worker() -> bool:
-    """Tell whether this process has been marked as a worker."""
+    """Return whether this process is a worker."""
     return _is_worker
 
 
 def set_is_worker(value: bool = True) -> None:
-    """Mark this process as a worker, or as none."""
+    """Mark this process as a worker, or as an ordinary process."""
     global _is_worker  # noqa: PLW0603 - the one flag of this process
     _is_worker = bool(value)

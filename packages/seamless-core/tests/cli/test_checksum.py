@@ -70,7 +70,7 @@ def test_truncated_data_are_one_line_of_error(name: str, tmp_path: Path) -> None
     result = run_command(NAME, name, cwd=tmp_path)
     text = assert_one_error_line(result)
     assert name in text
-    assert "cut short" in text
+    assert "truncated" in text
     assert result.stdout == b""
 
 

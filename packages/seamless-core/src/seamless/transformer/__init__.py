@@ -1,7 +1,7 @@
 """Bridge: seamless-transformer, imported on first touch of `seamless.transformer`.
 
-The names here are the very objects of `seamless_transformer`. Where it is not installed the
-module is empty; where it is installed and broken, its own error shows.
+The names are the objects of `seamless_transformer` themselves. If it is not installed, the module
+is empty; if its import fails, its own error is raised.
 """
 
 from __future__ import annotations

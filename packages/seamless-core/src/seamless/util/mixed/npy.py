@@ -92,7 +92,7 @@ def read_npy(content: bytes | memoryview) -> np.ndarray[Any, Any]:
         raise BufferFormatError(f"a .npy buffer announces {count} items of no bytes")
     if count * dtype.itemsize > len(view) - start:
         raise BufferFormatError(
-            f"a .npy buffer is cut short: {count * dtype.itemsize} bytes of data announced, "
+            f"a .npy buffer is truncated: {count * dtype.itemsize} bytes of data announced, "
             f"{len(view) - start} there"
         )
     try:
@@ -175,15 +175,15 @@ def _offsets(dtype: np.dtype[Any]) -> Any:
 def _read_header(view: memoryview) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
     magic = len(MAGIC_NUMPY)
     if len(view) < magic + 2 or view[magic] == 0:
-        raise BufferFormatError("a .npy buffer is cut short or has no version")
+        raise BufferFormatError("a .npy buffer is truncated or has no version")
     # an unknown newer version is read with the layout of the newest known one
     size_format, encoding = _VERSIONS[min(view[magic], max(_VERSIONS))]
     begin = magic + 2 + struct.calcsize(size_format)
     if len(view) < begin:
-        raise BufferFormatError("a .npy buffer is cut short inside its header")
+        raise BufferFormatError("a .npy buffer is truncated inside its header")
     (size,) = struct.unpack(size_format, view[magic + 2 : begin])
     if size > _MAX_HEADER or len(view) < begin + size:
-        raise BufferFormatError("a .npy buffer is cut short inside its header, or damaged")
+        raise BufferFormatError("a .npy buffer is truncated inside its header, or damaged")
     parse = _parse_header_cached if size < _MAX_CACHED_HEADER else _parse_header
     text = bytes(view[begin : begin + size])
     try:

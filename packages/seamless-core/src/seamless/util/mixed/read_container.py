@@ -159,7 +159,7 @@ def _check_offsets(offsets: Any, size: int) -> None:
 
 def _slice(view: memoryview, start: int, size: int) -> memoryview:
     if size > len(view) - start:
-        raise BufferFormatError(f"a mixed buffer is cut short: {size} bytes wanted at {start}")
+        raise BufferFormatError(f"a mixed buffer is truncated: {size} bytes wanted at {start}")
     return view[start : start + size]
 
 

@@ -118,17 +118,16 @@ def _write_by_orjson(value: Any) -> bytes:
 
 def _has_non_finite(value: Any) -> bool:
     """Return whether a value contains a NaN or an infinity, which orjson writes as `null`."""
-    pending = [value]
+    pending: list[Any] = [[value]]
     while pending:
-        item = pending.pop()
-        kind = type(item)
-        if kind is float:
-            if not math.isfinite(item):
-                return True
-        elif kind is dict:
-            pending.extend(item.values())
-        elif kind is list or kind is tuple:
-            pending.extend(item)
+        container = pending.pop()
+        for item in container.values() if type(container) is dict else container:
+            kind = type(item)
+            if kind is float:
+                if not math.isfinite(item):
+                    return True
+            elif kind is dict or kind is list or kind is tuple:
+                pending.append(item)
     return False
 
 
