@@ -29,10 +29,7 @@ BESIDE = {
 #: the root: it re-exports lazily, so its imports point at any layer
 ROOT = {"__init__", "__main__"}
 #: module -> imported module, for what is being moved; none may be listed that does not exist
-EXCEPTIONS = {
-    ("http.app", "server.worker"),
-    ("metrics.collect", "server.worker"),
-}
+EXCEPTIONS: set[tuple[str, str]] = set()
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -7,7 +7,7 @@ import pytest
 
 import seamless_database
 
-HEAVY = ("typing", "sqlalchemy", "starlette", "uvicorn", "httpx", "sqlite3", "asyncio")
+HEAVY = ("typing", "sqlalchemy", "uvicorn", "httpx", "sqlite3", "asyncio")
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

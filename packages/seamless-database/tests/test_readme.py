@@ -17,7 +17,7 @@ from database_server import PATIENCE, Server
 
 from seamless_database import errors, request_types
 from seamless_database.admin.sub_commands import command as administration
-from seamless_database.cli.main import parser
+from seamless_database.cli.arguments import parser
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 #: the command as it is called where it is not installed

@@ -24,7 +24,8 @@ from database_samples import checksum
 from database_server import PATIENCE, Server, shared
 
 from seamless_database import Database, __version__
-from seamless_database.cli.main import main, parser
+from seamless_database.cli.arguments import parser
+from seamless_database.cli.main import main
 from seamless_database.errors import OptionError
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def test_the_version_is_told() -> None:
 
 
 def test_the_default_range_is_the_one_of_dynamic_ports() -> None:
-    from seamless_database.cli.main import DEFAULT_RANGE
+    from seamless_database.cli.arguments import DEFAULT_RANGE
     from seamless_database.server.sockets import DYNAMIC_PORTS
 
     assert DEFAULT_RANGE == DYNAMIC_PORTS
@@ -608,7 +609,7 @@ def test_the_recorded_legacy_file_is_refused(name: str, tmp_path: Path, status: 
 
 
 def test_sizes_are_read_with_their_units() -> None:
-    from seamless_database.cli.main import _size
+    from seamless_database.cli.arguments import _size
 
     assert [_size(text) for text in ("5", "2KB", "2KiB", "64MiB", "1 GB")] == [
         5,

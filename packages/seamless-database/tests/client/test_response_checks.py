@@ -29,7 +29,7 @@ REQUESTS: dict[str, Callable[[Any], Any]] = {
     "get_metadata": lambda client: client.get_metadata(TF),
     "put_metadata": lambda client: client.put_metadata(TF, RESULT, {}),
     "get_irreproducible": lambda client: client.get_irreproducible(TF),
-    "contest": lambda client: client.put_irreproducible(TF, RESULT),
+    "put_irreproducible": lambda client: client.put_irreproducible(TF, RESULT),
     "get_buffer_info": lambda client: client.get_buffer_info(TF),
     "put_buffer_info": lambda client: client.put_buffer_info(TF, {}),
     "get_semantic_to_syntactic": lambda client: client.get_semantic_to_syntactic(TF, "python"),

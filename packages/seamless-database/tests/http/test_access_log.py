@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from database_server import PATIENCE, Server
 
-from seamless_database.http.access_log import MAX_PATH, AccessLog, Entry
 from seamless_database.http.line_writer import LineWriter
+from seamless_database.http.request_log import MAX_SHOWN, AccessLog, Entry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ def test_no_path_can_forge_a_line(path: str) -> None:
 
 
 def test_a_long_path_is_cut() -> None:
-    assert len(json.loads(entry("/" * 10_000).line(0))["path"]) == MAX_PATH
+    assert len(json.loads(entry("/" * 10_000).line(0))["path"]) == MAX_SHOWN
 
 
 def test_entries_are_written_in_order(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_reader_that_does_not_read_learns_what_it_missed() -> None:
     log = AccessLog(writer)
     # more than a pipe holds, faster than they can be written
     for _ in range(20_000):
-        log.add(entry("/" * MAX_PATH))
+        log.add(entry("/" * MAX_SHOWN))
     with open(reader, "rb") as file:
         while writer.waiting:
             file.readline()

@@ -11,18 +11,20 @@ from database_server import PATIENCE, Answer, Server
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seamless_database import Database
+from seamless_database.cli.main import main
 from seamless_database.errors import (
     ForbiddenError,
     TokenFileError,
     UnauthorizedError,
 )
-from seamless_database.http.auth import SHORTEST, Tokens
+from seamless_database.http.auth import MIN_TOKEN_LENGTH, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-READ, WRITE, WRONG = "r" * SHORTEST, "w" * 64, "x" * SHORTEST
+READ, WRITE, WRONG = "r" * MIN_TOKEN_LENGTH, "w" * 64, "x" * MIN_TOKEN_LENGTH
 TEXT = f"# ours\n\nread {READ}\n  write\t{WRITE}  \n"
 TOKENS = Tokens.parse(TEXT, "tokens")
 
@@ -54,7 +56,7 @@ def headers(*values: str) -> Headers:
         (f"read {READ}\nadmin {WRITE}\n", "line 2"),
         (f"read {READ} # for the lab\n", "line 1"),
         (f"READ {READ}\n", "line 1"),
-        (f"read {READ[1:]}\n", f"fewer than {SHORTEST}"),
+        (f"read {READ[1:]}\n", f"fewer than {MIN_TOKEN_LENGTH}"),
         (f"read {READ}/+=\n", "other characters"),
         (f"read {READ}é\n", "other characters"),
         (f"read {READ}\nwrite {READ}\n", "line 2 repeats"),
@@ -212,3 +214,62 @@ def test_a_read_only_server_with_tokens_can_be_read(server: Server, folder: Path
         assert ask(reader, "GET", bearer(READ)).text == checksum(2)
         assert ask(reader, "GET").status == 401
         assert ask(reader, "PUT", bearer(WRITE)).status == 405
+
+
+# the token file
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "tokens"
+    path.write_text(f"read {READ}\n")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o600, 0o700])
+def test_a_token_file_with_a_private_mode_is_read(file: Path, mode: int) -> None:
+    file.chmod(mode)
+    Tokens.read(file).check("GET", [(b"authorization", f"Bearer {READ}".encode())])
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o644, 0o666])
+def test_a_token_file_that_others_may_access_is_rejected(file: Path, mode: int) -> None:
+    file.chmod(mode)
+    with pytest.raises(TokenFileError, match=f"{mode:04o}.*chmod 600"):
+        Tokens.read(file)
+
+
+def test_the_mode_of_a_link_is_that_of_its_target(file: Path, tmp_path: Path) -> None:
+    file.chmod(0o644)
+    link = tmp_path / "link"
+    link.symlink_to(file)
+    with pytest.raises(TokenFileError, match="0644"):
+        Tokens.read(link)
+
+
+def test_a_missing_file_a_folder_and_bytes_are_rejected(file: Path, tmp_path: Path) -> None:
+    for path in (tmp_path / "none", tmp_path):
+        with pytest.raises(TokenFileError, match=str(path)):
+            Tokens.read(path)
+    file.write_bytes(b"read \xff\xfe\n")
+    with pytest.raises(TokenFileError, match="UTF-8"):
+        Tokens.read(file)
+
+
+@pytest.mark.parametrize(("mode", "text"), [(0o644, f"read {READ}"), (0o600, ""), (0o600, "x")])
+def test_a_start_without_proper_tokens_fails_in_one_line(
+    file: Path, tmp_path: Path, mode: int, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Database(tmp_path / "seamless.db", writable=True).close()
+    file.write_text(text)
+    file.chmod(mode)
+    status = tmp_path / "status.json"
+    status.write_text("{}")
+    words = [str(tmp_path / "seamless.db"), "--token-file", str(file), "--status-file", str(status)]
+    assert main(words) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"Error: cannot use the token file {file}: ")
+    assert error.count("\n") == 1
+    assert READ not in error
+    assert status.read_text() == '{"status": "failed"}\n'

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import sqlite3
 import struct
 import time
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -17,11 +19,11 @@ from database_samples import checksum, record
 from database_server import PATIENCE, Server, wait_until
 from database_server import http_request as request
 
-from seamless_database.http.limits import shed
+import seamless_database
+from seamless_database.http.limits import shed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from seamless_database.http.limits import LimitedHttpProtocol
 
@@ -198,7 +200,7 @@ def test_those_go_that_have_stood_still_for_longest_until_the_others_fit(
 ) -> None:
     held = [Holding(5, 0), Holding(10, 10), Holding(0, 900, is_closing=True), Holding(20, 30)]
     held.append(Holding(30, 20))
-    shed(cast("list[LimitedHttpProtocol]", held), memory)
+    shed_memory(cast("list[LimitedHttpProtocol]", held), memory)
     assert [place for place, each in enumerate(held) if each.aborted] == aborted
 
 
@@ -335,3 +337,13 @@ def test_pipelined_requests_of_a_client_that_resets_are_counted(tmp_path: Path) 
     told = [json.loads(line) for line in err.splitlines()]
     assert sorted(line["method"] for line in told) == ["GET", "GET", "PUT", "PUT"]
     assert {line["status"] for line in told} <= {200, 404, 499}
+
+
+# uvicorn
+
+
+def test_only_one_module_knows_the_internals_of_uvicorn() -> None:
+    internals = re.compile(r"uvicorn\.\w+\.|from uvicorn|server_state|lifespan\.state|loaded_app")
+    source = Path(seamless_database.__file__).parent
+    found = [path for path in source.rglob("*.py") if internals.search(path.read_text())]
+    assert [path.relative_to(source).as_posix() for path in found] == ["http/limits.py"]

@@ -26,16 +26,17 @@ from seamless_database.http.line_writer import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: the command, whose metrics fail so that an error is logged at each request for them
+#: the command, whose metrics fail so that each scrape logs an error
 FAILING = """
 import sys
-from seamless_database import cli, metrics
+from seamless_database.cli.main import main
+from seamless_database.metrics.collect import Metrics
 
-async def page(self):
+async def render(self):
     raise TypeError("x" * 10_000)
 
-metrics.Metrics.page = page
-sys.exit(cli.main())
+Metrics.render = render
+sys.exit(main())
 """
 
 

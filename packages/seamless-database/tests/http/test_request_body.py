@@ -1,4 +1,4 @@
-"""Bodies as they arrive: how large one may be, and how many large ones are in memory at a time."""
+"""Receiving bodies: the size of each, and the number of large ones in memory."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from starlette.requests import ClientDisconnect
 
 from seamless_database.errors import RequestTooLargeError, UnavailableError
 from seamless_database.http import request_body
 from seamless_database.http.idle import IdleTracker
-from seamless_database.http.request_body import LARGE_BODY, BodyReader
+from seamless_database.http.request_body import LARGE_BODY, BodyReader, ClientDisconnectError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LARGE = b"x" * (LARGE_BODY + 1)
-GONE = {"type": "http.disconnect"}
+DISCONNECT = {"type": "http.disconnect"}
 
 
-class Arriving:
-    """A body in chunks, as the ASGI server hands them out; None is a client that goes away."""
+class Chunks:
+    """The ASGI messages of a body in chunks; None is a client that disconnects."""
 
     def __init__(self, *chunks: bytes | None) -> None:
         self._chunks = list(chunks)
@@ -29,7 +28,7 @@ class Arriving:
     async def __call__(self) -> dict[str, Any]:
         chunk = self._chunks.pop(0)
         if chunk is None:
-            return GONE
+            return DISCONNECT
         return {"type": "http.request", "body": chunk, "more_body": bool(self._chunks)}
 
     @property
@@ -40,7 +39,7 @@ class Arriving:
 @pytest.fixture
 def two_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_body, "MAX_LARGE_BODIES", 2)
-    monkeypatch.setattr(request_body, "ROOM_WAIT", 0.05)
+    monkeypatch.setattr(request_body, "SLOT_TIMEOUT", 0.05)
 
 
 def ones(count: int) -> Iterable[bytes]:
@@ -54,12 +53,12 @@ def test_a_message_without_any_field_is_the_end_of_the_body() -> None:
     assert asyncio.run(BodyReader(10, IdleTracker()).receive(receive)) == b""
 
 
-def test_a_body_of_the_largest_size_is_taken_and_one_byte_more_is_refused() -> None:
+def test_a_body_of_the_largest_size_is_accepted_and_one_byte_more_is_rejected() -> None:
     async def run() -> None:
-        taken = BodyReader(10, IdleTracker())
-        assert await taken.receive(Arriving(b"12345", b"", b"67890")) == b"1234567890"
+        reader = BodyReader(10, IdleTracker())
+        assert await reader.receive(Chunks(b"12345", b"", b"67890")) == b"1234567890"
         with pytest.raises(RequestTooLargeError, match="10 bytes"):
-            await taken.receive(Arriving(b"12345678901"))
+            await reader.receive(Chunks(b"12345678901"))
 
     asyncio.run(run())
 
@@ -67,67 +66,67 @@ def test_a_body_of_the_largest_size_is_taken_and_one_byte_more_is_refused() -> N
 @pytest.mark.parametrize(("sent", "left"), [(11, 0), (20, 0), (21, 0), (22, 1), (40, 19)])
 def test_a_body_that_is_too_large_is_received_up_to_twice_the_limit(sent: int, left: int) -> None:
     async def run() -> None:
-        arriving = Arriving(*ones(sent))
+        chunks = Chunks(*ones(sent))
         with pytest.raises(RequestTooLargeError):
-            await BodyReader(10, IdleTracker()).receive(arriving)
-        assert arriving.left == left
+            await BodyReader(10, IdleTracker()).receive(chunks)
+        assert chunks.left == left
 
     asyncio.run(run())
 
 
 @pytest.mark.usefixtures("two_at_a_time")
-def test_as_many_large_bodies_as_there_is_room_for_are_taken() -> None:
+def test_large_bodies_are_bounded_in_number() -> None:
     async def run() -> None:
-        taken = BodyReader(len(LARGE), IdleTracker())
-        first, _ = [await taken.receive(Arriving(LARGE)) for _ in range(2)]
+        reader = BodyReader(len(LARGE), IdleTracker())
+        first, _ = [await reader.receive(Chunks(LARGE)) for _ in range(2)]
         for _ in range(2):
             with pytest.raises(UnavailableError, match="2 other large requests"):
-                await taken.receive(Arriving(LARGE))
-        taken.release(first)
-        assert await taken.receive(Arriving(LARGE[:-1], LARGE[-1:])) == LARGE
+                await reader.receive(Chunks(LARGE))
+        reader.release(first)
+        assert await reader.receive(Chunks(LARGE[:-1], LARGE[-1:])) == LARGE
 
     asyncio.run(run())
 
 
 @pytest.mark.usefixtures("two_at_a_time")
-def test_smaller_bodies_take_no_room() -> None:
+def test_smaller_bodies_take_no_slot() -> None:
     async def run() -> None:
-        taken = BodyReader(len(LARGE), IdleTracker())
+        reader = BodyReader(len(LARGE), IdleTracker())
         for _ in range(5):
-            assert await taken.receive(Arriving(LARGE[:-1])) == LARGE[:-1]
-        taken.release(LARGE[:-1])
+            assert await reader.receive(Chunks(LARGE[:-1])) == LARGE[:-1]
+        reader.release(LARGE[:-1])
         for _ in range(2):
-            await taken.receive(Arriving(LARGE))
+            await reader.receive(Chunks(LARGE))
         with pytest.raises(UnavailableError):
-            await taken.receive(Arriving(LARGE))
+            await reader.receive(Chunks(LARGE))
 
     asyncio.run(run())
 
 
 @pytest.mark.usefixtures("two_at_a_time")
 @pytest.mark.parametrize("chunks", [(LARGE, None), (LARGE, LARGE)])
-def test_a_large_body_that_is_not_taken_leaves_its_room(chunks: tuple[bytes | None, ...]) -> None:
+def test_a_rejected_large_body_frees_its_slot(chunks: tuple[bytes | None, ...]) -> None:
     async def run() -> None:
-        taken = BodyReader(len(LARGE), IdleTracker())
+        reader = BodyReader(len(LARGE), IdleTracker())
         for _ in range(3):
-            with pytest.raises((ClientDisconnect, RequestTooLargeError)):
-                await taken.receive(Arriving(*chunks))
+            with pytest.raises((ClientDisconnectError, RequestTooLargeError)):
+                await reader.receive(Chunks(*chunks))
         for _ in range(2):
-            await taken.receive(Arriving(LARGE))
+            await reader.receive(Chunks(LARGE))
         with pytest.raises(UnavailableError):
-            await taken.receive(Arriving(LARGE))
+            await reader.receive(Chunks(LARGE))
 
     asyncio.run(run())
 
 
 @pytest.mark.usefixtures("two_at_a_time")
 @pytest.mark.parametrize("chunk", [b"1", LARGE])
-def test_a_client_that_waits_for_room_or_sends_nothing_can_be_dismissed(chunk: bytes) -> None:
+def test_a_request_that_waits_for_a_slot_or_its_client_can_be_cancelled(chunk: bytes) -> None:
     async def run() -> None:
-        activity = IdleTracker()
-        taken = BodyReader(len(LARGE), activity)
+        idle = IdleTracker()
+        reader = BodyReader(len(LARGE), idle)
         for _ in range(2):
-            await taken.receive(Arriving(LARGE))
+            await reader.receive(Chunks(LARGE))
 
         async def receive() -> dict[str, Any]:
             if chunks:
@@ -136,9 +135,9 @@ def test_a_client_that_waits_for_room_or_sends_nothing_can_be_dismissed(chunk: b
             return message
 
         chunks = [chunk]
-        waiting = asyncio.create_task(taken.receive(receive))
+        waiting = asyncio.create_task(reader.receive(receive))
         await asyncio.sleep(0.01)
-        activity.dismiss()
+        idle.cancel_incomplete()
         with pytest.raises(asyncio.CancelledError):
             await waiting
 

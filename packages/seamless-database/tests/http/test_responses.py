@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     from seamless_database.errors import DatabaseError
 
 
-def test_what_is_no_utf8_is_shown_by_its_number() -> None:
+def test_a_lone_surrogate_is_shown_by_its_number() -> None:
     assert Response(200, "\u00e9\ud800").body() == b"\xc3\xa9\\ud800"
 
 
 @pytest.mark.parametrize("character", ["x", "\u00e9", "\ud800", "\U0001f600"])
-def test_the_pieces_are_the_body(character: str) -> None:
-    answer = Response(200, character * (2 * CHUNK_SIZE + 3))
-    iter_chunks = list(answer.iter_chunks())
-    assert len(iter_chunks) == 3
-    assert answer.size() == len(answer.body())
-    assert b"".join(iter_chunks) == answer.body()
+def test_the_chunks_are_the_body(character: str) -> None:
+    response = Response(200, character * (2 * CHUNK_SIZE + 3))
+    chunks = list(response.iter_chunks())
+    assert len(chunks) == 3
+    assert response.size() == len(response.body())
+    assert b"".join(chunks) == response.body()
 
 
 @pytest.mark.parametrize(
     ("error", "status"),
     [(ConflictError("no"), 409), (UnknownKeyError("no"), 404), (DatabaseClosedError(), 503)],
 )
-def test_our_errors_have_their_status_and_their_text(error: DatabaseError, status: int) -> None:
+def test_an_error_of_the_package_has_its_status_and_text(error: DatabaseError, status: int) -> None:
     assert error_response(error) == Response(status, f"ERROR: {error}")
 
 
-def test_a_mistake_of_ours_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_error_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
     answer = error_response(RuntimeError("a detail"))
     assert answer.status == 500
     assert answer.text.startswith("ERROR: ")

@@ -3,65 +3,68 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from seamless_database.http.send_rate import Progress
+from seamless_database.http.send_rate import SendProgress
 
 if TYPE_CHECKING:
-    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+    from seamless_database.http.request_cycle import RequestCycle
 
 
 @dataclass
 class Request:
-    """What is looked at in a request of uvicorn."""
+    """The part of a request cycle that is sampled."""
 
-    expected_content_length: int
+    unsent_length: int
     response_started: bool = True
     response_complete: bool = False
 
 
 class Client:
-    """One whose progress is looked at; seconds and bytes are what each look finds."""
+    """A client whose progress is sampled."""
 
     def __init__(self, size: int) -> None:
-        self.progress = Progress(0, patience=10, pace=100)
+        self.progress = SendProgress(0, timeout=10, min_rate=100)
         self.request = Request(size)
 
-    def look(self, now: float, left: int, unsent: int) -> bool:
-        self.request.expected_content_length = left
-        self.progress.note(now, unsent, cast("RequestResponseCycle", self.request))
+    def sample(self, now: float, left: int, unsent: int) -> bool:
+        """Whether the client is too slow after a sample: the time, and the bytes of the response
+        that the application, and the connection, have not sent yet.
+        """
+        self.request.unsent_length = left
+        self.progress.sample(now, unsent, cast("RequestCycle", self.request))
         return self.progress.is_too_slow(now)
 
 
-def test_a_client_that_takes_nothing_is_too_slow_in_the_end() -> None:
+def test_a_client_that_reads_nothing_is_too_slow_after_the_timeout() -> None:
     client = Client(10_000)
-    assert [client.look(now, 9_000, 1_000) for now in (1, 5, 11, 12)] == [False] * 3 + [True]
+    assert [client.sample(now, 9_000, 1_000) for now in (1, 5, 11, 12)] == [False] * 3 + [True]
 
 
-def test_a_client_that_takes_enough_is_never_too_slow() -> None:
+def test_a_client_that_reads_fast_enough_is_never_too_slow() -> None:
     client = Client(1_000_000)
-    # as much is unsent at each look
-    assert not any(client.look(now, 1_000_000 - 101 * now, 1_000) for now in range(0, 9_000, 9))
+    # as much is unsent at each sample
+    assert not any(client.sample(now, 1_000_000 - 101 * now, 1_000) for now in range(0, 9_000, 9))
 
 
-def test_a_client_that_takes_too_little_is_too_slow_in_the_end() -> None:
+def test_a_client_that_reads_below_the_rate_is_too_slow_after_the_timeout() -> None:
     client = Client(1_000_000)
-    looks = [client.look(now, 1_000_000 - 50 * now, 1_000) for now in range(0, 60, 5)]
-    assert looks == [False] * 5 + [True] * 7
+    samples = [client.sample(now, 1_000_000 - 50 * now, 1_000) for now in range(0, 60, 5)]
+    assert samples == [False] * 5 + [True] * 7
 
 
-def test_each_answer_is_looked_at_on_its_own() -> None:
+def test_each_response_is_judged_by_itself() -> None:
     client = Client(1_000)
-    assert not client.look(9, 500, 100)
+    assert not client.sample(9, 500, 100)
     client.request = Request(1_000_000)
-    assert not client.look(15, 1_000_000, 100)
-    assert client.look(30, 1_000_000, 100)
+    assert not client.sample(15, 1_000_000, 100)
+    assert client.sample(30, 1_000_000, 100)
 
 
-def test_without_anything_unsent_nobody_is_slow() -> None:
-    progress = Progress(0, patience=10, pace=100)
+def test_a_client_that_has_read_everything_is_not_slow() -> None:
+    progress = SendProgress(0, timeout=10, min_rate=100)
     for now in (0, 100, 1_000):
-        progress.note(now, 0, None)
+        progress.sample(now, 0, None)
         assert not progress.is_too_slow(now)
-    progress.note(1_001, 5, None)
+    progress.sample(1_001, 5, None)
     assert not progress.is_too_slow(1_001)
-    progress.note(1_020, 5, None)
+    progress.sample(1_020, 5, None)
     assert progress.is_too_slow(1_020)

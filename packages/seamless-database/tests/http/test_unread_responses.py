@@ -1,4 +1,4 @@
-"""Clients that ask and do not read: what they can take of a server, and for how long."""
+"""Clients that send requests and read no responses: the memory and the time they can take."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from database_samples import checksum, record
 from database_server import Server, http_request, silent_clients, stalled_readers, wait_until
 
-from seamless_database.http.app import LARGE_ANSWERS
+from seamless_database.http.app import LARGE_RESPONSES_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ ASK = http_request("metadata", **KEY)
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """A server with little patience and one long record."""
+    """A server with a short timeout and one long record."""
     with Server(tmp_path / "seamless.db", "--receive-timeout", "4") as server:
         store(server)
         yield server
@@ -46,18 +46,18 @@ def send_until_blocked(client: socket.socket, message: bytes) -> None:
 
 
 @needs_proc
-def test_large_answers_that_are_not_read_take_a_bounded_memory(server: Server) -> None:
+def test_unread_large_responses_take_bounded_memory(server: Server) -> None:
     before = server.memory()
-    count = 3 * LARGE_ANSWERS // LONG
+    count = 3 * LARGE_RESPONSES_MEMORY // LONG
     with stalled_readers(server, ASK, count):
-        # whoever comes has its turn once the others were closed
+        # other requests are answered once those connections have been aborted
         assert server.get("transformation", **KEY).text == checksum(2)
         assert len(server.get("metadata", **KEY).text) > LONG
-    assert server.memory() - before < 2 * LARGE_ANSWERS
+    assert server.memory() - before < 2 * LARGE_RESPONSES_MEMORY
 
 
 @needs_proc
-def test_pipelined_requests_whose_answers_are_not_read_take_a_bounded_memory(
+def test_unread_responses_of_pipelined_requests_take_bounded_memory(
     server: Server,
 ) -> None:
     before = server.memory()
@@ -70,7 +70,7 @@ def test_pipelined_requests_whose_answers_are_not_read_take_a_bounded_memory(
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_answers_that_are_not_read_do_not_hold_up_the_end(tmp_path: Path, workers: str) -> None:
+def test_unread_responses_do_not_delay_the_shutdown(tmp_path: Path, workers: str) -> None:
     with Server(tmp_path / "seamless.db", "--workers", workers) as server:
         store(server)
         pipelined = http_request("transformation", **KEY) * 1_000
@@ -88,21 +88,22 @@ def test_a_slow_reader_that_reads_enough_gets_everything(server: Server) -> None
     assert len(received) > LONG
 
 
-def test_a_reader_that_goes_away_gives_its_memory_back(server: Server) -> None:
+def test_a_client_that_disconnects_frees_the_memory_of_its_response(server: Server) -> None:
     for _ in range(3):
-        with stalled_readers(server, ASK, LARGE_ANSWERS // LONG) as clients:
+        with stalled_readers(server, ASK, LARGE_RESPONSES_MEMORY // LONG) as clients:
             # all are being answered
             assert [client.recv(1) for client in clients] == [b"H"] * len(clients)
     assert len(server.get("metadata", **KEY).text) > LONG
 
 
-#: the command, with a limit of 1 MB for what all connections together may hold
+#: the command, with a memory limit of 1 MB for all connections together
 LIMITED = """
 import functools, sys
-from seamless_database import cli, guarded_http
+from seamless_database.cli.main import main
+from seamless_database.http import limits
 
-guarded_http.Limits = functools.partial(guarded_http.Limits, memory=1_000_000)
-sys.exit(cli.main())
+limits.Limits = functools.partial(limits.Limits, memory=1_000_000)
+sys.exit(main())
 """
 
 
@@ -111,7 +112,7 @@ class LimitedServer(Server):
 
 
 @needs_proc
-def test_what_all_connections_hold_together_is_bounded(tmp_path: Path) -> None:
+def test_the_memory_of_all_connections_together_is_bounded(tmp_path: Path) -> None:
     with LimitedServer(tmp_path / "seamless.db") as server:
         store(server, 200_000)
         files = Path(f"/proc/{server.process.pid}/fd")
@@ -127,7 +128,7 @@ def test_what_all_connections_hold_together_is_bounded(tmp_path: Path) -> None:
 
 
 @needs_proc
-def test_bodies_that_never_arrive_in_full_are_bounded_together(tmp_path: Path) -> None:
+def test_incomplete_bodies_are_bounded_together(tmp_path: Path) -> None:
     with LimitedServer(tmp_path / "seamless.db") as server:
         store(server, 1)
         files = Path(f"/proc/{server.process.pid}/fd")

@@ -98,16 +98,16 @@ def is_one_plain_file(file: Path) -> bool:
 
 
 def program(text: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of its own, for it parts."""
+    """Run a program in a process of its own, because it forks."""
     preface = """
 import os, signal, sys, time
-from seamless_database import workers
-from seamless_database.server.supervisor import Workers
-workers.PAUSE = 0.01
+from seamless_database.server import supervisor
+from seamless_database.server.supervisor import Supervisor
+supervisor.BACKOFF = 0.01
 
 def run(work, count=2, **options):
-    group = Workers(count, [], work, complain=print, **options)
-    return group.run([signal.SIGTERM], lambda: print("ready"))
+    workers = Supervisor(count, [], work, report_error=print, **options)
+    return workers.run([signal.SIGTERM], lambda: print("ready"))
 """
     return subprocess.run(
         [sys.executable, "-c", preface + textwrap.dedent(text)],
@@ -118,7 +118,7 @@ def run(work, count=2, **options):
     )
 
 
-# what all of them together are
+# all workers together
 
 
 def test_what_one_worker_acknowledged_another_serves_at_once(
@@ -133,7 +133,7 @@ def test_what_one_worker_acknowledged_another_serves_at_once(
     assert first.worker != second.worker
 
 
-def test_connections_are_dealt_out_evenly(server: Server) -> None:
+def test_connections_are_distributed_evenly(server: Server) -> None:
     before = {pid: sockets(pid) for pid in workers(server)}
     opened = [socket.create_connection((server.host, server.port)) for _ in range(20)]
     try:
@@ -148,7 +148,7 @@ def test_the_number_of_connections_is_that_of_all_workers_together(file: Path) -
         before = {pid: sockets(pid) for pid in workers(server)}
         opened = [socket.create_connection((server.host, server.port)) for _ in range(8)]
         try:
-            # four give way to the others, which their clients see
+            # four are closed in favour of the others
             wait_until(lambda: len(select.select(opened, [], [], 0)[0]) == 4)
             wait_until(lambda: [sockets(pid) - count for pid, count in before.items()] == [2, 2])
         finally:
@@ -166,7 +166,7 @@ def test_a_worker_that_is_asked_to_end_leaves_its_connections_to_the_others(
     wait_until(lambda: len(workers(server)) == 2)
 
 
-def test_a_signal_to_the_first_process_ends_all_and_leaves_one_plain_file(
+def test_a_signal_to_the_supervisor_stops_all_workers_and_ends_wal_mode(
     server: Server, file: Path
 ) -> None:
     server.put("transformation", checksum=checksum(1), value=checksum(2))
@@ -203,9 +203,9 @@ def test_a_file_is_served_for_reading_alone(file: Path) -> None:
         assert server.stop() == (0, "")
 
 
-def test_the_server_ends_when_nobody_asks_any_of_them(file: Path) -> None:
+def test_the_server_stops_when_all_workers_are_idle(file: Path) -> None:
     with Server(file, "--workers", "2", "--timeout", "1") as server:
-        # one of them hears nothing
+        # one connection leads to one worker, so the other one is idle
         for _ in range(6):
             assert server.get("protocol").status == 200
             time.sleep(0.25)
@@ -214,7 +214,7 @@ def test_the_server_ends_when_nobody_asks_any_of_them(file: Path) -> None:
     assert is_one_plain_file(file)
 
 
-# one of them ends
+# one worker exits
 
 
 def test_a_killed_worker_is_replaced_and_has_lost_nothing(
@@ -232,12 +232,12 @@ def test_a_killed_worker_is_replaced_and_has_lost_nothing(
     assert "of 2 was ended by signal 9; it is started again\n" in err
 
 
-def test_a_worker_that_dies_again_and_again_ends_the_server() -> None:
+def test_a_worker_that_crashes_repeatedly_stops_the_server() -> None:
     done = program(
         """
-        def work(seat):
-            seat.say("ready")
-            if seat.number:
+        def work(worker):
+            worker.notify("ready")
+            if worker.status_slot.number:
                 time.sleep(0.02)
                 os._exit(3)
             signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
@@ -261,25 +261,25 @@ def test_a_worker_that_dies_again_and_again_ends_the_server() -> None:
 @pytest.mark.parametrize(
     ("how", "error"),
     [
-        ('seat.say("the disk is on fire"); return 1', "the disk is on fire"),
+        ('worker.notify("the disk is on fire"); return 1', "the disk is on fire"),
         ("return 3", "worker 2 ended with status 3"),
         ("os.kill(os.getpid(), signal.SIGKILL)", "worker 2 was ended by signal 9"),
     ],
 )
-def test_a_worker_that_cannot_start_is_a_server_that_cannot(how: str, error: str) -> None:
+def test_a_worker_that_cannot_start_fails_the_start_of_the_server(how: str, error: str) -> None:
     done = program(
         f"""
-        def work(seat):
-            if seat.number == 1:
+        def work(worker):
+            if worker.status_slot.number == 1:
                 {how}
-            seat.say("ready")
+            worker.notify("ready")
             signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
             while True:
                 signal.pause()
         try:
             run(work)
-        except workers.WorkerStartError as error:
+        except supervisor.WorkerStartError as error:
             print(error)
         """
     )
@@ -289,12 +289,12 @@ def test_a_worker_that_cannot_start_is_a_server_that_cannot(how: str, error: str
 def test_a_long_reason_why_a_worker_cannot_start_is_cut() -> None:
     done = program(
         """
-        def work(seat):
-            seat.say("x" + 4000 * "\\u00e4")
+        def work(worker):
+            worker.notify("x" + 4000 * "\\u00e4")
             return 1
         try:
             run(work, count=1)
-        except workers.WorkerStartError as error:
+        except supervisor.WorkerStartError as error:
             print(ascii(str(error)[:3]), len(str(error)))
         """
     )
@@ -302,10 +302,10 @@ def test_a_long_reason_why_a_worker_cannot_start_is_cut() -> None:
     assert (done.stdout, done.stderr) == ("'x\\xe4\\xe4' 2001\n", "")
 
 
-def test_a_system_that_refuses_a_process_is_asked_again_while_the_others_serve() -> None:
+def test_a_failed_fork_is_retried_while_the_others_serve() -> None:
     done = program(
         """
-        workers.LONGEST_PAUSE = 0.01
+        supervisor.MAX_BACKOFF = 0.01
         fork, asked = os.fork, []
         def refusing():
             asked.append(None)
@@ -313,8 +313,8 @@ def test_a_system_that_refuses_a_process_is_asked_again_while_the_others_serve()
                 raise BlockingIOError(11, "no room")
             return fork()
         os.fork = refusing
-        def work(seat):
-            seat.say("ready")
+        def work(worker):
+            worker.notify("ready")
             if len(asked) == 2:
                 time.sleep(0.2)
                 return 3
@@ -336,17 +336,17 @@ def test_a_system_that_refuses_a_process_is_asked_again_while_the_others_serve()
     assert done.stderr == ""
 
 
-def test_a_worker_that_does_not_end_is_killed() -> None:
+def test_a_worker_that_does_not_stop_is_killed() -> None:
     done = program(
         """
-        workers.ENDING = 0.3
-        def work(seat):
-            seat.say("ready")
+        supervisor.SHUTDOWN_GRACE = 0.3
+        def work(worker):
+            worker.notify("ready")
             while True:
                 signal.pause()
         signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-        group = Workers(1, [], work, complain=print)
-        print(group.run([signal.SIGTERM], lambda: (print("ready"), signal.setitimer(0, 0.05))))
+        workers = Supervisor(1, [], work, report_error=print)
+        print(workers.run([signal.SIGTERM], lambda: (print("ready"), signal.setitimer(0, 0.05))))
         """
     )
     assert done.stdout.splitlines() == [
@@ -356,10 +356,10 @@ def test_a_worker_that_does_not_end_is_killed() -> None:
     ]
 
 
-# the first process ends
+# the supervisor dies
 
 
-def test_workers_do_not_outlive_the_first_process(server: Server, file: Path) -> None:
+def test_workers_do_not_outlive_the_supervisor(server: Server, file: Path) -> None:
     server.put("transformation", checksum=checksum(1), value=checksum(2))
     running = workers(server)
     server.process.kill()
@@ -371,10 +371,10 @@ def test_workers_do_not_outlive_the_first_process(server: Server, file: Path) ->
     assert is_one_plain_file(file)
 
 
-# what is refused
+# options
 
 
-def test_no_workers_at_all_are_refused(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_zero_workers_are_rejected(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     assert main([str(file), "--writable", "--workers", "0"]) == 2
     for number, handler in kept.items():
@@ -396,7 +396,7 @@ def test_several_workers_do_not_write_to_a_network_file_system(
 
 
 def metrics(server: Server) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """What one of the workers tells, whichever takes a new connection."""
+    """The metrics of any worker."""
     with urllib.request.urlopen(f"{server.url}/metrics", timeout=PATIENCE) as answer:
         families = list(text_string_to_metric_families(answer.read().decode()))
     return {
@@ -411,7 +411,7 @@ def requests(server: Server, method: str, kind: str) -> float:
     return metrics(server).get(("seamless_database_requests_total", labels), 0)
 
 
-def test_any_worker_tells_the_figures_of_all_also_of_those_that_are_no_more(
+def test_the_metrics_of_a_worker_include_those_of_the_others_and_of_killed_ones(
     server: Server, pair: tuple[Connection, Connection]
 ) -> None:
     first, second = pair
@@ -419,7 +419,7 @@ def test_any_worker_tells_the_figures_of_all_also_of_those_that_are_no_more(
         connection.ask("GET", type="protocol")
     put = {"type": "transformation", "checksum": checksum(1), "value": checksum(2)}
     assert first.ask("PUT", **put) == "OK"
-    # what the others count is told about every second
+    # each worker publishes its metrics about every second
     wait_until(lambda: requests(server, "GET", "protocol") == 3)
     wait_until(lambda: requests(server, "PUT", "transformation") == 1)
     os.kill(first.worker, signal.SIGKILL)
@@ -429,10 +429,10 @@ def test_any_worker_tells_the_figures_of_all_also_of_those_that_are_no_more(
     assert requests(server, "PUT", "transformation") == 1
 
 
-def test_figures_of_processes_are_told_of_each_worker(server: Server) -> None:
-    def told() -> set[str]:
+def test_process_metrics_have_the_worker_as_a_label(server: Server) -> None:
+    def shown() -> set[str]:
         found = metrics(server)
         name = "process_resident_memory_bytes"
         return {dict(labels)["worker"] for this, labels in found if this == name}
 
-    wait_until(lambda: told() == {"1", "2"})
+    wait_until(lambda: shown() == {"1", "2"})

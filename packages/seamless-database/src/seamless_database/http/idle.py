@@ -1,4 +1,4 @@
-"""What the server is busy with: how long it has been idle, and who keeps it from stopping.
+"""The idle clock of a server: requests in flight, time since the last one, and their cancellation.
 
 Belongs to the event loop; nothing here is safe from another thread.
 """
@@ -7,58 +7,64 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 class IdleTracker:
-    """Counts requests from the moment their headers have arrived to their answer."""
+    """Counts requests in flight, each from the arrival of its headers to its response."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._busy = 0
-        self._last = clock()
+        self._in_flight = 0
+        self._last_finished = clock()
         self._receiving: set[asyncio.Task[Any]] = set()
-        self._dismissed = False
+        self._shutting_down = False
 
     @property
-    def dismissed(self) -> bool:
-        """Whether requests that have not arrived in full were told to give up."""
-        return self._dismissed
+    def shutting_down(self) -> bool:
+        """Whether `cancel_incomplete` has been called."""
+        return self._shutting_down
 
-    def begin(self) -> None:
-        """Note that a request has come."""
-        self._busy += 1
+    def request_started(self) -> None:
+        """Count a request as in flight."""
+        self._in_flight += 1
 
-    def end(self) -> None:
-        """Note that a request is done with."""
-        self._busy -= 1
-        self._last = self._clock()
+    def request_finished(self) -> None:
+        """End a request that was in flight."""
+        self._in_flight -= 1
+        self._last_finished = self._clock()
 
-    def touch(self) -> None:
-        """Note that a request has come and is done with."""
-        self._last = self._clock()
+    def idle_seconds(self) -> float:
+        """Seconds since the last request finished; 0 while one is in flight."""
+        return 0.0 if self._in_flight else self._clock() - self._last_finished
 
-    def idle(self) -> float:
-        """Seconds since the last request was done with; 0 while there is one."""
-        return 0.0 if self._busy else self._clock() - self._last
-
-    @contextmanager
-    def receiving(self) -> Iterator[None]:
+    def receiving(self) -> _Receiving:
         """Mark the time in which a request waits for its client, or for other clients."""
-        task = asyncio.current_task()
-        assert task is not None  # requests run in tasks
-        self._receiving.add(task)
-        try:
-            yield
-        finally:
-            self._receiving.discard(task)
+        return _Receiving(self._receiving)
 
-    def dismiss(self) -> None:
-        """Give up on the requests that are still waiting for their client."""
-        self._dismissed = True
+    def cancel_incomplete(self) -> None:
+        """Cancel the requests that are still waiting for their client."""
+        self._shutting_down = True
         for task in self._receiving:
             task.cancel()
+
+
+class _Receiving:
+    """Holds the current task in a set; a class, because a generator costs several times as much."""
+
+    __slots__ = ("_task", "_tasks")
+
+    def __init__(self, tasks: set[asyncio.Task[Any]]) -> None:
+        self._tasks = tasks
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # requests run in tasks
+        self._task = task
+        self._tasks.add(task)
+
+    def __exit__(self, *_: object) -> None:
+        self._tasks.discard(self._task)

@@ -1,380 +1,315 @@
-"""HTTP connections with limits: on their number, on headers, and on how slow a client may be.
+"""Limits of connections: their number, the size of headers, the memory, and how slow a client is.
 
-What uvicorn reads from a connection it keeps without bounds of size or time, and what is no HTTP
-it answers at once, even if the answer to an earlier request has not been sent yet. Here both are
-bounded, and answers keep their order.
+This is the only module that knows the internals of uvicorn, which accepts the connections, counts
+them, and renews the headers of every response.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
-
-from seamless_database.http.pipelining import PARSED_AT_ONCE, PipelinedConnection
-from seamless_database.http.send_rate import Progress
+from seamless_database.http.connection import (
+    PARSED_AT_ONCE,
+    HttpConnection,
+    UnsupportedRequestError,
+)
+from seamless_database.http.responses import (
+    NOT_HTTP,
+    REQUEST_TIMEOUT,
+    TOO_MANY_CONNECTIONS,
+    Header,
+    Response,
+    encode_response,
+    headers_too_large,
+    too_many_headers,
+)
+from seamless_database.http.send_rate import SendProgress
 
 if TYPE_CHECKING:
-    from seamless_database.http.fast_path import HeadCache
-    from seamless_database.http.fast_path_handler import WriteCallback
-    from seamless_database.http.request_log import Client
+    import uvicorn
+    from uvicorn.server import ServerState
 
-#: takes the body of a small request, and tells its answer later; False if it refuses
-Take = Callable[[bytes, "Client", "WriteCallback"], bool]
-#: seconds in which a client that was refused may read why; what it still sends is dropped. When
-#: the server ends, also the seconds in which a client may take nothing of an answer.
-LINGER = 2.0
+#: seconds in which a rejected client may read why; what it still sends is dropped. While the
+#: server stops, also the seconds in which a client may read nothing of a response.
+LINGER_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What clients may take of a server."""
+    """What clients may use of a server."""
 
-    #: connections at a time; idle ones give way to new ones
+    #: open connections; idle ones are closed in favour of new ones
     connections: int = 10_000
-    #: bytes of a request's line and headers together, and the number of headers
-    head: int = 64 * 1024
+    #: bytes of the request line and the headers together
+    head_size: int = 64 * 1024
     headers: int = 100
-    #: seconds that a client may take for a request, or not take any of its answer
-    patience: float = 60.0
-    #: bytes a second; a request of more than that gets more time
-    pace: int = 16 * 1024
+    #: seconds in which a client has to send a request, and may read nothing of a response
+    request_timeout: float = 60.0
+    #: bytes a second by which larger requests and responses get more time
+    min_rate: int = 16 * 1024
     #: seconds that a connection may be idle
-    idle: float = 300.0
-    #: bytes that all connections together may hold of what is not read, not parsed or not sent yet
+    idle_timeout: float = 300.0
+    #: bytes that all connections together may hold unread, unparsed or unsent
     memory: int = 256 * 1024 * 1024
 
 
-def shed(connections: Iterable[LimitedHttpProtocol], memory: int) -> None:
-    """Abort connections that have stood still for longest, until the others hold so many bytes."""
-    held = {each: each.held_bytes for each in connections if not each.is_closing}
-    excess = sum(held.values()) - memory
-    if excess <= 0:
-        return
-    for each in sorted(held, key=lambda each: each.active_at):
-        if held[each]:
-            each.transport.abort()
-            excess -= held[each]
-        if excess <= 0:
-            return
+class LimitedHttpProtocol(HttpConnection):
+    """One connection within limits; the server calls `check_timeouts` about every second.
 
-
-class _HeadTooLargeError(Exception):
-    """Ends the reading of a request; uvicorn takes it for malformed HTTP."""
-
-
-class LimitedHttpProtocol(PipelinedConnection):
-    """One connection; `look` is to be called about every second."""
+    The parameters are those that uvicorn passes to a protocol, and the limits.
+    """
 
     def __init__(
-        self, *args: Any, limits: Limits, short_way: HeadCache | None = None, **kwargs: Any
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],  # uvicorn passes it
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limits: Limits,
     ) -> None:
-        super().__init__(*args, **kwargs)
+        loop = _loop or asyncio.get_running_loop()
+        super().__init__(cast("Any", config.loaded_app), loop, server_state.tasks)
+        self._server_state = server_state
+        self._connections = cast("set[LimitedHttpProtocol]", server_state.connections)
         self._limits = limits
-        self._short_way = short_way
-        #: complete requests among what was received last
-        self._arrived = 0
-        self._heard = self._looked = self.loop.time()
-        # of the request that is arriving, if one is: since when, and how much of it
-        self._arriving = False
-        self._since, self._size = 0.0, 0
-        #: bytes that belong neither to a complete head nor to a body
-        self._loose = 0
-        self._hang_up_at: float | None = None
-        self._progress = Progress(self._heard, limits.patience, limits.pace)
+        self._last_received = self._last_checked = loop.time()
+        # of the request that is arriving, if one is: its start, and its size so far
+        self._request_started, self._request_size = 0.0, 0
+        #: bytes of an incomplete head, or of what else is no part of a body
+        self._loose_bytes = 0
+        self._close_at: float | None = None
+        self._progress = SendProgress(loop.time(), limits.request_timeout, limits.min_rate)
         #: the TLS handshake, before which there is no transport
         self._handshake: asyncio.Task[None] | None = None
 
+    @property
+    def default_headers(self) -> list[Header]:
+        """The date."""
+        return self._server_state.default_headers
+
+    # the life of a connection
+
     def begin_handshake(self, handshake: asyncio.Task[None]) -> None:
-        """Count as a connection before the TLS handshake has ended; an idle one gives way to it."""
+        """Count as a connection during the TLS handshake; an idle one is closed in favour of it."""
         self._handshake = handshake
-        self.connections.add(self)
-        if len(self.connections) > self._limits.connections:
-            self._make_room()
+        self._connections.add(self)
+        if len(self._connections) > self._limits.connections:
+            self._close_idlest()
 
     def end_handshake(self) -> bool:
-        """Be a connection like any other; False if the handshake failed."""
+        """Become a connection like any other; False if the handshake failed."""
         self._handshake = None
-        # whatever uvicorn's annotation says
-        transport: asyncio.Transport | None = self.transport
-        if transport is None:
-            self.connections.discard(self)
-        return transport is not None
+        if not hasattr(self, "transport"):
+            self._connections.discard(self)
+            return False
+        return True
 
     def connection_made(
         self,
-        transport: asyncio.Transport,  # type: ignore[override]  # as in uvicorn
+        transport: asyncio.Transport,  # type: ignore[override]  # what a stream socket has
     ) -> None:
-        """Take the connection, or refuse it if there are too many busy ones."""
+        """Take the connection, or reject it if there are too many busy ones."""
         super().connection_made(transport)
-        if len(self.connections) > self._limits.connections and not self._make_room():
-            self._refuse(503, "too many connections; try again later")
+        self._connections.add(self)
+        if len(self._connections) > self._limits.connections and not self._close_idlest():
+            self._reject(TOO_MANY_CONNECTIONS)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Forget the connection."""
+        self._connections.discard(self)
+        super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what was received, unless the connection is only waiting to be closed."""
-        if self._deaf:
+        """Parse what was received, unless the client has been rejected."""
+        if self._rejecting:
             return
-        self._heard = self.loop.time()
-        if self._taken or self.pipeline or self._unparsed:
-            # spelt out, because every small request comes by here
-            self._parse(data)
-            return
-        at_rest = not (self._arriving or self._busy or self.transport.is_closing())
-        if at_rest and self._answered_at_once(data):
-            return
-        self._arrived = 0
-        if len(data) <= PARSED_AT_ONCE:
-            self._parse_piece(data)
+        self._last_received = self.loop.time()
+        if len(data) <= PARSED_AT_ONCE and not self._must_wait:
+            self._parse_chunk(data)
         else:
             self._parse(data)
-        if at_rest and self._arrived == 1 and not (self._arriving or self._deaf):
-            self._learn(data)
-
-    def _parse_piece(self, piece: bytes) -> None:
-        self._size += len(piece)
-        self._loose += len(piece)
-        super()._parse_piece(piece)
-        if self._loose > self._limits.head:
-            self._refuse(431, f"the headers are larger than {self._limits.head} bytes")
 
     def shutdown(self) -> None:
-        """Finish what has begun, because the server ends."""
+        """Finish the requests that have been started, because the server stops."""
         if self._handshake is not None:
             self._handshake.cancel()
-        elif self._hang_up_at is None:
-            super().shutdown()
+        elif self._cycles and self._close_at is None:
+            self._cycles[-1].keep_alive = False
         else:
-            self.transport.close()
+            self.close()
 
-    def send_400_response(self, msg: str) -> None:
-        """Answer what uvicorn cannot read, in our words."""
-        self._refuse(400, "this is not HTTP")
+    # limits of a request
 
-    def on_message_begin(self) -> None:
-        """Note that a request has begun to arrive."""
-        super().on_message_begin()
-        self._arriving = True
-        self._since, self._size = self._heard, 0
+    def _parse_chunk(self, data: bytes) -> None:
+        begun, parts = self._begun, self._parts
+        super()._parse_chunk(data)
+        if self._begun != begun:
+            self._request_started, self._request_size = self._last_received, 0
+        self._request_size += len(data)
+        self._loose_bytes = 0 if self._parts != parts else self._loose_bytes + len(data)
+        if self._loose_bytes > self._limits.head_size:
+            self._reject(headers_too_large(self._limits.head_size))
 
     def on_headers_complete(self) -> None:
-        """Look at the size of the headers before the request begins."""
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > self._limits.head or len(self.headers) > self._limits.headers:
-            self._refuse(431, f"more than {self._limits.headers} headers, or too large ones")
-            raise _HeadTooLargeError
+        """Check the size of the headers before the request starts."""
+        limits = self._limits
+        if len(self._headers) > limits.headers:
+            self._reject(too_many_headers(limits.headers))
+            raise UnsupportedRequestError
+        # `_loose_bytes` counts neither this chunk nor what followed a part in an earlier one
+        if self._loose_bytes + 2 * PARSED_AT_ONCE > limits.head_size:
+            size = sum(len(name) + len(value) + 4 for name, value in self._headers)
+            if size + len(self._url) > limits.head_size:
+                self._reject(headers_too_large(limits.head_size))
+                raise UnsupportedRequestError
         super().on_headers_complete()
-        self._loose = 0
 
-    def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
-        super().on_body(body)
-        self._loose = 0
+    def reject_malformed(self) -> None:
+        """Reject what is not HTTP."""
+        self._reject(NOT_HTTP)
 
-    def on_message_complete(self) -> None:
-        """Note that a request has arrived."""
-        super().on_message_complete()
-        self._arrived += 1
-        self._arriving = False
-        self._loose = 0
+    # limits in time, and of all connections together
 
-    def on_response_complete(self) -> None:
-        """Go on with the next request, if there may be one."""
-        last = not self.pipeline
-        super().on_response_complete()
-        if self._deaf and last:
-            self.transport.close()
-
-    def look(self) -> None:
-        """Give up on a client that has used up our patience."""
+    def check_timeouts(self) -> None:
+        """Close the connection of a client that is too slow, or has been idle for too long."""
         if self._handshake is not None:
-            # the event loop has the same timeout for it
+            # the event loop has a timeout of its own for it
             return
         now = self.loop.time()
         if self.flow.read_paused:
-            # it is us who keep the request from arriving
-            self._since += now - self._looked
-        self._looked = now
-        self._progress.note(now, self.unsent, self._running)
+            # it is the server that keeps the request from arriving
+            self._request_started += now - self._last_checked
+        self._last_checked = now
+        self._progress.sample(now, self.unsent, self._cycles[0] if self._cycles else None)
+        limits = self._limits
         if self._progress.is_too_slow(now):
             self.transport.abort()
         elif self.transport.is_closing():
             return
-        elif self._hang_up_at is not None:
-            if now > self._hang_up_at:
-                self.transport.close()
-        elif self._arriving:
-            if now - self._since > self._limits.patience + self._size / self._limits.pace:
-                self._refuse(408, "the request did not arrive in time")
-        elif self.idle_since is not None and now - self.idle_since > self._limits.idle:
-            self.transport.close()
+        elif self._close_at is not None:
+            if now > self._close_at:
+                self.close()
+        elif self._is_arriving:
+            allowed = limits.request_timeout + self._request_size / limits.min_rate
+            if now - self._request_started > allowed:
+                self._reject(REQUEST_TIMEOUT)
+        elif self.idle_since is not None and now - self.idle_since > limits.idle_timeout:
+            self.close()
 
     @property
     def idle_since(self) -> float | None:
-        """When something was last received or sent, if no request or answer is under way."""
-        if self._arriving or self._busy:
-            return None
-        return self.active_at
+        """When something was last received or sent, if no request is in flight."""
+        return None if self._is_arriving or self._cycles else self.active_at
 
     @property
     def held_bytes(self) -> int:
-        """Bytes that were received but not used yet, or that are to be sent."""
-        return super().held_bytes + (self._size if self._arriving else 0)
+        """Bytes that were received and not used yet, or that wait to be sent."""
+        if self._handshake is not None:
+            return 0
+        return super().held_bytes + (self._request_size if self._is_arriving else 0)
 
     @property
     def unsent(self) -> int:
-        """Bytes of answers that the client has not taken yet."""
+        """Bytes of responses that wait to be sent."""
         return 0 if self._handshake is not None else self.transport.get_write_buffer_size()
-
-    def is_stalled(self, now: float) -> bool:
-        """Tell whether the client has taken nothing for `LINGER` seconds, as of the last look."""
-        return now - self._progress.moved_at > LINGER
-
-    @property
-    def active_at(self) -> float:
-        """When something was last received, or taken of an answer."""
-        return max(self._heard, self._progress.moved_at) if self._progress.unsent else self._heard
-
-    @property
-    def _busy(self) -> RequestResponseCycle | None:
-        """The request whose answer is not complete, the last one if there are several."""
-        # None until there is one, whatever uvicorn's annotation says
-        cycle: RequestResponseCycle | None = self.cycle
-        return None if cycle is None or cycle.response_complete else cycle
-
-    def _answered_at_once(self, data: bytes) -> bool:
-        """Answer a small request on the spot, or take one, if it is one for which that is done."""
-        way = self._short_way
-        if way is None or self.flow.write_paused:
-            return False
-        body = way.body(data)
-        if body is None:
-            return False
-        if data.startswith(b"PUT"):
-            return self._took(way, way.requests.put, body)
-        if not way.requests.at_once:
-            again = partial(self._parse_again, data)
-            return self._took(way, partial(way.requests.get_soon, again=again), body)
-        answer = way.requests.get(body, self.client)
-        if answer is None:
-            return False
-        # from here on, `look` ends what stays idle
-        self._unset_keepalive_if_required()
-        self.server_state.total_requests += 1
-        own = self.server_state.default_headers
-        self.transport.write(way.answer(*answer, own, last=False))
-        return True
-
-    def _took(self, way: HeadCache, take: Take, body: bytes) -> bool:
-        """Have a small request done; until it is, the connection is as busy as with any request."""
-        cycle = RequestResponseCycle(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=self.access_log,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=True,
-            on_response=self.on_response_complete,
-        )
-        cycle.more_body = False
-        if not take(body, self.client, partial(self._tell, way, cycle)):
-            return False
-        self._unset_keepalive_if_required()
-        self.cycle = self._running = cycle
-        self._taken = True
-        return True
-
-    def _parse_again(self, data: bytes) -> None:
-        """Let uvicorn have a request that was taken, but whose answer is too large for that."""
-        self._taken, self.cycle.response_complete = False, True
-        self._unparsed = data + self._unparsed
-        self._parse_rest()
-
-    def _tell(self, way: HeadCache, cycle: RequestResponseCycle, status: int, text: bytes) -> None:
-        """Answer what was taken; an answer to the last request closes the connection."""
-        cycle.response_complete = True
-        self._taken = False
-        if cycle.disconnected or self.transport.is_closing():
-            return
-        own, last = self.server_state.default_headers, not cycle.keep_alive
-        self.transport.write(way.answer(status, text, own, last=last))
-        if last:
-            self.transport.close()
-        self.on_response_complete()
-
-    def _learn(self, data: bytes) -> None:
-        """Remember the head of the one request that has just arrived at once."""
-        if self._short_way is not None and self.scope["http_version"] == "1.1":
-            self._short_way.remember(data, self.scope["method"], self.url, self.scope["headers"])
-
-    def _make_room(self) -> bool:
-        """Close the connection that has been idle for longest; False if none is idle."""
-        idle = [
-            (other.idle_since, id(other), other)
-            for other in self.connections
-            if isinstance(other, LimitedHttpProtocol)
-            and other is not self
-            and other.idle_since is not None
-            and not other.is_closing
-        ]
-        if not idle:
-            return False
-        min(idle)[-1]._evict()
-        return True
 
     @property
     def is_closing(self) -> bool:
         """Whether the connection is about to be closed."""
         return self._handshake is None and self.transport.is_closing()
 
+    @property
+    def active_at(self) -> float:
+        """When something was last received, or read of a response."""
+        if self._progress.unsent:
+            return max(self._last_received, self._progress.moved_at)
+        return self._last_received
+
+    def is_stalled(self, now: float) -> bool:
+        """Whether the client has read nothing for `LINGER_SECONDS`, as of the last check."""
+        return now - self._progress.moved_at > LINGER_SECONDS
+
+    def _close_idlest(self) -> bool:
+        """Close the connection that has been idle for longest; False if none is idle."""
+        idle = [
+            (other.idle_since, id(other), other)
+            for other in self._connections
+            if other is not self and other.idle_since is not None and not other.is_closing
+        ]
+        if not idle:
+            return False
+        min(idle)[-1]._evict()
+        return True
+
     def _evict(self) -> None:
         if self._handshake is None:
-            # a TLS client that is idle would not answer to the goodbye, and keep its file open
+            # an idle TLS client would not answer a close_notify, and so keep its file open
             self.transport.abort()
         else:
             self._handshake.cancel()
-            self.connections.discard(self)
+            self._connections.discard(self)
 
-    def _refuse(self, status: int, text: str) -> None:
-        """Answer what will never be a request, after those that are; then hang up."""
-        if self._deaf or self.transport.is_closing():
+    def _reject(self, response: Response) -> None:
+        """Answer what never becomes a request, after earlier requests; then close."""
+        if self._rejecting or self.transport.is_closing():
             return
-        self._deaf = True
-        busy = self._busy
-        if self.pipeline and self.pipeline[0][0].more_body:
-            # the unfinished one waits behind others, whose answers come first
-            self.pipeline.popleft()
-        elif busy is None or busy.more_body:
-            self._answer(busy, status, text)
+        self._rejecting = True
+        self._is_arriving = False
+        incomplete, self._arriving_cycle = self._arriving_cycle, None
+        if incomplete is not None and incomplete in self._cycles:
+            self._cycles.remove(incomplete)
+            incomplete.disconnected = True
+            incomplete.wake()
+        elif incomplete is not None:
+            # it has been answered before its body arrived
+            self.close_gracefully()
             return
-        # the last of the answers that are still to come closes the connection
-        self._arriving = False
+        if self._cycles:
+            # the last of the responses that are still to come closes the connection
+            return
+        if incomplete is None or not incomplete.response_started:
+            self.write(encode_response(response, self.default_headers))
+        self.close_gracefully()
 
-    def _answer(self, busy: RequestResponseCycle | None, status: int, text: str) -> None:
-        if busy is not None:
-            # so that nobody waits for the rest of it
-            busy.disconnected = True
-            busy.message_event.set()
-        if busy is None or not busy.response_started:
-            body = f"ERROR: {text}".encode()
-            head = [
-                *self.server_state.default_headers,
-                (b"content-type", b"text/plain; charset=utf-8"),
-                (b"content-length", b"%d" % len(body)),
-                (b"connection", b"close"),
-            ]
-            lines = b"".join(b"%b: %b\r\n" % header for header in head)
-            self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], lines, body))
+    def close_gracefully(self) -> None:
+        """Close the connection once the client has had time to read what was sent.
+
+        Closed at once, it would be reset under a client that still sends.
+        """
         if self.transport.can_write_eof():
-            # closed at once, the connection would be reset under the client that still sends
             self.transport.write_eof()
-            self._hang_up_at = self.loop.time() + LINGER
+            self._close_at = self.loop.time() + LINGER_SECONDS
         else:
-            self.transport.close()
+            self.close()
+
+
+def new_connection(server: uvicorn.Server) -> LimitedHttpProtocol:
+    """Create the protocol of a connection that uvicorn has not accepted itself."""
+    protocol: Any = server.config.http_protocol_class
+    connection: LimitedHttpProtocol = protocol(
+        config=server.config,
+        server_state=server.server_state,
+        app_state=server.lifespan.state,
+        _loop=asyncio.get_running_loop(),
+    )
+    return connection
+
+
+def open_connections(server: uvicorn.Server) -> list[LimitedHttpProtocol]:
+    """Return the connections of a server, also those in their TLS handshake."""
+    return list(cast("set[LimitedHttpProtocol]", server.server_state.connections))
+
+
+def shed_memory(connections: list[LimitedHttpProtocol], memory: int) -> None:
+    """Abort the connections that have been still for longest, until the rest fit in the memory."""
+    held = {each: each.held_bytes for each in connections if not each.is_closing}
+    excess = sum(held.values()) - memory
+    for each in sorted(held, key=lambda each: each.active_at):
+        if excess <= 0:
+            return
+        if held[each]:
+            each.transport.abort()
+            excess -= held[each]

@@ -1,7 +1,7 @@
-"""The figures of a server in the text format of Prometheus; the one module that imports its client.
+"""Render the metrics in the exposition format of Prometheus; the only importer of its client.
 
-That client keeps no figures of ours: it would have to be loaded at every start, and counting with
-it costs more than a look-up. It is loaded when somebody asks for the first time.
+The counters are kept elsewhere, because counting with that library costs more than a look-up, and
+loading it would slow down every start.
 """
 
 from __future__ import annotations
@@ -23,57 +23,56 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-    from seamless_database.metrics.counters import RequestLabels
+    from seamless_database.metrics.counters import MetricsSnapshot, RequestLabels
     from seamless_database.storage.commit_metrics import CommitMetrics, Histogram
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST.encode()
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """All that is told."""
+class Page:
+    """Everything that one scrape shows."""
 
     version: str
     writable: bool
-    requests: Sequence[tuple[RequestLabels, Histogram]]
-    #: None for a server that does not write
-    commits: CommitMetrics | None
-    waiting: int
+    metrics: MetricsSnapshot
     rows: Mapping[str, int]
     file_bytes: Mapping[str, int]
-    #: the numbers of the processes, by the names of the workers; empty where there is only this
+    #: process ids by worker; empty for a single process
     processes: Mapping[str, int]
 
 
-def text(snapshot: Snapshot) -> str:
-    """Write it down, together with what the system tells of the processes."""
+def render(page: Page) -> str:
+    """Render a page, together with the metrics that the system has of the processes."""
     registry = CollectorRegistry()
-    registry.register(_Figures(snapshot))
-    if snapshot.processes:
-        registry.register(_Processes(snapshot.processes))
+    registry.register(_PageCollector(page))
+    if page.processes:
+        registry.register(_WorkerProcessCollector(page.processes))
     else:
         ProcessCollector(registry=registry)
     return generate(registry).decode()
 
 
-class _Figures(Collector):
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
+class _PageCollector(Collector):
+    def __init__(self, page: Page) -> None:
+        self._page = page
 
     def collect(self) -> Iterator[Metric]:
-        told = self._snapshot
-        about = {"version": told.version, "writable": str(told.writable).lower()}
-        yield InfoMetricFamily("seamless_database", "What this server is", value=about)
-        yield from _requests(told.requests)
-        if told.commits is not None:
-            yield from _writes(told.commits, told.waiting)
-        yield _gauges("rows", "Rows, by table, as of the last count", "table", told.rows)
-        yield _gauges("file_bytes", "Size of the files on the disk", "file", told.file_bytes)
+        page = self._page
+        labels = {"version": page.version, "writable": str(page.writable).lower()}
+        yield InfoMetricFamily("seamless_database", "What this server is", value=labels)
+        yield from _requests(page.metrics.requests)
+        if page.metrics.commits is not None:
+            yield from _writes(page.metrics.commits, page.metrics.queued_writes)
+        yield _gauges("rows", "Rows, by table; large tables are estimated", "table", page.rows)
+        yield _gauges("file_bytes", "Size of the files on the disk", "file", page.file_bytes)
 
 
-class _Processes(Collector):
+class _WorkerProcessCollector(Collector):
+    """The metrics of `ProcessCollector`, with the worker as a label."""
+
     def __init__(self, processes: Mapping[str, int]) -> None:
         self._processes = processes
 
@@ -89,7 +88,7 @@ class _Processes(Collector):
         yield from families.values()
 
 
-def _requests(requests: Sequence[tuple[RequestLabels, Histogram]]) -> Iterator[Metric]:
+def _requests(requests: Mapping[RequestLabels, Histogram]) -> Iterator[Metric]:
     counter = CounterMetricFamily(
         "seamless_database_requests",
         "Requests, by method, type, and status of the answer",
@@ -100,37 +99,38 @@ def _requests(requests: Sequence[tuple[RequestLabels, Histogram]]) -> Iterator[M
         "From the headers of a request to the end of its answer",
         labels=("method", "type"),
     )
-    whole: dict[tuple[str, str], Histogram] = {}
-    for kind, distribution in requests:
-        counter.add_metric((kind.method, kind.type, str(kind.status)), distribution.count)
-        labels = (kind.method, kind.type)
-        whole[labels] = whole[labels].merge(distribution) if labels in whole else distribution
-    for labels, distribution in whole.items():
-        seconds.add_metric(labels, *_histogram(distribution))
+    # the durations of all statuses together
+    merged: dict[tuple[str, str], Histogram] = {}
+    for labels, histogram in sorted(requests.items(), key=repr):
+        counter.add_metric((labels.method, labels.type, str(labels.status)), histogram.count)
+        key = (labels.method, labels.type)
+        merged[key] = merged[key].merge(histogram) if key in merged else histogram
+    for key, histogram in merged.items():
+        seconds.add_metric(key, *_buckets(histogram))
     yield counter
     yield seconds
 
 
-def _writes(commits: CommitMetrics, waiting: int) -> Iterator[Metric]:
+def _writes(commits: CommitMetrics, queued: int) -> Iterator[Metric]:
     yield GaugeMetricFamily(
-        "seamless_database_writes_waiting", "Writes that wait for the next transaction", waiting
+        "seamless_database_writes_waiting", "Writes that wait for the next transaction", queued
     )
-    for name, what, distribution in (
+    for name, text, histogram in (
         ("commit_seconds", "Time that a commit takes, the sync included", commits.seconds),
         ("commit_writes", "Writes that are committed together", commits.writes),
     ):
-        family = HistogramMetricFamily(f"seamless_database_{name}", what, labels=())
-        family.add_metric((), *_histogram(distribution))
+        family = HistogramMetricFamily(f"seamless_database_{name}", text, labels=())
+        family.add_metric((), *_buckets(histogram))
         yield family
 
 
-def _gauges(name: str, what: str, label: str, values: Mapping[str, int]) -> Metric:
-    family = GaugeMetricFamily(f"seamless_database_{name}", what, labels=(label,))
+def _gauges(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily(f"seamless_database_{name}", text, labels=(label,))
     for key, value in values.items():
         family.add_metric((key,), value)
     return family
 
 
-def _histogram(distribution: Histogram) -> tuple[list[tuple[str, float]], float]:
-    names = [*map(str, distribution.bounds), "+Inf"]
-    return list(zip(names, accumulate(distribution.counts), strict=True)), distribution.total
+def _buckets(histogram: Histogram) -> tuple[list[tuple[str, float]], float]:
+    names = [*map(str, histogram.bounds), "+Inf"]
+    return list(zip(names, accumulate(histogram.counts), strict=True)), histogram.total

@@ -1,7 +1,7 @@
-"""Serve one database with several processes on one address; what those have to agree on.
+"""Serve one database with several worker processes.
 
-Each of several opens the database for itself. Reads of one see what another has acknowledged, for
-nobody keeps what he has read. The file is put back into its plain mode when all have ended.
+Each worker opens the database for itself. A read in one worker sees every write that another one
+has acknowledged, because no worker caches rows. The file leaves WAL mode when all have ended.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from seamless_database.http.access_log import AccessLog
+    from seamless_database.http.request_log import AccessLog
     from seamless_database.server.server import Settings
     from seamless_database.storage.backend import Backend
 
@@ -32,7 +32,7 @@ class OpenBackend(Protocol):
     """Opens the database that is to be served."""
 
     def __call__(self, *, writer_lock: FairWriterLock | None = None) -> Backend:
-        """Open it; with turns, beside other processes of ours."""
+        """Open it; with a writer lock, beside other workers of this server."""
         ...
 
 
@@ -40,46 +40,45 @@ class OpenBackend(Protocol):
 class ServerRun:
     """What is served, and how."""
 
-    #: how each process opens the database for itself
+    #: opens the database in each worker
     opening: OpenBackend
-    #: the sockets that connections for all of them come in by
+    #: the listening sockets of all workers
     listeners: list[socket.socket]
-    #: the limits are those of all together
+    #: the limits are those of all workers together
     settings: Settings
-    #: has a thread of a worker write its stderr, and opens its log, if there is to be one
+    #: starts the thread of a worker that writes to stderr, and opens the access log, if any
     log: Callable[[ExitStack], AccessLog | None]
-    #: whether there is a file to be put back into its plain mode
+    #: whether the database is a file, which has to leave WAL mode at the end
     is_file: bool
 
     def run_workers(
-        self, count: int, on_ready: Callable[[], None], complain: Callable[[str], None]
+        self, count: int, on_ready: Callable[[], None], report_error: Callable[[str], None]
     ) -> bool:
-        """Serve with several processes; tells whether nothing went wrong until it was over.
+        """Serve with several processes until a stop signal; returns whether all went well.
 
-        Nothing may have the database open in this process. `on_ready` is called once, when all
-        of them answer requests; `complain` is told in a line what goes wrong meanwhile.
+        This process must not have the database open. `on_ready` is called once, when all workers
+        answer requests; `report_error` takes a line about each worker that fails meanwhile.
         """
         writer_lock = FairWriterLock()
-        workers = Supervisor(
+        supervisor = Supervisor(
             count,
             self.listeners,
             partial(self._work, writer_lock, count),
-            complain=complain,
+            report_error=report_error,
             timeout=self.settings.timeout,
         )
         try:
-            return workers.run(STOP_SIGNALS, on_ready)
+            return supervisor.run(STOP_SIGNALS, on_ready)
         finally:
             writer_lock.close()
             if self.is_file:
-                # in use by others, it stays as it is until the last of them closes it
+                # if other programs use the file, the last of them to close it ends WAL mode
                 with suppress(DatabaseError):
                     self.opening().close()
 
     def _work(self, writer_lock: FairWriterLock, count: int, worker: WorkerContext) -> int:
-        """Be one of them; gives the exit status."""
+        """Run one worker; returns its exit status."""
         limits = self.settings.limits
-        # nobody may have more than all together, whoever accepts them
         limits = replace(limits, connections=max(1, limits.connections // count))
         with ExitStack() as stack:
             log = self.log(stack)
@@ -90,6 +89,6 @@ class ServerRun:
                 return 1
             settings = replace(self.settings, limits=limits, worker=worker, log=log)
             serve(database, [], settings, lambda: worker.notify(READY))
-            # what is left to do takes no time, and should be done
+            # the clean-up that follows is short, and should not be interrupted
             signals.ignore()
         return 0

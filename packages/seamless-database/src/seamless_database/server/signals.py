@@ -1,4 +1,4 @@
-"""The signals that stop the server, and what they do to a start that is under way."""
+"""The signals that stop the server, and how they interrupt a start."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 
 
 class Stopped(BaseException):  # no error; a BaseException, like KeyboardInterrupt
-    """A stop signal came before the server was ready."""
+    """A stop signal arrived before the server was ready."""
 
 
 class StopRequest:
-    """Ends a start at the first stop signal, wherever the main thread is at that moment."""
+    """Interrupts a start at the first stop signal."""
 
     def __init__(self) -> None:
         self._received = False
 
     def install(self) -> None:
         """Raise `Stopped` in the main thread at the first stop signal."""
-        _handle(self._receive)
+        _set_handlers(self._receive)
 
     def check(self) -> None:
-        """Raise `Stopped` if a signal has come: a destructor may have swallowed the first raise."""
+        """Raise `Stopped` if a signal has arrived: a destructor may have swallowed it before."""
         if self._received:
             raise Stopped
 
@@ -40,11 +40,11 @@ class StopRequest:
 
 
 def ignore() -> None:
-    """Ignore stop signals for the short rest of this process."""
-    _handle(signal.SIG_IGN)
+    """Ignore stop signals while this process ends."""
+    _set_handlers(signal.SIG_IGN)
 
 
-def _handle(handler: _Handler) -> None:
+def _set_handlers(handler: _Handler) -> None:
     for number in STOP_SIGNALS:
         # a launcher may have had a signal ignored on purpose, as nohup does
         if signal.getsignal(number) is not signal.SIG_IGN:

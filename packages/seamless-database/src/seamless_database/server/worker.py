@@ -1,91 +1,55 @@
-"""What one worker of several shares with the process that has begun it, and with the others.
+"""The context of one worker process: its pipes to and from the supervisor, and its status slot.
 
-It hears of the end of that process, however sudden, because a pipe that only that process could
-write to comes to its end; it tells over another pipe that it is ready, or why it never will be;
-it gets its connections over a socket; and it leaves on the board what the others may want to know
-of it.
+A worker detects the death of the supervisor by EOF on a pipe, reports on a second pipe that it is
+ready or why it cannot start, receives accepted connections over a socket, and publishes its status
+in shared memory.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import socket
-import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seamless_database.server.shared_state import SharedState
+    from seamless_database.metrics.worker_status import StatusSlot
 
-#: what a worker says first: that it is ready; anything else is why it cannot start
+#: the message of a worker that serves requests; any other message says why it cannot start
 READY = "ready"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """One worker's place among its like."""
+    """What one worker process inherits from the supervisor."""
 
-    #: counted from 0
-    number: int
-    #: comes to its end with the process that has begun us
+    #: reads EOF once the supervisor has ended
     parent_pipe: int
-    #: where to say the first word
-    report: int
-    #: where our connections come from
+    #: takes the message of `notify`
+    ready_pipe: int
+    #: accepted connections arrive here
     fd_socket: socket.socket
-    shared_state: SharedState
+    status_slot: StatusSlot
 
-    def connections(self) -> Iterator[socket.socket]:
-        """Take the connections that have come for us."""
+    def receive_connections(self) -> Iterator[socket.socket]:
+        """Receive the connections that the supervisor has assigned to this worker."""
         self.fd_socket.setblocking(False)
         while True:
             try:
-                word, descriptors, _, _ = socket.recv_fds(self.fd_socket, 1, 1)
+                message, descriptors, _, _ = socket.recv_fds(self.fd_socket, 1, 1)
             except BlockingIOError:
                 return
-            if not word:
-                # the lifeline tells what that means
+            if not message:
+                # the supervisor has ended; `parent_pipe` reports that
                 return
             for descriptor in descriptors:
                 yield socket.socket(fileno=descriptor)
 
-    def notify(self, word: str) -> None:
-        """Say `READY`, or why we cannot start."""
-        # nobody may be there to hear it any more, which the lifeline tells
+    def notify(self, message: str) -> None:
+        """Send `READY`, or the reason why this worker cannot start."""
+        # a supervisor that has ended reads nothing; `parent_pipe` reports that
         with suppress(BrokenPipeError):
-            os.write(self.report, word.encode(errors="backslashreplace")[:4000])
-
-    def publish(self, idle: float, figures: dict[str, Any]) -> None:
-        """Leave on the board for how many seconds we have been idle, and our figures."""
-        now = time.monotonic()
-        note = WorkerStatus(os.getpid(), now - idle, now, figures)
-        self.shared_state.write(self.number, note.text())
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerStatus:
-    """What one worker has left on the board."""
-
-    pid: int
-    #: when its last request was done with, and when that was written down; of the monotonic clock
-    active: float
-    written: float
-    figures: dict[str, Any]
-
-    def text(self) -> bytes:
-        """Write it down."""
-        return json.dumps([self.pid, self.active, self.written, self.figures]).encode()
-
-
-def read_statuses(shared_state: SharedState) -> dict[int, WorkerStatus]:
-    """Read what is on the board, by the number of the seat."""
-    found = {}
-    for number in range(shared_state.slots):
-        text = shared_state.read(number)
-        if text is not None:
-            found[number] = WorkerStatus(*json.loads(text))
-    return found
+            os.write(self.ready_pipe, message.encode(errors="backslashreplace")[:4000])

@@ -5,25 +5,25 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
-#: upper bounds of the classes that durations fall into, in seconds
+#: upper bounds of the buckets of durations, in seconds
 SECONDS = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025),
     *(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
-#: upper bounds of the classes that batches fall into, in writes
+#: upper bounds of the buckets of batch sizes, in writes
 WRITES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
 
 @dataclass(slots=True)
 class Histogram:
-    """How many values fell into each class, the last being for those above all bounds."""
+    """How many values fell into each bucket; the last bucket has no upper bound."""
 
     bounds: tuple[float, ...]
     total: float = 0.0
-    counts: list[int] = field(init=False)
+    counts: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.counts = [0] * (len(self.bounds) + 1)
+        self.counts = self.counts or [0] * (len(self.bounds) + 1)
 
     def add(self, value: float) -> None:
         """Count a value."""
@@ -32,19 +32,18 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """How many values there were."""
+        """Number of values."""
         return sum(self.counts)
 
     def merge(self, other: Histogram) -> Histogram:
-        """Add up two distributions over the same classes."""
-        both = Histogram(self.bounds, self.total + other.total)
-        both.counts = [a + b for a, b in zip(self.counts, other.counts, strict=True)]
-        return both
+        """Add up two histograms with the same buckets."""
+        counts = [a + b for a, b in zip(self.counts, other.counts, strict=True)]
+        return Histogram(self.bounds, self.total + other.total, counts)
 
 
 @dataclass(slots=True)
 class CommitMetrics:
-    """What the writer does: how long its commits take, and how many writes are in each."""
+    """Durations of the commits, and numbers of writes in each."""
 
     seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     writes: Histogram = field(default_factory=lambda: Histogram(WRITES))
