@@ -113,7 +113,7 @@ def test_properties_are_the_same_after_a_round_trip_through_json() -> None:
 
 
 def test_a_property_can_exclude_a_cell_type() -> None:
-    with pytest.raises(ValueError, match=rf"{HEX} is no text.*is_utf8"):
+    with pytest.raises(ValueError, match=rf"{HEX} is not text.*is_utf8"):
         validate_buffer_info(info(is_utf8=False), "text")
 
 
@@ -146,7 +146,7 @@ def test_an_unknown_result_has_to_be_computed() -> None:
 
 
 def test_a_wrong_source_is_a_conversion_error_with_the_pair() -> None:
-    with pytest.raises(ConversionError, match="is no text") as caught:
+    with pytest.raises(ConversionError, match="is not text") as caught:
         convert_from_buffer_info(info(is_utf8=False), "text", "bytes")
     assert (caught.value.source, caught.value.target) == ("text", "bytes")
 

@@ -1,7 +1,6 @@
-"""Facts read off the bytes of a buffer: what `BufferInfo` can hold of it.
+"""`compute_buffer_info`: computes the properties of a buffer from its bytes.
 
-Only what is certain is stated: a question that a look doesn't settle stays None.
-All facts can go to a database as JSON.
+Only certain properties are set; the others stay None. All values can be stored as JSON.
 """
 
 from __future__ import annotations
@@ -22,17 +21,17 @@ _JSON_TYPES = {dict: "dict", list: "list", str: "str", int: "int", float: "float
 def compute_buffer_info(
     content: bytes, celltype: str | None = None, checksum: Checksum | str | None = None
 ) -> BufferInfo:
-    """Read the facts of a buffer off its bytes.
+    """Compute the properties of a buffer from its bytes.
 
     Parameters
     ----------
     content
         The bytes.
     celltype
-        What the buffer is read as, if known: it saves looks that have no bearing
-        on this cell type. It isn't checked; `validate_buffer_info` does that.
+        The cell type of the buffer, if known: properties that rarely matter for it are skipped.
+        `validate_buffer_info` compares the properties with a cell type.
     checksum
-        The checksum of the content, if known; it is believed. Else it is computed.
+        The checksum of the content, if known; it is not verified. Otherwise it is calculated.
     """
     if checksum is None:
         from seamless.checksum.calculate_checksum import calculate_checksum
@@ -44,7 +43,7 @@ def compute_buffer_info(
 def _format_facts(content: bytes, celltype: str | None) -> dict[str, Any]:
     from seamless.util.mixed.format import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
 
-    # Neither magic number is UTF-8, so nothing else has to be asked.
+    # neither magic number is valid UTF-8, so such content is not text
     if content.startswith(MAGIC_NUMPY):
         return _array_facts(content)
     if content.startswith(MAGIC_SEAMLESS_MIXED):
@@ -68,7 +67,7 @@ def _array_facts(content: bytes) -> dict[str, Any]:
 
     try:
         array = read_npy(content)
-    except ValueError:  # damaged: an array to nobody, and nothing else either
+    except ValueError:  # a damaged array
         return {**_NO_TEXT, "is_numpy": False, "is_seamless_mixed": False}
     return {
         **_NO_TEXT,
@@ -99,8 +98,8 @@ def _json_facts(content: bytes) -> dict[str, Any]:
     try:
         value = codec_of("plain").from_bytes(content)
     except (ValueError, TypeError):
-        # `mixed` also reads JSON that `plain` refuses (NaN, lone surrogates); such text is
-        # neither surely JSON nor surely not.
+        # `mixed` also reads JSON that `plain` refuses (NaN, lone surrogates): whether such text
+        # is JSON depends on the cell type
         return {"is_json": None if _is_loose_json(content) else False}
     return {
         "is_json": True,
@@ -124,12 +123,12 @@ def _is_numeric_array(value: Any) -> bool | None:
     if not isinstance(value, list):
         return False
     kinds = set(map(type, value))
-    # an empty or nested list may or may not be one
+    # an empty or nested list may be one
     return True if kinds in ({int}, {float}) else None
 
 
 def _is_numeric_scalar(value: Any) -> bool | None:
     if isinstance(value, (int, float)):
         return True
-    # text may be the text of a number, and null reads as a bool
+    # a string may contain a number, and null can be read as a bool
     return False if isinstance(value, (list, dict)) else None

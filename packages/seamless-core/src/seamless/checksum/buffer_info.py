@@ -1,8 +1,8 @@
-"""`BufferInfo`: facts known of a buffer, by checksum, and what they say about cell types.
+"""`BufferInfo`: known properties of a buffer, and what they imply about its cell types.
 
-Facts are kept in databases as JSON, under the names of the fields here. None is
-"not known". How facts follow from bytes is in `buffer_facts`; what they imply is
-in `buffer_implications` and `buffer_conversions`.
+Databases store the properties as JSON, under the names of the fields. None means "unknown".
+`buffer_facts` computes them from bytes; `buffer_info_rules` and `conversion.predict` have the
+rules about cell types and conversions.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ __all__ = [
     "verify_buffer_info",
 ]
 
-#: True: the same checksum. False: can't be. None: not known. -1: works, has to be
-#: computed. Otherwise the checksum of the result.
+#: True: the checksum stays. False: the conversion fails. None: unknown. -1: the conversion works,
+#: the result has to be computed. Otherwise the checksum of the result.
 Foretold: TypeAlias = Checksum | str | bool | Literal[-1] | None
 
 FLAGS = (
@@ -46,7 +46,7 @@ RESULTS = (
     "binary2json",
     "json2binary",
 )
-#: All fields, in the order in which they are shown.
+#: all fields, in the order of `as_dict`
 FIELDS = (
     "length",
     "is_utf8",
@@ -64,20 +64,20 @@ FIELDS = (
 
 
 class BufferInfo:
-    """Facts known of one buffer. Every field starts as None: not known.
+    """Known properties of one buffer. Every field is None until its value is known.
 
     Parameters
     ----------
     checksum
         The checksum of the buffer.
     params
-        Facts to start with, by field name. Unknown names are ignored: records
-        in a database may come from a later version.
+        Initial values by field name. Unknown names are ignored: a record in a database may come
+        from a later version.
 
     Attributes
     ----------
     checksum : Checksum
-        The buffer that the facts are about.
+        The checksum of the buffer.
     length : int
         Its size in bytes.
     is_utf8, is_json : bool
@@ -85,20 +85,19 @@ class BufferInfo:
     json_type : str
         `dict`, `list`, `str`, `int`, `float` or `bool`.
     is_json_numeric_array, is_json_numeric_scalar : bool
-        The JSON value is a list of numbers only; is a number itself.
+        The JSON value is a list of numbers only; is a number.
     is_numpy : bool
-        It is a NumPy array as in a `.npy` file.
+        It is a NumPy array in the format of a `.npy` file.
     dtype : str
         The item type of the array, such as `float64`, or `S5` for byte strings.
     shape : sequence of int
         The shape of the array.
     is_seamless_mixed : bool
-        It is a mixed stream: JSON and arrays together.
+        It is a mixed container: JSON and arrays together.
     str2text, text2str, binary2bytes, bytes2binary, binary2json, json2binary : str
-        The checksum of what the buffer becomes in a conversion, as hex digits
-        (`json` stands for `plain`).
+        The checksum of the result of a conversion, as hex digits (`json` means `plain`).
     members : object
-        What is known of the members of a deep cell.
+        Known properties of the members of a deep cell.
     """
 
     __slots__ = ("checksum", *FIELDS)
@@ -142,18 +141,17 @@ class BufferInfo:
         return f"BufferInfo({self.checksum.hex()!r}, {self.as_dict()!r})"
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return a fact, or the default while it is not known."""
+        """Return the value of a field, or the default if it is unknown."""
         value = getattr(self, name)
         return default if value is None else value
 
     def update(self, other: BufferInfo) -> None:
-        """Take over all that is known in another record of the same buffer."""
+        """Copy all known properties from another record of the same buffer."""
         if not isinstance(other, BufferInfo):
-            raise TypeError(f"facts come from a BufferInfo, not {type(other).__name__}")
+            raise TypeError(f"properties are copied from a BufferInfo, not {type(other).__name__}")
         if other.checksum != self.checksum:
             raise ValueError(
-                f"facts about {other.checksum} don't belong to {self.checksum}: "
-                "update only with facts about the same buffer"
+                f"a record of buffer {other.checksum} can't update that of {self.checksum}"
             )
         for field, value in other.as_dict().items():
             setattr(self, field, value)
@@ -180,54 +178,53 @@ def _checked(name: str, value: Any) -> Any:
 
 
 def validate_buffer_info(buffer_info: BufferInfo, celltype: str) -> None:
-    """Refuse a cell type that the known facts rule out.
+    """Raise an error if the known properties contradict a cell type.
 
     Raises
     ------
     ValueError
-        If the buffer can't be one of this cell type. Nothing rules out `bytes`
-        and `checksum`.
+        If the buffer can't be a buffer of this cell type. No property contradicts `bytes` and
+        `checksum`.
     """
-    facts = buffer_info.as_dict()
-    if any_fulfilled(_rules(celltype).contradicts, facts):
+    properties = buffer_info.as_dict()
+    if any_fulfilled(_rules(celltype).contradicts, properties):
         raise ValueError(
-            f"buffer {buffer_info.checksum} is no {celltype}: this is known of it: {facts}"
+            f"buffer {buffer_info.checksum} is not {celltype}; known properties: {properties}"
         )
 
 
 def verify_buffer_info(buffer_info: BufferInfo, celltype: str) -> bool:
-    """Say whether the known facts prove that the buffer is one of this cell type.
+    """Return whether the known properties prove that the buffer has this cell type.
 
-    Facts that contradict each other prove nothing, and False is no proof of the
-    opposite. Source code and YAML are never proved.
+    Contradictory properties prove nothing. False does not prove the opposite. Source code and YAML
+    are never proved.
     """
-    facts = buffer_info.as_dict()
+    properties = buffer_info.as_dict()
     rules = _rules(celltype)
-    return any_fulfilled(rules.proves, facts) and not any_fulfilled(rules.contradicts, facts)
+    proved = any_fulfilled(rules.proves, properties)
+    return proved and not any_fulfilled(rules.contradicts, properties)
 
 
 def convert_from_buffer_info(
     buffer_info: BufferInfo, celltype: str, target_celltype: str
 ) -> Foretold:
-    """Say what is known about a conversion without having the bytes.
+    """Predict the outcome of a conversion from the known properties.
 
-    True says that the same bytes read as a value of the target. Doing the
-    conversion may still give other bytes: an integer 1 reads as a float, and
-    converts to 1.0.
+    True means that the target can read the same bytes. The conversion itself may produce other
+    bytes: an integer 1 can be read as a float, and converts to 1.0.
 
     Returns
     -------
     Checksum, str, bool, -1 or None
-        True: the buffer is one of the target as it stands, the checksum stays.
-        A checksum: that of the result. -1: it has to be computed; it works, but
-        for text as `python` or `yaml`, which nothing known here can vouch for.
-        False: it can't work. None: not known.
+        True: the buffer is a valid buffer of the target. A checksum: that of the result. -1: the
+        conversion works, and the result has to be computed; text may still be invalid `python` or
+        `yaml`, which no property excludes. False: the conversion fails. None: unknown.
 
     Raises
     ------
     ConversionError
-        If the buffer is known to be no buffer of the source, or if the
-        conversion goes through other cell types: ask for each step.
+        If the properties contradict the source, or if the conversion consists of several steps:
+        predict each step.
     """
     pair = {"source": celltype, "target": target_celltype}
     try:
@@ -241,14 +238,14 @@ def convert_from_buffer_info(
         return stored if "json" in answer.field else Checksum(stored)
     if answer is Outcome.STEPWISE:
         raise ConversionError(
-            f"{celltype} -> {target_celltype} takes several steps: see "
-            "seamless.checksum.conversion.route, and ask for each",
+            f"{celltype} -> {target_celltype} takes several steps: predict each step of "
+            "seamless.checksum.conversion.route",
             **pair,
         )
-    return _SHOWN[answer]
+    return _RESULTS_OF_OUTCOMES[answer]
 
 
-_SHOWN: Mapping[Outcome, Foretold] = {
+_RESULTS_OF_OUTCOMES: Mapping[Outcome, Foretold] = {
     Outcome.SAME: True,
     Outcome.FAILS: False,
     Outcome.COMPUTE: -1,

@@ -1,4 +1,4 @@
-"""Bytes → value, through the table of cell types."""
+"""`parse_buffer`: deserializes the bytes of a buffer by the codec of its cell type."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def parse(content: bytes, celltype: str) -> Any:
-    """Read the bytes of a cell type as a value, which belongs to the caller.
+    """Read the bytes of a cell type as a value.
 
     Raises
     ------
     ValueError
-        When the content is damaged, or no value of the cell type.
+        When the content is damaged or invalid.
     TypeError
-        When it holds a value of another kind, or the name is no cell type.
+        When it holds a value of another type, or the name is not a cell type.
     """
     return codec_of(celltype).from_bytes(content)
 
@@ -30,18 +30,18 @@ def parse_buffer_sync(
     celltype: str,
     copy: bool = True,
 ) -> Any:
-    """Read a buffer as a value; `bytes` gives the buffer itself.
+    """Read a buffer as a value; `bytes` returns the buffer itself.
 
     Parameters
     ----------
     buffer
-        Its checksum need not be known.
+        The buffer; its checksum is not needed.
     checksum
-        The checksum of the buffer, which does not matter here.
+        Ignored.
     celltype
-        One of the 13 cell types, or an alias of `plain`.
+        A cell type, or an alias of `plain`.
     copy
-        Accepted for the sake of callers: the value always belongs to the caller.
+        Deprecated, ignored: the caller may always change the value, except a lone array.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def parse_buffer_sync(
 
 
 async def parse_buffer(buffer: Buffer, checksum: Checksum, celltype: str, copy: bool = True) -> Any:
-    """Do what `parse_buffer_sync` does, in a thread, so that a running loop goes on."""
+    """Do what `parse_buffer_sync` does in a thread, without blocking the event loop."""
     import asyncio
 
     return await asyncio.to_thread(parse_buffer_sync, buffer, checksum, celltype, copy)

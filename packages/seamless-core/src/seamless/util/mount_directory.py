@@ -1,4 +1,4 @@
-"""A dictionary of relative paths and contents, written out as files below a folder."""
+"""`write_to_directory`: writes a dictionary of relative paths and contents as files of a folder."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ def write_to_directory(
     Parameters
     ----------
     directory
-        The folder; it and those inside it are made when missing.
+        The folder; missing folders are created.
     data
         Relative path (with `/`) → content: bytes, `Buffer`, text, or any other value,
         which is written as `plain`, `binary` or `mixed`.
     cleanup
-        Whether to remove what else is in the folder.
+        Whether to remove all other entries of the folder.
     deep
-        Whether the contents are given as checksums, to be resolved.
+        Whether the contents are checksums, to be resolved.
     text_only
-        Whether to leave out what is not UTF-8 text.
+        Whether to leave out contents that are not UTF-8 text.
     compression_suffix
-        `.zst` or `.gz`: added to each file name, and how its content is compressed.
+        `.zst` or `.gz`: is appended to each file name, and determines the compression.
 
     Raises
     ------
     TypeError
-        When `data` is no dict.
+        When `data` is not a dict.
     ValueError
-        For a path that leads out of the folder, or an unknown suffix.
+        For a path outside of the folder, or an unknown suffix.
     CacheMissError
         When a checksum can't be resolved.
     """
@@ -78,7 +78,7 @@ def write_to_directory(
 def _checked(name: str) -> PurePosixPath:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise ValueError(f"{name!r} is no relative path of a file inside the folder")
+        raise ValueError(f"{name!r} is not a relative path of a file inside the folder")
     return path
 
 
@@ -125,7 +125,7 @@ def _remove_others(folder: Path, keep: set[Path]) -> None:
         return
     for path in folder.iterdir():
         if path in folders:
-            if not path.is_symlink():  # what a link leads to is not in the folder
+            if not path.is_symlink():  # the target of a link is outside of the folder
                 _remove_others(path, keep)
         elif path not in keep:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
