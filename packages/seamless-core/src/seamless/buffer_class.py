@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from seamless.caching.references import TempRef
     from seamless.checksum.celltypes import BufferType, CellType, TextType
+    from seamless.checksum.conversion.convert import BufferFacts
 
 
 class Buffer:
@@ -80,6 +81,8 @@ class Buffer:
         self._elder = None
         # most are made of bytes or have a cell type: this spares them a call
         if celltype is not None:
+            if isinstance(value, _OWN_CLASSES):
+                value = _unwrapped(value, celltype)
             self._content = _serializer()(value, celltype)
         else:
             self._content = value if type(value) is bytes else _content_of(value)
@@ -262,11 +265,18 @@ class Buffer:
 
     # -- conversion -------------------------------------------------------------------
 
-    def convert(self, source: CellType | str, target: CellType | str) -> Buffer:
-        """Return what the buffer, read as one cell type, is as another.
+    def convert(
+        self,
+        source: CellType | str,
+        target: CellType | str,
+        *,
+        info: BufferFacts | None = None,
+    ) -> Buffer:
+        """Convert the content from one cell type to another.
 
-        Where the bytes stay, it is this very buffer. `seamless.checksum.conversion` has the
-        rules, and `classify`, which tells beforehand what a conversion comes to.
+        Returns this buffer where the bytes stay the same. `seamless.checksum.conversion` has the
+        rules, and `classify`, which says what a conversion does without running it. `info` is
+        accepted as by `Checksum.convert`, and ignored.
 
         Raises
         ------
@@ -275,15 +285,22 @@ class Buffer:
         TypeError
             If a name is no cell type.
         """
-        from seamless.checksum.conversion import convert
+        from seamless.checksum.conversion.convert_bytes import convert_bytes
 
-        return convert(self, source, target)
+        converted = convert_bytes(self._content, source, target)
+        return self if converted == self._content else Buffer(converted)
 
-    async def convert_async(self, source: CellType | str, target: CellType | str) -> Buffer:
-        """Do what `convert` does, in a thread, so that a running loop goes on."""
-        from seamless.checksum.conversion import convert_async
+    async def convert_async(
+        self,
+        source: CellType | str,
+        target: CellType | str,
+        *,
+        info: BufferFacts | None = None,
+    ) -> Buffer:
+        """Do what `convert` does, in a thread, so that a running event loop continues."""
+        import asyncio
 
-        return await convert_async(self, source, target)
+        return await asyncio.to_thread(self.convert, source, target)
 
     # -- files ------------------------------------------------------------------------
 
@@ -364,6 +381,19 @@ class Buffer:
         )
 
 
+#: classes that the codecs do not serialize
+_OWN_CLASSES = (Buffer, Checksum)
+
+
+def _unwrapped(value: Buffer | Checksum, celltype: str) -> bytes:
+    """Return the content of a buffer; it is serialized like other bytes."""
+    if isinstance(value, Buffer):
+        return value._content
+    raise TypeError(
+        f"a Checksum is no {celltype} value; store its text (hex()), or resolve it first"
+    )
+
+
 def _content_of(value: Any) -> bytes:
     if isinstance(value, Buffer):
         return value._content
@@ -378,9 +408,9 @@ def _content_of(value: Any) -> bytes:
 @functools.cache
 def _serializer() -> Callable[[Any, str], bytes]:
     """Import on first use; an import statement costs as much as a small value."""
-    from seamless.checksum.serialize import serialize_sync
+    from seamless.checksum.value_to_bytes import value_to_bytes
 
-    return serialize_sync
+    return value_to_bytes
 
 
 @functools.cache

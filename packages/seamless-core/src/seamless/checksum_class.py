@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-# Here, not where it is used: finalizers call decref when nothing can be imported any more.
+from seamless import worker_role
+
+# Imported here: finalizers call decref when imports are no longer possible.
 from seamless.caching import buffer_cache
 from seamless.util.hex_digest import HexDigest
 
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 
     from seamless.buffer_class import Buffer
     from seamless.caching.references import TempRef
-    from seamless.checksum.buffer_info import BufferInfo
     from seamless.checksum.celltypes import BufferType, CellType, TextType
+    from seamless.checksum.conversion.convert import BufferFacts
 
 SUFFIX = ".CHECKSUM"
 #: Bytes of a file that may hold a checksum: its digits, and white space.
@@ -212,40 +214,67 @@ class Checksum(HexDigest):
     # -- conversion -------------------------------------------------------------------
 
     def convert(
-        self, source: CellType | str, target: CellType | str, *, info: BufferInfo | None = None
+        self, source: CellType | str, target: CellType | str, *, info: BufferFacts | None = None
     ) -> Checksum:
-        """Name what the buffer, read as one cell type, is as another.
+        """Return the checksum of the buffer converted from one cell type to another.
 
-        The buffer is fetched only if it has to be looked at, and its new form, if there is
-        one, kept by a tempref; `seamless.checksum.conversion.convert` tells the details.
+        The buffer is fetched only if its bytes are needed. A new buffer is held by a tempref;
+        see `seamless.checksum.conversion.convert`.
 
         Parameters
         ----------
         source, target
             Two of the 13 cell types.
         info
-            Facts known of the buffer, which may make looking at it needless.
+            Known properties of the buffer (`BufferInfo`), which may make fetching it unnecessary.
 
         Raises
         ------
         ConversionError
             If the conversion is forbidden, or this buffer can't be converted.
         CacheMissError
-            If the buffer is wanted and found nowhere.
+            If the buffer is needed and not found.
         TypeError
             If a name is no cell type.
         """
-        from seamless.checksum.conversion import convert
+        from seamless import resolution
+        from seamless.checksum.conversion.convert import is_unchanged
 
-        return convert(self, source, target, info=info)
+        if is_unchanged(self, source, target, info):
+            return self
+        with resolution.expecting(None if info is None else info.length):
+            buffer = self.resolve()
+        return self._convert_buffer(buffer, source, target)
 
     async def conversion(
-        self, source: CellType | str, target: CellType | str, *, info: BufferInfo | None = None
+        self, source: CellType | str, target: CellType | str, *, info: BufferFacts | None = None
     ) -> Checksum:
         """Do what `convert` does, as a coroutine."""
-        from seamless.checksum.conversion import convert_async
+        import asyncio
 
-        return await convert_async(self, source, target, info=info)
+        from seamless import resolution
+        from seamless.checksum.conversion.convert import is_unchanged
+
+        if is_unchanged(self, source, target, info):
+            return self
+        with resolution.expecting(None if info is None else info.length):
+            buffer = await self.resolution()
+        return await asyncio.to_thread(self._convert_buffer, buffer, source, target)
+
+    def _convert_buffer(self, buffer: Buffer, source: str, target: str) -> Checksum:
+        from seamless.errors import ConversionError
+
+        try:
+            result = buffer.convert(source, target)
+        except ConversionError as error:
+            raise ConversionError(f"{self}: {error}", source=source, target=target) from None
+        if result is buffer:
+            return self
+        # The result is scratch if its source is: a scratch value must not be uploaded. The cache
+        # of a worker is that of its parent, and keeps no scratch marks.
+        cache = None if worker_role.is_worker() else buffer_cache.get_buffer_cache()
+        result.tempref(scratch=cache is not None and cache.is_scratch_ref(self))
+        return result.get_checksum()
 
     # -- references -------------------------------------------------------------------
 

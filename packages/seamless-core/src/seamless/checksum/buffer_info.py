@@ -156,6 +156,10 @@ class BufferInfo:
         for field, value in other.as_dict().items():
             setattr(self, field, value)
 
+    def predict(self, source: str, target: str) -> Foretold:
+        """Do what `convert_from_buffer_info` does."""
+        return convert_from_buffer_info(self, source, target)
+
     def as_dict(self) -> dict[str, Any]:
         """Return what is known, by field name, without the checksum."""
         facts = {field: getattr(self, field) for field in FIELDS}
