@@ -112,7 +112,9 @@ class OurCache:
 
     def __init__(self, trace: Trace) -> None:
         self.now = 0.0
-        self.cache = BufferCache(trace.capacity, 10 * trace.capacity, clock=lambda: self.now)
+        self.cache: BufferCache[Any] = BufferCache(
+            trace.capacity, 10 * trace.capacity, clock=lambda: self.now
+        )
 
     def access(self, request: Request) -> bool:
         """Ask for a buffer."""

@@ -228,7 +228,7 @@ def test_a_worker_fingertips_through_the_replaced_resolve(monkeypatch: pytest.Mo
 def test_a_buffer_uses_the_cache_that_its_own_module_names(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    other = BufferCache()
+    other: BufferCache[Buffer] = BufferCache()
     monkeypatch.setattr(buffer_class, "get_buffer_cache", lambda: other)
     buffer = Buffer("only in the other cache", "text")
     buffer.incref()
@@ -240,7 +240,7 @@ def test_a_buffer_uses_the_cache_that_its_own_module_names(
 def test_a_checksum_uses_the_cache_that_the_module_of_the_cache_names(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    other = BufferCache()
+    other: BufferCache[Buffer] = BufferCache()
     buffer = Buffer("registered by hand", "text")
     other.register(buffer.get_checksum(), buffer)
     monkeypatch.setattr(buffer_cache, "get_buffer_cache", lambda: other)

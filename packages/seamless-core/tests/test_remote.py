@@ -34,8 +34,9 @@ def no_backends(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fetched(checksum: Checksum) -> bytes | None:
-    assert asyncio.run(remote.fetch(checksum)) == remote.fetch_sync(checksum)
-    return remote.fetch_sync(checksum)
+    result = remote.fetch_sync(checksum)
+    assert asyncio.run(remote.fetch(checksum)) == result
+    return None if result is None else result.content
 
 
 # -- without anything -----------------------------------------------------------------
@@ -92,10 +93,10 @@ def test_a_server_is_read_inside_a_running_loop(monkeypatch: pytest.MonkeyPatch)
     server.install(monkeypatch)
     server.buffers[named(b"served").hex()] = b"served"
 
-    async def read() -> bytes | None:
+    async def read() -> remote.Fetched | None:
         return remote.fetch_sync(named(b"served"))
 
-    assert asyncio.run(read()) == b"served"
+    assert asyncio.run(read()) == (b"served", "local_hashserver")
 
 
 def test_a_server_that_sends_other_content_is_not_believed(
@@ -145,8 +146,8 @@ def test_connections_are_kept_until_they_are_closed(monkeypatch: pytest.MonkeyPa
 
     with running(Script(keep)) as script:
         monkeypatch.setenv("SEAMLESS_BUFFER_SERVER", script.url)
-        assert remote.fetch_sync(named(b"one")) == b"one"
-        assert remote.fetch_sync(named(b"two")) == b"two"
+        assert remote.fetch_sync(named(b"one")) == (b"one", "local_hashserver")
+        assert remote.fetch_sync(named(b"two")) == (b"two", "local_hashserver")
         assert not closed.is_set()
         remote.close_connections()
         assert closed.wait(30)
@@ -199,7 +200,7 @@ def test_a_place_that_fails_in_an_unknown_way_does_not_hide_the_next(
 def test_large_content_is_hashed_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server()
     server.install(monkeypatch)
-    content = bytes(2 * remote.LARGE)
+    content = bytes(2 * remote.MIN_BYTES_FOR_THREAD)
     server.buffers[named(content).hex()] = content
     server.buffers[named(b"right").hex()] = content
     assert fetched(named(content)) == content

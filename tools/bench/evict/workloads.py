@@ -50,7 +50,7 @@ def register(cache: Any, made: list[tuple[Any, Any]]) -> None:
 def filled(entries: int, supply: Supply, room: int) -> Any:
     from seamless.caching.buffer_cache import BufferCache
 
-    cache = BufferCache(room, 2 * room)
+    cache: BufferCache[Any] = BufferCache(room, 2 * room)
     for _ in range(entries // BATCH):
         register(cache, supply.take(BATCH))
     return cache
@@ -120,7 +120,7 @@ def short_lived() -> Callable[[], None]:
     from seamless import Buffer
     from seamless.caching.buffer_cache import BufferCache
 
-    cache = BufferCache(MEGABYTE, 2 * MEGABYTE)
+    cache: BufferCache[Any] = BufferCache(MEGABYTE, 2 * MEGABYTE)
 
     def one(number: int) -> None:
         buffer = Buffer(b"%0512d" % number)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from seamless.caching import buffer_cache, buffer_writer
 from seamless.caching.buffer_cache import get_buffer_cache
 from seamless.checksum_class import Checksum, checksum_of_digest
 
@@ -342,8 +343,6 @@ class Buffer:
         RuntimeError
             After `seamless.close()`.
         """
-        from seamless.caching import buffer_writer
-
         return await buffer_writer.write(self)
 
     def write_sync(self) -> bool:
@@ -392,6 +391,15 @@ def _unwrapped(value: Buffer | Checksum, celltype: str) -> bytes:
     raise TypeError(
         f"a Checksum is no {celltype} value; store its text (hex()), or resolve it first"
     )
+
+
+def _upload(buffer: Buffer) -> None:
+    """Queue a referenced buffer for the write backends. The function is looked up at each call."""
+    buffer_writer.register(buffer)
+
+
+# This module is imported before any buffer exists, and knows both the cache and the upload queue.
+buffer_cache.default_on_store = _upload
 
 
 def _content_of(value: Any) -> bytes:

@@ -12,6 +12,8 @@ from seamless import worker_role
 
 # Imported here: finalizers call decref when imports are no longer possible.
 from seamless.caching import buffer_cache
+from seamless.checksum.trivial import trivial_content
+from seamless.errors import CacheMissError, ConversionError
 from seamless.util.hex_digest import HexDigest
 
 if TYPE_CHECKING:
@@ -123,9 +125,12 @@ class Checksum(HexDigest):
         ValueError
             When the buffer does not hold a value of `celltype`.
         """
-        from seamless import resolution
+        buffer = self._find_cached()
+        if buffer is None:
+            from seamless import resolution
 
-        return _as_celltype(resolution.find_buffer_sync(self), celltype)
+            buffer = self._make_buffer(resolution.find_content_sync(self))
+        return buffer if celltype is None else buffer.get_value(celltype)
 
     @overload
     async def resolution(self, celltype: None = None) -> Buffer: ...
@@ -145,9 +150,24 @@ class Checksum(HexDigest):
     async def resolution(self, celltype: BufferType | str) -> Any: ...
     async def resolution(self, celltype: BufferType | str | None = None) -> Any:
         """Do what `resolve` does, as a coroutine."""
-        from seamless import resolution
+        buffer = self._find_cached()
+        if buffer is None:
+            from seamless import resolution
 
-        return _as_celltype(await resolution.find_buffer(self), celltype)
+            buffer = self._make_buffer(await resolution.find_content(self))
+        return buffer if celltype is None else buffer.get_value(celltype)
+
+    def _find_cached(self) -> Buffer | None:
+        """Return the buffer from the cache. Trivial buffers resolve without a cache."""
+        if trivial_content(self._value) is not None:
+            return None
+        return buffer_cache.get_buffer_cache().get(self)
+
+    def _make_buffer(self, content: bytes) -> Buffer:
+        """Wrap the content of this checksum: here the two value classes depend on each other."""
+        from seamless.buffer_class import Buffer
+
+        return Buffer(content, checksum=self)
 
     @overload
     async def fingertip(self, celltype: None = None) -> Buffer: ...
@@ -173,9 +193,12 @@ class Checksum(HexDigest):
         CacheMissError
             When the buffer is found nowhere and no known transformation gives it again.
         """
-        from seamless import resolution
+        try:
+            return await self.resolution(celltype)
+        except CacheMissError as miss:
+            from seamless import resolution
 
-        return await resolution.fingertip(self, celltype)
+            return await resolution.recompute(self, miss, lambda: self.resolution(celltype))
 
     @overload
     def fingertip_sync(self, celltype: None = None) -> Buffer: ...
@@ -195,9 +218,12 @@ class Checksum(HexDigest):
     def fingertip_sync(self, celltype: BufferType | str) -> Any: ...
     def fingertip_sync(self, celltype: BufferType | str | None = None) -> Any:
         """Do what `fingertip` does, blocking; with or without a running event loop."""
-        from seamless import resolution
+        try:
+            return self.resolve(celltype)
+        except CacheMissError as miss:
+            from seamless import resolution
 
-        return resolution.fingertip_sync(self, celltype)
+            return resolution.recompute_sync(self, miss, lambda: self.resolution(celltype))
 
     def find(self, verbose: bool = False) -> list[Any] | None:
         """Return what is known of where this buffer can be had, or None if nothing is.
@@ -262,8 +288,6 @@ class Checksum(HexDigest):
         return await asyncio.to_thread(self._convert_buffer, buffer, source, target)
 
     def _convert_buffer(self, buffer: Buffer, source: str, target: str) -> Checksum:
-        from seamless.errors import ConversionError
-
         try:
             result = buffer.convert(source, target)
         except ConversionError as error:
@@ -333,7 +357,3 @@ def _with_suffix(filename: str | os.PathLike[str]) -> Path:
 
     path = Path(filename)
     return path if path.name.endswith(SUFFIX) else path.with_name(path.name + SUFFIX)
-
-
-def _as_celltype(buffer: Buffer, celltype: str | None) -> Any:
-    return buffer if celltype is None else buffer.get_value(celltype)

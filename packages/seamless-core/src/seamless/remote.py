@@ -1,9 +1,9 @@
-"""The one seam to the outside: fetch, write, known producers, recompute. All of it optional.
+"""Buffer stores and companion packages: fetch, write, find producers, recompute.
 
-Calls the published seamless-remote and seamless-transformer where they are installed, looked
-up at each call as attributes of their packages, because they are replaced there at run time;
-and the built-in places, buffer directories and hashservers, where some are configured.
-Whatever arrives is hashed before it is believed.
+Three kinds of backend are optional: the built-in buffer directories and hashservers that are
+configured, seamless-remote, and seamless-transformer. The companion packages are looked up at
+each call as attributes of their packages, because they replace functions there at run time.
+Content that arrives is hashed before it is used.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ import functools
 import importlib
 import logging
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from seamless.buffer_class import Buffer
-    from seamless.checksum_class import Checksum
+    from seamless.caching.holder import Holder
     from seamless.stores.configured import OneOrMore
     from seamless.stores.negative_cache import NegativeCache
+    from seamless.util.hex_digest import HexDigest
 
-    #: what was asked, and how that ended
+    #: each store that was asked, and the outcome
     Tried = list[tuple[str, str]]
 
 __all__ = [
+    "Fetched",
     "can_write",
     "close_connections",
     "configure",
@@ -38,16 +39,23 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-#: Bytes from which hashing leaves the event loop.
-LARGE = 1 << 20
-#: What the steps of a neighbour are called in `CacheMissError.tried`.
+#: Bytes from which content is hashed in a thread, outside the event loop.
+MIN_BYTES_FOR_THREAD = 1 << 20
+#: The name of seamless-remote in `CacheMissError.tried`.
 COMPANION = "seamless-remote"
 
-#: neighbours that were looked for and are not there; a running process does not get new ones
+#: companion packages that were not found; a running process does not get new ones
 _missing_packages: set[str] = set()
 
 
-# -- the built-in places --------------------------------------------------------------
+class Fetched(NamedTuple):
+    """Verified content, and the download profile of its source (see `caching.cost_model`)."""
+
+    content: bytes
+    cost_profile: str
+
+
+# -- configuration --------------------------------------------------------------------
 
 
 def configure(
@@ -58,7 +66,7 @@ def configure(
     timeout: float | None = None,
     max_size: int | str | None = None,
 ) -> None:
-    """Say where buffers are read and written. Called again, it begins anew.
+    """Set the stores that buffers are read from and written to; replaces earlier settings.
 
     Reading asks the directories, the read servers and the write servers, in this order, and
     ends with the first that has the buffer; writing goes to the first directory and to every
@@ -76,18 +84,18 @@ def configure(
         URLs of hashservers. With both None, those that `SEAMLESS_BUFFER_SERVER` names, each
         for reading and writing.
     timeout
-        Seconds that one read or write may take, beyond what its bytes need at 100 kB/s; by
-        default 60 for a server, because it holds back its answer while another process uploads
-        the buffer, and 120 for a directory, where a writer's lock is waited for.
+        Seconds that one read or write may take, in addition to the transfer of its bytes at
+        100 kB/s. The default is 60 for a server, which delays its response while another process
+        uploads the buffer, and 120 for a directory, where a read waits for a writer's lock.
     max_size
-        Bytes of a buffer that is read, at most, as a number or a text like `8GiB`: what is sent
-        may be hostile, and can be judged only when all of it is there. With None, what
-        `SEAMLESS_BUFFER_MAX_SIZE` says, or else half of the physical memory.
+        Bytes that a buffer may have when it is read, as a number or a text like `8GiB`. A server
+        may be hostile, and content can be verified only when it is complete. With None, the value
+        of `SEAMLESS_BUFFER_MAX_SIZE`, or else half of the physical memory.
 
     Raises
     ------
     ValueError
-        For a URL that is none, a timeout that is not positive, or a size that is none.
+        For an invalid URL or size, or a timeout that is not positive.
     FileNotFoundError
         For a folder that does not exist, where `SEAMLESS_BUFFER_DIR_CREATE` is 0.
     """
@@ -97,7 +105,7 @@ def configure(
 
 
 def close_connections() -> None:
-    """Close the connections to the built-in servers; the next use makes new ones."""
+    """Close the connections to hashservers; the next use opens new ones."""
     configured = sys.modules.get(f"{__package__}.stores.configured")
     if configured is not None:
         configured.close()
@@ -107,18 +115,18 @@ def close_connections() -> None:
 
 
 async def fetch(
-    checksum: Checksum, tried: Tried | None = None, length: int | None = None
-) -> bytes | None:
-    """Return the content that `checksum` names, if a backend has it.
+    checksum: HexDigest, tried: Tried | None = None, length: int | None = None
+) -> Fetched | None:
+    """Return the content of a checksum from the first store that has it.
 
     Parameters
     ----------
     checksum
-        The buffer in question.
+        A `Checksum`, which seamless-remote expects.
     tried
-        What was asked and how that ended is added here.
+        A list to which each store and its outcome are appended.
     length
-        That of the content, where it is known: no more is read then.
+        The known length of the content: no more is read.
     """
     from seamless.stores import configured
 
@@ -126,20 +134,20 @@ async def fetch(
     if configured.readers():
         from seamless.util.run_sync import in_daemon_thread
 
-        content = await in_daemon_thread(lambda: _read_places(checksum, tried, length))
-        if content is not None:
-            return content
+        fetched = await in_daemon_thread(lambda: _read_from_stores(checksum, tried, length))
+        if fetched is not None:
+            return fetched
     return await _fetch_from_seamless_remote(checksum, tried)
 
 
 def fetch_sync(
-    checksum: Checksum, tried: Tried | None = None, length: int | None = None
-) -> bytes | None:
+    checksum: HexDigest, tried: Tried | None = None, length: int | None = None
+) -> Fetched | None:
     """Do what `fetch` does, blocking; with or without a running event loop in this thread."""
     tried = [] if tried is None else tried
-    content = _read_places(checksum, tried, length)
-    if content is not None or _function("seamless_remote", "buffer_remote", "get_buffer") is None:
-        return content
+    fetched = _read_from_stores(checksum, tried, length)
+    if fetched is not None or _function("seamless_remote", "buffer_remote", "get_buffer") is None:
+        return fetched
     from seamless.util.run_sync import run_sync
 
     return run_sync(
@@ -147,33 +155,23 @@ def fetch_sync(
     )
 
 
-def _read_places(checksum: Checksum, tried: Tried, length: int | None) -> bytes | None:
+def _read_from_stores(checksum: HexDigest, tried: Tried, length: int | None) -> Fetched | None:
     from seamless.stores import configured
 
-    for place in configured.readers():
+    for store in configured.readers():
         try:
-            answer = place.read(checksum.hex(), length)
-        except Exception as error:  # noqa: BLE001 - whatever fails here, the next may have it
-            logger.warning("%s could not be asked for %s: %r", place.name, checksum, error)
-            tried.append((place.name, f"{type(error).__name__}: {error}"))
+            result = store.read(checksum.hex(), length)
+        except Exception as error:  # noqa: BLE001 - the next store may have the buffer
+            logger.warning("%s could not be asked for %s: %r", store.name, checksum, error)
+            tried.append((store.name, f"{type(error).__name__}: {error}"))
             continue
-        tried.append((place.name, answer.outcome))
-        if answer.content is not None:
-            _note_cost(checksum, place.cost_profile)
-            return answer.content
+        tried.append((store.name, result.outcome))
+        if result.content is not None:
+            return Fetched(result.content, store.cost_profile)
     return None
 
 
-def _note_cost(checksum: Checksum, profile: str) -> None:
-    """Let the cache know what it would cost to have this buffer once more."""
-    from seamless.caching import eviction_cost
-    from seamless.worker_role import is_worker
-
-    if not is_worker():  # which has no cache that could choose
-        eviction_cost.set_download_profile(checksum, profile)
-
-
-async def _fetch_from_seamless_remote(checksum: Checksum, tried: Tried) -> bytes | None:
+async def _fetch_from_seamless_remote(checksum: HexDigest, tried: Tried) -> Fetched | None:
     get_buffer = _function("seamless_remote", "buffer_remote", "get_buffer")
     if get_buffer is None:
         return None
@@ -183,43 +181,42 @@ async def _fetch_from_seamless_remote(checksum: Checksum, tried: Tried) -> bytes
         return None
     content: bytes = found.content
     if await _matches(checksum, content):
-        _note_cost(checksum, "local_hashserver")
-        return content
+        return Fetched(content, "local_hashserver")
     tried.append((COMPANION, "wrong content"))
-    if _wrong_from_neighbour().add(checksum.hex()):
+    if _rejected_from_companion().add(checksum.hex()):
         logger.warning("a buffer server sent other content for %s; it is not used", checksum)
     return None
 
 
 @functools.cache
-def _wrong_from_neighbour() -> NegativeCache:
+def _rejected_from_companion() -> NegativeCache:
     from seamless.stores.negative_cache import NegativeCache
 
     return NegativeCache()
 
 
-async def _matches(checksum: Checksum, content: bytes) -> bool:
+async def _matches(checksum: HexDigest, content: bytes) -> bool:
     from seamless.checksum.calculate_checksum import calculate_checksum
 
-    if len(content) < LARGE:
+    if len(content) < MIN_BYTES_FOR_THREAD:
         return calculate_checksum(content) == checksum.hex()
     import asyncio
 
     return await asyncio.to_thread(calculate_checksum, content) == checksum.hex()
 
 
-def locate(checksum: Checksum) -> list[tuple[str, str, str]]:
-    """Return for each place its name, how it stands with a buffer, and where that would be.
+def locate(checksum: HexDigest) -> list[tuple[str, str, str]]:
+    """Return for each store its name, the outcome of the look-up, and the path or URL.
 
-    The servers that seamless-remote uses are asked as well. No content is fetched.
+    The servers that seamless-remote uses are included. No content is fetched.
     """
     from seamless.stores import configured
 
-    asked = [*configured.readers(), *configured.excluding_own(_urls_of_neighbour())]
-    return [(place.name, *place.locate(checksum.hex())) for place in asked]
+    stores = [*configured.readers(), *configured.excluding_own(_companion_urls())]
+    return [(store.name, *store.locate(checksum.hex())) for store in stores]
 
 
-def _urls_of_neighbour() -> list[str]:
+def _companion_urls() -> list[str]:
     clients = _clients("_read_server_clients") + _clients("_write_server_clients")
     urls = (getattr(client, "url", None) for client in clients)
     return [url for url in urls if isinstance(url, str)]
@@ -229,25 +226,25 @@ def _urls_of_neighbour() -> list[str]:
 
 
 def has_write_server() -> bool:
-    """Tell whether seamless-remote has been given a server to write to."""
+    """Return whether seamless-remote is configured with a server to write to."""
     has_server = _function("seamless_remote", "buffer_remote", "has_write_server")
     return has_server is not None and bool(has_server())
 
 
 def can_write() -> bool:
-    """Tell whether there is any backend to write to."""
+    """Return whether any write backend is configured."""
     from seamless.stores import configured
 
     return bool(configured.writers()) or has_write_server()
 
 
-async def write(buffer: Buffer) -> bool:
-    """Write a buffer to every write backend; tell whether one of them has it now.
+async def write(buffer: Holder) -> bool:
+    """Write a buffer to every write backend; return whether at least one of them has it.
 
     Raises
     ------
     Exception
-        What the first backend raises that fails, when none of them has the buffer.
+        The error of the first backend that failed, when none of them has the buffer.
     """
     from seamless.stores import configured
 
@@ -257,50 +254,43 @@ async def write(buffer: Buffer) -> bool:
     if configured.writers():
         from seamless.util.run_sync import in_daemon_thread
 
-        stored = await in_daemon_thread(lambda: _write_places(checksum, buffer, failures))
+        stored = await in_daemon_thread(lambda: _write_to_stores(checksum, buffer, failures))
     try:
-        stored = await _write_to_neighbour(checksum, buffer) or stored
-    except Exception as error:  # noqa: BLE001 - whatever it raises, another place may have it
+        stored = await _write_to_seamless_remote(checksum, buffer) or stored
+    except Exception as error:  # noqa: BLE001 - another backend may have stored the buffer
         failures.append(error)
     if failures and not stored:
         raise failures[0]
-    for failure in failures:  # one place must not keep the buffer from the others
+    for failure in failures:
         logger.warning("buffer %s is stored, but not everywhere: %s", checksum, failure)
     return stored
 
 
-def _write_places(checksum: Checksum, buffer: Buffer, failures: list[Exception]) -> bool:
+def _write_to_stores(checksum: HexDigest, buffer: Holder, failures: list[Exception]) -> bool:
     from seamless.stores import configured
 
     stored = False
-    for place in configured.writers():
+    for store in configured.writers():
         try:
-            place.write(checksum.hex(), buffer.content)
+            store.write(checksum.hex(), buffer.content)
             stored = True
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - the other stores still get the buffer
             failures.append(error)
     return stored
 
 
-async def _write_to_neighbour(checksum: Checksum, buffer: Buffer) -> bool:
+async def _write_to_seamless_remote(checksum: HexDigest, buffer: Holder) -> bool:
     write_buffer = _function("seamless_remote", "buffer_remote", "write_buffer")
     if write_buffer is None or not has_write_server():
         return False
     promise = _function("seamless_remote", "buffer_remote", "promise")
-    if promise is not None:  # readers wait for what is promised, instead of failing
+    if promise is not None:  # readers wait for a promised buffer instead of failing
         await promise(checksum)
     return bool(await write_buffer(checksum, buffer))
 
 
-def has_writable_client() -> bool:
-    """Tell whether seamless-remote, if it is loaded, has a client that may write."""
-    return any(
-        not getattr(client, "readonly", False) for client in _clients("_write_server_clients")
-    )
-
-
 def close_sessions_of_this_thread() -> None:
-    """Let seamless-remote, if it is loaded, close the sessions that belong to this thread."""
+    """Close the sessions that seamless-remote, if it is loaded, has opened in this thread."""
     import threading
 
     for client in _clients("_read_server_clients") + _clients("_write_server_clients"):
@@ -314,12 +304,12 @@ def _clients(kind: str) -> list[Any]:
     return list(getattr(module, kind, None) or ())
 
 
-# -- computing again ------------------------------------------------------------------
+# -- recomputing ----------------------------------------------------------------------
 
 
-async def known_producers(checksum: Checksum) -> list[Checksum]:
-    """Return the transformations that are known to have given `checksum`, local ones first."""
-    producers: list[Checksum] = []
+async def known_producers(checksum: HexDigest) -> list[HexDigest]:
+    """Return the transformations that are known to produce `checksum`, local ones first."""
+    producers: list[HexDigest] = []
     get_cache = _function(
         "seamless_transformer", "transformation_cache", "get_transformation_cache"
     )
@@ -331,22 +321,22 @@ async def known_producers(checksum: Checksum) -> list[Checksum]:
     return list(dict.fromkeys(producers))
 
 
-async def recompute(transformation: Checksum) -> Checksum | None:
-    """Run a transformation again and return the checksum of its result, if it can be run."""
+async def recompute(transformation: HexDigest) -> HexDigest | None:
+    """Run a transformation again; return the checksum of its result, None if it can't be run."""
     run = _function(
         "seamless_transformer", "transformation_cache", "recompute_from_transformation_checksum"
     )
     if run is None:
         return None
-    result: Checksum | None = await run(transformation.hex(), scratch=True, require_value=True)
+    result: HexDigest | None = await run(transformation.hex(), scratch=True, require_value=True)
     return result
 
 
-# -- neighbours -----------------------------------------------------------------------
+# -- companion packages ---------------------------------------------------------------
 
 
 def _function(package: str, module: str, name: str) -> Any:
-    """Look up a function of a neighbour, now; None where there is no such thing."""
+    """Look up a function of a companion package now; None if there is none."""
     return getattr(_module(package, module), name, None)
 
 

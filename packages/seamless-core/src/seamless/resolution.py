@@ -1,7 +1,7 @@
-"""Finding the buffer of a checksum: trivial, cached, stored somewhere, or computed again.
+"""Finding the content of a checksum: trivial buffers, buffer stores, companion packages.
 
-The calls go back through the `Checksum` where its class may have been patched: a worker
-process replaces `resolve` and `resolution` by questions to its parent.
+`Checksum.resolve` asks the buffer cache first, then `find_content_sync`; `Checksum.fingertip`
+also calls `recompute`.
 """
 
 from __future__ import annotations
@@ -10,40 +10,41 @@ import contextlib
 import logging
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
-from seamless import remote
-from seamless.buffer_class import Buffer
-from seamless.caching import buffer_cache
+from seamless import remote, worker_role
+from seamless.caching import buffer_cache, eviction_cost
 from seamless.checksum.trivial import trivial_content
 from seamless.errors import CacheMissError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
-    from seamless.checksum_class import Checksum
+    from seamless.util.hex_digest import HexDigest
+
+    Value = TypeVar("Value")
 
 __all__ = [
     "Location",
     "expecting",
-    "find_buffer",
-    "find_buffer_sync",
-    "fingertip",
-    "fingertip_sync",
+    "find_content",
+    "find_content_sync",
     "locations",
+    "recompute",
+    "recompute_sync",
 ]
 
 logger = logging.getLogger(__name__)
 
-#: the length that is known of the buffer that is being looked for
+#: the known length of the buffer that is being resolved
 _length: ContextVar[int | None] = ContextVar("length", default=None)
 
 
 @contextlib.contextmanager
 def expecting(length: int | None) -> Iterator[None]:
-    """Let no more than `length` bytes be read for the checksum that is resolved in the block.
+    """Limit what is read for the checksum that the block resolves to `length` bytes.
 
-    Not an argument of `Checksum.resolve`, which neighbouring packages replace.
+    This is not an argument of `Checksum.resolve`, which companion packages replace.
     """
     before = _length.set(length)
     try:
@@ -52,72 +53,62 @@ def expecting(length: int | None) -> Iterator[None]:
         _length.reset(before)
 
 
-def find_buffer_sync(checksum: Checksum) -> Buffer:
-    """Return the buffer that `checksum` names; blocks, whether or not a loop is running.
+def find_content_sync(checksum: HexDigest) -> bytes:
+    """Return the content of a checksum that is not in the cache.
+
+    Blocks, with or without a running event loop in this thread.
 
     Raises
     ------
     CacheMissError
-        When it is found nowhere.
+        When no store has it.
     """
-    buffer = _find_here(checksum)
-    if buffer is not None:
-        return buffer
-    tried = [("cache", "no")]
-    return _received(checksum, remote.fetch_sync(checksum, tried, _length.get()), tried)
-
-
-async def find_buffer(checksum: Checksum) -> Buffer:
-    """Do what `find_buffer_sync` does, as a coroutine."""
-    buffer = _find_here(checksum)
-    if buffer is not None:
-        return buffer
-    tried = [("cache", "no")]
-    return _received(checksum, await remote.fetch(checksum, tried, _length.get()), tried)
-
-
-def _find_here(checksum: Checksum) -> Buffer | None:
     content = trivial_content(checksum.bytes())
     if content is not None:
-        return Buffer(content, checksum=checksum)
-    return buffer_cache.get_buffer_cache().get(checksum)
+        return content
+    tried = [("cache", "no")]
+    return _content_of(checksum, remote.fetch_sync(checksum, tried, _length.get()), tried)
 
 
-def _received(checksum: Checksum, content: bytes | None, tried: list[tuple[str, str]]) -> Buffer:
-    if content is None:
+async def find_content(checksum: HexDigest) -> bytes:
+    """Do what `find_content_sync` does, as a coroutine."""
+    content = trivial_content(checksum.bytes())
+    if content is not None:
+        return content
+    tried = [("cache", "no")]
+    return _content_of(checksum, await remote.fetch(checksum, tried, _length.get()), tried)
+
+
+def _content_of(
+    checksum: HexDigest, fetched: remote.Fetched | None, tried: list[tuple[str, str]]
+) -> bytes:
+    """Return what was fetched, and record what fetching it again would cost."""
+    if fetched is None:
         raise CacheMissError(checksum, tried=tried)
-    return Buffer(content, checksum=checksum)
+    if not worker_role.is_worker():  # a worker has no cache of its own
+        eviction_cost.set_download_profile(checksum, fetched.cost_profile)
+    return fetched.content
 
 
-async def fingertip(checksum: Checksum, celltype: str | None) -> Any:
-    """Resolve a checksum, or else compute its buffer again.
+async def recompute(
+    checksum: HexDigest, miss: CacheMissError, resolve: Callable[[], Awaitable[Value]]
+) -> Value:
+    """Run the transformations that are known to produce a checksum, until it resolves.
+
+    Parameters
+    ----------
+    checksum
+        The checksum that could not be resolved.
+    miss
+        The error that said so.
+    resolve
+        Resolves it again after a transformation has succeeded.
 
     Raises
     ------
     CacheMissError
-        When it is found nowhere and no known transformation gives it again.
+        When no known transformation produces it.
     """
-    try:
-        return await checksum.resolution(celltype)
-    except CacheMissError as miss:
-        return await _recompute(checksum, celltype, miss)
-
-
-def fingertip_sync(checksum: Checksum, celltype: str | None) -> Any:
-    """Do what `fingertip` does, blocking, whether or not a loop is running."""
-    try:
-        return checksum.resolve(celltype)
-    except CacheMissError as error:
-        from seamless.util.run_sync import run_sync
-
-        miss = error  # `error` is gone when the lambda runs, for all that the checker knows
-        return run_sync(
-            lambda: _recompute(checksum, celltype, miss),
-            at_end=remote.close_sessions_of_this_thread,
-        )
-
-
-async def _recompute(checksum: Checksum, celltype: str | None, miss: CacheMissError) -> Any:
     tried = list(miss.tried)
     producers = await remote.known_producers(checksum)
     if not producers:
@@ -126,7 +117,7 @@ async def _recompute(checksum: Checksum, celltype: str | None, miss: CacheMissEr
         outcome = await _run_again(transformation, checksum)
         if outcome is None:
             try:
-                return await checksum.resolution(celltype)
+                return await resolve()
             except CacheMissError:
                 outcome = "did not leave its result"
         logger.info("transformation %s: %s", transformation, outcome)
@@ -134,8 +125,19 @@ async def _recompute(checksum: Checksum, celltype: str | None, miss: CacheMissEr
     raise CacheMissError(checksum, tried=tried)
 
 
-async def _run_again(transformation: Checksum, wanted: Checksum) -> str | None:
-    """Run a transformation; None if it gave what is wanted, else what happened instead."""
+def recompute_sync(
+    checksum: HexDigest, miss: CacheMissError, resolve: Callable[[], Awaitable[Value]]
+) -> Value:
+    """Do what `recompute` does, blocking, with or without a running event loop."""
+    from seamless.util.run_sync import run_sync
+
+    return run_sync(
+        lambda: recompute(checksum, miss, resolve), at_end=remote.close_sessions_of_this_thread
+    )
+
+
+async def _run_again(transformation: HexDigest, wanted: HexDigest) -> str | None:
+    """Run a transformation; return None if its result is `wanted`, else what happened."""
     try:
         result = await remote.recompute(transformation)
     except Exception as error:  # noqa: BLE001 - a transformation may fail in any way
@@ -147,11 +149,11 @@ async def _run_again(transformation: Checksum, wanted: Checksum) -> str | None:
 
 @dataclass(frozen=True)
 class Location:
-    """A place where a buffer can be had, or was looked for.
+    """A place where a buffer is, or was searched.
 
     `place` is `trivial`, `cache`, `directory`, `server` or `transformation`; `where` the
     path, the URL or the transformation's checksum. `outcome` says how the look-up ended:
-    `found`, `no`, or what went wrong.
+    `found`, `no`, or an error.
     """
 
     place: str
@@ -160,42 +162,41 @@ class Location:
     outcome: str = ""
 
 
-def locations(checksum: Checksum, *, verbose: bool = False) -> list[Location] | None:
-    """Return where a buffer can be had, as far as is known; None if nowhere.
+def locations(checksum: HexDigest, *, verbose: bool = False) -> list[Location] | None:
+    """Return where a buffer is, as far as is known; None if it is found nowhere.
 
     Nothing is fetched or computed: a server is asked whether it has the buffer, and a
-    transformation that has given it before is listed last, without being run.
+    transformation that is known to produce it is listed last, without being run.
 
     Parameters
     ----------
     checksum
-        The buffer in question.
+        The checksum of the buffer.
     verbose
-        Also return the places that were looked at in vain.
+        Also return the places that do not have it.
     """
-    places = [
+    found = [
         _location("trivial", trivial_content(checksum.bytes()) is not None),
         _location("cache", buffer_cache.get_buffer_cache().get(checksum) is not None),
     ]
     for name, outcome, where in remote.locate(checksum):
         kind = "directory" if name.startswith("directory ") else "server"
-        places.append(Location(kind, outcome == "found", where, outcome))
-    places += [_location("transformation", True, p.hex()) for p in _producers(checksum)]
-    shown = [place for place in places if place.found or verbose]
-    return shown or None
+        found.append(Location(kind, outcome == "found", where, outcome))
+    found += [Location("transformation", True, p.hex(), "found") for p in _producers(checksum)]
+    return [location for location in found if location.found or verbose] or None
 
 
-def _location(place: str, found: bool, where: str | None = None) -> Location:
-    return Location(place, found, where, "found" if found else "no")
+def _location(place: str, found: bool) -> Location:
+    return Location(place, found, None, "found" if found else "no")
 
 
-def _producers(checksum: Checksum) -> list[Checksum]:
+def _producers(checksum: HexDigest) -> list[HexDigest]:
     from seamless.util.run_sync import run_sync
 
     try:
         return run_sync(
             lambda: remote.known_producers(checksum), at_end=remote.close_sessions_of_this_thread
         )
-    except Exception as error:  # noqa: BLE001 - a database that is gone hides no buffer
+    except Exception as error:  # noqa: BLE001 - a database that fails must not hide a buffer
         logger.info("the producers of %s are not known: %s", checksum, error)
         return []

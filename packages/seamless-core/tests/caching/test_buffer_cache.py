@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from seamless.caching.buffer_cache import BufferCache
 
 
-def test_an_unreferenced_buffer_is_found_while_it_lives(cache: BufferCache) -> None:
+def test_an_unreferenced_buffer_is_found_while_it_lives(cache: BufferCache[Buffer]) -> None:
     made = buffer(10)
     checksum = register(cache, made)
     assert cache.get(checksum) is made
@@ -31,7 +31,7 @@ def test_an_unreferenced_buffer_is_found_while_it_lives(cache: BufferCache) -> N
     assert cache.get(checksum) is None
 
 
-def test_incref_holds_until_decref(cache: BufferCache) -> None:
+def test_incref_holds_until_decref(cache: BufferCache[Buffer]) -> None:
     checksum = register(cache, made := buffer(10))
     cache.incref(checksum)
     del made
@@ -40,13 +40,15 @@ def test_incref_holds_until_decref(cache: BufferCache) -> None:
     assert cache.get(checksum) is None
 
 
-def test_a_tempref_fades_by_half_in_two_seconds_unless_told_otherwise(cache: BufferCache) -> None:
+def test_a_tempref_fades_by_half_in_two_seconds_unless_told_otherwise(
+    cache: BufferCache[Buffer],
+) -> None:
     tempref = cache.tempref(ABSENT)
     terms = (tempref.interest, tempref.fade_factor, tempref.fade_interval)
     assert terms == (128.0, 2.0, 2.0)
 
 
-def test_each_incref_asks_for_a_decref(cache: BufferCache) -> None:
+def test_each_incref_asks_for_a_decref(cache: BufferCache[Buffer]) -> None:
     checksum = register(cache, made := buffer(10))
     cache.incref(checksum)
     cache.incref(checksum)
@@ -57,7 +59,7 @@ def test_each_incref_asks_for_a_decref(cache: BufferCache) -> None:
     assert cache.get(checksum) is None
 
 
-def test_decref_below_zero_changes_nothing(cache: BufferCache) -> None:
+def test_decref_below_zero_changes_nothing(cache: BufferCache[Buffer]) -> None:
     checksum = register(cache, made := buffer(10))
     cache.decref(checksum)
     cache.incref(checksum)
@@ -66,7 +68,7 @@ def test_decref_below_zero_changes_nothing(cache: BufferCache) -> None:
     cache.decref(ABSENT)
 
 
-def test_incref_brings_the_buffer_along(cache: BufferCache) -> None:
+def test_incref_brings_the_buffer_along(cache: BufferCache[Buffer]) -> None:
     made = buffer(10)
     checksum = made.get_checksum()
     cache.incref(checksum, buffer=made)
@@ -74,13 +76,13 @@ def test_incref_brings_the_buffer_along(cache: BufferCache) -> None:
     assert cache.get(checksum) is not None
 
 
-def test_the_buffer_of_incref_is_keyword_only(cache: BufferCache) -> None:
+def test_the_buffer_of_incref_is_keyword_only(cache: BufferCache[Buffer]) -> None:
     made = buffer(10)
     with pytest.raises(TypeError):
         cache.incref(made.get_checksum(), made)  # type: ignore[call-arg]  # neighbours rely on the error
 
 
-def test_a_reference_waits_for_its_buffer(cache: BufferCache) -> None:
+def test_a_reference_waits_for_its_buffer(cache: BufferCache[Buffer]) -> None:
     made = buffer(10)
     checksum = made.get_checksum()
     cache.incref(checksum)
@@ -90,7 +92,7 @@ def test_a_reference_waits_for_its_buffer(cache: BufferCache) -> None:
     assert cache.get(checksum) is not None
 
 
-class _TableWithVisitor(WeakTable):
+class _TableWithVisitor(WeakTable[Buffer]):
     """A table of which a visitor uses the moment after a vain look-up, as a thread may."""
 
     __slots__ = ("visit",)
@@ -106,7 +108,7 @@ class _TableWithVisitor(WeakTable):
 
 @pytest.mark.parametrize("moment", [1, 2])
 def test_a_buffer_that_comes_while_a_reference_is_taken_is_held(
-    cache: BufferCache, moment: int
+    cache: BufferCache[Buffer], moment: int
 ) -> None:
     made = buffer(10)
     checksum = made.get_checksum()
@@ -125,7 +127,7 @@ def test_a_buffer_that_comes_while_a_reference_is_taken_is_held(
 
 
 def test_a_tempref_outlives_its_interest_while_memory_is_not_short(
-    cache: BufferCache, clock: Clock
+    cache: BufferCache[Buffer], clock: Clock
 ) -> None:
     checksum = register(cache, made := buffer(10))
     cache.tempref(checksum)
@@ -135,21 +137,23 @@ def test_a_tempref_outlives_its_interest_while_memory_is_not_short(
     assert cache.get(checksum) is not None
 
 
-def test_a_tempref_is_refreshed_by_a_second_one(cache: BufferCache, clock: Clock) -> None:
+def test_a_tempref_is_refreshed_by_a_second_one(cache: BufferCache[Buffer], clock: Clock) -> None:
     first = cache.tempref(ABSENT)
     clock.now = 10.0
     assert cache.tempref(ABSENT) is first
     assert first.current_interest(10.0) == pytest.approx(128.0)
 
 
-def test_a_tempref_is_refreshed_by_name(cache: BufferCache, clock: Clock) -> None:
+def test_a_tempref_is_refreshed_by_name(cache: BufferCache[Buffer], clock: Clock) -> None:
     tempref = cache.tempref(ABSENT)
     clock.now = 10.0
     cache.refresh_tempref(ABSENT)
     assert tempref.current_interest(10.0) == pytest.approx(128.0)
 
 
-def test_a_tempref_goes_on_when_the_counted_references_are_given_back(cache: BufferCache) -> None:
+def test_a_tempref_goes_on_when_the_counted_references_are_given_back(
+    cache: BufferCache[Buffer],
+) -> None:
     checksum = register(cache, made := buffer(10))
     cache.tempref(checksum)
     cache.incref(checksum)
@@ -158,7 +162,7 @@ def test_a_tempref_goes_on_when_the_counted_references_are_given_back(cache: Buf
     assert cache.get(checksum) is not None
 
 
-def test_equal_buffers_share_one_entry(cache: BufferCache) -> None:
+def test_equal_buffers_share_one_entry(cache: BufferCache[Buffer]) -> None:
     first, second = buffer(10), buffer(10)
     cache.incref(register(cache, first))
     cache.incref(register(cache, second))
@@ -166,7 +170,9 @@ def test_equal_buffers_share_one_entry(cache: BufferCache) -> None:
 
 
 @pytest.mark.parametrize("survivor", [0, 1])
-def test_a_buffer_is_found_while_any_of_equal_ones_lives(cache: BufferCache, survivor: int) -> None:
+def test_a_buffer_is_found_while_any_of_equal_ones_lives(
+    cache: BufferCache[Buffer], survivor: int
+) -> None:
     buffers = [buffer(10), buffer(10)]
     for made in buffers:
         checksum = register(cache, made)
@@ -177,14 +183,16 @@ def test_a_buffer_is_found_while_any_of_equal_ones_lives(cache: BufferCache, sur
     assert cache.get(checksum) == kept
 
 
-def test_equal_buffers_share_their_bytes(cache: BufferCache) -> None:
+def test_equal_buffers_share_their_bytes(cache: BufferCache[Buffer]) -> None:
     first, second = buffer(10), buffer(10)
     register(cache, first)
     register(cache, second)
     assert second.content is first.content
 
 
-def test_a_checksum_that_was_trusted_wrongly_does_not_spread_its_bytes(cache: BufferCache) -> None:
+def test_a_checksum_that_was_trusted_wrongly_does_not_spread_its_bytes(
+    cache: BufferCache[Buffer],
+) -> None:
     first, second = buffer(10), buffer(20)
     cache.register(ABSENT, first)
     cache.register(ABSENT, second)
@@ -192,7 +200,7 @@ def test_a_checksum_that_was_trusted_wrongly_does_not_spread_its_bytes(cache: Bu
     assert cache.get(ABSENT) is second
 
 
-def test_membership_is_seen_in_the_two_tables(cache: BufferCache) -> None:
+def test_membership_is_seen_in_the_two_tables(cache: BufferCache[Buffer]) -> None:
     checksum = register(cache, made := buffer(10))
     with cache.lock:
         assert checksum in cache.weak_cache
@@ -202,7 +210,7 @@ def test_membership_is_seen_in_the_two_tables(cache: BufferCache) -> None:
         assert checksum in cache.strong_cache
 
 
-def test_an_empty_buffer_is_held_like_any_other(cache: BufferCache) -> None:
+def test_an_empty_buffer_is_held_like_any_other(cache: BufferCache[Buffer]) -> None:
     made = Buffer(b"")
     cache.incref(made.get_checksum(), buffer=made)
     assert cache.strong_cache[made.get_checksum()].buffer is made
@@ -210,7 +218,7 @@ def test_an_empty_buffer_is_held_like_any_other(cache: BufferCache) -> None:
 
 @pytest.mark.parametrize("survivor", range(4))
 def test_of_equal_buffers_from_many_threads_any_keeps_all_findable(
-    cache: BufferCache, survivor: int
+    cache: BufferCache[Buffer], survivor: int
 ) -> None:
     buffers = [buffer(10) for _ in range(4)]
     start = threading.Barrier(4)
@@ -232,7 +240,7 @@ def test_of_equal_buffers_from_many_threads_any_keeps_all_findable(
     assert cache.get(checksum) == kept
 
 
-def test_a_decref_from_a_finalizer_inside_the_lock_is_not_lost(cache: BufferCache) -> None:
+def test_a_decref_from_a_finalizer_inside_the_lock_is_not_lost(cache: BufferCache[Buffer]) -> None:
     checksum = register(cache, made := buffer(10))
     cache.incref(checksum)
     del made
@@ -266,13 +274,17 @@ def test_a_worker_has_no_cache_of_its_own() -> None:
         get_buffer_cache()
 
 
-def test_one_content_that_comes_and_goes_leaves_no_heap_of_the_dead(cache: BufferCache) -> None:
+def test_one_content_that_comes_and_goes_leaves_no_heap_of_the_dead(
+    cache: BufferCache[Buffer],
+) -> None:
     for _ in range(1000):
         register(cache, buffer(1))
     assert len(cache._weak.dead_refs) < 10
 
 
-def test_buffers_that_are_only_referenced_leave_no_heap_of_the_dead(cache: BufferCache) -> None:
+def test_buffers_that_are_only_referenced_leave_no_heap_of_the_dead(
+    cache: BufferCache[Buffer],
+) -> None:
     for number in range(1000):
         checksum = Checksum(number.to_bytes(32, "big"))
         cache.incref(checksum, buffer=buffer(1), scratch=True)
@@ -305,7 +317,7 @@ def test_a_forked_child_is_not_locked_out() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_counts_add_up_after_many_threads(cache: BufferCache) -> None:
+def test_counts_add_up_after_many_threads(cache: BufferCache[Buffer]) -> None:
     made = [buffer(1, chr(ord("a") + number)) for number in range(8)]
     errors: list[Exception] = []
 
@@ -329,7 +341,7 @@ def test_counts_add_up_after_many_threads(cache: BufferCache) -> None:
 
 @pytest.mark.parametrize("terms", [{"fade_interval": math.inf}, {"interest": 10**400}])
 def test_a_tempref_that_is_refused_leaves_no_entry(
-    cache: BufferCache, terms: dict[str, Any]
+    cache: BufferCache[Buffer], terms: dict[str, Any]
 ) -> None:
     checksum = register(cache, made := buffer(10))
     with pytest.raises(ValueError, match="of a tempref"):
@@ -338,7 +350,7 @@ def test_a_tempref_that_is_refused_leaves_no_entry(
     assert len(made) == 10
 
 
-def test_the_smallest_cost_of_all_disturbs_nobody(cache: BufferCache) -> None:
+def test_the_smallest_cost_of_all_disturbs_nobody(cache: BufferCache[Buffer]) -> None:
     name = tempref(cache, buffer(400))
     with cache.update_costs(name) as costs:
         costs.set_download_seconds(name, 5e-324)
@@ -350,7 +362,7 @@ def test_the_smallest_cost_of_all_disturbs_nobody(cache: BufferCache) -> None:
     assert name not in cache.strong_cache
 
 
-def test_a_negative_size_is_refused(cache: BufferCache) -> None:
+def test_a_negative_size_is_refused(cache: BufferCache[Buffer]) -> None:
     made = buffer(10)
     with pytest.raises(ValueError, match=f"{made.get_checksum()} is -1 bytes"):
         cache.register(made.get_checksum(), made, size=-1)

@@ -9,10 +9,11 @@ from small_cache import buffer, tempref
 if TYPE_CHECKING:
     from small_cache import Clock
 
+    from seamless import Buffer
     from seamless.caching.buffer_cache import BufferCache
 
 
-def test_what_is_dearer_to_compute_stays(cache: BufferCache) -> None:
+def test_what_is_dearer_to_compute_stays(cache: BufferCache[Buffer]) -> None:
     dear, cheap = buffer(400, "d"), buffer(400, "c")
     for made, seconds in ((dear, 1000.0), (cheap, 1.0)):
         with cache.update_costs(made.get_checksum()) as costs:
@@ -23,7 +24,7 @@ def test_what_is_dearer_to_compute_stays(cache: BufferCache) -> None:
     assert cheap.get_checksum() not in cache.strong_cache
 
 
-def test_a_cost_learned_while_a_buffer_is_held_counts(cache: BufferCache) -> None:
+def test_a_cost_learned_while_a_buffer_is_held_counts(cache: BufferCache[Buffer]) -> None:
     names = [tempref(cache, buffer(400, fill)) for fill in "ab"]
     with cache.update_costs(names[0]) as costs:
         costs.set_compute_seconds(names[0], 0.001)
@@ -32,7 +33,7 @@ def test_a_cost_learned_while_a_buffer_is_held_counts(cache: BufferCache) -> Non
     assert names[1] in cache.strong_cache
 
 
-def test_what_is_found_often_stays(cache: BufferCache) -> None:
+def test_what_is_found_often_stays(cache: BufferCache[Buffer]) -> None:
     names = [tempref(cache, buffer(300, fill)) for fill in "abc"]
     for _ in range(3):
         cache.get(names[0])
@@ -41,7 +42,7 @@ def test_what_is_found_often_stays(cache: BufferCache) -> None:
     assert [name in cache.strong_cache for name in names] == [True, False, True]
 
 
-def test_uses_are_remembered_when_a_buffer_comes_back(cache: BufferCache) -> None:
+def test_uses_are_remembered_when_a_buffer_comes_back(cache: BufferCache[Buffer]) -> None:
     made = buffer(600, "a")
     name = tempref(cache, made)
     cache.get(name)
@@ -56,7 +57,7 @@ def test_uses_are_remembered_when_a_buffer_comes_back(cache: BufferCache) -> Non
 
 
 def test_an_interest_that_is_over_leaves_the_cost_to_decide(
-    cache: BufferCache, clock: Clock
+    cache: BufferCache[Buffer], clock: Clock
 ) -> None:
     dear, cheap = tempref(cache, buffer(100, "d")), buffer(800, "c")
     clock.now = 3600.0
@@ -67,7 +68,7 @@ def test_an_interest_that_is_over_leaves_the_cost_to_decide(
     assert cheap.get_checksum() not in cache.strong_cache
 
 
-def test_the_lowest_score_is_the_first_to_leave(cache: BufferCache, clock: Clock) -> None:
+def test_the_lowest_score_is_the_first_to_leave(cache: BufferCache[Buffer], clock: Clock) -> None:
     names = []
     for number, size in enumerate((90, 200, 50, 150, 300)):
         clock.now += 5.0

@@ -25,7 +25,7 @@ TURNS = 300
 class Inner:
     """What runs inside other calls: operations whose counted references are written down."""
 
-    def __init__(self, cache: BufferCache, seed: int) -> None:
+    def __init__(self, cache: BufferCache[Buffer], seed: int) -> None:
         self.activity = Activity(cache, ("inner", seed))
         self.cache = cache
         self.random = random.Random(seed)
@@ -61,12 +61,12 @@ class Inner:
 
 
 @pytest.fixture
-def small() -> BufferCache:
+def small() -> BufferCache[Buffer]:
     return small_cache()
 
 
 @pytest.fixture
-def inner(small: BufferCache) -> Iterator[Inner]:
+def inner(small: BufferCache[Buffer]) -> Iterator[Inner]:
     """Operations for calling from inside; in the end no reference is lost or taken twice."""
     found = Inner(small, seed=7)
     yield found
@@ -76,13 +76,13 @@ def inner(small: BufferCache) -> Iterator[Inner]:
     assert +Counter(counted) == +found.references
 
 
-def act_often(cache: BufferCache) -> None:
+def act_often(cache: BufferCache[Buffer]) -> None:
     activity = Activity(cache, "outer")
     for _ in range(TURNS):
         activity.act()
 
 
-def test_calls_at_any_line_of_the_package(small: BufferCache, inner: Inner) -> None:
+def test_calls_at_any_line_of_the_package(small: BufferCache[Buffer], inner: Inner) -> None:
     chosen = random.Random(1)
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
@@ -100,7 +100,7 @@ def test_calls_at_any_line_of_the_package(small: BufferCache, inner: Inner) -> N
         sys.settrace(before)
 
 
-def test_finalizers_of_cyclic_garbage(small: BufferCache, inner: Inner) -> None:
+def test_finalizers_of_cyclic_garbage(small: BufferCache[Buffer], inner: Inner) -> None:
     class Garbage:
         def __init__(self) -> None:
             self.itself = self
@@ -120,7 +120,7 @@ def test_finalizers_of_cyclic_garbage(small: BufferCache, inner: Inner) -> None:
     gc.collect()
 
 
-def test_callbacks_of_the_garbage_collector(small: BufferCache, inner: Inner) -> None:
+def test_callbacks_of_the_garbage_collector(small: BufferCache[Buffer], inner: Inner) -> None:
     before = gc.get_threshold()
     gc.callbacks.append(inner)
     gc.set_threshold(20)
@@ -132,23 +132,21 @@ def test_callbacks_of_the_garbage_collector(small: BufferCache, inner: Inner) ->
 
 
 def test_callbacks_of_weak_references_to_buffers(
-    small: BufferCache, inner: Inner, monkeypatch: pytest.MonkeyPatch
+    small: BufferCache[Buffer], inner: Inner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Buffers die wherever the last reference to one goes, also inside the cache."""
     kept: set[weakref.ref[Buffer]] = set()
 
-    def watched(known: Callable[..., object], digest: bytes, buffer: Buffer) -> object:
+    def watched(known: Callable[..., object], key: Checksum, buffer: Buffer) -> object:
         kept.add(weakref.ref(buffer, inner))
-        return known(digest, buffer)
+        return known(key, buffer)
 
     add = small._weak.add
-    monkeypatch.setattr(
-        type(small._weak), "add", lambda _, digest, buffer: watched(add, digest, buffer)
-    )
+    monkeypatch.setattr(type(small._weak), "add", lambda _, key, buffer: watched(add, key, buffer))
     act_often(small)
 
 
-def test_signal_handlers(small: BufferCache, inner: Inner) -> None:
+def test_signal_handlers(small: BufferCache[Buffer], inner: Inner) -> None:
     before = signal.signal(signal.SIGALRM, inner)
     signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
     try:
@@ -188,7 +186,7 @@ def test_a_finalizer_that_uses_an_lru_in_the_middle_of_its_methods() -> None:
 
 
 def test_recursion_that_is_too_deep_inside_the_cache_leaves_tables_that_add_up(
-    small: BufferCache,
+    small: BufferCache[Buffer],
 ) -> None:
     activity = Activity(small, "deep")
 
@@ -215,7 +213,9 @@ TABLES = {
 }
 
 
-def test_an_error_at_any_line_of_the_tables_leaves_tables_that_add_up(small: BufferCache) -> None:
+def test_an_error_at_any_line_of_the_tables_leaves_tables_that_add_up(
+    small: BufferCache[Buffer],
+) -> None:
     """Such as MemoryError, which may come from any line."""
     chosen = random.Random(3)
 
@@ -241,7 +241,7 @@ def test_an_error_at_any_line_of_the_tables_leaves_tables_that_add_up(small: Buf
     assert_tables_add_up(small)
 
 
-def test_what_is_put_off_is_done_when_the_change_has_ended(small: BufferCache) -> None:
+def test_what_is_put_off_is_done_when_the_change_has_ended(small: BufferCache[Buffer]) -> None:
     held, loose = Buffer(b"held"), Buffer(b"loose")
     absent = Checksum(b"a" * 32)
 

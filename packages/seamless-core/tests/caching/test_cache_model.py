@@ -50,7 +50,7 @@ class CacheMachine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.clock = Clock()
-        self.cache = BufferCache(PLENTY, PLENTY, clock=self.clock)
+        self.cache: BufferCache[Buffer] = BufferCache(PLENTY, PLENTY, clock=self.clock)
         self.entries: dict[int, Entry] = {}
         self.scratch: dict[int, bool] = {}
         self.kept: dict[int, Buffer] = {}

@@ -12,8 +12,10 @@ from seamless.caching.introspection import Leak
 if TYPE_CHECKING:
     from small_cache import Clock
 
+    from seamless import Buffer
 
-def test_the_terms_of_a_score_are_explained(cache: BufferCache, clock: Clock) -> None:
+
+def test_the_terms_of_a_score_are_explained(cache: BufferCache[Buffer], clock: Clock) -> None:
     name = tempref(cache, buffer(100))
     with cache.update_costs(name) as costs:
         costs.set_compute_seconds(name, 50.0)
@@ -31,11 +33,11 @@ def test_the_terms_of_a_score_are_explained(cache: BufferCache, clock: Clock) ->
     assert explained.score == pytest.approx(2 * 32**0.5 * explained.seconds / 100)
 
 
-def test_what_is_not_referenced_is_not_explained(cache: BufferCache) -> None:
+def test_what_is_not_referenced_is_not_explained(cache: BufferCache[Buffer]) -> None:
     assert cache.explain(register(cache, buffer(10))) is None
 
 
-def test_leaks_name_what_counted_references_hold(cache: BufferCache) -> None:
+def test_leaks_name_what_counted_references_hold(cache: BufferCache[Buffer]) -> None:
     name = register(cache, made := buffer(10))
     cache.incref(name)
     cache.incref(name)
@@ -49,7 +51,7 @@ def test_leaks_name_what_counted_references_hold(cache: BufferCache) -> None:
     assert len(made) == 10
 
 
-def test_a_trace_tells_where_references_were_taken(cache: BufferCache) -> None:
+def test_a_trace_tells_where_references_were_taken(cache: BufferCache[Buffer]) -> None:
     cache.trace_references()
     for _ in range(2):
         cache.incref(ABSENT)
@@ -61,7 +63,7 @@ def test_a_trace_tells_where_references_were_taken(cache: BufferCache) -> None:
 
 
 def test_a_trace_sees_through_the_methods_of_the_package(
-    cache: BufferCache, monkeypatch: pytest.MonkeyPatch
+    cache: BufferCache[Buffer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seamless.caching.buffer_cache.get_buffer_cache", lambda: cache)
     cache.trace_references()
@@ -69,7 +71,7 @@ def test_a_trace_sees_through_the_methods_of_the_package(
     assert cache.leaks()[0].places[0].startswith(f"{__file__}:")
 
 
-def test_a_trace_forgets_what_is_given_back(cache: BufferCache) -> None:
+def test_a_trace_forgets_what_is_given_back(cache: BufferCache[Buffer]) -> None:
     cache.trace_references()
     cache.incref(ABSENT)
     cache.decref(ABSENT)
@@ -78,7 +80,7 @@ def test_a_trace_forgets_what_is_given_back(cache: BufferCache) -> None:
     assert "times" not in cache.leaks()[0].places[0]
 
 
-def test_a_trace_can_be_switched_off(cache: BufferCache) -> None:
+def test_a_trace_can_be_switched_off(cache: BufferCache[Buffer]) -> None:
     cache.trace_references()
     cache.trace_references(False)
     cache.incref(ABSENT)
@@ -90,12 +92,12 @@ def test_the_environment_switches_the_trace_on(
     monkeypatch: pytest.MonkeyPatch, text: str, traced: int
 ) -> None:
     monkeypatch.setenv("SEAMLESS_DEBUG_REFERENCES", text)
-    cache = BufferCache()
+    cache: BufferCache[Buffer] = BufferCache()
     cache.incref(ABSENT)
     assert len(cache.leaks()[0].places) == traced
 
 
-def test_what_was_referenced_before_it_came_is_explained(cache: BufferCache) -> None:
+def test_what_was_referenced_before_it_came_is_explained(cache: BufferCache[Buffer]) -> None:
     cache.incref(ABSENT, scratch=True)
     explained = cache.explain(ABSENT)
     assert explained is not None

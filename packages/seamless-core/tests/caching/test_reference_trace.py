@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from seamless.caching.reference_trace import ReferenceTrace, is_trace_wanted
+from seamless.caching.introspection import ReferenceTrace, is_trace_wanted
 
 NAME = b"\xcd" * 32
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from seamless.caching.references import SHORTEST, TempRef
+from seamless.caching.references import MIN_FADE_INTERVAL, TempRef
 from seamless.caching.score import (
     HALF_LIFE,
     PriorityLine,
@@ -88,7 +88,7 @@ times = st.floats(0.0, 1e9)
     st.tuples(
         st.floats(0.0, sys.float_info.max),
         st.floats(1.0, sys.float_info.max),
-        st.floats(SHORTEST, sys.float_info.max),
+        st.floats(MIN_FADE_INTERVAL, sys.float_info.max),
     ),
     st.tuples(times, times, times),
 )

@@ -5,10 +5,14 @@ from __future__ import annotations
 import pytest
 from small_cache import Clock
 
-from seamless import Buffer
+from seamless import Buffer, Checksum
 from seamless.caching import strong_table
 from seamless.caching.references import TempRef
 from seamless.caching.strong_table import StrongTable
+
+
+def key(number: int) -> Checksum:
+    return Checksum(digest(number))
 
 
 def digest(number: int) -> bytes:
@@ -17,20 +21,20 @@ def digest(number: int) -> bytes:
 
 def order_of_leaving(unranked: int, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Hold buffers of various size, interest and use at various times; return who leaves when."""
-    monkeypatch.setattr(strong_table, "UNRANKED", unranked)
+    monkeypatch.setattr(strong_table, "MAX_DIRTY", unranked)
     clock = Clock()
-    table = StrongTable(clock)
+    table: StrongTable[Buffer] = StrongTable(clock)
     for number in range(40):
         clock.now += 0.5
         size, interest = number * 7 % 11 + 1, float(number * 5 % 13 + 1)
         asked = None if number % 5 == 0 else TempRef(interest, 2.0, 2.0, clock.now, clock.now)
-        entry = table.add_reference(digest(number), asked, Buffer(b"x" * size), False)
+        entry = table.add_reference(key(number), asked, Buffer(b"x" * size), False)
         for _ in range(number % 4):
             table.record_hit(entry)
     for number in range(0, 40, 10):  # counted references are given back
         entry = table.entries[digest(number)]
         entry.normal_refs, entry.tempref = 0, TempRef(4.0, 2.0, 2.0, clock.now, clock.now)
-        table.change(digest(number), entry)
+        table.mark_dirty(digest(number), entry)
     order = []
     while table.size:
         before = list(table.entries)
@@ -55,16 +59,16 @@ def test_the_order_does_not_depend_on_when_it_is_made(
 
 
 def test_few_entries_wait_for_their_rank() -> None:
-    table = StrongTable(Clock())
+    table: StrongTable[Buffer] = StrongTable(Clock())
     for number in range(1000):
-        table.add_reference(digest(number), None, Buffer(b"x"), False)
-        assert len(table._dirty) <= strong_table.UNRANKED
+        table.add_reference(key(number), None, Buffer(b"x"), False)
+        assert len(table._dirty) <= strong_table.MAX_DIRTY
 
 
 def test_what_is_given_back_before_it_is_ranked_leaves_nothing() -> None:
-    table = StrongTable(Clock())
+    table: StrongTable[Buffer] = StrongTable(Clock())
     for number in range(1000):
-        entry = table.add_reference(digest(number), None, Buffer(b"x"), False)
+        entry = table.add_reference(key(number), None, Buffer(b"x"), False)
         table.remove(digest(number), entry)
     assert (table.size, len(table.entries), len(table._dirty)) == (0, 0, 0)
     assert (len(table._pinned), len(table._temporary)) == (0, 0)

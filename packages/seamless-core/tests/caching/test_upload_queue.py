@@ -319,6 +319,6 @@ def test_ctrl_c_while_the_main_thread_sends_leaves_everything_to_be_sent() -> No
         interrupting, threading.Thread.start = False, start
         assert queue.drain(60) is True
         assert len(stored) == 40
-        queue.dismiss(30)
+        queue.join(30)
     """
     run_python(code)

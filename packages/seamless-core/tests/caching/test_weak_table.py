@@ -3,51 +3,56 @@ from __future__ import annotations
 import sys
 import threading
 
-from seamless import Buffer
+from seamless import Buffer, Checksum
 from seamless.caching.weak_table import WeakTable
 
-DIGEST = bytes(32)
+KEY = Checksum(bytes(32))
+DIGEST = KEY.bytes()
+
+
+def new_table() -> WeakTable[Buffer]:
+    return WeakTable()
 
 
 def test_a_buffer_is_found_while_it_lives() -> None:
-    table, made = WeakTable(), Buffer(b"x")
-    assert table.add(DIGEST, made) is made
+    table, made = new_table(), Buffer(b"x")
+    assert table.add(KEY, made) is made
     assert table.get(DIGEST) is made
     del made
     assert table.get(DIGEST) is None
 
 
-def test_the_elder_of_two_is_told_and_stays() -> None:
-    table, existing, younger = WeakTable(), Buffer(b"x"), Buffer(b"x")
-    table.add(DIGEST, existing)
-    assert table.add(DIGEST, younger) is existing
+def test_the_existing_one_of_two_is_returned_and_stays() -> None:
+    table, existing, newer = new_table(), Buffer(b"x"), Buffer(b"x")
+    table.add(KEY, existing)
+    assert table.add(KEY, newer) is existing
     assert table.get(DIGEST) is existing
 
 
-def test_where_the_elder_has_died_the_younger_replaces_it() -> None:
-    table, existing, younger = WeakTable(), Buffer(b"x"), Buffer(b"x")
-    table.add(DIGEST, existing)
+def test_a_dead_buffer_is_replaced() -> None:
+    table, existing, newer = new_table(), Buffer(b"x"), Buffer(b"x")
+    table.add(KEY, existing)
     del existing
-    assert table.add(DIGEST, younger) is None
-    table.replace(DIGEST, younger)
-    assert table.get(DIGEST) is younger
+    assert table.add(KEY, newer) is None
+    table.replace(KEY, newer)
+    assert table.get(DIGEST) is newer
 
 
 def test_clearing_away_spares_what_has_replaced_the_dead() -> None:
-    table, existing, younger = WeakTable(), Buffer(b"x"), Buffer(b"x")
-    table.add(DIGEST, existing)
+    table, existing, newer = new_table(), Buffer(b"x"), Buffer(b"x")
+    table.add(KEY, existing)
     del existing
-    table.replace(DIGEST, younger)
+    table.replace(KEY, newer)
     assert len(table.dead_refs) == 1
     table.purge_dead()
     assert len(table.dead_refs) == 0
-    assert table.get(DIGEST) is younger
+    assert table.get(DIGEST) is newer
     assert table.count() == 1
 
 
 def test_a_living_buffer_can_be_forgotten() -> None:
-    table, made = WeakTable(), Buffer(b"x")
-    table.add(DIGEST, made)
+    table, made = new_table(), Buffer(b"x")
+    table.add(KEY, made)
     table.pop(DIGEST)
     table.pop(DIGEST)
     assert table.get(DIGEST) is None
@@ -56,20 +61,20 @@ def test_a_living_buffer_can_be_forgotten() -> None:
 
 
 def test_only_the_living_are_counted_and_iterated() -> None:
-    table = WeakTable()
+    table = new_table()
     buffers = [Buffer(b"%d" % number) for number in range(5)]
     for number, made in enumerate(buffers):
-        table.add(bytes([number]) * 32, made)
+        table.add(Checksum(bytes([number]) * 32), made)
     del made
     del buffers[1:4]
-    assert list(table) == [bytes([number]) * 32 for number in (0, 4)]
-    assert len(table) == table.count() == 2
+    assert table.keys() == [Checksum(bytes([number]) * 32) for number in (0, 4)]
+    assert table.count() == 2
 
 
 def test_the_dead_are_cleared_away_some_at_a_time() -> None:
-    table = WeakTable()
+    table = new_table()
     for number in range(10):
-        table.add(bytes([number]) * 32, Buffer(b"%d" % number))
+        table.add(Checksum(bytes([number]) * 32), Buffer(b"%d" % number))
     table.purge_dead(4)
     assert len(table.dead_refs) == 6
     table.purge_dead(100)
@@ -81,10 +86,10 @@ def test_of_many_threads_that_add_at_once_one_wins_and_all_see_it() -> None:
     sys.setswitchinterval(1e-6)
     try:
         for _ in range(100):
-            table, buffers = WeakTable(), [Buffer(b"x") for _ in range(4)]
+            table, buffers = new_table(), [Buffer(b"x") for _ in range(4)]
             found: list[Buffer | None] = []
             threads = [
-                threading.Thread(target=lambda each=each: found.append(table.add(DIGEST, each)))  # noqa: B023 - joined below
+                threading.Thread(target=lambda each=each: found.append(table.add(KEY, each)))  # noqa: B023 - joined below
                 for each in buffers
             ]
             for thread in threads:

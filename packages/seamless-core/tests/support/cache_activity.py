@@ -30,7 +30,7 @@ class Activity:
         Of the generator.
     """
 
-    def __init__(self, cache: BufferCache, seed: object) -> None:
+    def __init__(self, cache: BufferCache[Buffer], seed: object) -> None:
         self.cache = cache
         self.random = random.Random(repr(seed))
         self.lru: LRU[Checksum, int] = LRU(20)
@@ -100,11 +100,11 @@ class Activity:
         assert len(self.lru) <= self.lru.size + 1  # one more after an interrupt
 
 
-def small_cache() -> BufferCache:
+def small_cache() -> BufferCache[Buffer]:
     return BufferCache(1000, 3000)
 
 
-def assert_tables_add_up(cache: BufferCache) -> None:
+def assert_tables_add_up(cache: BufferCache[Buffer]) -> None:
     """Compare every table of the cache with the entries. No other thread may use it."""
     cache.run_eviction_once()  # completes interrupted operations
     section, table = cache._section, cache._strong
@@ -129,6 +129,6 @@ def assert_tables_add_up(cache: BufferCache) -> None:
         items = sum(map(len, queue._heaps.values()))
         assert items == len(queue) + queue._stale
     weak = cache._weak
-    dead = [reference for reference in weak._known.copy().values() if reference() is None]
+    dead = [reference for reference in weak._references.copy().values() if reference() is None]
     assert set(map(id, dead)) <= set(map(id, weak.dead_refs.copy()))
     assert table.size <= cache.hard_cap

@@ -55,7 +55,7 @@ def write_out(seed: random.Random, written: set[bytes]) -> None:
     written.add(checksum.bytes())
 
 
-def interrupted(cache: BufferCache, rounds: int, seed: int) -> int:
+def interrupted(cache: BufferCache[Buffer], rounds: int, seed: int) -> int:
     """Use everything during interrupts; return their number."""
     activity, written, count = Activity(cache, seed), set[bytes](), 0
     # Python's import lock does not survive an interrupt, so all modules are imported before

@@ -26,7 +26,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def cache(clock: Clock) -> BufferCache:
+def cache(clock: Clock) -> BufferCache[Buffer]:
     return BufferCache(1000, 2000, clock=clock)
 
 
@@ -34,12 +34,12 @@ def buffer(size: int, fill: str = "x") -> Buffer:
     return Buffer(fill.encode() * size)
 
 
-def register(cache: BufferCache, made: Buffer) -> Checksum:
+def register(cache: BufferCache[Buffer], made: Buffer) -> Checksum:
     checksum = made.get_checksum()
     cache.register(checksum, made)
     return checksum
 
 
-def tempref(cache: BufferCache, made: Buffer, *, scratch: bool = False) -> Checksum:
+def tempref(cache: BufferCache[Buffer], made: Buffer, *, scratch: bool = False) -> Checksum:
     cache.tempref(made.get_checksum(), buffer=made, scratch=scratch)
     return made.get_checksum()

@@ -1,45 +1,54 @@
-"""The buffer cache of this process: buffers held weakly, and strongly while referenced.
+"""`BufferCache`: the buffers of this process, referenced weakly, or strongly while referenced.
 
-Everything here is safe from any thread, and from finalizers, weak reference callbacks and
-signal handlers, whatever they interrupt. One that interrupts a change of the cache can't wait
-for it: what it asks for is done as soon as that change has ended, and where a call returns what
-it has done, such as `purge_scratch`, it returns 0. Nothing is sent, read or released while the
-lock is held: buffers that leave are let go after it.
+All methods may be called from any thread, and from finalizers and signal handlers. A call that
+interrupts a change of the cache in its own thread is deferred until that change has ended, and
+returns None, or 0 for a count. Nothing is sent or released while the lock is held.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from seamless import worker_role
-from seamless.caching.capped_store import CappedStore
-from seamless.caching.finalizer_lock import BROKEN, CHANGING, CLEAN
-from seamless.caching.limits import read_caps
+from seamless import shutdown, worker_role
+from seamless.caching.counter import AtomicCounter
+from seamless.caching.finalizer_lock import BROKEN, CHANGING, CLEAN, FinalizerSafeLock
+from seamless.caching.holder import Holder
+from seamless.caching.introspection import CacheIntrospection, ReferenceTrace, is_trace_wanted
+from seamless.caching.limits import check_caps, read_caps
 from seamless.caching.references import StrongEntry, TempRef
+from seamless.caching.strong_table import StrongTable
+from seamless.caching.weak_table import WeakTable
 from seamless.util.locks import new_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from seamless.buffer_class import Buffer
-    from seamless.checksum_class import Checksum
+    from seamless.caching.cost_model import CostModel
+    from seamless.util.hex_digest import HexDigest
 
 __all__ = ["BufferCache", "StrongEntry", "TempRef", "get_buffer_cache"]
 
-#: How many dead buffers are remembered before the next that comes clears away twice as many.
-PUT_ASIDE = 64
+Held = TypeVar("Held", bound=Holder)
+
+#: Dead buffers that the weak table may hold before `register` purges twice as many.
+MAX_DEAD = 64
 
 
-class BufferCache(CappedStore):
-    """Buffers by checksum: weakly while anybody has them, strongly while referenced.
+#: `on_store` of every cache that was given none; `buffer_class` sets it to the upload queue
+default_on_store: Callable[[Any], object] | None = None
 
-    Memory counts what is held strongly. Above the soft cap, buffers that only a tempref
-    holds leave, the least worth per byte first; above the hard cap, so do buffers held by
-    `incref`, whose references stay and take hold again when the buffer comes back. A tempref
-    whose interest has faded is no reason to leave while memory is below the soft cap.
+
+class BufferCache(CacheIntrospection[Held]):
+    """Buffers by checksum: referenced weakly, and strongly while they have references.
+
+    The caps limit the memory of the strongly referenced buffers. Above the soft cap, buffers with
+    temprefs only are evicted, the lowest score first; above the hard cap, any buffers. Counted
+    references stay, and hold the buffer again when it is registered again. Expired temprefs are
+    not evicted below the soft cap.
 
     Parameters
     ----------
@@ -47,12 +56,14 @@ class BufferCache(CappedStore):
         Bytes, or a text such as `8GiB`. By default `SEAMLESS_BUFFER_SOFT_CAP` and
         `SEAMLESS_BUFFER_HARD_CAP` of the environment, else 5 GiB and 50 GiB.
     clock
-        Seconds that never go back.
+        A monotonic clock, in seconds.
+    on_store
+        Called with each buffer that is referenced without `scratch`; by default it is uploaded.
 
     Raises
     ------
     ValueError
-        When a cap is no size, or the soft cap is above the hard one.
+        When a cap is not a size, or the soft cap is above the hard one.
     """
 
     def __init__(
@@ -61,24 +72,33 @@ class BufferCache(CappedStore):
         hard_cap: int | str | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        on_store: Callable[[Held], object] | None = None,
     ) -> None:
-        super().__init__(read_caps(soft_cap, hard_cap), clock)
-        #: digests of counted references that were put off, each as often as it was
-        self._promised: deque[bytes] = deque()
+        self.soft_cap, self.hard_cap = read_caps(soft_cap, hard_cap)
+        self._clock = clock
+        self._on_store = on_store
+        #: guards the attributes below; single steps of the weak table and counters need no lock
+        self._section = FinalizerSafeLock(self._repair)
+        self._weak: WeakTable[Held] = WeakTable()
+        self._strong: StrongTable[Held] = StrongTable(clock)
+        self._trace = ReferenceTrace() if is_trace_wanted() else None
+        #: a digest for each deferred `incref` that no `decref` has cancelled
+        self._deferred: deque[bytes] = deque()
+        self._hits = AtomicCounter()
+        self._misses = AtomicCounter()
 
     # -- looking up -------------------------------------------------------------------
 
-    def get(self, checksum: Checksum) -> Buffer | None:
+    def get(self, checksum: HexDigest) -> Held | None:
         """Return the buffer if it is in this process, else None.
 
-        Takes no lock, which would cost more than all the rest: each look-up is one step, and
-        whatever other threads do in between, the answer was true at some moment of the call.
+        Takes no lock: each look-up is a single step, so the result was true during the call.
         """
         digest = checksum._value
         strong = self._strong
         entry = strong.entries.get(digest)
         if entry is not None and (buffer := entry.buffer) is not None:
-            if entry.used_at == strong.turnover:  # `record_hit` without its call
+            if entry.used_at == strong.turnover:  # `record_hit`, inlined
                 entry.uses += 1.0
                 entry.touched = True
             else:
@@ -89,22 +109,12 @@ class BufferCache(CappedStore):
         next(self._hits)
         return buffer
 
-    def is_scratch_ref(self, checksum: Checksum) -> bool:
-        """Tell whether the last reference to `checksum` asked not to store its buffer."""
-        with self._section.lock:
-            return self._strong.is_scratch(checksum._value)
-
     # -- registering and referencing --------------------------------------------------
 
-    def register(self, checksum: Checksum, buffer: Buffer, size: int | None = None) -> None:
-        """Make a buffer findable as long as it lives, and hold it if it is referenced.
+    def register(self, checksum: HexDigest, buffer: Held, size: int | None = None) -> None:
+        """Add a buffer to the weak table, and to its references if there are any.
 
-        Parameters
-        ----------
-        checksum, buffer
-            The buffer and its checksum.
-        size
-            In bytes; by default the length of the buffer.
+        Its `size` is in bytes, by default its length.
 
         Raises
         ------
@@ -113,115 +123,98 @@ class BufferCache(CappedStore):
         """
         if size is not None and size < 0:
             raise ValueError(f"the size of {checksum} is {size} bytes; it can't be negative")
-        digest = checksum._value
         weak = self._weak
-        if (existing := weak.add(digest, buffer)) is not buffer:
-            self._join(digest, buffer, existing)
-        elif len(weak.dead_refs) > PUT_ASIDE:
-            self._section.change(weak.purge_dead, 2 * PUT_ASIDE)
-        # Whoever references it from now on finds it; who has waited for it is seen here.
+        if (existing := weak.add(checksum, buffer)) is not buffer:
+            self._deduplicate(checksum, buffer, existing)
+        elif len(weak.dead_refs) > MAX_DEAD:
+            self._section.change(weak.purge_dead, 2 * MAX_DEAD)
+        # References taken from now on find the buffer; earlier ones are seen here.
+        digest = checksum._value
         entry = self._strong.entries.get(digest)
         if entry is not None and entry.buffer is None:
-            self._section.change(self._fill_waiting, digest, buffer, size)
+            self._section.change(self._attach, digest, buffer, size)
 
-    def _join(self, digest: bytes, buffer: Buffer, existing: Buffer | None) -> None:
-        """Let equal buffers be one in memory, or a buffer take the place of another."""
-        # compares the bytes, so it is outside of the lock
+    def _deduplicate(self, checksum: HexDigest, buffer: Held, existing: Held | None) -> None:
+        """Share the bytes of equal buffers, or replace the existing buffer."""
+        # compares the bytes, hence outside of the lock
         shared = existing is not None and buffer.adopt_content(existing)
-        self._section.change(self._add_or_replace, digest, buffer, existing, shared)
+        self._section.change(self._add_or_replace, checksum, buffer, existing, shared)
 
     def incref(
-        self, checksum: Checksum, *, buffer: Buffer | None = None, scratch: bool = False
+        self, checksum: HexDigest, *, buffer: Held | None = None, scratch: bool = False
     ) -> None:
-        """Hold a buffer until `decref`, and have it stored unless `scratch`.
+        """Take a counted reference; send the buffer to the write backends unless `scratch`.
 
-        Parameters
-        ----------
-        checksum
-            May be that of a buffer that comes later.
-        buffer
-            The buffer, where the caller has it.
-        scratch
-            If true, the buffer is not sent to a write backend.
+        A buffer that is neither given nor in the cache may be registered later.
 
         Raises
         ------
         RuntimeError
-            When the buffer is here and should be stored, but Seamless has been closed.
+            When the buffer should be stored, but Seamless has been closed.
         """
-        self._reference(checksum._value, buffer, scratch, None)
+        self._reference(checksum, buffer, scratch, None)
 
     def tempref(
         self,
-        checksum: Checksum,
+        checksum: HexDigest,
         *,
-        buffer: Buffer | None = None,
+        buffer: Held | None = None,
         interest: float = 128.0,
         fade_factor: float = 2.0,
         fade_interval: float = 2.0,
         scratch: bool = False,
     ) -> TempRef:
-        """Hold a buffer with an interest that fades; a second call refreshes the first.
+        """Take a temporary reference; a second call refreshes the first. Else as `incref`.
 
-        Parameters
-        ----------
-        checksum, buffer, scratch
-            As for `incref`.
-        interest, fade_factor, fade_interval
-            The interest now, and by what it is divided every so many seconds.
-
-        Raises
-        ------
-        RuntimeError
-            As for `incref`.
+        `interest` is divided by `fade_factor` every `fade_interval` seconds.
         """
         now = self._clock()
-        asked = TempRef(interest, fade_factor, fade_interval, now, now)
-        return self._reference(checksum._value, buffer, scratch, asked) or asked
+        tempref = TempRef(interest, fade_factor, fade_interval, now, now)
+        return self._reference(checksum, buffer, scratch, tempref) or tempref
 
     def _reference(
         self,
-        digest: bytes,
-        buffer: Buffer | None,
+        checksum: HexDigest,
+        buffer: Held | None,
         scratch: bool,
-        asked: TempRef | None,
+        tempref: TempRef | None,
         *,
-        is_put_off: bool = False,
+        is_deferred: bool = False,
     ) -> TempRef | None:
-        """Take a reference, a counted one if `asked` is None. Sending may fail, so it is first."""
-        is_sent = is_put_off
+        """Take a reference, a counted one if `tempref` is None. Storing is first: it may fail."""
+        digest = checksum._value
+        is_sent = is_deferred
         if not (scratch or is_sent) and (to_send := self._unsent(digest, buffer)) is not None:
-            _send(to_send)
+            self._store(to_send)
             is_sent = True
-        if buffer is not None and (existing := self._weak.add(digest, buffer)) is not buffer:
-            self._join(digest, buffer, existing)
+        if buffer is not None and (existing := self._weak.add(checksum, buffer)) is not buffer:
+            self._deduplicate(checksum, buffer, existing)
         strong, section = self._strong, self._section
         with section.lock:
-            # `section.change`, spelled out because its call takes too long here
+            # `section.change`, inlined: its call takes too long here
             if section.state and not section.may_change():
-                if asked is None:
-                    self._promised.append(digest)
-                again = partial(self._reference, digest, buffer, scratch, asked, is_put_off=True)
-                section.pending.append(again)
+                if tempref is None:
+                    self._deferred.append(digest)
+                arguments = checksum, buffer, scratch, tempref
+                section.pending.append(partial(self._reference, *arguments, is_deferred=True))
                 return None
             section.state = CHANGING
             try:
-                if is_put_off and asked is None and not self._take_promise(digest):
-                    section.state = CLEAN  # `decref` has come before
+                if is_deferred and tempref is None and not self._take_deferred(digest):
+                    section.state = CLEAN  # `decref` has cancelled it
                     return None
-                if buffer is not None and len(self._weak.dead_refs) > PUT_ASIDE:
-                    self._weak.purge_dead(2 * PUT_ASIDE)
+                if buffer is not None and len(self._weak.dead_refs) > MAX_DEAD:
+                    self._weak.purge_dead(2 * MAX_DEAD)
                 before = strong.size
                 found = self._weak.get(digest) if buffer is None else buffer
-                entry = strong.add_reference(digest, asked, found, scratch)
-                if entry.buffer is None and (late_comer := self._weak.get(digest)) is not None:
-                    # registered after we looked, by one who looked before there was an entry
-                    strong.attach(digest, entry, late_comer, len(late_comer))
-                if self._trace is not None and asked is None:
+                entry = strong.add_reference(checksum, tempref, found, scratch)
+                if entry.buffer is None and (registered := self._weak.get(digest)) is not None:
+                    # `register` ran between the look-up and the creation of the entry
+                    strong.attach(digest, entry, registered, len(registered))
+                if self._trace is not None and tempref is None:
                     self._trace.note(digest)
                 late = None if scratch or is_sent or entry.stored else entry.buffer
-                grown = strong.size > before
-                dropped = self._make_room(digest) if grown else None
+                dropped = self._evict(digest) if strong.size > before else None
                 tempref = entry.tempref
             except BaseException:
                 section.state = BROKEN
@@ -230,16 +223,16 @@ class BufferCache(CappedStore):
         del dropped
         if section.pending:
             section.run_pending()
-        if late is not None:  # it has been registered since we looked
-            _send_if_open(late)
+        if late is not None:  # registered after `_unsent`
+            self._store_if_open(late)
         return tempref
 
-    def decref(self, checksum: Checksum) -> None:
-        """Give back one `incref`; nothing happens if there is none."""
+    def decref(self, checksum: HexDigest) -> None:
+        """Release one `incref`; does nothing if there is none."""
         digest = checksum._value
         section = self._section
         with section.lock:
-            # `section.change`, spelled out because its call takes too long here
+            # `section.change`, inlined: its call takes too long here
             if section.state and not section.may_change():
                 section.pending.append(partial(self.decref, checksum))
                 return
@@ -252,47 +245,77 @@ class BufferCache(CappedStore):
                         if entry.tempref is None:
                             self._strong.remove(digest, entry)
                         else:
-                            self._strong.change(digest, entry)
+                            self._strong.mark_dirty(digest, entry)
                         if self._trace is not None:
                             self._trace.forget(digest)
-                elif self._promised:
-                    self._take_promise(digest)
+                elif self._deferred:
+                    self._take_deferred(digest)
             except BaseException:
                 section.state = BROKEN
                 raise
             section.state = CLEAN
-        del entry  # outside of the lock, since its buffer may go with it
+        del entry  # its buffer may die with it: outside of the lock
         if section.pending:
             section.run_pending()
 
-    def refresh_tempref(self, checksum: Checksum) -> None:
-        """Let the interest of a tempref be full again; nothing happens if there is none."""
-        self._section.change(self._refresh, checksum._value)
+    def refresh_tempref(self, checksum: HexDigest) -> None:
+        """Restore the full interest of a tempref, if there is one."""
+        self._section.change(self._strong.refresh_tempref, checksum._value)
 
-    def purge_scratch(self, checksum: Checksum | None = None) -> int:
-        """Forget what only a scratch tempref holds, even where the buffer object lives on.
+    def purge_scratch(self, checksum: HexDigest | None = None) -> int:
+        """Remove buffers, or one, whose only reference is a scratch tempref; return their number.
 
-        Parameters
-        ----------
-        checksum
-            Which one; by default all.
-
-        Returns
-        -------
-        int
-            How many were forgotten.
+        They are no longer found, even if they stay alive.
         """
         purged = self._section.change(self._purge, None if checksum is None else checksum._value)
         return len(purged or ())
 
-    def note_stored(self, checksum: Checksum) -> None:
-        """Remember that a write backend has a buffer: it need not be sent again."""
-        self._section.change(self._note_stored, checksum._value)
+    def note_stored(self, checksum: HexDigest) -> None:
+        """Record that a write backend has a buffer, so that it is not sent again."""
+        self._section.change(self._strong.mark_stored, checksum._value)
+
+    def _store(self, buffer: Held) -> None:
+        store = self._on_store or default_on_store
+        if store is not None:
+            store(buffer)
+
+    def _store_if_open(self, buffer: Held) -> None:
+        """Store the buffer of an earlier reference, unless Seamless has been closed since."""
+        if not shutdown.is_closed():
+            self._store(buffer)
+
+    # -- limits and costs -------------------------------------------------------------
+
+    def set_caps(self, soft: int | str | None = None, hard: int | str | None = None) -> None:
+        """Change the caps, and evict buffers until they are kept.
+
+        A cap is bytes, or a text such as `8GiB`; None keeps it unchanged. After a `ValueError`,
+        as for the constructor, both are unchanged.
+        """
+        with self._section.lock:
+            self.soft_cap, self.hard_cap = check_caps(
+                self.soft_cap if soft is None else soft, self.hard_cap if hard is None else hard
+            )
+        self._section.change(self._evict)
+
+    def run_eviction_once(self) -> tuple[int, int]:
+        """Evict buffers until the caps are kept; return their number and their bytes.
+
+        The cache does so itself. This call also removes expired temprefs without a buffer.
+        """
+        dropped, freed = self._section.change(self._run_eviction) or ([], 0)
+        return len(dropped), freed
+
+    @contextlib.contextmanager
+    def update_costs(self, checksum: HexDigest) -> Iterator[CostModel]:
+        """Give access to the cost model; afterwards, update the rank of `checksum`."""
+        yield self._strong.costs
+        self._section.change(self._strong.costs_changed, checksum._value)
 
     # -- with the lock held -----------------------------------------------------------
 
-    def _unsent(self, digest: bytes, buffer: Buffer | None) -> Buffer | None:
-        """Return what a reference that is not scratch asks to send."""
+    def _unsent(self, digest: bytes, buffer: Held | None) -> Held | None:
+        """Return the buffer that a reference without `scratch` has to store."""
         with self._section.lock:
             entry = self._strong.entries.get(digest)
             if entry is not None and entry.stored:
@@ -301,89 +324,73 @@ class BufferCache(CappedStore):
                 buffer = entry.buffer
             return self._weak.get(digest) if buffer is None else buffer
 
-    def _take_promise(self, digest: bytes) -> bool:
-        """Tell whether a counted reference was put off and not given back; forget that."""
+    def _take_deferred(self, digest: bytes) -> bool:
+        """Remove one deferred `incref`; return whether there was one."""
         try:
-            self._promised.remove(digest)
+            self._deferred.remove(digest)
         except ValueError:
             return False
         return True
 
-    def _fill_waiting(self, digest: bytes, buffer: Buffer, size: int | None) -> list[Buffer]:
-        """Let those who wait for a buffer have it, and what it is stored for."""
+    def _attach(self, digest: bytes, buffer: Held, size: int | None) -> list[Held]:
+        """Give a registered buffer to the entry that was referenced before, and store it."""
         entry = self._strong.entries.get(digest)
         if entry is None or entry.buffer is not None:
             return []
         self._strong.attach(digest, entry, buffer, len(buffer) if size is None else size)
         if not (entry.scratch or entry.stored):
-            self._section.pending.append(partial(_send_if_open, buffer))
-        return self._make_room(digest)
+            self._section.pending.append(partial(self._store_if_open, buffer))
+        return self._evict(digest)
 
     def _add_or_replace(
-        self, digest: bytes, buffer: Buffer, existing: Buffer | None, shared: bool
+        self, checksum: HexDigest, buffer: Held, existing: Held | None, shared: bool
     ) -> None:
-        """Make a buffer findable that was compared with `existing`, which was found before it."""
-        self._weak.purge_dead(2 * PUT_ASIDE)  # the elder may be among the dead
-        found = self._weak.add(digest, buffer)
+        """Add a buffer to the weak table after it was compared with the existing one."""
+        self._weak.purge_dead(2 * MAX_DEAD)  # the existing one may have died
+        found = self._weak.add(checksum, buffer)
         if found is None or (found is existing and not shared):
-            self._weak.replace(digest, buffer)
-        elif found is not existing and found is not buffer:  # another came first
-            self._section.pending.append(partial(self._join, digest, buffer, found))
+            self._weak.replace(checksum, buffer)
+        elif found is not existing and found is not buffer:  # another thread has replaced it
+            self._section.pending.append(partial(self._deduplicate, checksum, buffer, found))
 
-    def _refresh(self, digest: bytes) -> None:
-        entry = self._strong.entries.get(digest)
-        if entry is not None and entry.tempref is not None:
-            entry.tempref.refresh(self._clock())
-            self._strong.change(digest, entry)
-
-    def _purge(self, digest: bytes | None) -> list[StrongEntry]:
-        entries = self._strong.entries
-        purged = []
-        for candidate in list(entries) if digest is None else [digest]:
-            entry = entries.get(candidate)
-            if entry is not None and entry.scratch_tempref_only:
-                self._strong.remove(candidate, entry)
-                self._weak.pop(candidate)
-                purged.append(entry)
+    def _purge(self, digest: bytes | None) -> list[StrongEntry[Held]]:
+        purged = self._strong.remove_scratch(digest)
+        for entry in purged:
+            self._weak.pop(entry.key._value)
         return purged
 
-    def _note_stored(self, digest: bytes) -> None:
-        entry = self._strong.entries.get(digest)
-        if entry is not None and not entry.stored:
-            entry.stored = True
-            self._strong.change(digest, entry)
+    def _evict(self, incoming: bytes | None = None) -> list[Held]:
+        """Evict buffers, except the incoming one, until the caps are kept."""
+        return self._strong.evict_until_within(self.soft_cap, self.hard_cap, incoming)
+
+    def _run_eviction(self) -> tuple[list[Held], int]:
+        self._weak.purge_dead()
+        self._strong.remove_expired_absent(self._clock())
+        before = self._strong.size
+        dropped = self._evict()
+        return dropped, before - self._strong.size
+
+    def _repair(self) -> None:
+        self._strong.repair()
+        self._weak.repair()
 
 
-def _send(buffer: Buffer) -> None:
-    from seamless.caching import buffer_writer
-
-    buffer_writer.register(buffer)
-
-
-def _send_if_open(buffer: Buffer) -> None:
-    """Send what an earlier reference asked for, unless it is too late to send anything."""
-    from seamless.shutdown import is_closed
-
-    if not is_closed():
-        _send(buffer)
-
-
-#: guards the making of the one cache of this process
+#: guards the creation of the cache of this process
 _instance_lock = new_lock()
-_instance: BufferCache | None = None
+_instance: BufferCache[Any] | None = None
 
 
-def get_buffer_cache() -> BufferCache:
-    """Return the one buffer cache of this process, made on first use.
+def get_buffer_cache() -> BufferCache[Any]:
+    """Return the buffer cache of this process, created by the first call.
 
     Raises
     ------
     RuntimeError
         In a worker process, which uses the cache of its parent.
     ValueError
-        When a cap of the environment is no size.
+        When a cap in the environment is not a size.
     """
-    global _instance  # noqa: PLW0603 - the one cache of this process
+    global _instance  # noqa: PLW0603 - one cache for each process
     if worker_role._is_worker:
         raise RuntimeError("a worker process has no buffer cache; it uses that of its parent")
     if _instance is None:

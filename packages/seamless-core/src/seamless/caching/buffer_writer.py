@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from seamless.util.locks import new_lock
 
 if TYPE_CHECKING:
-    from seamless.buffer_class import Buffer
+    from seamless.caching.holder import Holder
     from seamless.caching.upload_queue import Upload, UploadQueue
-    from seamless.checksum_class import Checksum
+    from seamless.util.hex_digest import HexDigest
 
 __all__ = ["await_existing_task", "flush", "init", "purge", "register", "write"]
 
@@ -27,7 +27,7 @@ SLOW_UPLOAD = 10e6
 DISMISS_SECONDS = 1.0
 
 
-def register(buffer: Buffer) -> None:
+def register(buffer: Holder) -> None:
     """Queue a buffer for the write backends.
 
     Raises
@@ -43,7 +43,7 @@ def register(buffer: Buffer) -> None:
         _queue().add(buffer.get_checksum(), buffer)
 
 
-async def await_existing_task(checksum: Checksum) -> bool | None:
+async def await_existing_task(checksum: HexDigest) -> bool | None:
     """Wait for the upload of a buffer, if one has been queued and not ended.
 
     Returns
@@ -64,7 +64,7 @@ async def await_existing_task(checksum: Checksum) -> bool | None:
     return await asyncio.wrap_future(outcome)
 
 
-async def write(buffer: Buffer) -> bool:
+async def write(buffer: Holder) -> bool:
     """Have a buffer stored now, and tell whether a write backend has it.
 
     Raises
@@ -146,10 +146,10 @@ def unreported_failures(*, under_way: bool = True) -> list[Upload]:
 
 
 def _report(uploads: list[Upload]) -> None:
-    from seamless import shutdown
-
     if uploads:
-        shutdown.write_stderr(f"[seamless] {describe(uploads)}")
+        from seamless import shutdown_steps
+
+        shutdown_steps.write_stderr(f"[seamless] {describe(uploads)}")
 
 
 def describe(uploads: list[Upload]) -> str:
@@ -183,7 +183,7 @@ def _queue() -> UploadQueue:
     return _instance
 
 
-async def _send(buffer: Buffer) -> bool:
+async def _send(buffer: Holder) -> bool:
     from seamless import remote, shutdown
     from seamless.caching import buffer_cache
 

@@ -15,7 +15,8 @@ from seamless.util.number_arguments import finite_number
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from seamless.checksum_class import Checksum
+    from seamless.util.hex_digest import HexDigest
+
 
 __all__ = ["CostModel", "CostProfile", "Estimate"]
 
@@ -90,22 +91,22 @@ class CostModel:
 
     # -- recording --------------------------------------------------------------------
 
-    def set_profile(self, checksum: Checksum, name: str) -> None:
+    def set_profile(self, checksum: HexDigest, name: str) -> None:
         """Say where a buffer can be downloaded; see `PROFILES`."""
         if name not in PROFILES:
             known = ", ".join(PROFILES)
             raise ValueError(f"{name!r} is no download profile; there are {known}")
         self._record(checksum, profile=PROFILES[name])
 
-    def set_download_seconds(self, checksum: Checksum, seconds: float) -> None:
+    def set_download_seconds(self, checksum: HexDigest, seconds: float) -> None:
         """Say how long a download takes, whatever its profile."""
         self._record(checksum, download_seconds=_seconds("a download", checksum, seconds))
 
-    def set_compute_seconds(self, checksum: Checksum, seconds: float) -> None:
+    def set_compute_seconds(self, checksum: HexDigest, seconds: float) -> None:
         """Say how long the transformation took that made a buffer."""
         self._record(checksum, compute_seconds=_seconds("a computation", checksum, seconds))
 
-    def set_length(self, checksum: Checksum, length: int) -> None:
+    def set_length(self, checksum: HexDigest, length: int) -> None:
         """Say how long a buffer is."""
         finite_number(f"the length of {checksum} in bytes", length, least=0.0)
         size = int(length)
@@ -113,11 +114,11 @@ class CostModel:
             raise ValueError(f"{checksum} can't have {size} bytes, but at most {LONGEST}")
         self._record(checksum, length=size)
 
-    def set_dependencies(self, checksum: Checksum, dependencies: Iterable[Checksum]) -> None:
+    def set_dependencies(self, checksum: HexDigest, dependencies: Iterable[HexDigest]) -> None:
         """Say which buffers the transformation took that made this one."""
         self._record(checksum, dependencies=tuple(each.bytes() for each in dependencies))
 
-    def _record(self, checksum: Checksum, **known: object) -> None:
+    def _record(self, checksum: HexDigest, **known: object) -> None:
         digest = checksum.bytes()
         with self._lock:
             facts = self._of(digest)._replace(**known)  # type: ignore[arg-type]  # typed by callers
@@ -191,5 +192,5 @@ class CostModel:
         return self._past_uses.pop(digest, None) if digest in self._past_uses else None
 
 
-def _seconds(what: str, checksum: Checksum, seconds: float) -> float:
+def _seconds(what: str, checksum: HexDigest, seconds: float) -> float:
     return finite_number(f"the seconds that {what} of {checksum} takes", seconds, least=0.0)

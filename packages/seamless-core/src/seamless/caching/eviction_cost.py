@@ -21,7 +21,8 @@ from seamless.caching.cost_model import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from seamless.checksum_class import Checksum
+    from seamless.util.hex_digest import HexDigest
+
 
 __all__ = [
     "DEFAULT_LOCAL_HASH_PROFILE",
@@ -38,12 +39,12 @@ __all__ = [
 ]
 
 
-def get_cost(checksum: Checksum, buffer_length: int | None = None) -> float:
+def get_cost(checksum: HexDigest, buffer_length: int | None = None) -> float:
     """Return the seconds that it takes to have a buffer again, as far as is known."""
     return buffer_cache.get_buffer_cache().reload_seconds(checksum, buffer_length)
 
 
-def set_download_profile(checksum: Checksum, profile: str) -> None:
+def set_download_profile(checksum: HexDigest, profile: str) -> None:
     """Say where a buffer can be had: `read_buffer`, `local_hashserver`, `remote_hashserver`.
 
     Raises
@@ -55,7 +56,7 @@ def set_download_profile(checksum: Checksum, profile: str) -> None:
         costs.set_profile(checksum, profile)
 
 
-def override_download_cost(checksum: Checksum, cost: float) -> None:
+def override_download_cost(checksum: HexDigest, cost: float) -> None:
     """Say how many seconds a download takes, whatever its profile.
 
     Raises
@@ -67,7 +68,7 @@ def override_download_cost(checksum: Checksum, cost: float) -> None:
         costs.set_download_seconds(checksum, cost)
 
 
-def record_transformation_cost(checksum: Checksum, cpu_seconds: float | None) -> None:
+def record_transformation_cost(checksum: HexDigest, cpu_seconds: float | None) -> None:
     """Say how long the transformation took that made a buffer; None is not known.
 
     Raises
@@ -80,13 +81,13 @@ def record_transformation_cost(checksum: Checksum, cpu_seconds: float | None) ->
         costs.set_compute_seconds(checksum, seconds)
 
 
-def register_dependencies(checksum: Checksum, dependencies: Iterable[Checksum] | None) -> None:
+def register_dependencies(checksum: HexDigest, dependencies: Iterable[HexDigest] | None) -> None:
     """Say which buffers are needed to compute this one again; None for none."""
     with buffer_cache.get_buffer_cache().update_costs(checksum) as costs:
         costs.set_dependencies(checksum, dependencies or ())
 
 
-def register_buffer_length(checksum: Checksum, buffer_length: int | None) -> None:
+def register_buffer_length(checksum: HexDigest, buffer_length: int | None) -> None:
     """Say how long a buffer is that is not here; None is not known.
 
     Raises

@@ -1,35 +1,37 @@
-"""References to a buffer: counted ones, and temporary ones whose interest fades.
+"""`TempRef` and `StrongEntry`: temporary and counted references to one buffer.
 
-Pure: nothing here locks, waits or sends, and the time is always a parameter.
+Pure: nothing here locks, waits or sends; methods take the time as a parameter.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
+from seamless.caching.holder import Holder
 from seamless.util.number_arguments import finite_number
 
 if TYPE_CHECKING:
-    from seamless.buffer_class import Buffer
+    from seamless.util.hex_digest import HexDigest
 
 __all__ = ["StrongEntry", "TempRef"]
 
+Held = TypeVar("Held", bound=Holder)
 
-#: Seconds of the shortest fade interval: what is lost in a second still fits a float.
-SHORTEST = 1e-300
+#: Seconds of the shortest fade interval: the loss in one second still fits a float.
+MIN_FADE_INTERVAL = 1e-300
 
 
 class TempRef:
-    """An interest in a buffer that fades with time.
+    """A temporary reference: an interest in a buffer that decays exponentially.
 
     Parameters
     ----------
     interest
-        How much the buffer is wanted at `last_refreshed`.
+        The interest at `last_refreshed`.
     fade_factor
-        By how much the interest is divided every `fade_interval`.
+        The interest is divided by this factor every `fade_interval`.
     fade_interval
         In seconds.
     created, last_refreshed
@@ -38,13 +40,13 @@ class TempRef:
     Raises
     ------
     ValueError
-        For an interest below 0, a factor below 1, an interval that is not above 0, and numbers
-        that are infinite.
+        For an interest below 0, a factor below 1, an interval that is not positive, or a number
+        that is infinite.
     TypeError
-        For anything that is no number.
+        For a parameter that is not a number.
     """
 
-    # no dataclass: importing those costs a fifth of `import seamless`
+    # no dataclass: importing `dataclasses` costs a fifth of `import seamless`
     __slots__ = ("created", "fade_factor", "fade_interval", "interest", "last_refreshed")
 
     def __init__(
@@ -55,17 +57,17 @@ class TempRef:
         created: float | None = None,
         last_refreshed: float | None = None,
     ) -> None:
-        # the usual case, without a call; infinite numbers and NaN don't pass
+        # valid floats need no call; infinite numbers and NaN fail this test
         if not (
             type(interest) is type(fade_factor) is type(fade_interval) is float
             and 0.0 <= interest < math.inf
             and 1.0 <= fade_factor < math.inf
-            and SHORTEST <= fade_interval < math.inf
+            and MIN_FADE_INTERVAL <= fade_interval < math.inf
         ):
             interest = finite_number("the interest of a tempref", interest, least=0.0)
             fade_factor = finite_number("the fade factor of a tempref", fade_factor, least=1.0)
             interval = "the fade interval of a tempref in seconds"
-            fade_interval = finite_number(interval, fade_interval, least=SHORTEST)
+            fade_interval = finite_number(interval, fade_interval, least=MIN_FADE_INTERVAL)
         self.interest = interest
         self.fade_factor = fade_factor
         self.fade_interval = fade_interval
@@ -82,23 +84,23 @@ class TempRef:
 
     @property
     def fade_rate(self) -> float:
-        """Loss of log(interest) in one second."""
+        """Loss of log(interest) per second."""
         return math.log(self.fade_factor) / self.fade_interval
 
     def log_interest(self, now: float) -> float:
-        """Logarithm of the interest that is left, which unlike itself never underflows."""
+        """Return the logarithm of the current interest, which never underflows."""
         if self.interest == 0:
             return -math.inf
         return math.log(self.interest) - self.fade_rate * max(0.0, now - self.last_refreshed)
 
     def current_interest(self, now: float | None = None) -> float:
-        """Return the interest that is left at `now`, by default at this moment."""
+        """Return the interest at `now`, by default at this moment."""
         elapsed = (time.monotonic() if now is None else now) - self.last_refreshed
         return self.interest * math.exp(-self.fade_rate * max(0.0, elapsed))
 
     @property
     def fades_until(self) -> float:
-        """When the interest has come down to the one that stays, `lasting_interest`."""
+        """The time at which `lasting_interest` stops falling."""
         if self.interest <= 1:
             return self.last_refreshed
         rate = self.fade_rate
@@ -107,43 +109,43 @@ class TempRef:
         return self.last_refreshed + math.log(self.interest) / rate
 
     def lasting_interest(self, now: float) -> float:
-        """Return the interest that counts: it fades to 1, and stays where it began lower.
+        """Return the interest used in the score: at least 1, or the initial one if that is lower.
 
-        A tempref whose time is over is not worth less than a counted reference, so that what
-        a buffer costs goes on to decide.
+        An expired tempref counts as interest 1, the same as a counted reference; from then on
+        only cost decides.
         """
         if self.interest <= 1:
             return self.interest
         return max(1.0, self.current_interest(now))
 
     def refresh(self, now: float | None = None) -> None:
-        """Let the interest be full again."""
+        """Restore the full interest."""
         self.last_refreshed = time.monotonic() if now is None else now
 
     def renew(self, newer: TempRef) -> None:
-        """Take over the terms of a second request; what is left of the first is never lost."""
+        """Take the parameters of a second tempref; the interest never drops by that."""
         self.interest = max(newer.interest, self.current_interest(newer.last_refreshed))
         self.fade_factor = newer.fade_factor
         self.fade_interval = newer.fade_interval
         self.last_refreshed = newer.last_refreshed
 
     def clear(self) -> None:
-        """Give the interest up: the buffer is the first to go when memory is short."""
+        """Set the interest to 0: the buffer is evicted first."""
         self.interest = 0.0
 
 
-class StrongEntry:
-    """What the cache knows of one referenced checksum.
+class StrongEntry(Generic[Held]):
+    """The state of one referenced checksum.
 
-    `buffer` is None as long as nobody has brought the buffer, and after the hard cap has
-    taken it away. `stored` says that a write backend has it, so that it can be had again.
-    `uses` counts how often it was found, as of `used_at` in turnovers of the cache, and
-    `touched` says that this has changed since the entry was ranked among those that may leave,
-    and `ranked` that it ever was.
+    `buffer` is None until the buffer is registered, and after it was evicted above the hard cap.
+    `stored` is true if a write backend has the buffer. `uses` counts the hits, decayed up to
+    `used_at` (in turnovers of the cache). `ranked` is true once the entry has been put into an
+    eviction queue, and `touched` if it was hit since then.
     """
 
     __slots__ = (
         "buffer",
+        "key",
         "normal_refs",
         "ranked",
         "scratch",
@@ -155,8 +157,9 @@ class StrongEntry:
         "uses",
     )
 
-    def __init__(self) -> None:
-        self.buffer: Buffer | None = None
+    def __init__(self, key: HexDigest) -> None:
+        self.key = key
+        self.buffer: Held | None = None
         self.size = 0
         self.normal_refs = 0
         self.tempref: TempRef | None = None
@@ -169,5 +172,5 @@ class StrongEntry:
 
     @property
     def scratch_tempref_only(self) -> bool:
-        """Whether a scratch tempref is all that holds it."""
+        """Whether a scratch tempref is the only reference."""
         return self.scratch and self.normal_refs == 0 and self.tempref is not None

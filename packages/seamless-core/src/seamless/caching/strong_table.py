@@ -1,20 +1,20 @@
-"""What the cache holds strongly: referenced digests, their memory, and who leaves first.
+"""`StrongTable`: referenced buffers by digest, their total size, and eviction.
 
-Most references are given back before memory is short, if it ever is. So an entry that changes
-is only noted, and ranked among those that may leave when there are many such notes, or when
-somebody has to leave: the order is the same, since worth does not depend on when it is asked.
+Most references are released before memory is short. So a changed entry is only added to a dirty
+set, and put into an eviction queue when the dirty set is full or when buffers must be evicted.
+The order of eviction is the same, since a score does not depend on when it is computed.
 
-Not thread-safe: `BufferCache` uses it inside its lock, and releases outside of it the buffers
-that leave.
+Not thread-safe: `BufferCache` calls it inside its lock, and drops evicted buffers outside of it.
 """
 
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from seamless.caching.cost_model import CostModel, Estimate
 from seamless.caching.eviction_queue import EvictionQueue
+from seamless.caching.holder import Holder
 from seamless.caching.references import StrongEntry
 from seamless.caching.score import ScoreInputs, decayed_uses, priority_line
 from seamless.caching.scratch_set import RecentSet
@@ -22,89 +22,97 @@ from seamless.caching.scratch_set import RecentSet
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seamless.buffer_class import Buffer
     from seamless.caching.references import TempRef
+    from seamless.util.hex_digest import HexDigest
 
 __all__ = ["StrongTable"]
 
-#: How many entries wait for their rank at most: what the slowest step has to do more.
-UNRANKED = 128
-#: How many temprefs of buffers that are not here are kept: the oldest is forgotten first.
-MOST_ABSENT = 20_000
+Held = TypeVar("Held", bound=Holder)
+
+#: Entries that the dirty set holds, at most; bounds the duration of one step.
+MAX_DIRTY = 128
+#: Temprefs without a buffer that are kept, at most; the oldest is removed first.
+MAX_ABSENT = 20_000
 
 
-class StrongTable:
-    """Entries by digest, the bytes that they hold, and what has been evicted so far.
+class StrongTable(Generic[Held]):
+    """Entries by digest, their total size, and eviction counters.
 
     Parameters
     ----------
     clock
-        Seconds that never go back.
+        A monotonic clock, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self.entries: dict[bytes, StrongEntry] = {}
+        self.entries: dict[bytes, StrongEntry[Held]] = {}
+        #: total bytes of the buffers in `entries`
         self.size = 0
         self.evictions = 0
         self.evicted_bytes = 0
-        #: evicted bytes by soft cap, or by what was held if that was more: the clock of uses
+        #: sum of evicted bytes / soft cap (or / `size`, if that was larger): the clock of uses
         self.turnover = 0.0
         self.costs = CostModel()
-        #: which of those that have left were scratch: their next holder has to know
+        #: removed entries that were scratch, for the next reference to them
         self.scratch_marks = RecentSet()
-        #: entries with a buffer that a counted reference holds, and those only a tempref holds
+        #: entries with a buffer: with a counted reference, and with a tempref only
         self._pinned = EvictionQueue()
         self._temporary = EvictionQueue()
-        #: digests of entries without a buffer that only a tempref holds, refreshed last at the end
+        #: entries with a tempref but without a buffer, in the order of their last refresh
         self._absent: dict[bytes, None] = {}
-        #: entries that have changed since they were put into one of the three, or never were
-        self._dirty: dict[bytes, StrongEntry] = {}
+        #: entries that have changed since they were put into one of these three
+        self._dirty: dict[bytes, StrongEntry[Held]] = {}
+
+    def keys(self) -> list[HexDigest]:
+        """Return the referenced checksums."""
+        return [entry.key for entry in self.entries.copy().values()]
 
     def is_scratch(self, digest: bytes) -> bool:
-        """Tell whether the last reference to a buffer was scratch, also if it is over."""
+        """Return whether the last reference to a buffer was scratch, even if it was released."""
         entry = self.entries.get(digest)
         return digest in self.scratch_marks if entry is None else entry.scratch
 
     def add_reference(
-        self, digest: bytes, asked: TempRef | None, found: Buffer | None, scratch: bool
-    ) -> StrongEntry:
-        """Add a reference, a counted one if `asked` is None, to a buffer if it is there."""
+        self, key: HexDigest, tempref: TempRef | None, buffer: Held | None, scratch: bool
+    ) -> StrongEntry[Held]:
+        """Add a tempref, or a counted reference if `tempref` is None."""
+        digest = key._value
         entry = self.entries.get(digest)
         if entry is None:
-            entry = self.entries[digest] = StrongEntry()
-        # before it counts: what an interrupt leaves must not be uploaded if it is scratch
+            entry = self.entries[digest] = StrongEntry(key)
+        # set first: after an interrupt, a scratch buffer must not be uploaded
         entry.scratch = scratch
-        if asked is None:
+        if tempref is None:
             entry.normal_refs += 1
         elif entry.tempref is None:
-            entry.tempref = asked
+            entry.tempref = tempref
         else:
-            entry.tempref.renew(asked)
-        if found is not None and entry.buffer is None:
-            self.attach(digest, entry, found, len(found))
-        elif asked is not None or entry.normal_refs == 1:  # how many they are decides nothing
-            self.change(digest, entry)
+            entry.tempref.renew(tempref)
+        if buffer is not None and entry.buffer is None:
+            self.attach(digest, entry, buffer, len(buffer))
+        elif tempref is not None or entry.normal_refs == 1:  # their number is not in the score
+            self.mark_dirty(digest, entry)
         return entry
 
-    def attach(self, digest: bytes, entry: StrongEntry, buffer: Buffer, size: int) -> None:
-        """Give an entry its buffer."""
-        # before the buffer: `repair` clears the size of an entry without one
+    def attach(self, digest: bytes, entry: StrongEntry[Held], buffer: Held, size: int) -> None:
+        """Set the buffer of an entry that has none."""
+        # size before buffer: `repair` clears the size of an entry without a buffer
         entry.size = size
         entry.buffer = buffer
         self.size += size
         turnover = self.turnover
-        # only what has been evicted can have past uses
+        # only evicted buffers have past uses
         if self.evictions and (past := self.costs.pop_uses(digest)):
             entry.uses, entry.used_at = past
         if entry.uses:
             entry.uses = decayed_uses(entry.uses, turnover - entry.used_at)
         entry.uses += 1.0
         entry.used_at = turnover
-        self.change(digest, entry)
+        self.mark_dirty(digest, entry)
 
-    def record_hit(self, entry: StrongEntry) -> None:
-        """Count that a buffer has been found. Its rank is put right when it comes up."""
+    def record_hit(self, entry: StrongEntry[Held]) -> None:
+        """Count a hit. The rank of the entry is updated when the eviction queue reaches it."""
         if entry.used_at == self.turnover:
             entry.uses += 1.0
         else:
@@ -112,12 +120,26 @@ class StrongTable:
             entry.used_at = self.turnover
         entry.touched = True
 
-    def estimate(self, digest: bytes, entry: StrongEntry) -> Estimate:
-        """Return how long it would take to have the buffer of an entry again."""
+    def refresh_tempref(self, digest: bytes) -> None:
+        """Restore the full interest of a tempref, if there is one."""
+        entry = self.entries.get(digest)
+        if entry is not None and entry.tempref is not None:
+            entry.tempref.refresh(self._clock())
+            self.mark_dirty(digest, entry)
+
+    def mark_stored(self, digest: bytes) -> None:
+        """Record that a write backend has the buffer."""
+        entry = self.entries.get(digest)
+        if entry is not None and not entry.stored:
+            entry.stored = True
+            self.mark_dirty(digest, entry)
+
+    def estimate(self, digest: bytes, entry: StrongEntry[Held]) -> Estimate:
+        """Return the estimated cost of reloading the buffer of an entry."""
         return self.costs.estimate(digest, entry.size, stored=entry.stored)
 
-    def score_inputs(self, digest: bytes, entry: StrongEntry, now: float) -> ScoreInputs:
-        """Return what the score of an entry is made of at this moment."""
+    def score_inputs(self, digest: bytes, entry: StrongEntry[Held], now: float) -> ScoreInputs:
+        """Return the inputs of the score of an entry at this moment."""
         fading = None if entry.normal_refs else entry.tempref
         return ScoreInputs(
             seconds=self.estimate(digest, entry).seconds,
@@ -129,14 +151,19 @@ class StrongTable:
 
     # -- ranking ----------------------------------------------------------------------
 
-    def change(self, digest: bytes, entry: StrongEntry) -> None:
-        """Note that something has changed that decides about an entry."""
+    def mark_dirty(self, digest: bytes, entry: StrongEntry[Held]) -> None:
+        """Have the score of an entry computed again before the next eviction."""
         self._dirty[digest] = entry
-        if len(self._dirty) > UNRANKED:
+        if len(self._dirty) > MAX_DIRTY:
             self._rank_all(self._clock())
 
-    def remove(self, digest: bytes, entry: StrongEntry) -> None:
-        """Forget an entry, references and all."""
+    def costs_changed(self, digest: bytes) -> None:
+        """Do `mark_dirty` for an entry, if there is one."""
+        if (entry := self.entries.get(digest)) is not None:
+            self.mark_dirty(digest, entry)
+
+    def remove(self, digest: bytes, entry: StrongEntry[Held]) -> None:
+        """Remove an entry with all its references."""
         del self.entries[digest]
         self._dirty.pop(digest, None)
         if entry.ranked:
@@ -149,15 +176,25 @@ class StrongTable:
             self.scratch_marks.discard(digest)
         self.size -= entry.size
 
+    def remove_scratch(self, digest: bytes | None) -> list[StrongEntry[Held]]:
+        """Remove entries, or one, whose only reference is a scratch tempref; return them."""
+        removed = []
+        for candidate in list(self.entries) if digest is None else [digest]:
+            entry = self.entries.get(candidate)
+            if entry is not None and entry.scratch_tempref_only:
+                self.remove(candidate, entry)
+                removed.append(entry)
+        return removed
+
     def _rank_all(self, now: float) -> None:
-        """Rank what has changed, in the order in which it did."""
-        unranked, self._dirty = self._dirty, {}
-        for digest, entry in unranked.items():
-            if self.entries.get(digest) is entry:  # else ranking another has made it leave
+        """Rank the dirty entries, in the order in which they changed."""
+        dirty, self._dirty = self._dirty, {}
+        for digest, entry in dirty.items():
+            if self.entries.get(digest) is entry:  # ranking another entry may have removed it
                 self._rank(digest, entry, now)
 
-    def _rank(self, digest: bytes, entry: StrongEntry, now: float) -> None:
-        """Put an entry where it belongs among those that may leave."""
+    def _rank(self, digest: bytes, entry: StrongEntry[Held], now: float) -> None:
+        """Put an entry into the eviction queue that it belongs to, or into `_absent`."""
         queue, other = (
             (self._pinned, self._temporary)
             if entry.normal_refs
@@ -173,12 +210,12 @@ class StrongTable:
             queue.put(digest, priority_line(score_inputs, fading, now, self.turnover), now)
         elif not entry.normal_refs:
             self._absent[digest] = None
-            if len(self._absent) > MOST_ABSENT:
+            if len(self._absent) > MAX_ABSENT:
                 oldest = next(iter(self._absent))
                 self.remove(oldest, self.entries[oldest])
 
-    def forget_faded_absent(self, now: float) -> None:
-        """Forget entries without a buffer that only a tempref holds, if its interest has faded."""
+    def remove_expired_absent(self, now: float) -> None:
+        """Remove entries without a buffer whose only reference is an expired tempref."""
         self._rank_all(now)
         for digest in list(self._absent):
             entry = self.entries[digest]
@@ -186,7 +223,7 @@ class StrongTable:
                 self.remove(digest, entry)
 
     def repair(self) -> None:
-        """Make everything that follows from the entries anew, after a change was interrupted."""
+        """Rebuild all derived state from the entries, after a change was interrupted."""
         self._pinned, self._temporary = EvictionQueue(), EvictionQueue()
         self._absent, self._dirty = {}, {}
         self.size = 0
@@ -200,22 +237,24 @@ class StrongTable:
             entry.ranked = False
             self._dirty[digest] = entry
 
-    # -- making room ------------------------------------------------------------------
+    # -- eviction ---------------------------------------------------------------------
 
     def evict_until_within(
         self, soft_cap: int, hard_cap: int, incoming: bytes | None = None
-    ) -> list[Buffer]:
-        """Let buffers go, the least worth first, until the caps are kept; return them.
+    ) -> list[Held]:
+        """Evict buffers until the caps are kept, the lowest score first; return them.
 
-        Above the soft cap, those that only a tempref holds; above the hard cap, any. A
-        newcomer stays, since somebody counts on finding it, unless it is larger than the hard
-        cap: then it leaves at once, and nothing else leaves for it. Where it is worth less than
-        what would have to leave for it below the soft cap, nothing does: it is above the cap
-        then, as a guest, and among the first to go when others come.
+        Above the soft cap, buffers with temprefs only are evicted; above the hard cap, any
+        buffers. The incoming buffer stays, since its caller expects to find it, unless it is
+        larger than the hard cap: then only it is evicted. If the incoming buffer has the lowest
+        score of the temporary buffers, it may exceed the soft cap; it is then among the first
+        that the next call evicts.
         """
+        if self.size <= soft_cap and self.size <= hard_cap:
+            return []
         now = self._clock()
         self._rank_all(now)
-        dropped: list[Buffer] = []
+        dropped: list[Held] = []
         if incoming is not None and self.entries[incoming].size > hard_cap:
             for queue in (self._temporary, self._pinned):
                 queue.discard(incoming)
@@ -237,9 +276,9 @@ class StrongTable:
         soft_cap: int,
         *,
         over_soft_cap: bool = False,
-    ) -> list[Buffer]:
-        """Empty a queue, but for the newcomer, until the memory taken is within `limit`."""
-        dropped: list[Buffer] = []
+    ) -> list[Held]:
+        """Evict from a queue, except the incoming buffer, until `size` is within `limit`."""
+        dropped: list[Held] = []
         spared = False
         while self.size > limit and (cheapest := self._take_cheapest(queue, now)):
             if cheapest == incoming:
@@ -252,13 +291,13 @@ class StrongTable:
         return dropped
 
     def _take_cheapest(self, queue: EvictionQueue, now: float) -> bytes | None:
-        """Take the cheapest of a queue; those used since they were queued go back first."""
+        """Pop the lowest score of a queue; entries that were hit since are ranked again."""
         while (cheapest := queue.pop_lowest(now)) and self.entries[cheapest].touched:
             self._rank(cheapest, self.entries[cheapest], now)
         return cheapest
 
-    def _evict(self, digest: bytes, soft_cap: int) -> Buffer:
-        """Take the buffer away; counted references stay, for when it comes back."""
+    def _evict(self, digest: bytes, soft_cap: int) -> Held:
+        """Remove the buffer; counted references stay, and hold it again if it is registered."""
         entry = self.entries[digest]
         buffer = entry.buffer
         assert buffer is not None, "only entries with a buffer are queued for eviction"
@@ -275,7 +314,7 @@ class StrongTable:
         return buffer
 
     def largest(self, count: int) -> list[tuple[int, str]]:
-        """Return size and hex digest of the largest buffers that are held."""
+        """Return size and hex digest of the largest buffers in memory."""
         sizes = (
             (entry.size, digest.hex())
             for digest, entry in self.entries.copy().items()

@@ -23,8 +23,9 @@ from seamless.util.run_sync import settle_tasks
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from seamless.buffer_class import Buffer
-    from seamless.checksum_class import Checksum
+    from seamless.caching.holder import Holder
+    from seamless.util.hex_digest import HexDigest
+
 
 __all__ = ["Upload", "UploadQueue"]
 
@@ -38,8 +39,8 @@ IDLE_SECONDS = 2.0
 class Upload:
     """One buffer on its way out."""
 
-    checksum: Checksum
-    buffer: Buffer
+    checksum: HexDigest
+    buffer: Holder
     outcome: concurrent.futures.Future[bool] = field(default_factory=concurrent.futures.Future)
     error: Exception | None = None
     reported: bool = False
@@ -67,9 +68,7 @@ class UploadQueue:
         Called in the queue's thread before its event loop ends.
     """
 
-    def __init__(
-        self, send: Callable[[Buffer], Awaitable[bool]], leave: Callable[[], None]
-    ) -> None:
+    def __init__(self, send: Callable[[Any], Awaitable[bool]], leave: Callable[[], None]) -> None:
         self._send = send
         self._on_thread_exit = leave
         #: guards every attribute below
@@ -81,16 +80,16 @@ class UploadQueue:
         """Begin empty: what is queued is the parent's to send, and so is its thread."""
         #: notified whenever an upload ends
         self._changed = threading.Condition(self._lock)
-        self._pending: dict[Checksum, Upload] = {}
+        self._pending: dict[HexDigest, Upload] = {}
         self._waiting: deque[Upload] = deque()
-        self._failed: dict[Checksum, Upload] = {}
+        self._failed: dict[HexDigest, Upload] = {}
         self._thread: threading.Thread | None = None
         self._wake: Callable[[], object] | None = None
         self._dismissed = False
 
     # -- asking -----------------------------------------------------------------------
 
-    def outcome(self, checksum: Checksum) -> concurrent.futures.Future[bool] | None:
+    def outcome(self, checksum: HexDigest) -> concurrent.futures.Future[bool] | None:
         """Return the outcome of an upload that has been queued and not ended, else None."""
         upload = self._pending.get(checksum)
         return None if upload is None else upload.outcome
@@ -108,7 +107,7 @@ class UploadQueue:
 
     # -- queueing ---------------------------------------------------------------------
 
-    def add(self, checksum: Checksum, buffer: Buffer) -> None:
+    def add(self, checksum: HexDigest, buffer: Holder) -> None:
         """Queue a buffer, unless it is under way already."""
         with self._lock:
             if checksum in self._pending:

@@ -1,64 +1,56 @@
-"""The tables of the buffer cache as others see them: mappings by `Checksum`.
+"""`ChecksumView`: a table of the buffer cache as a read-only mapping by `Checksum`.
 
-Inside, they go by the digest, whose hash Python has computed in C, and only once.
+The tables themselves use digests (bytes) as keys, which Python hashes in C and only once.
 """
 
 from __future__ import annotations
 
 from collections.abc import ItemsView, Mapping, ValuesView
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from seamless.util.hex_digest import HexDigest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from seamless.checksum_class import Checksum
+    from collections.abc import Callable, Iterator
 
 __all__ = ["ChecksumView"]
 
 Value = TypeVar("Value")
-Value_co = TypeVar("Value_co", covariant=True)
 
 
-class _Table(Protocol[Value_co]):
-    """What a table has to be able to do: as a dict without values that are None."""
+class ChecksumView(Mapping[Any, Value]):
+    """A live view of a table.
 
-    def get(self, digest: bytes, /) -> Value_co | None: ...
-    def __iter__(self) -> Iterator[bytes]: ...
-    def __len__(self) -> int: ...
-
-
-class ChecksumView(Mapping["Checksum", Value]):
-    """A read-only view of a table by digest, as it is at any moment.
-
-    It may be iterated while other threads use the cache: `items` and `values` leave out what
-    is removed meanwhile.
+    Other threads may use the cache during an iteration: `items` and `values` omit entries that
+    are removed meanwhile.
 
     Parameters
     ----------
-    table
-        The table.
+    find
+        Returns the value of a digest, or None.
+    keys
+        Returns the checksums that are in the table at this moment.
     """
 
-    def __init__(self, table: _Table[Value]) -> None:
-        self._table = table
+    def __init__(
+        self, find: Callable[[bytes], Value | None], keys: Callable[[], list[HexDigest]]
+    ) -> None:
+        self._find = find
+        self._keys = keys
 
     def __getitem__(self, checksum: object) -> Value:
-        from seamless.checksum_class import Checksum
-
-        found = self._table.get(checksum.bytes()) if isinstance(checksum, Checksum) else None
+        found = self._find(checksum.bytes()) if isinstance(checksum, HexDigest) else None
         if found is None:
             raise KeyError(checksum)
         return found
 
-    def __iter__(self) -> Iterator[Checksum]:
-        from seamless.checksum_class import checksum_of_digest
-
-        return map(checksum_of_digest, list(self._table))
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._keys())
 
     def __len__(self) -> int:
-        return len(self._table)
+        return len(self._keys())
 
-    def items(self) -> ItemsView[Checksum, Value]:
+    def items(self) -> ItemsView[Any, Value]:
         """Return the items."""
         return _Items(self)
 
@@ -67,10 +59,10 @@ class ChecksumView(Mapping["Checksum", Value]):
         return _Values(self)
 
 
-class _Items(ItemsView["Checksum", Value]):
+class _Items(ItemsView[Any, Value]):
     _mapping: ChecksumView[Value]
 
-    def __iter__(self) -> Iterator[tuple[Checksum, Value]]:
+    def __iter__(self) -> Iterator[tuple[Any, Value]]:
         for checksum in self._mapping:
             value = self._mapping.get(checksum)
             if value is not None:

@@ -1,103 +1,108 @@
-"""Which buffers are alive: found by digest as long as anybody has them, and no longer.
+"""`WeakTable`: living buffers by digest, referenced weakly.
 
-As a `weakref.WeakValueDictionary`, for a quarter of the price: of a buffer that dies only the
-reference is put aside, by C code that may run anywhere in any thread, and cleared away when
-there are some. `BufferCache` does that inside its lock; what else needs the lock says so.
+It costs a quarter of a `weakref.WeakValueDictionary`. When a buffer dies, C code appends its
+reference to `dead_refs`, at any time and in any thread, and nothing else happens; `purge_dead`
+removes the entries of dead buffers in batches. `BufferCache` calls it inside its lock, as it does
+the other methods that are not single steps.
 """
 
 from __future__ import annotations
 
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from seamless.caching.holder import Holder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from seamless.buffer_class import Buffer
+    from seamless.util.hex_digest import HexDigest
 
 __all__ = ["WeakTable"]
 
-
-class _Known(weakref.ref["Buffer"]):
-    """A weak reference that knows under which digest it lies."""
-
-    __slots__ = ("digest",)
-
-    digest: bytes
+Held = TypeVar("Held", bound=Holder)
 
 
-class WeakTable:
+class _Reference(weakref.ref[Held]):
+    """A weak reference to a buffer, with the checksum of that buffer."""
+
+    __slots__ = ("key",)
+
+    key: HexDigest
+
+
+class WeakTable(Generic[Held]):
     """Living buffers by digest."""
 
-    __slots__ = ("_forget", "_known", "dead_refs")
+    __slots__ = ("_on_death", "_references", "dead_refs")
 
     def __init__(self) -> None:
-        self._known: dict[bytes, _Known] = {}
+        self._references: dict[bytes, _Reference[Held]] = {}
         #: references to buffers that have died
-        self.dead_refs: deque[_Known] = deque()
-        self._forget: Callable[[Any], None] = self.dead_refs.append
+        self.dead_refs: deque[_Reference[Held]] = deque()
+        self._on_death: Callable[[Any], None] = self.dead_refs.append
 
-    def get(self, digest: bytes) -> Buffer | None:
-        """Return the buffer, if it lives."""
-        known = self._known.get(digest)
-        return None if known is None else known()
+    def get(self, digest: bytes) -> Held | None:
+        """Return the buffer if it is alive."""
+        reference = self._references.get(digest)
+        return None if reference is None else reference()
 
-    def __iter__(self) -> Iterator[bytes]:
-        """Iterate over the digests of those that live at this moment."""
-        known = self._known.copy()  # in one step, as others add meanwhile
-        return iter([digest for digest, reference in known.items() if reference() is not None])
+    def keys(self) -> list[HexDigest]:
+        """Return the checksums of the buffers that are alive at this moment."""
+        # the copy is one step: other threads may add buffers during the iteration
+        references = self._references.copy().values()
+        return [reference.key for reference in references if reference() is not None]
 
-    def __len__(self) -> int:
-        """Return how many live; `count` is quicker."""
-        return sum(1 for _ in self)
+    def add(self, key: HexDigest, buffer: Held) -> Held | None:
+        """Add a buffer, unless the table has one with this checksum.
 
-    def add(self, digest: bytes, buffer: Buffer) -> Buffer | None:
-        """Make a buffer findable, unless there is one of this digest already.
-
-        Each look-up and the addition are one step, so that no lock is needed.
+        Each look-up and the insertion are single steps, so no lock is needed.
 
         Returns
         -------
-        Buffer or None
-            Which one is found now: this buffer, or an elder one; None where that has died,
-            and `replace` is needed.
+        Held or None
+            The buffer that the table has now: this one or an existing one; None if the existing
+            one has died, so that `replace` is needed.
         """
-        known = self._known.get(digest)
-        if known is None:
-            fresh = _Known(buffer, self._forget)
-            fresh.digest = digest
-            known = self._known.setdefault(digest, fresh)
-            if known is fresh:
+        digest = key._value
+        reference = self._references.get(digest)
+        if reference is None:
+            fresh = _Reference(buffer, self._on_death)
+            fresh.key = key
+            reference = self._references.setdefault(digest, fresh)
+            if reference is fresh:
                 return buffer
-        return known()
+        return reference()
 
     # -- inside the lock --------------------------------------------------------------
 
-    def replace(self, digest: bytes, buffer: Buffer) -> None:
-        """Make a buffer findable, instead of the one that was before."""
-        fresh = _Known(buffer, self._forget)
-        fresh.digest = digest
-        self._known[digest] = fresh
+    def replace(self, key: HexDigest, buffer: Held) -> None:
+        """Add a buffer in place of an existing one."""
+        fresh = _Reference(buffer, self._on_death)
+        fresh.key = key
+        self._references[key._value] = fresh
 
     def pop(self, digest: bytes) -> None:
-        """Forget a buffer, though it may live; nothing happens if it is not known."""
-        self._known.pop(digest, None)
+        """Remove a buffer, which may be alive; do nothing if it is not in the table."""
+        self._references.pop(digest, None)
 
     def count(self) -> int:
-        """Return how many live; quick if those that have died are cleared away."""
-        return len(self) if self.dead_refs else len(self._known)
+        """Return the number of living buffers; fast while `dead_refs` is empty."""
+        return len(self.keys()) if self.dead_refs else len(self._references)
 
-    def purge_dead(self, most: int | None = None) -> None:
-        """Forget those that have died, the first `most` of them or all."""
-        table, dead_refs = self._known, self.dead_refs
-        left = len(dead_refs) if most is None else most
+    def purge_dead(self, limit: int | None = None) -> None:
+        """Remove dead buffers: the first `limit` of them, or all."""
+        references, dead_refs = self._references, self.dead_refs
+        left = len(dead_refs) if limit is None else limit
         while left > 0 and dead_refs:
             left -= 1
-            known = dead_refs.popleft()
-            if table.get(known.digest) is known:
-                del table[known.digest]
+            reference = dead_refs.popleft()
+            digest = reference.key._value
+            if references.get(digest) is reference:
+                del references[digest]
 
     def repair(self) -> None:
-        """Put all that have died aside again, after `purge_dead` was interrupted."""
-        self.dead_refs.extend(known for known in self._known.copy().values() if known() is None)
+        """Put all dead references into `dead_refs` again, after `purge_dead` was interrupted."""
+        references = self._references.copy().values()
+        self.dead_refs.extend(reference for reference in references if reference() is None)
