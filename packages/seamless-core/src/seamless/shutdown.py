@@ -1,15 +1,14 @@
-"""Open or closed: `ensure_open`, `close` and what runs then.
+"""`close`, `ensure_open` and close hooks: the open or closed state of this process.
 
-`close` may be called any number of times, from any thread, and never raises. It touches the
-neighbours that are loaded already and loads none. The truth is `seamless._closed`, where
-neighbours read it and where their tests set it back; everything works again after that.
+`close` may be called any number of times, from any thread, and never raises. It shuts down the
+companion packages that are loaded, and loads none. The state is `seamless._closed`: companion
+packages read it there, and their tests reset it there, which opens Seamless again.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import os
 import sys
 import threading
 
@@ -24,21 +23,21 @@ if TYPE_CHECKING:
 
 __all__ = ["close", "ensure_open", "is_closed", "register_close_hook"]
 
-#: Alias: follows `seamless._closed` for those who look here; nothing reads it.
+#: a copy of `seamless._closed` for callers that read it here; this package does not read it
 _closed = False
-#: Whether a `close` is under way.
+#: Whether a `close` is running.
 _closing = False
 
-#: held by the thread that closes, until everything is closed
+#: held by the thread that runs the shutdown steps
 _closer_lock = new_lock()
-#: Seconds that a second `close` waits for the first; a hook may be waiting for the second.
+#: Seconds that a second `close` waits for the first: a close hook may wait for the second.
 WAIT_SECONDS = 60.0
 _hooks: list[Callable[[], object]] = []
 _exempt = threading.local()
 
 
 def is_closed() -> bool:
-    """Tell whether Seamless has been closed."""
+    """Return whether Seamless has been closed."""
     return bool(_package()._closed)
 
 
@@ -48,9 +47,9 @@ def ensure_open(op: str | None = None, *, mark_required: bool = True) -> None:
     Parameters
     ----------
     op
-        What is about to be done, as a phrase for the error.
+        The operation that is about to start, as a phrase for the error message.
     mark_required
-        If true, remember that `close` has to be called before the interpreter exits.
+        If true, record that `close` must be called before the interpreter exits.
 
     Raises
     ------
@@ -66,7 +65,7 @@ def ensure_open(op: str | None = None, *, mark_required: bool = True) -> None:
 
 @contextlib.contextmanager
 def exempt_from_closing() -> Iterator[None]:
-    """Let this thread pass `ensure_open` while it finishes what was accepted before."""
+    """Let this thread pass `ensure_open` while it finishes work that was accepted earlier."""
     before = getattr(_exempt, "yes", False)
     _exempt.yes = True
     try:
@@ -76,12 +75,12 @@ def exempt_from_closing() -> Iterator[None]:
 
 
 def register_close_hook(hook: Callable[[], object]) -> None:
-    """Have `hook` called without arguments when Seamless is closed, in order of registration.
+    """Register a callable that `close` calls without arguments, in order of registration.
 
     Raises
     ------
     TypeError
-        When it can't be called.
+        When it is not callable.
     """
     if not callable(hook):
         raise TypeError(f"a close hook must be callable, and {type(hook).__name__} is not")
@@ -89,10 +88,10 @@ def register_close_hook(hook: Callable[[], object]) -> None:
 
 
 def close(*, from_atexit: bool = False) -> None:
-    """End the work: run the close hooks, stop the workers, send what is queued.
+    """Run the close hooks, stop the workers, send the queued buffers.
 
-    Never raises; does nothing in a worker process or when called again. While another
-    thread is closing, it waits for that, so that what is queued is sent when it returns.
+    Never raises; does nothing in a worker process or when called again. While another thread runs
+    `close`, it waits for that thread, so that the queued buffers are sent when it returns.
 
     Parameters
     ----------
@@ -101,8 +100,8 @@ def close(*, from_atexit: bool = False) -> None:
     """
     if is_worker() or not _in_main_process():
         return
-    # A hook that calls close() has the lock already and does not wait for itself. An interrupt
-    # before the `try` leaves the lock taken: other threads then wait for WAIT_SECONDS, once.
+    # A hook that calls close() holds the re-entrant lock already. An interrupt before the `try`
+    # leaves the lock taken: other threads then wait for WAIT_SECONDS, once.
     if not _closer_lock.acquire(timeout=WAIT_SECONDS):
         return
     try:
@@ -121,13 +120,13 @@ def _run_shutdown_steps(from_atexit: bool) -> None:
 
         if from_atexit:
             shutdown_steps.report("close() should have been called before the interpreter exits")
-        shutdown_steps.run(tuple(_hooks))
+        shutdown_steps.run(tuple(_hooks), exempt_from_closing)
     finally:
         _closing = False
 
 
 def _at_exit() -> None:
-    """Close if that is due, and in any case write out what is queued."""
+    """Close if that is required, and write the queued buffers in any case."""
     if _package()._require_close or is_closed():
         close(from_atexit=True)
         return
@@ -137,8 +136,8 @@ def _at_exit() -> None:
         remote.close_connections()
 
 
-# Handlers run in reverse order, and one that is registered at exit does not run at all: only
-# here, at import, is it certain that whatever others queue at exit is written after them.
+# Exit handlers run in reverse order of registration. This one is registered at import, so that it
+# runs last and writes the buffers that other handlers queue.
 atexit.register(_at_exit)
 
 
@@ -149,16 +148,3 @@ def _in_main_process() -> bool:
 
 def _package() -> Any:
     return sys.modules[__package__ or "seamless"]
-
-
-def debug(message: str) -> None:
-    """Tell of a step of closing on stderr, if `SEAMLESS_DEBUG_SHUTDOWN` is set."""
-    if os.environ.get("SEAMLESS_DEBUG_SHUTDOWN"):
-        write_stderr(f"[seamless.close] {message}")
-
-
-def write_stderr(line: str) -> None:
-    """Write a line on stderr, if there is one that takes it: closing must go on without."""
-    with contextlib.suppress(OSError, ValueError):
-        if sys.stderr is not None:
-            sys.stderr.write(f"{line}\n")

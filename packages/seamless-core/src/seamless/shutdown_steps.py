@@ -1,6 +1,6 @@
-"""The steps of `close`, in order. Each is on its own: one that fails does not stop the next.
+"""The steps of `close`, in order. A step that fails does not stop the next one.
 
-Neighbours are found in `sys.modules`: what is not loaded has nothing to be closed.
+Companion packages are looked up in `sys.modules`: those that are not loaded need no shutdown.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from seamless.shutdown import debug, exempt_from_closing, write_stderr
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+    from contextlib import AbstractContextManager
 
-__all__ = ["report", "run"]
+__all__ = ["report", "run", "write_stderr"]
 
-#: Loggers that would report the end of workers as if it were a fault.
+#: Loggers that report a stopped worker as an error.
 NOISY_LOGGERS = (
     "seamless_transformer.process.manager",
     "seamless_transformer.process.channel",
@@ -28,19 +27,25 @@ READY_SECONDS = 0.2
 QUIET_SECONDS = 0.5
 
 
-def run(hooks: tuple[Callable[[], object], ...]) -> None:
-    """Run all steps, and tell of failures in one line on stderr."""
+def run(
+    hooks: tuple[Callable[[], object], ...],
+    exempt_from_closing: Callable[[], AbstractContextManager[None]],
+) -> None:
+    """Run all steps; write failures to stderr in one line.
+
+    `exempt_from_closing` lets companion packages pass `ensure_open` while they are closed.
+    """
     failures: list[str] = []
-    with _quiet_loggers():
+    with _silence_loggers():
         for hook in hooks:
-            _run_step("close hook", hook, [])  # a hook that fails is its owner's concern
+            _run_step("close hook", hook, [])  # errors of hooks are ignored
         worker = sys.modules.get("seamless_transformer.worker")
         pool = getattr(worker, "_worker_manager", None)
         steps: list[tuple[str, Callable[[], object]]] = [
             ("quieting workers", lambda: _quiet_workers(pool)),
             ("shutting down workers", lambda: _shut_down_workers(worker)),
             ("writing out buffers", lambda: _write_out(failures)),
-            ("closing remote clients", _close_remote_clients),
+            ("closing remote clients", lambda: _close_remote_clients(exempt_from_closing)),
             ("freeing shared memory", lambda: _free_shared_memory(pool)),
             ("ending multiprocessing", _end_multiprocessing),
         ]
@@ -51,22 +56,35 @@ def run(hooks: tuple[Callable[[], object], ...]) -> None:
 
 
 def report(message: str) -> None:
-    """Write one line on stderr, where there is one."""
+    """Write one line about the shutdown to stderr."""
     write_stderr(f"[seamless.close] {message}")
 
 
+def write_stderr(line: str) -> None:
+    """Write a line to stderr; ignore a stderr that is missing or broken."""
+    with contextlib.suppress(OSError, ValueError):
+        if sys.stderr is not None:
+            sys.stderr.write(f"{line}\n")
+
+
+def _debug(message: str) -> None:
+    """Do `report` if `SEAMLESS_DEBUG_SHUTDOWN` is set."""
+    if os.environ.get("SEAMLESS_DEBUG_SHUTDOWN"):
+        report(message)
+
+
 def _run_step(name: str, step: Callable[[], object], failures: list[str]) -> None:
-    debug(name)
+    _debug(name)
     try:
         step()
     except BaseException as error:  # noqa: BLE001 - closing goes on whatever one step does
-        # SystemExit and Ctrl-C included: what is queued has still to be written
-        debug(f"{name}: {error!r}")
+        # SystemExit and KeyboardInterrupt too: the queued buffers must still be written
+        _debug(f"{name}: {error!r}")
         failures.append(f"{name}: {type(error).__name__}: {error}")
 
 
 @contextlib.contextmanager
-def _quiet_loggers() -> Iterator[None]:
+def _silence_loggers() -> Iterator[None]:
     before = [(logging.getLogger(name), logging.getLogger(name).level) for name in NOISY_LOGGERS]
     for logger, _ in before:
         logger.setLevel(logging.ERROR)
@@ -81,7 +99,7 @@ def _quiet_loggers() -> Iterator[None]:
 
 
 def _quiet_workers(pool: Any) -> None:
-    """Tell the pool and its workers that their end is no accident."""
+    """Announce the shutdown to the pool and its workers, so that they report no errors."""
     manager = getattr(pool, "_manager", None)
     if manager is None:
         return
@@ -112,14 +130,14 @@ def _free_shared_memory(pool: Any) -> None:
         _run_on(pool.loop, registry.close(), READY_SECONDS)
     pointers = getattr(pool, "_pointers", {})
     for pointer in list(pointers.values()):
-        with contextlib.suppress(OSError):  # somebody else has freed it already
+        with contextlib.suppress(OSError):  # another process has freed it already
             pointer.shm.close()
             pointer.shm.unlink()
     pointers.clear()
 
 
 def _run_on(loop: Any, coroutine: Coroutine[Any, Any, object], seconds: float) -> None:
-    """Run a coroutine on the pool's loop, for a short time; a worker may be gone already."""
+    """Run a coroutine on the pool's loop for a limited time; ignore errors of dead workers."""
     import asyncio
 
     if loop is None or not loop.is_running():
@@ -128,9 +146,9 @@ def _run_on(loop: Any, coroutine: Coroutine[Any, Any, object], seconds: float) -
     future = asyncio.run_coroutine_threadsafe(coroutine, loop)
     try:
         future.result(seconds)
-    except Exception as error:  # noqa: BLE001 - whatever a dying worker answers
+    except Exception as error:  # noqa: BLE001 - a dying worker may raise anything
         future.cancel()
-        debug(f"worker pool: {error!r}")
+        _debug(f"worker pool: {error!r}")
 
 
 # -- buffers, clients, multiprocessing ------------------------------------------------
@@ -142,17 +160,19 @@ def _write_out(failures: list[str]) -> None:
         return
     try:
         buffer_writer.finish()
-    finally:  # also after Ctrl-C
+    finally:  # also after KeyboardInterrupt
         if lost := buffer_writer.unreported_failures():
             failures.append(buffer_writer.describe(lost))
 
 
-def _close_remote_clients() -> None:
+def _close_remote_clients(
+    exempt_from_closing: Callable[[], AbstractContextManager[None]],
+) -> None:
     remote = sys.modules.get("seamless.remote")
     if remote is not None:
         remote.close_connections()
     client = sys.modules.get("seamless_remote.client")
-    # it waits for its keepalive thread, which must not wait for itself
+    # `close_all_clients` joins its keepalive thread, which is a daemon and can't join itself
     if client is None or threading.current_thread().daemon:
         return
     with exempt_from_closing():
@@ -160,7 +180,7 @@ def _close_remote_clients() -> None:
 
 
 def _end_multiprocessing() -> None:
-    """Run what multiprocessing would run at exit. Its resource tracker ends with the process."""
+    """Run the finalizers of multiprocessing. Its resource tracker ends with the process."""
     util: Any = sys.modules.get("multiprocessing.util")
     if util is not None:
         util._run_finalizers()
