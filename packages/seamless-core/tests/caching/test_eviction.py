@@ -104,7 +104,9 @@ def test_an_eviction_pass_tells_how_many_and_how_much(cache: BufferCache[Buffer]
 
 
 @pytest.mark.parametrize("counted", [False, True])
-def test_a_buffer_that_leaves_dies_outside_of_the_lock(cache: BufferCache[Buffer], counted: bool) -> None:
+def test_a_buffer_that_leaves_dies_outside_of_the_lock(
+    cache: BufferCache[Buffer], counted: bool
+) -> None:
     blocked: list[bool] = []
 
     def reference_from_another_thread() -> None:

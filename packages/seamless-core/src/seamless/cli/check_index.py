@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from seamless.cli.checksum_index import index_targets, own_files
 from seamless.cli.command import CommandError, write_line
 from seamless.cli.parallel_hash import hash_files
 from seamless.cli.several import Failures
-from seamless.cli.tree import list_tree
+from seamless.cli.tree import index_targets, list_tree, own_files
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from seamless.cli.command import (
     run,
 )
 from seamless.cli.parallel_hash import hash_files
-from seamless.cli.tree import checksum_sidecar, list_tree, write_sidecars
+from seamless.cli.tree import index_targets, list_tree, own_files, relative_path, write_sidecars
 from seamless.compression_utils import MEMORY
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
@@ -145,29 +145,6 @@ def write_index(
         opened.save()
 
 
-def index_targets(folder: str) -> tuple[str, str]:
-    """Return the paths of the index of a folder and of its checksum.
-
-    Raises
-    ------
-    CommandError
-        When the path is not a folder, or a target is a folder.
-    """
-    if not os.path.isdir(folder):  # noqa: PTH112 - pathlib would slow every start
-        raise CommandError(f"{folder!r} is not a directory")
-    stem = folder.rstrip("/") or "/"
-    targets = f"{stem}.INDEX", checksum_sidecar(stem)
-    for target in targets:
-        if os.path.isdir(target):  # noqa: PTH112 - as above
-            raise CommandError(f"{target!r} has to be written, but is a directory: rename it")
-    return targets
-
-
-def own_files(folder: str, targets: Sequence[str]) -> set[str]:
-    """Return the names of the command's own files in a folder, which the index leaves out."""
-    return {_relative(target, folder) for target in targets}
-
-
 def _open_cache(cache: str, folder: str, results: Sequence[str]) -> IndexCache:
     """Open a cache file, which must be outside of the folder and not one of the results."""
     from seamless.cli.index_cache import IndexCache
@@ -175,7 +152,7 @@ def _open_cache(cache: str, folder: str, results: Sequence[str]) -> IndexCache:
     target = os.path.realpath(cache)  # writing follows a link
     if target in map(os.path.realpath, results):
         raise CommandError(f"{cache!r} is the path of a result: name another file")
-    if any(_relative(path, folder).partition("/")[0] != ".." for path in (cache, target)):
+    if any(relative_path(path, folder).partition("/")[0] != ".." for path in (cache, target)):
         raise CommandError(f"{cache!r} is in the folder that is indexed: put the cache elsewhere")
     return IndexCache(cache)
 
@@ -199,10 +176,3 @@ def _index_of_plain_names(checksums: dict[str, str]) -> bytes:
     """
     lines = [f'  "{name}": "{checksum}"' for name, checksum in checksums.items()]
     return "{{\n{}\n}}\n".format(",\n".join(lines)).encode()
-
-
-def _relative(target: str, folder: str) -> str:
-    """Return the path of a target relative to the folder; begins with `..` outside of it."""
-    parent, name = os.path.split(target)
-    beside = os.path.realpath(parent or ".")
-    return os.path.relpath(os.path.join(beside, name), os.path.realpath(folder))  # noqa: PTH118 - as above

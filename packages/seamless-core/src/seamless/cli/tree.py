@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     #: called with the error of a file that can't be read or listed
     Failed = Callable[[Exception], None]
 
-__all__ = ["checksum_sidecar", "list_tree", "plain_checksum", "write_sidecars"]
+__all__ = [
+    "checksum_sidecar",
+    "index_targets",
+    "list_tree",
+    "own_files",
+    "plain_checksum",
+    "relative_path",
+    "write_sidecars",
+]
 
 
 class _WatchedFile(io.FileIO):
@@ -71,6 +79,36 @@ def checksum_sidecar(path: str) -> str:
     stem = strip_compression_suffix(path)[0]
     base, extension = os.path.splitext(stem)  # noqa: PTH122 - pathlib would slow every start
     return (base if extension == ".INDEX" else stem) + ".CHECKSUM"
+
+
+def index_targets(folder: str) -> tuple[str, str]:
+    """Return the paths of the index of a folder and of its checksum.
+
+    Raises
+    ------
+    CommandError
+        When the path is not a folder, or a target is a folder.
+    """
+    if not os.path.isdir(folder):  # noqa: PTH112 - pathlib would slow every start
+        raise CommandError(f"{folder!r} is not a directory")
+    stem = folder.rstrip("/") or "/"
+    targets = f"{stem}.INDEX", checksum_sidecar(stem)
+    for target in targets:
+        if os.path.isdir(target):  # noqa: PTH112 - as above
+            raise CommandError(f"{target!r} has to be written, but is a directory: rename it")
+    return targets
+
+
+def own_files(folder: str, targets: Iterable[str]) -> set[str]:
+    """Return the names of the command's own files in a folder, which the index leaves out."""
+    return {relative_path(target, folder) for target in targets}
+
+
+def relative_path(target: str, folder: str) -> str:
+    """Return the path of a target relative to the folder; begins with `..` outside of it."""
+    parent, name = os.path.split(target)
+    beside = os.path.realpath(parent or ".")
+    return os.path.relpath(os.path.join(beside, name), os.path.realpath(folder))  # noqa: PTH118 - as above
 
 
 def write_sidecars(*files: tuple[str, bytes]) -> None:
