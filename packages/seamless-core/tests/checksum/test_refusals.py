@@ -163,10 +163,10 @@ def test_a_number_stored_as_null_is_explained(number: float) -> None:
 @pytest.mark.parametrize(
     ("content", "celltype", "message"),
     [
-        (b"null\n", "int", "the buffer holds null, which is no int"),
-        (b"[1]\n", "int", "the buffer holds a list, no int; read it as plain"),
-        (b"{}\n", "float", "the buffer holds a dict, no float; read it as plain"),
-        (b'"ab"\n', "int", "the buffer holds a text that is no int .*; read it as str"),
+        (b"null\n", "int", "the buffer holds null, not int"),
+        (b"[1]\n", "int", "the buffer holds a list, not int; read it as plain"),
+        (b"{}\n", "float", "the buffer holds a dict, not float; read it as plain"),
+        (b'"ab"\n', "int", "the buffer holds a text, not int .*; read it as str"),
     ],
 )
 def test_a_value_that_is_not_a_number_is_named(content: bytes, celltype: str, message: str) -> None:

@@ -40,7 +40,7 @@ def test_a_value_that_is_neither_a_number_nor_a_text_is_refused() -> None:
     ["1" * 400 + ".5", "9" * 5000, "", "MB", "-1", "1e9", "nan", "5 XB", "1.2.3GB", "5 GB extra"],
 )
 def test_a_text_that_is_not_a_size_is_named_in_the_error(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no size in bytes; write it as"):
+    with pytest.raises(ValueError, match=r"is not a size in bytes; write it as"):
         parse_byte_size(text)
 
 

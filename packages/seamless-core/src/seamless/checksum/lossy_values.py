@@ -59,7 +59,7 @@ def warn_of_bytes(value: bytes) -> None:
     """Warn if bytes in a mixed value are read as an array whose `item()` differs from them."""
     if value.endswith(b"\0"):
         warn_of_loss(
-            "bytes that end in NUL come back from mixed as an array, of which item() drops the "
+            "bytes that end in NUL are read from mixed as an array, of which item() drops the "
             "NULs; use its tobytes(), which keeps them, or store them as bytes"
         )
 

@@ -28,7 +28,7 @@ def parse_byte_size(size: int | str) -> int:
     Raises
     ------
     ValueError
-        When it is no size.
+        When the text is not a size.
     TypeError
         When it is neither an integer nor a text.
     """
@@ -43,7 +43,7 @@ def parse_byte_size(size: int | str) -> int:
     whole, _, fraction = digits.partition(".")
     number = whole + fraction
     if unit is None or not (number.isascii() and number.isdecimal()) or len(text) > MAX_LENGTH:
-        raise ValueError(f"{size!r} is no size in bytes; write it as 5000000, 512MB or 8GiB")
+        raise ValueError(f"{size!r} is not a size in bytes; write it as 5000000, 512MB or 8GiB")
     divisor: int = 10 ** len(fraction)
     return int(number) * unit // divisor
 
@@ -65,7 +65,7 @@ def finite_number(what: str, value: float, *, least: float) -> float:
     ValueError
         When it is infinite, not a number, too large for a float, or below `least`.
     TypeError
-        When it is no real number.
+        When it is not a real number.
     """
     try:
         finite = math.isfinite(value)

@@ -39,13 +39,13 @@ def _converted(kind: type, value: Any) -> Any:
     except (TypeError, ValueError) as error:
         name = kind.__name__
         if value is None:
-            message = f"the buffer holds null, which is no {name}"
+            message = f"the buffer holds null, not {name}"
             if kind is float:
                 message += ": a NaN or infinite float is stored so; store it as mixed to keep it"
         elif isinstance(value, str):
-            message = f"the buffer holds a text that is no {name} ({error}); read it as str"
+            message = f"the buffer holds a text, not {name} ({error}); read it as str"
         else:
-            message = f"the buffer holds a {type(value).__name__}, no {name}; read it as plain"
+            message = f"the buffer holds a {type(value).__name__}, not {name}; read it as plain"
         raise type(error)(message) from None
 
 

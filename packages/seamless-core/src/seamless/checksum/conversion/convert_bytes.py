@@ -130,7 +130,7 @@ def _by_value(source: str, target: str) -> Step:
 
 def _mixed_to_binary(content: bytes) -> bytes:
     if not _is_array(content):
-        raise ValueError("it is no array")
+        raise ValueError("it is not an array")
     return content
 
 

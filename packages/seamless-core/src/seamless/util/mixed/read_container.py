@@ -138,7 +138,7 @@ def _read_data(view: memoryview) -> tuple[memoryview, list[int], Any]:
     text = _read_json(_slice(view, position, text_size))
     data = _slice(view, position + text_size, data_size)
     if len(view) > position + text_size + data_size:
-        raise BufferFormatError("a mixed buffer goes on after its data")
+        raise BufferFormatError("a mixed buffer has bytes after its data")
     if not isinstance(text, list) or len(text) != 2:
         raise BufferFormatError("the data part of a mixed buffer is not a list of two items")
     offsets, template = text
