@@ -60,13 +60,13 @@ def test_entries_are_written_in_order(tmp_path: Path) -> None:
 
 def test_a_reader_that_does_not_read_learns_what_it_missed() -> None:
     reader, descriptor = os.pipe()
-    writer = LineWriter(descriptor, max_waiting=10)
+    writer = LineWriter(descriptor, max_queued=10)
     log = AccessLog(writer)
     # more than a pipe holds, faster than they can be written
     for _ in range(20_000):
         log.add(entry("/" * MAX_SHOWN))
     with open(reader, "rb") as file:
-        while writer.waiting:
+        while writer.queued:
             file.readline()
         log.add(entry("/last"))
         line: dict[str, object] = {}

@@ -51,25 +51,25 @@ def test_text_is_written_in_order(tmp_path: Path) -> None:
 
 def test_a_full_pipe_blocks_no_caller() -> None:
     with full_pipe() as (reader, descriptor):
-        writer = LineWriter(descriptor, max_waiting=10)
+        writer = LineWriter(descriptor, max_queued=10)
         stream = LineStream(writer)
         stream.write("being written\n")
-        wait_until(lambda: writer.waiting == 0)
+        wait_until(lambda: writer.queued == 0)
         threads = [threading.Thread(target=stream.write, args=("line\n",)) for _ in range(30)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(PATIENCE)
-        assert writer.waiting == 10
+        assert writer.queued == 10
         # gives up on what is waiting
         writer.close()
-        while writer.waiting:
+        while writer.queued:
             os.read(reader, 65536)
 
 
 def test_the_line_after_those_that_are_missing_learns_their_number() -> None:
     with full_pipe() as (reader, descriptor):
-        writer = LineWriter(descriptor, max_waiting=1)
+        writer = LineWriter(descriptor, max_queued=1)
         made: list[int] = []
 
         def make_line(dropped: int) -> bytes:
@@ -77,11 +77,11 @@ def test_the_line_after_those_that_are_missing_learns_their_number() -> None:
             return b"."
 
         writer.put(make_line)
-        wait_until(lambda: writer.waiting == 0)
+        wait_until(lambda: writer.queued == 0)
         for _ in range(6):
             writer.put(make_line)
         os.read(reader, 65536)
-        wait_until(lambda: writer.waiting == 0)
+        wait_until(lambda: writer.queued == 0)
         writer.put(make_line)
         writer.close()
         assert made == [0, 0, 5]
@@ -94,7 +94,7 @@ def test_a_reader_that_is_gone_is_no_failure() -> None:
         LineStream(writer).write("one")
         LineStream(writer).write("two")
     os.close(descriptor)
-    assert writer.waiting == 0
+    assert writer.queued == 0
 
 
 def test_a_stream_without_descriptor_is_written_directly() -> None:

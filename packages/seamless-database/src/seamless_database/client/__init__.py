@@ -1,15 +1,15 @@
 """A typed client for people and tools: the same methods, blocking or for an event loop.
 
-A miss is None. What the server refuses raises the error of `errors` that the server raised. No
+A miss is None. A rejected request raises the error of `errors` that the server raised. No
 response, or one that a seamless-database does not send, is a `ClientError`. Before its first
-request, a client asks the server for its protocol, so that nothing is sent to, or believed of,
-another kind of server. A client never repeats a request.
+request, a client checks the protocol of the server, so that it neither sends data to another kind
+of server nor trusts its responses. A client never retries a request.
 
 A checksum may be given as 64 hexadecimal digits, as 32 bytes, or as an object with a method
 `hex()`, such as `seamless.Checksum`; what is returned are 64 lower-case hexadecimal digits.
 `get_transformations` and `get_buffer_infos` take any number of checksums, 10,000 in a request; they
-return a dict in which misses are absent. A server that does not know such requests is asked one by
-one.
+return a dict in which misses are absent. If the server does not support lists, they send one
+request for each checksum.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _awaited(
 
 
 def _described(method: Callable[P, T], call: Callable[..., Call[Any]]) -> Callable[P, T]:
-    """Give a method the name, the description, the parameters and the result of its call."""
+    """Copy the name, docstring, parameters and result type of a call to its method."""
     hints = get_type_hints(call)
     signature = inspect.signature(call)
     parameters = [
@@ -73,7 +73,7 @@ def _described(method: Callable[P, T], call: Callable[..., Call[Any]]) -> Callab
     method.__doc__ = call.__doc__
     result = None if result is type(None) else result
     described = signature.replace(parameters=parameters, return_annotation=result)
-    method.__signature__ = described  # type: ignore[attr-defined]  # inspect looks for it
+    method.__signature__ = described  # type: ignore[attr-defined]  # inspect reads it
     return method
 
 
@@ -87,10 +87,10 @@ class DatabaseClient:
     timeout
         Seconds that one request may take.
     token
-        What identifies the client, if the server wants a token. White space around it is ignored.
+        The token of the client, if the server requires one. White space around it is ignored.
     verify
-        The certificates that an https server is checked against: True for those of the public
-        authorities, the path of a PEM file, or a context of `ssl`; False checks nothing.
+        The certificates that an https server is verified with: True for those of the public
+        authorities, the path of a PEM file, or a context of `ssl`; False verifies nothing.
 
     Raises
     ------
@@ -157,25 +157,25 @@ class DatabaseClient:
 
         Each result is under the checksum as it was given.
         """
-        return self._run_flow(self._transformations.ask(checksums))
+        return self._run_flow(self._transformations.lookup(checksums))
 
     def get_buffer_infos(self, checksums: Iterable[K]) -> dict[K, Object]:
-        """Return what is known of any number of buffers; the others are absent.
+        """Return the buffer info of any number of buffers; misses are absent.
 
         Each object is under the checksum as it was given.
         """
-        return self._run_flow(self._buffer_infos.ask(checksums))
+        return self._run_flow(self._buffer_infos.lookup(checksums))
 
-    def _run_flow(self, conversation: CallFlow[K, T]) -> dict[K, T]:
+    def _run_flow(self, flow: CallFlow[K, T]) -> dict[K, T]:
         try:
-            call = next(conversation)
+            call = next(flow)
             while True:
                 try:
                     result = self.send(call)
                 except DatabaseError as error:
-                    call = conversation.throw(error)
+                    call = flow.throw(error)
                 else:
-                    call = conversation.send(result)
+                    call = flow.send(result)
         except StopIteration as end:
             found: dict[K, T] = end.value
             return found
@@ -259,25 +259,25 @@ class AsyncDatabaseClient:
 
         Each result is under the checksum as it was given.
         """
-        return await self._run_flow(self._transformations.ask(checksums))
+        return await self._run_flow(self._transformations.lookup(checksums))
 
     async def get_buffer_infos(self, checksums: Iterable[K]) -> dict[K, Object]:
-        """Return what is known of any number of buffers; the others are absent.
+        """Return the buffer info of any number of buffers; misses are absent.
 
         Each object is under the checksum as it was given.
         """
-        return await self._run_flow(self._buffer_infos.ask(checksums))
+        return await self._run_flow(self._buffer_infos.lookup(checksums))
 
-    async def _run_flow(self, conversation: CallFlow[K, T]) -> dict[K, T]:
+    async def _run_flow(self, flow: CallFlow[K, T]) -> dict[K, T]:
         try:
-            call = next(conversation)
+            call = next(flow)
             while True:
                 try:
                     result = await self.send(call)
                 except DatabaseError as error:
-                    call = conversation.throw(error)
+                    call = flow.throw(error)
                 else:
-                    call = conversation.send(result)
+                    call = flow.send(result)
         except StopIteration as end:
             found: dict[K, T] = end.value
             return found
@@ -327,7 +327,7 @@ def _no_response(url: str, error: Exception) -> ClientError:
 
 
 def _root(error: BaseException) -> BaseException:
-    """Return the error that an error of httpx stands for."""
+    """Return the first cause of an error of httpx."""
     while error.__context__ is not None:
         error = error.__context__
     return error

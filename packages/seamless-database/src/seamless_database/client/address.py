@@ -24,7 +24,7 @@ _HOST = re.compile(r"(\[[^\]]*\]|[^:@\[\]]*)(:[0-9]*)?")
 
 
 class Options(TypedDict):
-    """What both clients of httpx are made with."""
+    """The arguments of both clients of httpx."""
 
     auth: httpx.Auth | None
     verify: bool | ssl.SSLContext
@@ -32,9 +32,9 @@ class Options(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
-    """Where a server is, and the header that identifies the client."""
+    """The URL of a server, and the header that authenticates the client."""
 
-    #: without a password
+    #: without user and password
     url: str
     authorization: httpx.Auth | None = field(default=None, repr=False)
     #: why the URL or the token cannot be used
@@ -42,19 +42,19 @@ class ServerAddress:
 
     @classmethod
     def of(cls, url: str, token: str | None = None) -> ServerAddress:
-        """Take `http://user:TOKEN@host:port` apart; `token` takes precedence over that one.
+        """Parse `http://user:TOKEN@host:port`; `token` takes precedence over that one.
 
         A wrong token raises no error here, where a traceback could show it, but in `options`.
-        White space around a token, such as the newline at the end of a file, is left out.
+        White space around a token, such as the newline at the end of a file, is removed.
         """
         scheme, separator, rest = url.strip().rstrip("/").partition("://")
         if not separator:
             scheme, rest = "", scheme
-        userinfo, at, place = rest.rpartition("@")
+        userinfo, at, location = rest.rpartition("@")
         if separator and "/" in userinfo and _HOST.fullmatch(rest.partition("/")[0]):
             # the @ belongs to the path
-            userinfo, at, place = "", "", rest
-        bare = scheme + separator + place
+            userinfo, at, location = "", "", rest
+        bare = scheme + separator + location
         user, _, password = userinfo.partition(":")
         if at and ("/" in userinfo or not separator):
             return cls(bare, problem=_wrong_url())
@@ -68,7 +68,7 @@ class ServerAddress:
         return cls(bare, httpx.BasicAuth(unquote(user), secret) if userinfo else None)
 
     def options(self, verify: bool | str | Path | ssl.SSLContext) -> Options:
-        """Return what httpx needs to know; a path is that of the certificates to trust.
+        """Return the arguments for httpx; a path is that of the certificates to trust.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class ServerAddress:
         if self.problem is not None:
             raise self.problem
         if not isinstance(verify, bool | ssl.SSLContext):
-            verify = _trusting(Path(verify))
+            verify = _tls_context(Path(verify))
         return {"auth": self.authorization, "verify": verify}
 
 
@@ -113,7 +113,7 @@ def _wrong_url() -> RequestError:
     )
 
 
-def _trusting(path: Path) -> ssl.SSLContext:
+def _tls_context(path: Path) -> ssl.SSLContext:
     try:
         if path.is_dir():
             return ssl.create_default_context(capath=path)

@@ -1,7 +1,7 @@
-"""Ask for any number of checksums: in how many requests, and what to do if a server knows no lists.
+"""Look up any number of checksums: split into requests, with a fallback for servers without lists.
 
-Pure: a conversation gives the calls to send one after the other, and is sent their results; both
-faces of the client lead the same one.
+The generators here send nothing: they yield the calls to send, and receive the results. The
+blocking client and the client for event loops run the same generators.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 K = TypeVar("K", bound=ChecksumLike)
 
-#: gives calls, takes their results, or has the error thrown in; returns what was found
+#: yields calls, receives their results or errors, and returns what was found
 CallFlow = Generator[Call[Any], Any, dict[K, T]]
 
 
 @dataclass(slots=True)
 class BulkLookup(Generic[T]):
-    """One kind of list request to one server, and what was learned of it.
+    """One type of list request to one server, and whether the server supports it.
 
-    Two threads may learn the same at the same time, which does no harm.
+    Two threads may find that out at the same time, which does no harm.
     """
 
     many: Callable[[Sequence[str]], Call[dict[str, T] | None]]
     one: Callable[[str], Call[T | None]]
-    #: False once the server has turned out not to know lists
+    #: False once the server has rejected a list that is valid
     supported: bool = field(default=True, init=False)
 
-    def ask(self, checksums: Iterable[K]) -> CallFlow[K, T]:
-        """Ask for all of them; what is found is under the checksum as it was given."""
+    def lookup(self, checksums: Iterable[K]) -> CallFlow[K, T]:
+        """Look up all checksums; each result is under the checksum as it was given."""
         texts = {
             checksum: checksum_text(checksum, f"checksums[{index}]")
             for index, checksum in enumerate(checksums)
@@ -47,11 +47,11 @@ class BulkLookup(Generic[T]):
         found: dict[str, T] = {}
         keys = list(dict.fromkeys(texts.values()))
         for start in range(0, len(keys), MAX_CHECKSUMS):
-            found |= yield from self._part(keys[start : start + MAX_CHECKSUMS])
+            found |= yield from self._lookup_part(keys[start : start + MAX_CHECKSUMS])
         return {checksum: found[text] for checksum, text in texts.items() if text in found}
 
-    def _part(self, keys: list[str]) -> CallFlow[str, T]:
-        """Ask for as many as fit into one request."""
+    def _lookup_part(self, keys: list[str]) -> CallFlow[str, T]:
+        """Look up the checksums of one request, in halves if the response would be too large."""
         if not self.supported:
             return (yield from self._one_by_one(keys))
         try:
@@ -61,13 +61,13 @@ class BulkLookup(Generic[T]):
                 return (yield from self._one_by_one(keys))
             if len(keys) == 1:
                 raise
-        # all of them are checksums, so it is that the answer would be too large
+        # all of them are valid checksums, so the response would be too large
         middle = len(keys) // 2
-        first = yield from self._part(keys[:middle])
-        return first | (yield from self._part(keys[middle:]))
+        first = yield from self._lookup_part(keys[:middle])
+        return first | (yield from self._lookup_part(keys[middle:]))
 
     def _probe_support(self) -> Generator[Call[Any], Any, bool]:
-        """Find out whether the server knows lists at all, with one that nobody can refuse."""
+        """Find out whether the server supports lists, with an empty one."""
         try:
             yield self.many([])
         except RequestError:
@@ -84,10 +84,10 @@ class BulkLookup(Generic[T]):
 
 
 def of_transformations() -> BulkLookup[str]:
-    """Ask for results of transformations."""
+    """Look up results of transformations."""
     return BulkLookup(calls.get_transformations, calls.get_transformation)
 
 
 def of_buffer_infos() -> BulkLookup[Object]:
-    """Ask for what is known of buffers."""
+    """Look up buffer info."""
     return BulkLookup(calls.get_buffer_infos, calls.get_buffer_info)

@@ -48,14 +48,14 @@ class Call(Generic[T_co]):
     method: Literal["GET", "PUT"]
     body: bytes
     read: Callable[[str], T_co]
-    #: whether the answer "unknown key" is a value too, namely None
+    #: whether the status 404 means None
     may_miss: bool = False
     path: str = "/"
-    #: whether the client first has to know that the server is a seamless-database
+    #: whether the client must first have checked that the server is a seamless-database
     identified: bool = True
 
     def result(self, url: str, status: int, text: str) -> T_co:
-        """Read a response, or raise the error that it stands for."""
+        """Return the value of a response, or raise the error that it reports."""
         if status != 200 and text.startswith(ERROR_PREFIX):
             if status == UnknownKeyError.status and self.may_miss:
                 return cast("T_co", None)
@@ -91,7 +91,7 @@ def get_transformation(checksum: ChecksumLike) -> Call[str | None]:
 
 
 def get_transformations(checksums: Sequence[str]) -> Call[dict[str, str] | None]:
-    """Return the stored results of some transformations, at most 10,000."""
+    """Return the stored results of at most 10,000 transformations."""
     return _get("transformations", checks.checksum_by_checksum, checksums=checksums)
 
 
@@ -127,14 +127,14 @@ def put_metadata(
 def get_irreproducible(
     checksum: ChecksumLike, result: ChecksumLike | None = None
 ) -> Call[list[Object] | None]:
-    """Return the contested results of a transformation, or None if there are none.
+    """Return the irreproducible results of a transformation, or None if there are none.
 
     Each is an object with `checksum`, `result` and `metadata`. If `result` is given, only that
-    result is looked for.
+    result is returned.
     """
     return _get(
         "irreproducible",
-        checks.contested_results,
+        checks.irreproducible_results,
         checksum=checksum_text(checksum),
         result=None if result is None else checksum_text(result, "result"),
     )
@@ -150,17 +150,17 @@ def put_irreproducible(checksum: ChecksumLike, result: ChecksumLike) -> Call[Non
 
 
 def get_buffer_info(checksum: ChecksumLike) -> Call[Object | None]:
-    """Return what is known of a buffer, or None if nothing is stored."""
+    """Return the info of a buffer, or None if none is stored."""
     return _get("buffer_info", checks.buffer_info, checksum=checksum_text(checksum))
 
 
 def get_buffer_infos(checksums: Sequence[str]) -> Call[dict[str, Object] | None]:
-    """Return what is known of some buffers, at most 10,000."""
+    """Return the info of at most 10,000 buffers."""
     return _get("buffer_infos", checks.buffer_info_by_checksum, checksums=checksums)
 
 
 def put_buffer_info(checksum: ChecksumLike, info: Mapping[str, Any]) -> Call[None]:
-    """Add to what is known of a buffer."""
+    """Add to the info of a buffer."""
     return _put("buffer_info", checksum=checksum_text(checksum), value=info)
 
 
@@ -283,7 +283,7 @@ def _body(kind: str, **fields: object) -> bytes:
 
 
 def _json_form(value: object) -> object:
-    """Return what json can write of a mapping, or of a checksum inside a record."""
+    """Convert a mapping or a checksum inside a record to a type that json can write."""
     if isinstance(value, Mapping):
         return dict(value)
     if hasattr(value, "hex") and not isinstance(value, bytes | bytearray | memoryview):

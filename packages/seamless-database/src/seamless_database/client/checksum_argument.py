@@ -1,4 +1,4 @@
-"""Checksums as callers may give them: text, bytes, or an object that knows its hexadecimal text."""
+"""Checksum arguments: text, bytes, or an object with a method `hex()`."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def checksum_text(value: object, name: str = "checksum") -> str:
     Parameters
     ----------
     value
-        What the caller gave.
+        The argument.
     name
-        The parameter, for the error message.
+        The name of the parameter, for the error message.
 
     Raises
     ------
     RequestError
-        For anything that is no `ChecksumLike`.
+        If the argument is no `ChecksumLike`.
     """
     to_hex = getattr(value, "hex", None)
     text = to_hex() if callable(to_hex) else value

@@ -20,7 +20,7 @@ Object = dict[str, Any]
 ERROR_PREFIX = "ERROR: "
 _DIGITS = re.compile("[0-9a-fA-F]{64}")
 _TITLE = re.compile(r"<title[^>]*>\s*(.{1,60}?)\s*<", re.IGNORECASE | re.DOTALL)
-_CONTESTED = ("checksum", "result", "metadata")
+_IRREPRODUCIBLE = ("checksum", "result", "metadata")
 _EXPRESSION = ("checksum", "path", "celltype", "target_celltype", "result")
 _PROBE = ("bucket_kind", "label", "bucket_checksum", "captured_at", "freshness_tokens")
 
@@ -52,8 +52,8 @@ def stored(text: str) -> None:
 def protocol(text: str) -> list[str]:
     """Read the name and version of the protocol."""
     found = _json(text)
-    ours = isinstance(found, list) and len(found) == 3 and found[:2] == ["seamless", "database"]
-    _expect(ours and isinstance(found[2], str), "the name of the protocol")
+    is_known = isinstance(found, list) and len(found) == 3 and found[:2] == ["seamless", "database"]
+    _expect(is_known and isinstance(found[2], str), "the name of the protocol")
     return cast("list[str]", found)
 
 
@@ -71,7 +71,7 @@ def checksums(text: str) -> list[str]:
 
 
 def buffer_info(text: str) -> Object:
-    """Read what is known of a buffer."""
+    """Read the info of a buffer."""
     found = _json(text)
     _expect(isinstance(found, dict), "an object")
     return cast("Object", found)
@@ -80,36 +80,36 @@ def buffer_info(text: str) -> Object:
 def checksum_by_checksum(text: str) -> dict[str, str]:
     """Read the results of many transformations."""
     found = _json(text)
-    right = isinstance(found, dict) and all(map(_is_checksum, [*found, *found.values()]))
-    _expect(right, "an object of checksums")
+    is_valid = isinstance(found, dict) and all(map(_is_checksum, [*found, *found.values()]))
+    _expect(is_valid, "an object of checksums")
     return cast("dict[str, str]", found)
 
 
 def buffer_info_by_checksum(text: str) -> dict[str, Object]:
-    """Read what is known of many buffers."""
+    """Read the info of many buffers."""
     found = _json(text)
-    right = isinstance(found, dict) and all(
+    is_valid = isinstance(found, dict) and all(
         _is_checksum(key) and isinstance(value, dict) for key, value in found.items()
     )
-    _expect(right, "an object of objects")
+    _expect(is_valid, "an object of objects")
     return cast("dict[str, Object]", found)
 
 
 def execution_record(transformation: str) -> Callable[[str], Object]:
-    """Return what reads the execution record of a transformation."""
+    """Return a function that reads the execution record of a transformation."""
 
     def read(text: str) -> Object:
         found = _json(text)
-        right = isinstance(found, dict) and found.get("tf_checksum") == transformation
-        _expect(right, f"the execution record of {transformation}")
+        is_valid = isinstance(found, dict) and found.get("tf_checksum") == transformation
+        _expect(is_valid, f"the execution record of {transformation}")
         return cast("Object", found)
 
     return read
 
 
-def contested_results(text: str) -> list[Object]:
-    """Read contested results, each with its execution record or an empty text."""
-    return _objects(text, _CONTESTED, "a list of contested results")
+def irreproducible_results(text: str) -> list[Object]:
+    """Read irreproducible results, each with its execution record or an empty text."""
+    return _objects(text, _IRREPRODUCIBLE, "a list of irreproducible results")
 
 
 def expressions(text: str) -> list[Object]:
@@ -131,7 +131,7 @@ def _objects(text: str, names: tuple[str, ...], wanted: str) -> list[Object]:
 
 
 def _has(value: object, names: tuple[str, ...]) -> bool:
-    """Whether it is an object with these fields, of which checksums are checksums."""
+    """Whether a value is an object with these fields, and its checksums are valid."""
     return isinstance(value, dict) and all(
         name in value and (not name.endswith(("checksum", "result")) or _is_checksum(value[name]))
         for name in names
@@ -149,6 +149,6 @@ def _json(text: str) -> Any:
         raise ValueError("JSON that is nested too deeply") from None
 
 
-def _expect(right: bool, wanted: str) -> None:
-    if not right:
+def _expect(is_valid: bool, wanted: str) -> None:
+    if not is_valid:
         raise ValueError(f"{wanted} expected")

@@ -1,7 +1,8 @@
 """Write lines to a file descriptor from a thread, so that a stalled reader blocks no caller.
 
-A pipe that nobody reads blocks every write once it is full, and a signal does not end that write.
-What waits for the thread is bounded; what comes above is dropped, and the next line tells how much.
+A pipe whose reader has stalled blocks every write once it is full, and a signal does not interrupt
+that write. The queue of the thread is bounded; further lines are dropped, and the next line that is
+written reports their number.
 """
 
 from __future__ import annotations
@@ -16,25 +17,25 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from types import TracebackType
 
-#: lines that may wait to be written
-MAX_WAITING = 10_000
-#: seconds that `close` waits for them
+#: lines that may be queued
+MAX_QUEUED = 10_000
+#: seconds that `close` waits for the queue
 CLOSE_TIMEOUT = 1.0
 
-#: makes a line from the number of lines that were dropped before it; the thread calls it
+#: formats a line, given the number of lines dropped before it; the thread calls it
 MakeLine = Callable[[int], bytes]
 
 
 class LineWriter:
-    """Writes to an open file descriptor; a context manager that finishes what is waiting, in time.
+    """Writes to an open file descriptor; a context manager that writes its queue out in the end.
 
     `put` is safe from any thread. The thread uses a descriptor, because a Python stream has a
     lock, whose holder would keep the interpreter from ending.
     """
 
-    def __init__(self, descriptor: int, *, max_waiting: int = MAX_WAITING) -> None:
+    def __init__(self, descriptor: int, *, max_queued: int = MAX_QUEUED) -> None:
         self._descriptor = descriptor
-        self._max_waiting = max_waiting
+        self._max_queued = max_queued
         self._queue: queue.SimpleQueue[tuple[MakeLine, int] | None] = queue.SimpleQueue()
         #: guards `_dropped`
         self._lock = threading.Lock()
@@ -43,21 +44,21 @@ class LineWriter:
         self._thread.start()
 
     def put(self, make_line: MakeLine) -> None:
-        """Have a line written, unless too many are waiting already."""
+        """Queue a line, or drop it when too many are queued."""
         with self._lock:
-            if self.waiting >= self._max_waiting:
+            if self.queued >= self._max_queued:
                 self._dropped += 1
                 return
             dropped, self._dropped = self._dropped, 0
         self._queue.put((make_line, dropped))
 
     @property
-    def waiting(self) -> int:
-        """How many lines are to be written yet."""
+    def queued(self) -> int:
+        """Number of lines that are not written yet."""
         return self._queue.qsize()
 
     def close(self) -> None:
-        """Write what is waiting; give up on a file that takes too long."""
+        """Write the queue out; give up on a file that takes too long."""
         self._queue.put(None)
         self._thread.join(CLOSE_TIMEOUT)
 
@@ -78,7 +79,7 @@ class LineWriter:
             try:
                 self._write(make_line(dropped))
             except OSError:
-                # full or gone: no reason to stop serving, nor to stop trying
+                # a full disk or a closed pipe is no reason to stop serving
                 continue
 
     def _write(self, line: bytes) -> None:
@@ -93,11 +94,11 @@ class LineStream(io.TextIOBase):
         self._writer = writer
 
     def writable(self) -> bool:
-        """Tell that it can be written to."""
+        """Whether the stream can be written to: always."""
         return True
 
     def write(self, text: str) -> int:
-        """Have a text written, which need not be a whole line."""
+        """Queue a text, which need not be a whole line."""
         content = text.encode(errors="backslashreplace")
 
         def make_line(dropped: int) -> bytes:
@@ -108,7 +109,7 @@ class LineStream(io.TextIOBase):
 
 
 def descriptor_of(stream: TextIO | None) -> int | None:
-    """Give the descriptor of a stream; None for one that was closed at start, or has none."""
+    """Return the descriptor of a stream; None if it was closed at the start, or has none."""
     try:
         return None if stream is None else stream.fileno()
     except (OSError, ValueError):
@@ -116,7 +117,7 @@ def descriptor_of(stream: TextIO | None) -> int | None:
 
 
 def write_line(stream: TextIO | None, line: str) -> None:
-    """Write one line to a stream; a reader that does not read costs `CLOSE_TIMEOUT` at most."""
+    """Write one line to a stream; a stalled reader delays it by `CLOSE_TIMEOUT` at most."""
     if stream is None:
         return
     descriptor = descriptor_of(stream)

@@ -7,9 +7,9 @@ from collections import deque
 
 
 class MemoryBudget:
-    """Bytes that may be taken at a time; whoever waits gets them in turn.
+    """A number of bytes that tasks take and give back; waiting tasks are served in order.
 
-    What is larger than all of it may be taken while nothing else is.
+    A task may take more than the whole budget while nothing else is taken.
     """
 
     def __init__(self, size: int) -> None:
@@ -18,52 +18,52 @@ class MemoryBudget:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def try_take(self, size: int) -> bool:
-        """Take so many bytes, unless that has to wait."""
+        """Take bytes if they are available; returns whether they were."""
         if self._waiting or not self._fits(size):
             return False
         self._taken += size
         return True
 
     async def take(self, size: int, timeout: float) -> None:
-        """Take so many bytes, or raise `asyncio.TimeoutError` after so many seconds."""
+        """Wait for bytes and take them; raises `asyncio.TimeoutError` after the timeout."""
         if self.try_take(size):
             return
         loop = asyncio.get_running_loop()
-        turn: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((size, turn))
-        expiry = loop.call_later(timeout, _expire, turn)
+        waiter: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((size, waiter))
+        expiry = loop.call_later(timeout, _expire, waiter)
         try:
-            await turn
+            await waiter
         except BaseException:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                # the turn came together with the cancellation
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                # the bytes were assigned at the moment of the cancellation
                 self._taken -= size
-            # others may fit where this one did not
+            # the bytes may be enough for another task
             self._wake()
             raise
         finally:
             expiry.cancel()
 
     def give_back(self, size: int) -> None:
-        """Give back what was taken."""
+        """Give bytes back, and wake the tasks that fit now."""
         self._taken -= size
         if self._waiting:
             self._wake()
 
     def _wake(self) -> None:
         while self._waiting:
-            size, turn = self._waiting[0]
-            if not turn.done():
+            size, waiter = self._waiting[0]
+            if not waiter.done():
                 if not self._fits(size):
                     return
                 self._taken += size
-                turn.set_result(None)
+                waiter.set_result(None)
             self._waiting.popleft()
 
     def _fits(self, size: int) -> bool:
         return self._taken == 0 or self._taken + size <= self._size
 
 
-def _expire(turn: asyncio.Future[None]) -> None:
-    if not turn.done():
-        turn.set_exception(asyncio.TimeoutError())
+def _expire(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(asyncio.TimeoutError())

@@ -1,4 +1,4 @@
-"""The protocol as an OpenAPI document, made from the tables of request types and errors."""
+"""The protocol as an OpenAPI document, generated from the tables of request types and errors."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def document(*, writable: bool, secured: bool) -> str:
         "get": _operation("read", READS, _READING),
         **({"put": _operation("write", WRITES, _WRITING)} if writable else {}),
     }
-    described: Object = {
+    root_object: Object = {
         "openapi": "3.1.0",
         "info": {"title": "seamless-database", "version": PROTOCOL_VERSION, "description": _ABOUT},
         "paths": {
@@ -67,11 +67,11 @@ def document(*, writable: bool, secured: bool) -> str:
         },
     }
     if secured:
-        kinds = {kind: {"type": "http", "scheme": kind} for kind in ("bearer", "basic")}
-        described["components"]["securitySchemes"] = kinds
-        described["security"] = [{kind: []} for kind in kinds]
-        described["paths"]["/healthcheck"]["get"]["security"] = []
-    return json.dumps(described)
+        schemes = {name: {"type": "http", "scheme": name} for name in ("bearer", "basic")}
+        root_object["components"]["securitySchemes"] = schemes
+        root_object["security"] = [{name: []} for name in schemes]
+        root_object["paths"]["/healthcheck"]["get"]["security"] = []
+    return json.dumps(root_object)
 
 
 def _operation(
@@ -101,7 +101,7 @@ def _schemas(
     verb: str, table: Mapping[str, type[ReadRequest]] | Mapping[str, type[WriteRequest]]
 ) -> Iterator[tuple[str, Object]]:
     for kind, request in table.items():
-        # the docstrings say what it is for, and what is answered or stored
+        # the docstrings describe the purpose, and what is returned or stored
         about = f"{inspect.getdoc(request)} {inspect.getdoc(request.run)}"
         yield f"{verb}_{kind}", _request(kind, request.field_types, about)
 
@@ -112,9 +112,12 @@ def _request(kind: str, field_types: FieldSpecs, about: str) -> Object:
         "description": about,
         "properties": {
             "type": {"const": kind},
-            **{name: dict(need.schema) for name, need in field_types.items()},
+            **{name: dict(field_type.schema) for name, field_type in field_types.items()},
         },
-        "required": ["type", *(name for name, need in field_types.items() if need.required)],
+        "required": [
+            "type",
+            *(name for name, field_type in field_types.items() if field_type.required),
+        ],
     }
 
 

@@ -1,7 +1,7 @@
-"""The status file: how a launcher learns the port, or that there will be none.
+"""The status file, in which the server reports its port, or its failure, to a launcher.
 
-The launcher writes a JSON object, shortly after it has started us. We give it back with
-`"status": "running"` and the port, or `"status": "failed"`; every other field stays.
+The launcher writes a JSON object shortly after it has started the server. The server replaces it
+with the same object and `"status": "running"` and the port, or `"status": "failed"`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: seconds in which the launcher has to write the file
 WAIT = 20.0
-#: seconds between two looks at it
+#: seconds between two attempts to read it
 INTERVAL = 0.1
 
 
@@ -31,7 +31,7 @@ def read(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
 ) -> dict[str, Any]:
-    """Wait for the file to hold a JSON object; half a file is one that is still being written."""
+    """Wait until the file holds a JSON object; it may still be being written."""
     deadline = clock() + wait
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The server's side of TLS: a certificate and its key, checked before anything is served."""
+"""The TLS context of the server, from a certificate and its key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check_pair(cert: Path | None, key: Path | None) -> None:
 
 
 def context(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    """Make what connections are wrapped with; None where neither file is given."""
+    """Create the TLS context; None if neither file is given."""
     check_pair(cert, key)
     if cert is None or key is None:
         return None
@@ -27,16 +27,16 @@ def context(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
             path.open("rb").close()
         except OSError as error:
             raise CertificateError(path, str(error.strerror)) from error
-    made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    made.set_alpn_protocols(["http/1.1"])
+    created = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    created.set_alpn_protocols(["http/1.1"])
 
-    def ask() -> NoReturn:
-        # a server in the background has nobody to ask
+    def reject_passphrase() -> NoReturn:
+        # a server in the background cannot ask for a passphrase
         raise CertificateError(key, "it is protected by a passphrase; store it without")
 
     try:
-        made.load_cert_chain(cert, key, password=ask)
+        created.load_cert_chain(cert, key, password=reject_passphrase)
     except ssl.SSLError as error:
         reason = error.reason or "they are no certificate and key in PEM format"
         raise CertificateError(f"{cert} with {key}", reason) from error
-    return made
+    return created
