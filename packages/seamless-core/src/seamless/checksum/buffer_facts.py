@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seamless.checksum.buffer_info import BufferInfo
 from seamless.checksum.celltypes import rules_of
+from seamless.util.mixed.format import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,8 +42,6 @@ def compute_buffer_info(
 
 
 def _format_facts(content: bytes, celltype: str | None) -> dict[str, Any]:
-    from seamless.util.mixed.format import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
-
     # neither magic number is valid UTF-8, so such content is not text
     if content.startswith(MAGIC_NUMPY):
         return _array_facts(content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from seamless.checksum.refusals import value_path
 from seamless.errors import NotTextError
+from seamless.util.mixed.format import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
 
 _ARRAY = "the buffer holds a NumPy array, not text; read it as binary or mixed"
 
@@ -24,8 +25,6 @@ def decode_text(content: bytes) -> str:
 
 
 def _reason(content: bytes, start: int) -> str:
-    from seamless.util.mixed.format import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
-
     if content.startswith(MAGIC_NUMPY):
         return _ARRAY
     if not content.startswith(MAGIC_SEAMLESS_MIXED):

@@ -18,6 +18,7 @@ from seamless.checksum.python_json import read_json
 from seamless.checksum.utf8_text import decode_text
 from seamless.errors import ConversionError
 from seamless.util.deep_call import deep_call
+from seamless.util.mixed.format import MAGIC_NUMPY, MAGIC_SEAMLESS_MIXED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -135,14 +136,10 @@ def _mixed_to_binary(content: bytes) -> bytes:
 
 
 def _is_array(content: bytes) -> bool:
-    from seamless.util.mixed.format import MAGIC_NUMPY
-
     return content.startswith(MAGIC_NUMPY) and _reads_as("binary", content)
 
 
 def _is_container(content: bytes) -> bool:
-    from seamless.util.mixed.format import MAGIC_SEAMLESS_MIXED
-
     return content.startswith(MAGIC_SEAMLESS_MIXED) and _reads_as("mixed", content)
 
 
