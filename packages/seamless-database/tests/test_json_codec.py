@@ -12,19 +12,19 @@ from seamless_database.json_codec import JsonError
 
 
 @given(VALUES)
-def test_what_is_stored_comes_back_unchanged(value: object) -> None:
+def test_stored_json_is_parsed_unchanged(value: object) -> None:
     for form in (json_codec.minified, json_codec.spaced):
         assert repr(json_codec.parse(form(value))) == repr(value)
 
 
 @given(st.dictionaries(st.text(max_size=5), VALUES, max_size=4))
-def test_the_order_of_keys_makes_no_other_record(record: dict[str, object]) -> None:
+def test_records_are_equal_in_any_order_of_keys(record: dict[str, object]) -> None:
     turned = dict(reversed(record.items()))
     assert json_codec.records_equal(json_codec.minified(record), json_codec.minified(turned))
 
 
 @pytest.mark.parametrize("pair", [("1", "1.0"), ("1", "true"), ("0", "false"), ("0.0", "-0.0")])
-def test_numbers_of_another_kind_make_another_record(pair: tuple[str, str]) -> None:
+def test_numbers_of_another_type_differ(pair: tuple[str, str]) -> None:
     one, other = (f'{{"x":{number}}}' for number in pair)
     assert not json_codec.records_equal(one, other)
 
@@ -50,15 +50,13 @@ def test_numbers_are_kept_as_doubles_and_integers(sent: str, kept: str) -> None:
 
 
 @given(VALUES, VALUES)
-def test_records_are_the_same_if_their_values_are(one: object, other: object) -> None:
+def test_records_with_the_same_values_are_equal(one: object, other: object) -> None:
     texts = [json.dumps(value, sort_keys=True) for value in (one, other)]
     assert json_codec.records_equal(*texts) == (texts[0] == texts[1])
 
 
 @given(st.dictionaries(st.text(max_size=5), VALUES, max_size=4), VALUES)
-def test_no_records_that_are_the_same_are_told_apart_quickly(
-    one: dict[str, object], other: object
-) -> None:
+def test_equal_records_pass_the_fast_check(one: dict[str, object], other: object) -> None:
     turned = dict(reversed(one.items()))
     assert json_codec.may_be_equal_records(json_codec.minified(one), json_codec.minified(turned))
     texts = json_codec.minified(one), json_codec.minified(other)
@@ -66,7 +64,7 @@ def test_no_records_that_are_the_same_are_told_apart_quickly(
 
 
 @pytest.mark.parametrize("other", ['{"x":12}', '{"x":1}', '{"x":30}', '{"y":10}', '{"x":[]}'])
-def test_other_characters_tell_records_apart(other: str) -> None:
+def test_other_characters_fail_the_fast_check(other: str) -> None:
     assert not json_codec.may_be_equal_records('{"x":10}', other)
 
 
@@ -84,7 +82,7 @@ def test_long_lists_are_compared_to_their_end() -> None:
     assert not json_codec.records_equal(json.dumps(numbers), json.dumps(numbers[:-1]))
 
 
-def test_what_nests_too_deep_to_be_read_is_another_record() -> None:
+def test_a_record_that_nests_too_deep_differs() -> None:
     deep = "[" * 5000 + "]" * 5000
     assert not json_codec.records_equal(deep, "[]")
 
@@ -99,12 +97,12 @@ def test_any_text_is_json_or_a_json_error(text: str) -> None:
 
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
-def test_what_is_no_number_is_refused(constant: str) -> None:
+def test_nan_and_infinities_are_rejected(constant: str) -> None:
     with pytest.raises(JsonError):
         json_codec.parse(f'{{"x": {constant}}}')
 
 
-def test_the_greatest_nesting_is_taken_and_comes_back() -> None:
+def test_the_deepest_nesting_is_accepted() -> None:
     deep = "[" * json_codec.MAX_DEPTH + "]" * json_codec.MAX_DEPTH
     assert json_codec.minified(json_codec.parse(deep)) == deep
     assert json_codec.records_equal(deep, deep.replace("[]", "[ ]"))
@@ -113,41 +111,41 @@ def test_the_greatest_nesting_is_taken_and_comes_back() -> None:
 
 @pytest.mark.parametrize("depth", [json_codec.MAX_DEPTH + 1, 5_000, 500_000])
 @pytest.mark.parametrize("brackets", [("[", "]"), ('{"a":', "}")])
-def test_bottomless_nesting_is_refused(depth: int, brackets: tuple[str, str]) -> None:
+def test_deeper_nesting_is_rejected(depth: int, brackets: tuple[str, str]) -> None:
     opening, closing = brackets
     with pytest.raises(JsonError, match="nested deeper than 200 levels"):
         json_codec.parse(opening * depth + ("1" if closing == "}" else "") + closing * depth)
 
 
-def test_many_brackets_that_do_not_nest_are_taken() -> None:
+def test_many_brackets_that_do_not_nest_are_accepted() -> None:
     assert len(json_codec.parse("[" + "[]," * 5_000 + "[]]")) == 5_001
 
 
-def test_the_longest_integer_is_taken_and_a_longer_one_refused() -> None:
+def test_the_longest_integer_is_accepted_and_a_longer_one_rejected() -> None:
     digits = "9" * json_codec.MAX_DIGITS
     assert json_codec.minified(json_codec.parse(digits)) == digits
     with pytest.raises(JsonError, match="4300 digits"):
         json_codec.parse(digits + "9")
 
 
-def test_a_repeated_key_counts_as_the_last_one() -> None:
+def test_the_last_value_of_a_repeated_key_counts() -> None:
     assert json_codec.parse('{"k": 1, "k": 2}') == {"k": 2}
 
 
-def test_the_forms_are_those_of_the_file() -> None:
+def test_the_stored_forms() -> None:
     value = {"b": [1, 2.0], "a": "é"}
     assert json_codec.minified(value) == '{"b":[1,2.0],"a":"\\u00e9"}'
     assert json_codec.spaced(["a", 0, "é"]) == '["a", 0, "\\u00e9"]'
     assert json_codec.sorted_and_indented({"b": 1, "a": None}) == '{\n  "a": null,\n  "b": 1\n}'
 
 
-def test_stored_nan_is_answered_as_null() -> None:
+def test_stored_nan_becomes_null() -> None:
     assert json_codec.stored_json('{"x": NaN, "y": "NaN", "z": -Infinity}') == (
         '{"x": null, "y": "NaN", "z": null}'
     )
 
 
-def test_other_stored_text_is_answered_as_it_is() -> None:
+def test_other_stored_text_is_unchanged() -> None:
     text = '{"x":1180591620717411303424,  "y":3.0}'
     assert json_codec.stored_object(text) is text
 
@@ -163,7 +161,7 @@ def test_other_stored_text_is_answered_as_it_is() -> None:
         r'["","NaN","\\","Infinity","\\\\"]',
     ],
 )
-def test_nan_in_a_string_is_answered_as_it_is(text: str) -> None:
+def test_nan_in_a_string_is_unchanged(text: str) -> None:
     assert json.loads(text)
     assert json_codec.stored_json(text) == text
     with_nan = f"[{text},NaN,{text},-Infinity]"
@@ -171,7 +169,7 @@ def test_nan_in_a_string_is_answered_as_it_is(text: str) -> None:
 
 
 @given(VALUES, st.text(st.sampled_from('NaN"\\ Infinity-')))
-def test_nan_is_replaced_outside_of_strings_alone(value: object, string: str) -> None:
+def test_nan_is_replaced_only_outside_of_strings(value: object, string: str) -> None:
     text = json.dumps({string: [float("nan"), value, float("-inf"), string]})
     wanted = json.dumps({string: [None, value, None, string]})
     assert json_codec.stored_object(text) == wanted
@@ -184,7 +182,7 @@ def test_damaged_text_with_nan_is_damaged(text: str) -> None:
     assert json_codec.stored_json(text) is None
 
 
-def test_a_long_object_is_answered_as_it_is_but_for_nan() -> None:
+def test_a_long_object_is_unchanged_but_for_nan() -> None:
     text = f'{{"x": "NaN{"x" * json_codec.MAX_CHECKED}", "y": 1}}'
     assert json_codec.stored_object(text) == text
     assert json_codec.stored_object(text.replace("1}", "NaN}")) == text.replace("1}", "null}")
@@ -193,13 +191,13 @@ def test_a_long_object_is_answered_as_it_is_but_for_nan() -> None:
     assert json_codec.stored_object(f"[{text[1:]}") is None
 
 
-def test_nan_alone_is_answered_as_null() -> None:
+def test_nan_alone_becomes_null() -> None:
     assert json_codec.stored_json("NaN") == "null"
     assert json_codec.stored_json("-Infinity") == "null"
 
 
 @pytest.mark.parametrize("place", [0, 1, 1024 * 1024 - 2, 1024 * 1024 + 1, 3 * 1024 * 1024 - 1])
 @pytest.mark.parametrize("constant", ["NaN", "Infinity"])
-def test_what_is_no_json_is_found_anywhere_in_a_long_text(place: int, constant: str) -> None:
+def test_invalid_json_is_found_anywhere_in_a_long_text(place: int, constant: str) -> None:
     text = f"[{' ' * place}{constant}{' ' * 10}]"
     assert json_codec.stored_json(text) == text.replace(constant, "null")

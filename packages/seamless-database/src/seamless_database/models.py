@@ -7,8 +7,13 @@ file. So no constraint may reject a write of the published server. JSON is store
 
 from __future__ import annotations
 
-from sqlalchemy import CHAR, Index, Integer, String, Text
+from typing import TYPE_CHECKING
+
+from sqlalchemy import CHAR, Index, Integer, String, Table, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Base(DeclarativeBase):
@@ -120,3 +125,7 @@ class BucketProbe(Base):
     freshness_tokens: Mapped[str] = mapped_column(Text)
 
     __table_args__ = (Index("bucket_probe_bucket_checksum", "bucket_checksum"),)
+
+
+#: table name -> table, for all models
+TABLES: Mapping[str, Table] = Base.metadata.tables

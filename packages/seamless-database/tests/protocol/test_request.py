@@ -46,7 +46,7 @@ def test_any_body_is_a_request_or_a_request_error(body: bytes) -> None:
 
 @pytest.mark.parametrize("check", [request_types.parse_read, request_types.parse_write])
 @given(request=REQUESTS)
-def test_any_request_is_checked_or_a_request_error(
+def test_any_request_is_parsed_or_a_request_error(
     check: Callable[[RequestFields], object], request: dict[str, object]
 ) -> None:
     try:
@@ -81,7 +81,7 @@ def test_an_empty_request_names_a_field_that_is_missing(kind: str, verb: str) ->
 @pytest.mark.parametrize(
     "wrong", ["", "zz", "ab" * 31, "ab" * 33, "ab" * 32 + "\n", "0x" + "ab" * 31, 5, None, [], {}]
 )
-def test_what_is_no_checksum_is_named(wrong: object) -> None:
+def test_an_invalid_checksum_is_named(wrong: object) -> None:
     with pytest.raises(RequestError, match="'checksum' of a transformation request must be a"):
         request_types.parse_read(RequestFields("transformation", {"checksum": wrong}))
 
@@ -92,7 +92,7 @@ def test_upper_case_is_the_same_checksum() -> None:
     assert request_types.parse_read(upper) == request_types.parse_read(lower)
 
 
-def test_the_item_of_a_list_that_is_wrong_is_named() -> None:
+def test_an_invalid_item_of_a_list_is_named() -> None:
     body = {"checksum": checksum(1), "celltype": "python", "subcelltype": ""}
     with pytest.raises(RequestError, match=r"value\[1\]"):
         request_types.parse_write(
@@ -125,19 +125,19 @@ def test_a_long_value_is_not_repeated_in_the_message() -> None:
         ("x" * 59, f"'{'x' * 59}…"),
     ],
 )
-def test_a_wrong_value_is_shown(wrong: object, shown: str) -> None:
+def test_an_invalid_value_is_shown(wrong: object, shown: str) -> None:
     with pytest.raises(RequestError) as caught:
         request_types.parse_read(RequestFields("transformation", {"checksum": wrong}))
     assert str(caught.value).endswith(f", not {shown}")
 
 
 @pytest.mark.parametrize("body", [[], "x", 5, None, {}, {"type": 5}])
-def test_what_has_no_type_is_no_request(body: object) -> None:
+def test_a_request_without_a_type_is_rejected(body: object) -> None:
     with pytest.raises(RequestError, match="'type'"):
         RequestFields.of(body)
 
 
-def test_an_optional_checksum_may_be_absent_or_null_but_not_wrong() -> None:
+def test_an_optional_checksum_may_be_absent_or_null_but_not_invalid() -> None:
     body = {"checksum": checksum(1)}
     absent = request_types.parse_read(RequestFields("irreproducible", body))
     assert absent == request_types.parse_read(
@@ -176,26 +176,26 @@ def test_tokens_may_be_an_object_or_its_text() -> None:
         ("freshness_tokens", 5),
     ],
 )
-def test_a_wrong_field_of_a_probe_is_named(name: str, wrong: object) -> None:
+def test_an_invalid_field_of_a_probe_is_named(name: str, wrong: object) -> None:
     with pytest.raises(RequestError, match=f"'{name}' of a bucket_probe request") as caught:
         request_types.parse_write(RequestFields("bucket_probe", {**PROBE, name: wrong}))
     assert caught.value.field == name
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), {1, 2}, b"x"])
-def test_a_request_of_python_without_json_form_is_refused(wrong: object) -> None:
+def test_a_python_request_without_json_form_is_rejected(wrong: object) -> None:
     with pytest.raises(RequestError):
         from_python({"type": "transformation", "checksum": wrong})
 
 
-def test_a_request_of_python_that_contains_itself_is_refused() -> None:
+def test_a_python_request_that_contains_itself_is_rejected() -> None:
     request: dict[str, object] = {"type": "transformation"}
     request["checksum"] = request
     with pytest.raises(RequestError, match="no JSON form"):
         from_python(request)
 
 
-def test_an_unknown_type_is_told_the_known_ones() -> None:
+def test_an_unknown_type_is_rejected_with_the_known_ones() -> None:
     with pytest.raises(
         RequestError, match="no type of request to write; the types are buffer_info,"
     ):

@@ -92,7 +92,7 @@ def test_a_damaged_record_is_a_miss_until_it_is_replaced(database: Backend, plac
 
 
 @pytest.mark.parametrize(("size", "ending"), [(10_000, ""), (10_000, "}"), (1_100_000, "")])
-def test_a_large_damaged_record_is_replaced_as_well(
+def test_a_large_damaged_record_is_replaced(
     database: Backend, place: Place, size: int, ending: str
 ) -> None:
     place.insert("transformation", TF, ONE)
@@ -116,7 +116,7 @@ def test_damaged_buffer_info_is_a_miss_until_it_is_replaced(
         assert get(database, "buffer_info", checksum=ONE) == {"length": 2}
 
 
-def test_large_damaged_buffer_info_is_replaced_as_well(database: Backend, place: Place) -> None:
+def test_large_damaged_buffer_info_is_replaced(database: Backend, place: Place) -> None:
     place.insert("buffer_info", ONE, '{"x": "' + "x" * 1024 * 1024)
     assert get(database, "buffer_info", checksum=ONE) is None
     assert get(database, "buffer_infos", checksums=[ONE]) == {}
@@ -125,7 +125,7 @@ def test_large_damaged_buffer_info_is_replaced_as_well(database: Backend, place:
 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
-def test_a_number_that_is_no_double_is_merged_as_null(
+def test_a_number_beyond_doubles_is_merged_as_null(
     database: Backend, place: Place, number: str
 ) -> None:
     place.insert("buffer_info", ONE, f'{{"x": {number}, "y": "NaN"}}')
@@ -149,7 +149,7 @@ def test_a_damaged_probe_is_a_miss_until_it_is_replaced(
         assert get(database, "bucket_probe", **PROBE) == {**PROBE, **PROBED}
 
 
-def test_a_damaged_record_of_a_contested_result_counts_as_none(
+def test_a_damaged_record_of_an_irreproducible_result_counts_as_none(
     database: Backend, place: Place
 ) -> None:
     for value in held(NO_OBJECTS, place):
@@ -166,7 +166,7 @@ def test_a_damaged_record_of_a_contested_result_counts_as_none(
         assert place.count("irreproducible_transformation") == 1
 
 
-def test_a_damaged_contested_result_is_left_out(database: Backend, place: Place) -> None:
+def test_a_damaged_irreproducible_result_is_left_out(database: Backend, place: Place) -> None:
     for value in held(NO_CHECKSUMS, place):
         place.empty()
         put(database, "irreproducible", checksum=TF, result=ONE)
@@ -264,14 +264,14 @@ def test_a_damaged_expression_is_left_out_of_a_list(
         assert get(database, "rev_expression", checksum=ONE) == [{**EXPRESSION, "result": ONE}]
 
 
-def test_nan_in_a_path_of_a_peer_is_answered_as_null(database: Backend, place: Place) -> None:
+def test_nan_in_a_published_path_is_returned_as_null(database: Backend, place: Place) -> None:
     place.insert("expression", TF, '["NaN", NaN]', "mixed", "plain", None, None, ONE)
     (row,) = get(database, "rev_expression", checksum=ONE)
     assert row["path"] == ["NaN", None]
 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity"])
-def test_nan_in_a_record_or_a_probe_is_answered_as_null(
+def test_nan_in_a_record_or_a_probe_is_returned_as_null(
     database: Backend, place: Place, number: str
 ) -> None:
     text = f'{{"a": {number}, "b": "\\" {number}"}}'
@@ -286,7 +286,7 @@ def test_nan_in_a_record_or_a_probe_is_answered_as_null(
     assert get(database, "bucket_probe", **PROBE)["freshness_tokens"] == wanted
 
 
-def test_letters_inside_of_strings_change_nothing(database: Backend, place: Place) -> None:
+def test_nan_within_strings_is_unchanged(database: Backend, place: Place) -> None:
     text = '{ "a" :  "NaN, Infinity", "b":1e5,"c":-0.0 }'
     place.insert("transformation", TF, ONE)
     place.insert("meta_data", TF, ONE, text)
@@ -350,7 +350,7 @@ def test_a_damaged_column_is_logged_with_its_table_and_key(
 
 
 @pytest.mark.parametrize("column", ["celltype", "target_celltype"])
-def test_a_column_that_holds_no_text_is_logged(
+def test_a_column_without_text_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, column: str
 ) -> None:
     _log.cache_clear()
@@ -363,7 +363,7 @@ def test_a_column_that_holds_no_text_is_logged(
     assert f"the column {column} of the table expression is damaged" in line
 
 
-def test_a_server_logs_a_damaged_row_once_and_takes_another(tmp_path: Path) -> None:
+def test_a_server_logs_a_damaged_row_once_and_replaces_it(tmp_path: Path) -> None:
     place = Place(str(tmp_path / "seamless.db"))
     place.open().close()
     place.insert("buffer_info", ONE, "[1]")

@@ -70,12 +70,12 @@ def test_infos_are_found_and_misses_are_absent(database: Backend) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_is_found_of_nothing(database: Backend, kind: str) -> None:
+def test_an_empty_list_finds_nothing(database: Backend, kind: str) -> None:
     assert ask(database, kind, []) == {}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_checksum_may_be_asked_for_twice_and_in_capitals(database: Backend, kind: str) -> None:
+def test_a_checksum_may_be_repeated_and_in_upper_case(database: Backend, kind: str) -> None:
     put_results(database, [1])
     put_info(database, 1, length=3)
     asked = [checksum(1), checksum(1).upper(), checksum(1)]
@@ -85,27 +85,29 @@ def test_a_checksum_may_be_asked_for_twice_and_in_capitals(database: Backend, ki
     assert list(json.loads(answer)) == [checksum(1)]
 
 
-def test_as_many_as_are_allowed_are_looked_up_at_once(database: Backend) -> None:
+def test_the_largest_list_is_accepted(database: Backend) -> None:
     stored = put_results(database, [1, MAX_CHECKSUMS])
     asked = [checksum(number) for number in range(1, MAX_CHECKSUMS + 1)]
     assert ask(database, "transformations", asked) == stored
 
 
-def test_one_more_than_is_allowed_is_refused(database: Backend) -> None:
+def test_a_longer_list_is_rejected(database: Backend) -> None:
     with pytest.raises(RequestError, match=r"'checksums'.*at most 10000"):
         ask(database, "transformations", [checksum(1)] * (MAX_CHECKSUMS + 1))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("wrong", [None, checksum(1), {checksum(1): 1}, 5])
-def test_what_is_no_list_is_refused(database: Backend, kind: str, wrong: object) -> None:
+def test_a_value_that_is_not_a_list_is_rejected(
+    database: Backend, kind: str, wrong: object
+) -> None:
     with pytest.raises(RequestError, match=f"'checksums' of a {kind} request must be a list"):
         ask(database, kind, wrong)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("wrong", [None, 5, "", checksum(1)[1:], checksum(1)[1:] + "g"])
-def test_what_is_no_checksum_is_named_by_its_place(
+def test_an_invalid_checksum_is_named_by_its_index(
     database: Backend, kind: str, wrong: object
 ) -> None:
     with pytest.raises(RequestError, match=r"'checksums\[1\]'"):
@@ -113,7 +115,7 @@ def test_what_is_no_checksum_is_named_by_its_place(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_list_is_needed(database: Backend, kind: str) -> None:
+def test_a_missing_list_is_rejected(database: Backend, kind: str) -> None:
     with pytest.raises(RequestError, match="needs the field 'checksums'"):
         database.get({"type": kind})
 
@@ -126,7 +128,7 @@ def test_large_infos_are_found_beside_small_ones(database: Backend) -> None:
 
 
 @pytest.mark.parametrize("size", [500, 6000])
-def test_infos_beyond_the_size_of_an_answer_are_refused(
+def test_infos_beyond_the_size_of_a_response_are_rejected(
     database: Backend, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     monkeypatch.setattr(buffer_info, "MAX_RESPONSE", 10_000)
@@ -137,7 +139,7 @@ def test_infos_beyond_the_size_of_an_answer_are_refused(
     assert list(ask(database, "buffer_infos", [checksum(1)])) == [checksum(1)]
 
 
-def test_infos_of_published_servers_are_answered_as_they_are_alone(
+def test_published_infos_are_returned_as_in_single_requests(
     database: Backend, place: Place
 ) -> None:
     texts = ['{"scale": NaN, "length": 2}', '{"x": 3.0}']
@@ -158,7 +160,7 @@ class Broken(GetRevTransformations):
         raise RuntimeError("not about closing")
 
 
-def test_a_fault_of_the_program_is_an_error_and_no_miss(database: Backend) -> None:
+def test_a_programming_error_is_not_a_miss(database: Backend) -> None:
     with pytest.raises(RuntimeError, match="not about closing"):
         asyncio.run(database.execute_read(Broken(checksum(1))))
 

@@ -69,7 +69,9 @@ def test_the_same_result_again_adds_nothing(database: Backend, place: Place) -> 
     assert place.count("rev_transformation") == 1
 
 
-def test_another_result_takes_reverse_row_and_record_along(database: Backend, place: Place) -> None:
+def test_another_result_removes_the_reverse_row_and_the_record(
+    database: Backend, place: Place
+) -> None:
     put_record(database)
     put(database, "transformation", checksum=TF, value=TWO)
     assert get(database, "transformation", checksum=TF) == TWO
@@ -80,7 +82,7 @@ def test_another_result_takes_reverse_row_and_record_along(database: Backend, pl
     assert place.count("meta_data") == 0
 
 
-def test_after_another_result_its_own_record_is_taken(database: Backend) -> None:
+def test_the_record_of_a_new_result_is_stored(database: Backend) -> None:
     put_record(database)
     put(database, "transformation", checksum=TF, value=TWO)
     body = put_record(database, TWO)
@@ -93,7 +95,7 @@ def test_the_same_result_again_keeps_the_record(database: Backend) -> None:
     assert get(database, "metadata", checksum=TF) == body
 
 
-def test_reverse_rows_of_a_peer_are_not_believed(database: Backend, peer: Peer) -> None:
+def test_reverse_rows_of_a_published_server_are_not_read(database: Backend, peer: Peer) -> None:
     put(database, "transformation", checksum=TF, value=TWO)
     peer("rev_transformation", None, ONE, TF)
     peer("rev_transformation", None, TWO, TF)
@@ -101,14 +103,14 @@ def test_reverse_rows_of_a_peer_are_not_believed(database: Backend, peer: Peer) 
     assert get(database, "rev_transformations", checksum=TWO) == [TF]
 
 
-def test_a_transformation_of_a_peer_without_reverse_row_is_found(
+def test_a_published_transformation_without_reverse_row_is_found(
     database: Backend, peer: Peer
 ) -> None:
     peer("transformation", TF, ONE)
     assert get(database, "rev_transformations", checksum=ONE) == [TF]
 
 
-def test_overwriting_clears_the_reverse_rows_of_a_peer(
+def test_another_result_removes_published_reverse_rows(
     database: Backend, peer: Peer, place: Place
 ) -> None:
     put(database, "transformation", checksum=TF, value=ONE)
@@ -144,7 +146,7 @@ def test_a_record_creates_result_and_reverse_row(database: Backend, place: Place
         {"checksum_fields": {}},
     ],
 )
-def test_a_record_of_somebody_else_is_refused_and_named(
+def test_a_record_of_another_transformation_is_rejected(
     database: Backend, changes: dict[str, Any], place: Place
 ) -> None:
     with pytest.raises(RequestError, match=next(iter(changes))):
@@ -152,20 +154,20 @@ def test_a_record_of_somebody_else_is_refused_and_named(
     assert place.count("transformation") == 0
 
 
-def test_a_refused_record_leaves_no_result_behind(database: Backend, place: Place) -> None:
+def test_a_rejected_record_stores_no_result(database: Backend, place: Place) -> None:
     put(database, "irreproducible", checksum=TF, result=TWO)
     with pytest.raises(ConflictError, match="already has irreproducible records"):
         put_record(database)
     assert place.count("transformation") == 0
 
 
-def test_a_record_of_a_former_result_by_a_peer_is_not_served(database: Backend, peer: Peer) -> None:
+def test_a_published_record_of_a_former_result_is_a_miss(database: Backend, peer: Peer) -> None:
     put(database, "transformation", checksum=TF, value=TWO)
     peer("meta_data", TF, ONE, json.dumps(record(TF, ONE)))
     assert get(database, "metadata", checksum=TF) is None
 
 
-def test_a_record_of_a_former_result_by_a_peer_gives_way(
+def test_a_published_record_of_a_former_result_is_replaced(
     database: Backend, peer: Peer, place: Place
 ) -> None:
     put(database, "transformation", checksum=TF, value=TWO)
@@ -187,7 +189,7 @@ def test_the_text_of_a_record_is_minified_ascii_in_the_order_received(
     )
 
 
-def test_a_record_of_a_peer_is_compared_by_its_values(database: Backend, peer: Peer) -> None:
+def test_a_published_record_is_compared_by_its_values(database: Backend, peer: Peer) -> None:
     text = json.dumps(record(TF, ONE, wall_time_seconds="TIME"), indent=1)
     peer("transformation", TF, ONE)
     peer("meta_data", TF, ONE, text.replace('"TIME"', "0.500000000000000000001"))
@@ -197,7 +199,7 @@ def test_a_record_of_a_peer_is_compared_by_its_values(database: Backend, peer: P
             put_record(database, wall_time_seconds=other)
 
 
-def test_of_many_different_records_at_once_exactly_one_wins(database: Backend) -> None:
+def test_one_of_many_concurrent_records_is_stored(database: Backend) -> None:
     def attempt(number: int) -> bool:
         try:
             put_record(database, wall_time_seconds=number)
@@ -214,7 +216,7 @@ def test_of_many_different_records_at_once_exactly_one_wins(database: Backend) -
 # contested results
 
 
-def test_a_contest_moves_result_and_record(database: Backend, place: Place) -> None:
+def test_put_irreproducible_moves_result_and_record(database: Backend, place: Place) -> None:
     body = put_record(database)
     put(database, "irreproducible", checksum=TF, result=ONE)
     assert get(database, "irreproducible", checksum=TF) == [
@@ -224,7 +226,7 @@ def test_a_contest_moves_result_and_record(database: Backend, place: Place) -> N
         assert place.count(table) == 0
 
 
-def test_a_contest_twice_is_one_row(database: Backend, place: Place) -> None:
+def test_put_irreproducible_is_idempotent(database: Backend, place: Place) -> None:
     body = put_record(database)
     for _ in range(2):
         put(database, "irreproducible", checksum=TF, result=ONE)
@@ -233,7 +235,7 @@ def test_a_contest_twice_is_one_row(database: Backend, place: Place) -> None:
     assert row["metadata"] == body
 
 
-def test_a_record_that_follows_a_first_contest_is_kept_by_the_second(
+def test_a_later_put_irreproducible_adds_the_record(
     database: Backend, peer: Peer, place: Place
 ) -> None:
     put(database, "irreproducible", checksum=TF, result=ONE)
@@ -248,7 +250,7 @@ def test_a_record_that_follows_a_first_contest_is_kept_by_the_second(
     assert place.count("meta_data") == 0
 
 
-def test_the_record_of_a_first_contest_is_kept_by_the_second(database: Backend, peer: Peer) -> None:
+def test_a_later_put_irreproducible_keeps_the_record(database: Backend, peer: Peer) -> None:
     first = put_record(database, wall_time_seconds=1)
     put(database, "irreproducible", checksum=TF, result=ONE)
     put(database, "transformation", checksum=TF, value=ONE)
@@ -258,7 +260,7 @@ def test_the_record_of_a_first_contest_is_kept_by_the_second(database: Backend, 
     assert row["metadata"] == first
 
 
-def test_contested_results_are_told_apart_and_in_their_order(database: Backend) -> None:
+def test_irreproducible_results_are_returned_in_their_order(database: Backend) -> None:
     for result in (TWO, ONE):
         put(database, "irreproducible", checksum=TF, result=result)
     rows = get(database, "irreproducible", checksum=TF)
@@ -267,7 +269,9 @@ def test_contested_results_are_told_apart_and_in_their_order(database: Backend) 
     assert row["result"] == ONE
 
 
-def test_a_contest_of_another_result_changes_nothing(database: Backend, place: Place) -> None:
+def test_put_irreproducible_of_another_result_changes_nothing(
+    database: Backend, place: Place
+) -> None:
     put_record(database)
     with pytest.raises(UnknownKeyError):
         put(database, "irreproducible", checksum=TF, result=TWO)
@@ -275,7 +279,7 @@ def test_a_contest_of_another_result_changes_nothing(database: Backend, place: P
     assert place.count("meta_data") == 1
 
 
-def test_duplicate_contested_rows_of_a_peer_are_answered_once(
+def test_duplicate_published_irreproducible_rows_are_returned_once(
     database: Backend, peer: Peer
 ) -> None:
     body = record(TF, ONE)
@@ -286,7 +290,7 @@ def test_duplicate_contested_rows_of_a_peer_are_answered_once(
     ]
 
 
-def test_a_record_of_a_former_result_does_not_travel_with_another(
+def test_a_record_of_a_former_result_does_not_move_with_another(
     database: Backend, peer: Peer, place: Place
 ) -> None:
     put(database, "transformation", checksum=TF, value=TWO)
@@ -309,7 +313,7 @@ def test_buffer_info_is_stored_sorted_and_indented(database: Backend, place: Pla
 @pytest.mark.parametrize(
     "value", [{"length": -1}, {"length": 1.5}, {"length": True}, {"is_utf8": 1}, {"is_json": []}]
 )
-def test_wrong_buffer_info_is_refused_and_named(
+def test_invalid_buffer_info_is_rejected_and_named(
     database: Backend, value: dict[str, object]
 ) -> None:
     with pytest.raises(RequestError, match=next(iter(value))):
@@ -318,7 +322,7 @@ def test_wrong_buffer_info_is_refused_and_named(
 
 
 @pytest.mark.parametrize("value", [{"length": 0}, {"length": None}, {"is_utf8": None}])
-def test_unknown_and_empty_are_facts_as_well(database: Backend, value: dict[str, object]) -> None:
+def test_null_and_empty_values_are_stored(database: Backend, value: dict[str, object]) -> None:
     put(database, "buffer_info", checksum=ONE, value=value)
     assert get(database, "buffer_info", checksum=ONE) == value
 
@@ -334,7 +338,7 @@ def test_buffer_info_may_be_as_long_as_its_limit(database: Backend) -> None:
     assert set(get(database, "buffer_info", checksum=ONE)) == {"x"}
 
 
-def test_nan_of_a_peer_is_answered_as_null_and_merged_over(database: Backend, peer: Peer) -> None:
+def test_published_nan_is_returned_as_null_and_merged(database: Backend, peer: Peer) -> None:
     peer("buffer_info", ONE, '{"x": NaN}')
     assert get(database, "buffer_info", checksum=ONE) == {"x": None}
     put(database, "buffer_info", checksum=ONE, value={"length": 1})
@@ -344,16 +348,14 @@ def test_nan_of_a_peer_is_answered_as_null_and_merged_over(database: Backend, pe
 # meanings
 
 
-def test_one_bad_item_stores_nothing(database: Backend, place: Place) -> None:
+def test_one_invalid_item_stores_nothing(database: Backend, place: Place) -> None:
     key = {"checksum": ONE, "celltype": "python", "subcelltype": ""}
     with pytest.raises(RequestError):
         put(database, "semantic_to_syntactic", **key, value=[TF, "zz", TWO])
     assert place.count("syntactic_to_semantic") == 0
 
 
-def test_buffers_are_added_to_those_that_have_the_meaning_already(
-    database: Backend, place: Place
-) -> None:
+def test_buffers_are_added_to_the_stored_ones(database: Backend, place: Place) -> None:
     key = {"checksum": ONE, "celltype": "python", "subcelltype": ""}
     for value in ([TF, TWO], [TWO, ONE, ONE], [], [TF]):
         put(database, "semantic_to_syntactic", **key, value=value)
@@ -416,7 +418,7 @@ def test_an_expression_at_the_limit_is_stored(
         {"path": [1e400]},
     ],
 )
-def test_an_impossible_expression_is_refused(
+def test_an_invalid_expression_is_rejected(
     database: Backend, changes: dict[str, object], place: Place
 ) -> None:
     with pytest.raises(RequestError):
@@ -424,7 +426,7 @@ def test_an_impossible_expression_is_refused(
     assert place.count("expression") == 0
 
 
-def test_a_path_of_a_peer_that_is_no_list_is_answered(database: Backend, peer: Peer) -> None:
+def test_a_published_path_that_is_not_a_list_is_returned(database: Backend, peer: Peer) -> None:
     peer("expression", TF, '{"a": 1}', "mixed", "plain", None, None, ONE)
     (row,) = get(database, "rev_expression", checksum=ONE)
     assert row["path"] == {"a": 1}
@@ -433,7 +435,7 @@ def test_a_path_of_a_peer_that_is_no_list_is_answered(database: Backend, peer: P
 # bucket probes
 
 
-def test_a_probe_replaces_the_one_before(database: Backend, place: Place) -> None:
+def test_a_probe_replaces_the_former_one(database: Backend, place: Place) -> None:
     for moment, bucket in (("noon", ONE), ("midnight", TWO)):
         tokens = {"boot": moment, "big": 2**70}
         put(
@@ -463,7 +465,7 @@ def test_a_probe_replaces_the_one_before(database: Backend, place: Place) -> Non
         {"freshness_tokens": "[]"},
     ],
 )
-def test_an_impossible_probe_is_refused_and_named(
+def test_an_invalid_probe_is_rejected_and_named(
     database: Backend, changes: dict[str, object]
 ) -> None:
     probe = {**NODE, "bucket_checksum": ONE, "captured_at": "t", "freshness_tokens": {}}
@@ -474,14 +476,14 @@ def test_an_impossible_probe_is_refused_and_named(
 # limits
 
 
-def test_a_list_of_too_many_checksums_is_refused(database: Backend) -> None:
+def test_a_list_of_too_many_checksums_is_rejected(database: Backend) -> None:
     meaning = {"checksum": TF, "celltype": "python", "subcelltype": ""}
     with pytest.raises(RequestError, match=r"'value' .* at most 10000 checksums") as caught:
         put(database, "semantic_to_syntactic", **meaning, value=[ONE] * 10_001)
     assert caught.value.field == "value"
 
 
-def test_buffer_info_grows_up_to_a_limit_and_stays_as_it_was(database: Backend) -> None:
+def test_buffer_info_beyond_the_limit_is_rejected_and_not_changed(database: Backend) -> None:
     half = {"a": "x" * 600_000}
     put(database, "buffer_info", checksum=ONE, value=half)
     with pytest.raises(RequestError, match="too long"):
@@ -492,7 +494,7 @@ def test_buffer_info_grows_up_to_a_limit_and_stays_as_it_was(database: Backend) 
 # what an event loop may run
 
 
-def test_only_what_looks_at_a_bounded_number_of_rows_is_run_by_an_event_loop() -> None:
+def test_only_point_look_ups_run_on_an_event_loop() -> None:
     points = {kind for kind, request in request_types.READS.items() if request.is_point_lookup}
     one_row = {"buffer_info", "bucket_probe", "expression", "metadata", "transformation"}
     assert points == {*one_row, "protocol"}

@@ -18,7 +18,7 @@ GET = {"type": "transformation", "checksum": checksum(1)}
 PUT = {**GET, "value": checksum(2)}
 
 
-def test_both_back_ends_do_the_same_by_one_name(where: Path | str) -> None:
+def test_both_back_ends_have_one_interface(where: Path | str) -> None:
     with open_database(where, writable=True) as database:
         assert (database.writable, database.degraded_reason, database.queued_writes) == (
             True,
@@ -48,22 +48,22 @@ def test_the_url_of_a_file_is_that_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite://host/file"])
-def test_a_url_of_no_file_is_refused(url: str) -> None:
+def test_an_incomplete_sqlite_url_is_rejected(url: str) -> None:
     with pytest.raises(OptionError, match="sqlite:///"):
         open_database(url)
 
 
-def test_a_missing_file_is_still_a_missing_file(tmp_path: Path) -> None:
+def test_a_missing_file_is_not_created_for_reading(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="--writable"):
         open_database(tmp_path / "missing.db")
 
 
-def test_what_is_shown_has_no_password() -> None:
+def test_the_redacted_name_has_no_password() -> None:
     assert redacted("a file.db") == "a file.db"
     assert redacted("postgresql://me:hunter2@h:5433/db") == "postgresql+psycopg://me@h:5433/db"
 
 
-def test_without_its_library_it_says_what_to_install() -> None:
+def test_without_psycopg_the_error_names_the_extra() -> None:
     code = """
 import sys
 sys.modules["psycopg"] = None

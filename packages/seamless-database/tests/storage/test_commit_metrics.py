@@ -9,11 +9,11 @@ import pytest
 from seamless_database.storage.commit_metrics import SECONDS, WRITES, CommitMetrics, Histogram
 
 
-def test_batches_are_told_apart_by_powers_of_two() -> None:
+def test_buckets_of_batches_are_powers_of_two() -> None:
     assert tuple(2.0**number for number in range(9)) == WRITES
 
 
-def test_durations_are_told_apart_two_to_four_times_in_each_power_of_ten() -> None:
+def test_each_power_of_ten_has_two_to_four_buckets_of_durations() -> None:
     ratios = [after / before for before, after in pairwise(SECONDS)]
     assert all(ratio == pytest.approx(2.0) or ratio == pytest.approx(2.5) for ratio in ratios)
     assert (SECONDS[0], SECONDS[-1]) == (0.0001, 10.0)
@@ -29,7 +29,7 @@ def test_durations_are_told_apart_two_to_four_times_in_each_power_of_ten() -> No
         (2.1, [0, 0, 1]),
     ],
 )
-def test_a_bound_belongs_to_the_class_below_it(value: float, counts: list[int]) -> None:
+def test_a_bound_belongs_to_the_bucket_below_it(value: float, counts: list[int]) -> None:
     histogram = Histogram((1.0, 2.0))
     histogram.add(value)
     assert histogram.counts == counts

@@ -88,7 +88,7 @@ WAYS = pytest.mark.parametrize("do", [put, store, submit_write])
 
 
 @WAYS
-def test_the_order_of_keys_makes_no_other_record(
+def test_records_are_equal_in_any_order_of_keys(
     database: Backend, do: Callable[[Backend, object], None]
 ) -> None:
     put(database, large())
@@ -107,7 +107,7 @@ def test_the_order_of_keys_makes_no_other_record(
         {"x": 1},
     ],
 )
-def test_another_value_makes_another_record(
+def test_another_value_is_a_conflict(
     database: Backend, do: Callable[[Backend, object], None], changes: dict[str, object]
 ) -> None:
     put(database, large())
@@ -124,7 +124,7 @@ def test_lists_and_objects_differ(database: Backend, pair: tuple[object, object]
         put(database, large(y=pair[1], z=pair[0]))
 
 
-def test_a_digest_cannot_be_sent_instead_of_what_it_stands_for(database: Backend) -> None:
+def test_a_digest_does_not_equal_what_it_was_made_of(database: Backend) -> None:
     from seamless_database.json_codec import _NORMAL_FORM
 
     inner = [1, 2]
@@ -135,7 +135,7 @@ def test_a_digest_cannot_be_sent_instead_of_what_it_stands_for(database: Backend
             put(database, large(y=stand_in, z="x"))
 
 
-def test_a_record_of_a_peer_without_its_result_gets_it(database: Backend, place: Place) -> None:
+def test_the_result_of_a_published_record_is_stored(database: Backend, place: Place) -> None:
     place.insert("meta_data", TF, ONE, json.dumps(large(), separators=(",", ":")))
     put(database, turned(large()))
     assert database.get({"type": "transformation", "checksum": TF}) == ONE
@@ -155,7 +155,7 @@ def comparing(database: Backend, value: object) -> Iterator[Future[None]]:
         yield future
 
 
-def test_meanwhile_other_writes_are_done(database: Backend) -> None:
+def test_other_writes_are_done_during_a_comparison(database: Backend) -> None:
     put(database, large())
     with comparing(database, turned(large())) as future:
         database.put({"type": "transformation", "checksum": TWO, "value": ONE})
@@ -163,7 +163,7 @@ def test_meanwhile_other_writes_are_done(database: Backend) -> None:
     future.result(PATIENCE)
 
 
-def test_a_record_that_goes_meanwhile_is_stored_anew(database: Backend) -> None:
+def test_a_record_that_is_deleted_during_its_comparison_is_stored(database: Backend) -> None:
     put(database, large())
     offered = turned(large(wall_time_seconds=7))
     with comparing(database, offered) as future:
@@ -173,7 +173,7 @@ def test_a_record_that_goes_meanwhile_is_stored_anew(database: Backend) -> None:
     assert json.loads(database.get(GET) or "") == offered
 
 
-def test_a_result_that_is_contested_meanwhile_takes_no_record(database: Backend) -> None:
+def test_a_result_that_becomes_irreproducible_meanwhile_gets_no_record(database: Backend) -> None:
     put(database, large())
     with comparing(database, turned(large())) as future:
         database.put({"type": "irreproducible", "checksum": TF, "result": ONE})
@@ -181,7 +181,7 @@ def test_a_result_that_is_contested_meanwhile_takes_no_record(database: Backend)
         future.result(PATIENCE)
 
 
-def test_a_result_that_changes_meanwhile_refuses_the_record(database: Backend) -> None:
+def test_a_result_that_changes_meanwhile_rejects_the_record(database: Backend) -> None:
     put(database, large())
     with comparing(database, turned(large())) as future:
         database.put({"type": "transformation", "checksum": TF, "value": TWO})
@@ -189,7 +189,7 @@ def test_a_result_that_changes_meanwhile_refuses_the_record(database: Backend) -
         future.result(PATIENCE)
 
 
-def test_a_database_that_is_closed_meanwhile_is_told(place: Place) -> None:
+def test_a_comparison_fails_if_the_database_is_closed(place: Place) -> None:
     database = place.open()
     put(database, large())
     with comparing(database, turned(large())) as future:
@@ -198,7 +198,7 @@ def test_a_database_that_is_closed_meanwhile_is_told(place: Place) -> None:
         future.result(PATIENCE)
 
 
-def test_a_file_that_is_closed_during_a_comparison_is_one_plain_file(
+def test_close_during_a_comparison_completes_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
@@ -220,7 +220,7 @@ def test_a_file_that_is_closed_during_a_comparison_is_one_plain_file(
             written.result(PATIENCE)
 
 
-def test_no_more_than_a_few_wait() -> None:
+def test_the_number_of_comparisons_is_bounded() -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     def settle(_undecided: UndecidedError) -> None:
@@ -243,7 +243,7 @@ def test_no_more_than_a_few_wait() -> None:
     comparisons.submit(undecided).result(PATIENCE)
 
 
-def test_a_loop_that_is_gone_changes_nothing() -> None:
+def test_a_closed_event_loop_does_not_matter() -> None:
     done = threading.Event()
     comparisons = Comparisons(lambda _undecided: done.set())
     loop = asyncio.new_event_loop()
@@ -253,7 +253,7 @@ def test_a_loop_that_is_gone_changes_nothing() -> None:
     assert done.wait(PATIENCE)
 
 
-def test_a_server_answers_others_while_it_compares(tmp_path: Path) -> None:
+def test_a_server_answers_other_requests_during_a_comparison(tmp_path: Path) -> None:
     # many small objects: the slowest to compare
     many = [{"": number} for number in range(40_000)]
     body = json.dumps(put_request(record(TF, ONE, many=many))).encode()

@@ -17,9 +17,9 @@ from database_server import PATIENCE, shared
 
 from seamless_database.admin.access.psycopg_connections import connect
 from seamless_database.admin.cli import main
+from seamless_database.models import TABLES
 from seamless_database.storage.open import open_database
 from seamless_database.storage.postgresql.url import PostgresUrl
-from seamless_database.storage.sqlite.schema import TABLES
 
 Where = TypeVar("Where", bound="Path | str")
 

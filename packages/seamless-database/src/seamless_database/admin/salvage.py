@@ -24,9 +24,8 @@ from seamless_database.admin.damaged_table import DamagedTable, Row, TableReadin
 from seamless_database.admin.errors import DamagedError
 from seamless_database.admin.interruption import INTERRUPTION
 from seamless_database.admin.repairs import repair_all
-from seamless_database.models import Transformation
+from seamless_database.models import TABLES, Transformation
 from seamless_database.storage.sqlite.connection import advice_for_damage
-from seamless_database.storage.sqlite.schema import TABLES
 
 if TYPE_CHECKING:
     import sqlite3

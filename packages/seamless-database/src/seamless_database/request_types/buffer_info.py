@@ -115,7 +115,7 @@ class GetBufferInfos:
         """Return a JSON object: the info of each buffer that has one, by its checksum."""
         parts: list[str] = []
         size = 0
-        for checksum, info in connection.all(_INFOS, asked=encode_key_list(self.checksums)):
+        for checksum, info in connection.all(_INFOS, keys=encode_key_list(self.checksums)):
             # large ones are fetched one by one, so that the limit bounds the memory
             whole = _info(connection, checksum) if info is None else _valid(info, checksum)
             if whole is not None:

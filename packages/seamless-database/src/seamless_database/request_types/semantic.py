@@ -142,7 +142,7 @@ class PutSemanticToSyntactic:
         """Add the buffers that are not stored yet."""
         # only the offered ones: a meaning may have any number of other buffers
         rows = connection.all(
-            _PRESENT, **self.semantic.parameters(), asked=encode_key_list(self.syntactic)
+            _PRESENT, **self.semantic.parameters(), keys=encode_key_list(self.syntactic)
         )
         present = {syntactic for (syntactic,) in rows}
         # a dict keeps the order, and each checksum once

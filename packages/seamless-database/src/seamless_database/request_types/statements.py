@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Row = tuple[Any, ...]
 
 #: the parameter that holds a list of keys
-KEYS_PARAM = "asked"
+KEYS_PARAM = "keys"
 
 _SQLITE = sqlite.dialect(paramstyle="named")
 

@@ -105,7 +105,7 @@ class GetTransformations:
 
     def run(self, connection: Connection) -> str:
         """Return a JSON object: the result of each transformation that has one, by its checksum."""
-        rows = connection.all(_RESULTS, asked=encode_key_list(self.checksums))
+        rows = connection.all(_RESULTS, keys=encode_key_list(self.checksums))
         return spaced({key: result for key, result in rows if _valid(result, key)})
 
 

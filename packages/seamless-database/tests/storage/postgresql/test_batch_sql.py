@@ -36,11 +36,11 @@ IN_ORDER = Statement(
 
 
 @pytest.fixture
-def session(postgresql: str) -> Iterator[PipelineConnection]:
+def connection(postgresql: str) -> Iterator[PipelineConnection]:
     open_database(postgresql, writable=True).close()
-    session = PipelineConnection(PostgresUrl.of(postgresql), timeout=30)
-    yield session
-    session.close()
+    connection = PipelineConnection(PostgresUrl.of(postgresql), timeout=30)
+    yield connection
+    connection.close()
 
 
 def insert(number: int, result: int = 0) -> Call:
@@ -55,50 +55,50 @@ def remove(number: int) -> Call:
     return DELETE, {"checksum": checksum(number)}
 
 
-def test_texts_of_any_characters_are_inserted_and_found_together(
-    session: PipelineConnection,
+def test_texts_of_any_characters_are_inserted_and_found_in_one_statement(
+    connection: PipelineConnection,
 ) -> None:
     texts = ["\\" * 100_000, '"' * 1000, "{a,b}", "", "NULL", "é€😀", "\x00\x01", "a\nb", "'%s"]
     insertions = [(INSERT, {"checksum": text, "result": text * 2}) for text in texts]
     (command,) = change_commands([[insertion] for insertion in insertions])
-    session.execute_pipeline([command])
+    connection.execute_pipeline([command])
     look_ups: list[Call] = [(RESULT, {"checksum": text}) for text in texts]
-    assert fetch_all(session, look_ups) == [[(text * 2,)] for text in texts]
+    assert fetch_all(connection, look_ups) == [[(text * 2,)] for text in texts]
 
 
-def test_many_insertions_are_one_statement(session: PipelineConnection) -> None:
+def test_many_insertions_are_one_statement(connection: PipelineConnection) -> None:
     commands = list(change_commands([[insert(number), reverse(number)] for number in range(50)]))
     assert len(commands) == 2
-    session.execute_pipeline(commands)
-    (rows,) = fetch_all(session, [(IN_ORDER, {"result": checksum(0)})])
+    connection.execute_pipeline(commands)
+    (rows,) = fetch_all(connection, [(IN_ORDER, {"result": checksum(0)})])
     assert rows == [(checksum(number),) for number in range(50)]
 
 
-def test_each_task_keeps_the_order_of_its_changes(session: PipelineConnection) -> None:
+def test_each_operation_keeps_the_order_of_its_changes(connection: PipelineConnection) -> None:
     tasks = [
         [insert(1), remove(1), insert(1, 5)],
         [remove(2), insert(2)],
         [],
         [insert(3), insert(4)],
     ]
-    session.execute_pipeline(list(change_commands(tasks)))
+    connection.execute_pipeline(list(change_commands(tasks)))
     calls = [(RESULT, {"checksum": checksum(number)}) for number in range(1, 5)]
     missing = [5, 0, 0, 0]
-    assert fetch_all(session, calls) == [[(checksum(result),)] for result in missing]
+    assert fetch_all(connection, calls) == [[(checksum(result),)] for result in missing]
 
 
-def test_very_long_values_are_parted(
-    session: PipelineConnection, monkeypatch: pytest.MonkeyPatch
+def test_long_values_are_split_into_several_statements(
+    connection: PipelineConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch_sql, "MAX_CHARS", 500)
     commands = list(change_commands([[insert(number)] for number in range(10)]))
     assert len(commands) == 4
-    session.execute_pipeline(commands)
-    assert session.command("SELECT count(*) FROM transformation") == [(10,)]
+    connection.execute_pipeline(commands)
+    assert connection.command("SELECT count(*) FROM transformation") == [(10,)]
 
 
-def test_rows_of_many_look_ups_come_to_those_who_asked(session: PipelineConnection) -> None:
-    session.execute_pipeline(
+def test_each_look_up_gets_its_own_rows(connection: PipelineConnection) -> None:
+    connection.execute_pipeline(
         list(change_commands([[insert(number, number % 3)] for number in range(9)]))
     )
     calls: list[Call] = [
@@ -108,27 +108,29 @@ def test_rows_of_many_look_ups_come_to_those_who_asked(session: PipelineConnecti
         (BY_RESULT, {"result": checksum("none")}),
         (RESULT, {"checksum": checksum(5)}),
     ]
-    found = [sorted(rows) for rows in fetch_all(session, calls, ("SELECT 1", None))]
+    found = [sorted(rows) for rows in fetch_all(connection, calls, ("SELECT 1", None))]
     with_it = sorted([(checksum(number),) for number in (2, 5, 8)])
     assert found == [[(checksum(1),)], with_it, [], [], [(checksum(2),)]]
 
 
-def test_texts_with_any_character_come_back(session: PipelineConnection) -> None:
+def test_texts_with_any_character_come_back(connection: PipelineConnection) -> None:
     odd = ["\x00", "\x01", "a%s'\"{},\\", ""]
     tasks = [[(INSERT, {"checksum": text, "result": text + "!"})] for text in odd]
-    session.execute_pipeline(list(change_commands(tasks)))
-    found = fetch_all(session, [(RESULT, {"checksum": text}) for text in odd])
+    connection.execute_pipeline(list(change_commands(tasks)))
+    found = fetch_all(connection, [(RESULT, {"checksum": text}) for text in odd])
     assert found == [[(text + "!",)] for text in odd]
 
 
-def test_where_the_order_matters_every_look_up_is_its_own(session: PipelineConnection) -> None:
+def test_an_ordered_statement_is_not_batched(connection: PipelineConnection) -> None:
     for numbers in (range(5), range(9, 5, -1)):
-        session.execute_pipeline(list(change_commands([[reverse(number)] for number in numbers])))
+        connection.execute_pipeline(
+            list(change_commands([[reverse(number)] for number in numbers]))
+        )
     missing = [(checksum(number),) for number in (0, 1, 2, 3, 4, 9, 8, 7, 6)]
-    assert fetch_all(session, [(IN_ORDER, {"result": checksum(0)})] * 2) == [missing] * 2
+    assert fetch_all(connection, [(IN_ORDER, {"result": checksum(0)})] * 2) == [missing] * 2
 
 
-def test_parts_are_as_long_as_they_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_are_as_long_as_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_sql, "MAX_CHARS", 10)
     sets = [{"a": "x" * length} for length in (5, 5, 5, 5, 1, 11, 10)]
     parts = [[len(values["a"]) for values in part] for part in batch_sql._parts(sets)]

@@ -40,26 +40,26 @@ def follow(key: str, connection: Connection) -> str | None:
     return None if found is None else look_up(found, connection)
 
 
-def run(source: Source, *pieces: Operation[str | None]) -> list[str | None]:
-    run_batched(pieces, source.fetch)
-    return [piece.value for piece in pieces]
+def run(source: Source, *operations: Operation[str | None]) -> list[str | None]:
+    run_batched(operations, source.fetch)
+    return [operation.value for operation in operations]
 
 
-def test_what_many_want_to_know_is_fetched_at_once() -> None:
+def test_the_reads_of_many_operations_are_one_fetch() -> None:
     source = Source(a="1", b="2")
-    pieces = [Operation(partial(look_up, key)) for key in "abc"]
-    assert run(source, *pieces) == ["1", "2", None]
+    operations = [Operation(partial(look_up, key)) for key in "abc"]
+    assert run(source, *operations) == ["1", "2", None]
     assert source.trips == [["a", "b", "c"]]
 
 
-def test_what_follows_from_an_answer_is_fetched_after_it() -> None:
+def test_a_read_that_depends_on_rows_is_fetched_after_them() -> None:
     source = Source(a="b", b="c")
-    pieces = [Operation(lambda c: follow("a", c)), Operation(lambda c: look_up("b", c))]
-    assert run(source, *pieces) == ["c", "c"]
+    operations = [Operation(lambda c: follow("a", c)), Operation(lambda c: look_up("b", c))]
+    assert run(source, *operations) == ["c", "c"]
     assert source.trips == [["a", "b"], ["b"]]
 
 
-def test_what_would_be_asked_after_a_miss_is_fetched_with_the_first_question() -> None:
+def test_a_read_that_follows_a_miss_is_part_of_the_first_fetch() -> None:
     def work(connection: Connection) -> str | None:
         return look_up("a", connection) or look_up("b", connection)
 
@@ -68,49 +68,49 @@ def test_what_would_be_asked_after_a_miss_is_fetched_with_the_first_question() -
     assert source.trips == [["a", "b"]]
 
 
-def test_an_error_that_follows_from_not_knowing_is_no_answer() -> None:
+def test_an_error_due_to_unknown_rows_is_discarded() -> None:
     def work(connection: Connection) -> str | None:
         if look_up("a", connection) is None:
             raise ConflictError("there is nothing")
         return "fine"
 
-    piece = Operation(work)
-    assert run(Source(a="1"), piece) == ["fine"]
-    assert piece.error is None
-    run(Source(), piece)
-    assert isinstance(piece.error, ConflictError)
+    operation = Operation(work)
+    assert run(Source(a="1"), operation) == ["fine"]
+    assert operation.error is None
+    run(Source(), operation)
+    assert isinstance(operation.error, ConflictError)
 
 
-def test_changes_are_those_of_the_last_run_and_none_of_one_that_fails() -> None:
+def test_changes_are_those_of_the_last_run_and_none_after_a_failure() -> None:
     def work(connection: Connection) -> None:
         found = look_up("a", connection)
         connection.run(SECOND, key=found or "guessed")
         if found == "bad":
             raise ConflictError("no")
 
-    piece = Operation(work)
-    assert run_batched([piece], Source(a="1").fetch) == [[(SECOND, {"key": "1"})]]
-    assert run_batched([piece], Source(a="bad").fetch) == [[]]
+    operation = Operation(work)
+    assert run_batched([operation], Source(a="1").fetch) == [[(SECOND, {"key": "1"})]]
+    assert run_batched([operation], Source(a="bad").fetch) == [[]]
 
 
-def test_what_was_known_once_is_asked_again_the_next_time() -> None:
-    piece: Operation[str | None] = Operation(lambda c: look_up("a", c))
-    assert run(Source(a="1"), piece) == ["1"]
-    assert run(Source(a="2"), piece) == ["2"]
+def test_rows_are_not_kept_for_the_next_batch() -> None:
+    operation: Operation[str | None] = Operation(lambda c: look_up("a", c))
+    assert run(Source(a="1"), operation) == ["1"]
+    assert run(Source(a="2"), operation) == ["2"]
 
 
-def test_who_reads_after_a_change_is_told_of_the_mistake() -> None:
+def test_a_read_after_a_change_is_an_error() -> None:
     def work(connection: Connection) -> None:
         connection.run(SECOND, key="a")
         connection.one(FIRST, key="a")
 
-    piece = Operation(work)
-    run_batched([piece], Source().fetch)
-    assert isinstance(piece.error, AssertionError)
+    operation = Operation(work)
+    run_batched([operation], Source().fetch)
+    assert isinstance(operation.error, AssertionError)
 
 
 @pytest.mark.parametrize("count", [0, 3])
-def test_nothing_is_fetched_if_nothing_is_asked(count: int) -> None:
+def test_operations_without_reads_fetch_nothing(count: int) -> None:
     source = Source()
     run_batched([Operation(lambda c: c.run(SECOND, key="a")) for _ in range(count)], source.fetch)
     assert source.trips == []

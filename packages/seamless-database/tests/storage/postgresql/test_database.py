@@ -23,6 +23,7 @@ from seamless_database.errors import (
     ServerError,
     UnavailableError,
 )
+from seamless_database.models import TABLES
 from seamless_database.protocol.request import from_python
 from seamless_database.storage.backend import NOT_IMMEDIATE
 from seamless_database.storage.postgresql.advisory_locks import lock_id
@@ -30,7 +31,6 @@ from seamless_database.storage.postgresql.database import PostgresDatabase
 from seamless_database.storage.postgresql.health import INTERVAL
 from seamless_database.storage.postgresql.url import PostgresUrl
 from seamless_database.storage.row_estimates import estimate_rows
-from seamless_database.storage.sqlite.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,7 +73,7 @@ def test_texts_of_any_length_and_character_are_keys(database: Backend) -> None:
     assert json.loads(answer)["captured_at"] == odd
 
 
-def test_point_reads_and_lists_are_answered_on_an_event_loop(database: Backend) -> None:
+def test_look_ups_and_lists_are_answered_on_an_event_loop(database: Backend) -> None:
     database.put(PUT)
 
     async def talk() -> list[str | None]:
@@ -86,11 +86,11 @@ def test_point_reads_and_lists_are_answered_on_an_event_loop(database: Backend) 
     assert asyncio.run(talk()) == [checksum(2)] * 100 + [listed] * 10 + [None]
 
 
-def test_nothing_is_answered_at_once(database: Backend) -> None:
+def test_try_read_answers_nothing(database: Backend) -> None:
     assert database.try_read(get(**GET)) is NOT_IMMEDIATE
 
 
-def test_a_write_tells_an_event_loop_when_it_is_safe(database: Backend) -> None:
+def test_submit_write_calls_back_when_the_write_is_durable(database: Backend) -> None:
     async def talk() -> object:
         told = asyncio.get_running_loop().create_future()
         database.submit_write(request_types.parse_write(from_python(PUT)), told.set_result)
@@ -100,17 +100,17 @@ def test_a_write_tells_an_event_loop_when_it_is_safe(database: Backend) -> None:
     assert database.get(GET) == checksum(2)
 
 
-def test_a_reader_takes_no_writes(database: Backend, place: Place) -> None:
+def test_a_reader_rejects_writes(database: Backend, place: Place) -> None:
     with place.open(writable=False) as reader, pytest.raises(ReadOnlyError):
         reader.put(PUT)
 
 
-def test_a_wrong_request_is_named(database: Backend) -> None:
+def test_an_invalid_request_is_named(database: Backend) -> None:
     with pytest.raises(RequestError, match="'value'"):
         database.put(GET)
 
 
-def test_after_closing_nothing_is_answered(database: Backend) -> None:
+def test_a_closed_database_raises_an_error(database: Backend) -> None:
     database.get(GET)
     database.close()
     database.close()
@@ -131,7 +131,7 @@ def test_rows_are_counted(database: Backend) -> None:
     assert sum(found.values()) == 2
 
 
-def test_a_table_that_goes_missing_is_an_error_and_no_miss(database: Backend, place: Place) -> None:
+def test_a_table_that_is_dropped_is_an_error_not_a_miss(database: Backend, place: Place) -> None:
     place.change("DROP TABLE transformation")
     with pytest.raises(UnavailableError, match="transformation"):
         database.get(GET)
@@ -141,7 +141,7 @@ def test_a_table_that_goes_missing_is_an_error_and_no_miss(database: Backend, pl
         database.put(PUT)
 
 
-def test_it_is_safe_from_many_threads(database: Backend) -> None:
+def test_many_threads_may_use_a_database(database: Backend) -> None:
     def talk(start: int) -> None:
         for number in range(start, start + 20):
             key = {"type": "transformation", "checksum": checksum(number)}
@@ -152,7 +152,7 @@ def test_it_is_safe_from_many_threads(database: Backend) -> None:
         list(pool.map(talk, range(100, 700, 100)))
 
 
-def test_a_long_wait_for_a_lock_is_not_taken_for_a_server_that_is_gone(
+def test_a_long_wait_for_a_lock_is_not_an_outage(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # seconds that a write may take, next to its waits for locks
@@ -176,7 +176,7 @@ def test_a_long_wait_for_a_lock_is_not_taken_for_a_server_that_is_gone(
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_another_encoding_is_refused(place: Place, encoding: str) -> None:
+def test_another_encoding_is_rejected(place: Place, encoding: str) -> None:
     url = place.target.replace("+psycopg", "")
     name = f"seamless_test_{encoding.lower()}"
     with psycopg.connect(url, autocommit=True) as raw:
@@ -190,7 +190,7 @@ def test_another_encoding_is_refused(place: Place, encoding: str) -> None:
             raw.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def test_a_server_that_is_not_there_is_named_without_the_password() -> None:
+def test_an_unreachable_server_is_named_without_the_password() -> None:
     with pytest.raises(ServerError, match="refused") as caught:
         PostgresDatabase(PostgresUrl.of("postgresql://me:hunter2@127.0.0.1:1/db"))
     assert caught.value.name == "postgresql+psycopg://me@127.0.0.1:1/db"
@@ -198,7 +198,7 @@ def test_a_server_that_is_not_there_is_named_without_the_password() -> None:
 
 
 @pytest.mark.stress
-def test_trouble_is_noticed_and_forgotten_without_any_request() -> None:
+def test_probes_detect_an_outage_and_its_end() -> None:
     with own_server() as postgres:
         place = Place(postgres.url)
         with place.open() as database, place.open(writable=False) as reader:

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-from seamless_database.models import RevTransformation
+from seamless_database.models import TABLES, RevTransformation
 from seamless_database.request_types.statements import insert_statement
 from seamless_database.storage.postgresql.dialect import create_statements, sql_text
-from seamless_database.storage.sqlite.schema import TABLES
 
 
 def test_every_table_is_created_with_its_indexes() -> None:

@@ -28,5 +28,5 @@ from seamless_database.storage.postgresql.error_kinds import ErrorKind, error_ki
         (psycopg.ProgrammingError(), ErrorKind.BROKEN),
     ],
 )
-def test_an_error_tells_what_it_means_for_others(error: psycopg.Error, kind: ErrorKind) -> None:
+def test_each_error_has_its_kind(error: psycopg.Error, kind: ErrorKind) -> None:
     assert error_kind(error) is kind

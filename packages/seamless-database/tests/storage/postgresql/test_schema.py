@@ -12,6 +12,7 @@ from database_samples import checksum
 from database_targets import Place, fresh_place
 
 from seamless_database.errors import SchemaError, ServerError
+from seamless_database.models import TABLES
 from seamless_database.protocol.request import from_python
 from seamless_database.request_types import parse_read
 from seamless_database.request_types.version import RESPONSE
@@ -19,7 +20,6 @@ from seamless_database.storage.postgresql.advisory_locks import GLOBAL_LOCK
 from seamless_database.storage.postgresql.database import PostgresDatabase
 from seamless_database.storage.postgresql.schema import VERSION, VERSION_TABLE
 from seamless_database.storage.postgresql.url import PostgresUrl
-from seamless_database.storage.sqlite.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def names(place: Place) -> set[str]:
     return {name for (name,) in rows}
 
 
-def test_the_first_writable_start_creates_the_tables_and_notes_their_version(place: Place) -> None:
+def test_the_first_writable_start_creates_the_tables_and_their_version(place: Place) -> None:
     place.open().close()
     assert names(place) == {*TABLES, VERSION_TABLE}
     assert place.rows(f"SELECT version FROM {VERSION_TABLE}") == [(VERSION,)]
@@ -58,7 +58,7 @@ def test_reading_an_empty_database_creates_nothing_and_finds_nothing(place: Plac
             assert reader.get(GET) == checksum(2)
 
 
-def test_what_needs_no_table_is_answered_next_to_what_does(place: Place) -> None:
+def test_a_request_without_a_table_is_answered_in_a_batch_with_others(place: Place) -> None:
     async def talk(reader: Backend) -> list[str | None]:
         asked = [{"type": "protocol"}, GET] * 20
         requests = [parse_read(from_python(request)) for request in asked]
@@ -68,7 +68,7 @@ def test_what_needs_no_table_is_answered_next_to_what_does(place: Place) -> None
         assert asyncio.run(talk(reader)) == [RESPONSE, None] * 20
 
 
-def test_several_that_start_at_once_create_the_tables_once(place: Place) -> None:
+def test_servers_that_start_at_once_create_the_tables_once(place: Place) -> None:
     start = threading.Barrier(6)
 
     def begin(_lock_id: int) -> None:
@@ -81,7 +81,7 @@ def test_several_that_start_at_once_create_the_tables_once(place: Place) -> None
 
 
 @pytest.mark.parametrize("writable", [True, False])
-def test_a_newer_schema_is_refused(place: Place, writable: bool) -> None:
+def test_a_newer_schema_is_rejected(place: Place, writable: bool) -> None:
     place.open().close()
     place.change(f"UPDATE {VERSION_TABLE} SET version = {VERSION + 1}")
     with pytest.raises(SchemaError, match=rf"version {VERSION + 1}.*knows version {VERSION}"):
@@ -89,14 +89,16 @@ def test_a_newer_schema_is_refused(place: Place, writable: bool) -> None:
 
 
 @pytest.mark.parametrize("writable", [True, False])
-def test_tables_of_somebody_else_are_refused_and_left_alone(place: Place, writable: bool) -> None:
+def test_tables_of_another_application_are_rejected_and_not_changed(
+    place: Place, writable: bool
+) -> None:
     place.change("CREATE TABLE transformation (x integer)")
     with pytest.raises(SchemaError, match=r"another application \(transformation\)"):
         place.open(writable=writable)
     assert names(place) == {"transformation"}
 
 
-def test_the_first_version_is_read_as_it_is_and_upgraded_by_a_writer(place: Place) -> None:
+def test_version_1_is_read_unchanged_and_upgraded_by_a_writer(place: Place) -> None:
     probe = {"type": "bucket_probe", "bucket_kind": "node", "label": "n"}
     captured = {"bucket_checksum": checksum(1), "captured_at": "t", "freshness_tokens": {}}
     with place.open() as database:
@@ -156,27 +158,27 @@ def keys(place: Place) -> list[tuple[str, str]]:
     return [(name, definition) for name, definition in place.rows(sql)]
 
 
-def test_tables_of_somebody_else_beside_ours_are_no_matter(place: Place) -> None:
+def test_other_tables_in_the_database_do_not_matter(place: Place) -> None:
     place.change("CREATE TABLE something_else (x integer)")
     with place.open() as database:
         database.put(PUT)
 
 
-def test_a_table_that_has_gone_is_named(place: Place) -> None:
+def test_a_missing_table_is_named(place: Place) -> None:
     place.open().close()
     place.change("DROP TABLE expression")
     with pytest.raises(SchemaError, match="expression"):
         place.open()
 
 
-def test_a_version_table_without_a_version_is_refused(place: Place) -> None:
+def test_a_version_table_without_a_version_is_rejected(place: Place) -> None:
     place.open().close()
     place.change(f"DELETE FROM {VERSION_TABLE}")
     with pytest.raises(SchemaError, match="no row"):
         place.open()
 
 
-def test_a_lock_on_everything_is_waited_for_and_then_reported(place: Place) -> None:
+def test_the_global_lock_fails_the_creation_after_the_timeout(place: Place) -> None:
     url = place.target.replace("+psycopg", "")
     with psycopg.connect(url) as holder:
         holder.execute("SELECT pg_advisory_xact_lock(%s)", [GLOBAL_LOCK])
@@ -185,7 +187,7 @@ def test_a_lock_on_everything_is_waited_for_and_then_reported(place: Place) -> N
     assert names(place) == set()
 
 
-def test_a_database_that_can_only_be_read_is_not_opened_for_writing(place: Place) -> None:
+def test_a_read_only_database_is_not_opened_for_writing(place: Place) -> None:
     with place.open() as writer:
         writer.put(PUT)
     sign = "&" if "?" in place.target else "?"

@@ -7,7 +7,7 @@ from seamless_database.storage.postgresql.text_escaping import escape, unescape
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\x00\x01\x02")))
-def test_every_text_comes_back_and_holds_no_nul_meanwhile(text: str) -> None:
+def test_every_text_survives_and_its_escaped_form_has_no_nul(text: str) -> None:
     assert "\x00" not in escape(text)
     assert unescape(escape(text)) == text
 

@@ -26,19 +26,19 @@ def test_the_parts_of_a_url_become_parameters(scheme: str) -> None:
     assert missing.items() <= address.parameters.items()
 
 
-def test_what_is_not_in_the_url_is_left_to_the_library() -> None:
+def test_other_parameters_are_left_to_psycopg() -> None:
     parameters = PostgresUrl.of("postgresql:///seamless").parameters
     assert not {"user", "password", "host", "port"} & set(parameters)
 
 
-def test_a_socket_folder_and_settings_come_with_the_query() -> None:
+def test_a_socket_folder_and_settings_are_in_the_query() -> None:
     address = PostgresUrl.of("postgresql://me@/db?host=/run/pg&connect_timeout=2")
     assert address.parameters["host"] == "/run/pg"
     assert address.parameters["connect_timeout"] == "2"
     assert address.shown == "postgresql+psycopg://me@/run/pg/db"
 
 
-def test_several_hosts_are_told_in_a_list() -> None:
+def test_several_hosts_are_a_list() -> None:
     address = PostgresUrl.of("postgresql://me@/db?host=a&host=b&target_session_attrs=read-write")
     assert address.parameters["host"] == "a,b"
 
@@ -47,9 +47,7 @@ def test_several_hosts_are_told_in_a_list() -> None:
     ("query", "threshold"),
     [("", PREPARE_THRESHOLD), ("?prepare_threshold=0", 0), ("?prepare_threshold=none", None)],
 )
-def test_whether_statements_are_prepared_is_told_in_the_query(
-    query: str, threshold: int | None
-) -> None:
+def test_the_prepare_threshold_is_in_the_query(query: str, threshold: int | None) -> None:
     address = PostgresUrl.of(f"postgresql://host/db{query}")
     assert address.prepare_threshold == threshold
     assert "prepare_threshold" not in address.parameters
@@ -78,7 +76,7 @@ def test_the_password_is_never_shown(secret: str, url: str) -> None:
         "postgresql://u:secretsecret@h/db?prepare_threshold=secretsecret",
     ],
 )
-def test_what_cannot_be_is_refused_without_repeating_it(url: str) -> None:
+def test_an_invalid_url_is_rejected_without_repeating_it(url: str) -> None:
     with pytest.raises(OptionError) as caught:
         PostgresUrl.of(url)
     assert "secret" not in str(caught.value)
@@ -96,5 +94,5 @@ def test_what_cannot_be_is_refused_without_repeating_it(url: str) -> None:
         ("mysql://h/db", True),
     ],
 )
-def test_a_url_is_told_from_a_file(target: str, url: bool) -> None:
+def test_a_url_is_not_a_file(target: str, url: bool) -> None:
     assert is_url(target) is url

@@ -95,16 +95,14 @@ def known(**pairs: object) -> dict[str, str]:
     return {checksum(key): checksum(value) for key, value in pairs.items()}
 
 
-def test_what_is_written_together_is_one_transaction(writing: BatchWriter, place: Place) -> None:
+def test_a_batch_is_one_transaction(writing: BatchWriter, place: Place) -> None:
     writing.write([put("a", 1), put("b", 2), put_record("c", 3)])
     assert stored(place) == known(a=1, b=2, c=3)
     assert len(set(place.rows("SELECT xmin::text FROM transformation"))) == 1
     assert (writing.commits.writes.count, writing.commits.writes.total) == (1, 3)
 
 
-def test_requests_for_one_key_see_each_other_in_their_order(
-    writing: BatchWriter, place: Place
-) -> None:
+def test_requests_for_one_key_run_in_their_order(writing: BatchWriter, place: Place) -> None:
     tasks = [put_record("a", 1), put("a", 2), put_record("a", 1), put_record("a", 2), put("b", 0)]
     writing.write(tasks)
     errors = [type(task.error) for task in tasks]
@@ -113,7 +111,7 @@ def test_requests_for_one_key_see_each_other_in_their_order(
     assert place.count("meta_data") == 1
 
 
-def test_one_that_is_refused_changes_nothing_and_spoils_nobody(
+def test_a_rejected_request_changes_nothing_and_affects_no_other(
     writing: BatchWriter, place: Place, health: Health
 ) -> None:
     writing.write([put_record("a", 1)])
@@ -125,7 +123,7 @@ def test_one_that_is_refused_changes_nothing_and_spoils_nobody(
     assert health.degraded_reason is None
 
 
-def test_what_the_database_does_not_take_spoils_nobody(
+def test_a_row_that_the_database_rejects_affects_no_other(
     writing: BatchWriter, place: Place, health: Health
 ) -> None:
     place.change(f"ALTER TABLE transformation ADD CHECK (checksum <> '{checksum('bad')}')")
@@ -138,7 +136,7 @@ def test_what_the_database_does_not_take_spoils_nobody(
     assert health.degraded_reason is None
 
 
-def test_a_key_that_another_server_holds_is_locked_and_its_neighbours_are_not(
+def test_a_lock_of_another_server_fails_only_its_key(
     writing: BatchWriter,
     place: Place,
     health: Health,
@@ -155,7 +153,7 @@ def test_a_key_that_another_server_holds_is_locked_and_its_neighbours_are_not(
     assert stored(place) == known(a=1, held=2, c=3)
 
 
-def test_a_lock_on_everything_keeps_all_waiting(
+def test_the_global_lock_fails_all_requests(
     writing: BatchWriter, place: Place, holder: psycopg.Connection[tuple[object, ...]]
 ) -> None:
     holder.execute("SELECT pg_advisory_xact_lock(%s)", [GLOBAL_LOCK])
@@ -165,7 +163,7 @@ def test_a_lock_on_everything_keeps_all_waiting(
     assert stored(place) == {}
 
 
-def test_a_locked_table_is_waited_for_once_for_all(
+def test_a_locked_table_fails_all_requests_after_one_wait(
     writing: BatchWriter, place: Place, holder: psycopg.Connection[tuple[object, ...]]
 ) -> None:
     holder.execute("LOCK TABLE transformation IN SHARE ROW EXCLUSIVE MODE")
@@ -179,7 +177,7 @@ def test_a_locked_table_is_waited_for_once_for_all(
     assert len(stored(place)) == 20
 
 
-def test_whoever_writes_without_locks_is_reckoned_with(
+def test_a_conflict_with_a_writer_without_locks_is_retried(
     writing: BatchWriter, place: Place, holder: psycopg.Connection[tuple[object, ...]]
 ) -> None:
     holder.execute(
@@ -197,7 +195,7 @@ def test_whoever_writes_without_locks_is_reckoned_with(
     assert stored(place) == known(a="theirs", b=2)
 
 
-def test_a_connection_that_was_lost_before_is_noticed_by_nobody(
+def test_a_connection_that_was_lost_before_is_replaced(
     writing: BatchWriter, session: PipelineConnection, place: Place
 ) -> None:
     writing.write([put("a", 1)])
@@ -210,9 +208,7 @@ def test_a_connection_that_was_lost_before_is_noticed_by_nobody(
     assert place.count("bucket_probe") == 1
 
 
-def test_an_error_that_nobody_foresaw_leaves_no_transaction_open(
-    writing: BatchWriter, place: Place
-) -> None:
+def test_an_unexpected_error_leaves_no_transaction_open(writing: BatchWriter, place: Place) -> None:
     insert = insert_statement(Transformation, "checksum", "result")
     odd = Operation(lambda c: c.run(insert, checksum="\ud800", result=""), put("a", 1).lock_keys)
     with pytest.raises(UnicodeEncodeError):
@@ -225,7 +221,7 @@ def test_an_error_that_nobody_foresaw_leaves_no_transaction_open(
     assert stored(place) == known(a=1)
 
 
-def test_a_server_that_stops_in_a_transaction_gives_way(
+def test_the_locks_of_a_stopped_server_are_released(
     writing: BatchWriter, place: Place, health: Health
 ) -> None:
     result = Statement(
@@ -267,7 +263,7 @@ def die_at_commit(place: Place) -> None:
     )
 
 
-def test_a_connection_that_is_lost_in_the_commit_leaves_the_outcome_open(
+def test_a_connection_that_is_lost_in_the_commit_leaves_the_outcome_unknown(
     writing: BatchWriter, place: Place, health: Health
 ) -> None:
     die_at_commit(place)
@@ -284,7 +280,7 @@ def test_a_connection_that_is_lost_in_the_commit_leaves_the_outcome_open(
     assert health.degraded_reason is None
 
 
-def test_an_unreachable_server_is_trouble_for_all(health: Health) -> None:
+def test_an_unreachable_server_fails_the_whole_batch(health: Health) -> None:
     address = PostgresUrl.of("postgresql://me@127.0.0.1:1/db")
     writing = BatchWriter(
         PipelineConnection(address, 1), address, WAIT, durable=True, health=health
@@ -297,7 +293,7 @@ def test_an_unreachable_server_is_trouble_for_all(health: Health) -> None:
     assert health.degraded_reason == str(outage)
 
 
-def test_an_outage_amid_requests_that_are_done_apart_is_waited_for_once(health: Health) -> None:
+def test_an_outage_during_individual_retries_fails_the_rest(health: Health) -> None:
     with own_server() as postgres:
         place = Place(postgres.url)
         place.open().close()
@@ -319,7 +315,7 @@ def test_an_outage_amid_requests_that_are_done_apart_is_waited_for_once(health: 
 
 
 @pytest.mark.parametrize(("durable", "level"), [(True, "on"), (False, "off")])
-def test_a_commit_waits_for_the_disk_if_it_has_to(
+def test_durability_sets_synchronous_commit(
     session: PipelineConnection, place: Place, health: Health, durable: bool, level: str
 ) -> None:
     place.change(
@@ -336,7 +332,7 @@ def test_a_commit_waits_for_the_disk_if_it_has_to(
     assert session.command("SHOW synchronous_commit") == [("local",)]
 
 
-def test_waves_keep_the_order_of_each_key() -> None:
+def test_conflict_free_groups_keep_the_order_of_each_key() -> None:
     def keyed(*keys: str) -> Operation[None]:
         return Operation(lambda _: None, keys)
 
@@ -345,7 +341,7 @@ def test_waves_keep_the_order_of_each_key() -> None:
 
 
 @pytest.mark.stress
-def test_what_a_standby_has_not_confirmed_is_not_acknowledged(health: Health) -> None:
+def test_a_commit_that_a_standby_has_not_confirmed_is_not_acknowledged(health: Health) -> None:
     with own_server() as postgres:
         place = Place(postgres.url)
         place.open().close()

@@ -54,7 +54,7 @@ def journal(file: Path) -> str:
     return {b"1\n": "plain", b"2\n": "wal"}[told.stdout]
 
 
-def test_it_is_in_wal_mode_while_open_and_one_plain_file_after(file: Path) -> None:
+def test_the_file_leaves_wal_mode_on_close(file: Path) -> None:
     with Database(file, writable=True) as database:
         database.put(PUT)
         assert database.journal_mode == "wal"
@@ -63,7 +63,7 @@ def test_it_is_in_wal_mode_while_open_and_one_plain_file_after(file: Path) -> No
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_while_another_has_it_open_it_stays_in_wal_mode(file: Path) -> None:
+def test_the_file_stays_in_wal_mode_while_another_process_has_it_open(file: Path) -> None:
     with Database(file, writable=True) as one:
         with Database(file, writable=True) as other:
             other.put(PUT)
@@ -95,7 +95,7 @@ def test_relaxed_durability_leaves_the_syncs_to_the_checkpoints(file: Path) -> N
     assert journal(file) == "plain"
 
 
-def test_what_sqlite_lets_others_mark_a_file_with_stays(file: Path) -> None:
+def test_user_version_and_application_id_are_kept(file: Path) -> None:
     with closing(sqlite3.connect(file)) as raw:
         raw.execute("PRAGMA user_version = 7")
         raw.execute("PRAGMA application_id = 77")
@@ -131,7 +131,7 @@ def test_a_backup_of_a_live_file_is_complete_and_sound(file: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(("durability", "level"), [("full", 3), ("relaxed", 2)])
-def test_on_a_network_file_system_it_stays_plain(
+def test_on_a_network_file_system_there_is_no_wal(
     file: Path, monkeypatch: pytest.MonkeyPatch, durability: str, level: int
 ) -> None:
     monkeypatch.setattr("seamless_database.storage.sqlite.database.is_network", lambda _path: True)
@@ -154,7 +154,7 @@ def test_a_reader_changes_nothing(filled: Path) -> None:
     assert list(filled.parent.iterdir()) == [filled]
 
 
-def test_a_reader_that_stays_leaves_the_file_complete(file: Path, tmp_path: Path) -> None:
+def test_close_completes_the_file_while_a_reader_has_it_open(file: Path, tmp_path: Path) -> None:
     writer = Database(file, writable=True)
     writer.put(PUT)
     with Database(file) as reader:
@@ -167,7 +167,7 @@ def test_a_reader_that_stays_leaves_the_file_complete(file: Path, tmp_path: Path
             assert copied.get(GET) == checksum(2)
 
 
-def test_another_working_folder_makes_no_other_file(
+def test_a_changed_working_folder_does_not_change_the_file(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(file.parent)
@@ -177,7 +177,7 @@ def test_another_working_folder_makes_no_other_file(
         assert database.get(GET) == checksum(2)
 
 
-def test_a_wrong_request_is_named(file: Path) -> None:
+def test_an_invalid_request_is_named(file: Path) -> None:
     with Database(file, writable=True) as database:
         with pytest.raises(RequestError, match="'type'"):
             database.get({})
@@ -185,7 +185,7 @@ def test_a_wrong_request_is_named(file: Path) -> None:
             database.put(GET)
 
 
-def test_after_closing_nothing_is_answered(filled: Path) -> None:
+def test_a_closed_database_raises_an_error(filled: Path) -> None:
     database = Database(filled, writable=True)
     database.get(GET)
     database.close()
@@ -196,7 +196,7 @@ def test_after_closing_nothing_is_answered(filled: Path) -> None:
         database.put(PUT)
 
 
-def test_it_is_safe_from_many_threads(file: Path) -> None:
+def test_many_threads_may_use_a_database(file: Path) -> None:
     with Database(file, writable=True) as database:
 
         def talk(start: int) -> None:
@@ -214,7 +214,7 @@ def test_it_is_safe_from_many_threads(file: Path) -> None:
             assert raw.execute("SELECT count(*) FROM transformation").fetchone() == (150,)
 
 
-def test_a_locked_read_is_a_locked_error(filled: Path) -> None:
+def test_a_read_of_a_locked_file_raises_a_locked_error(filled: Path) -> None:
     with Database(filled, lock_wait=0.2) as database:
         database.get(GET)
         with closing(sqlite3.connect(filled, isolation_level=None)) as holder:
@@ -225,7 +225,7 @@ def test_a_locked_read_is_a_locked_error(filled: Path) -> None:
 
 
 @pytest.mark.parametrize("writable", [False, True])
-def test_a_damaged_table_is_no_miss(filled: Path, writable: bool) -> None:
+def test_a_damaged_table_is_an_error_not_a_miss(filled: Path, writable: bool) -> None:
     with closing(sqlite3.connect(filled)) as raw:
         ((page,),) = raw.execute("SELECT rootpage FROM sqlite_master WHERE name='transformation'")
         ((size,),) = raw.execute("PRAGMA page_size")
@@ -239,14 +239,14 @@ def test_a_damaged_table_is_no_miss(filled: Path, writable: bool) -> None:
         database.get(GET)
 
 
-def test_without_its_table_a_row_is_a_miss_until_somebody_writes(file: Path) -> None:
+def test_a_missing_table_has_no_rows_until_a_writer_creates_it(file: Path) -> None:
     with closing(sqlite3.connect(file)) as raw:
         raw.execute("CREATE TABLE something_else (x)")
     with Database(file) as database:
         assert database.get(GET) is None
 
 
-def test_reads_of_a_locked_file_wait_for_it_at_the_same_time(filled: Path) -> None:
+def test_queued_reads_of_a_locked_file_wait_only_once(filled: Path) -> None:
     reverse = {"type": "rev_transformations", "checksum": checksum(2)}
     requests = [request_types.parse_read(from_python(reverse)) for _ in range(200)]
 
@@ -280,7 +280,7 @@ def _soon(database: Database) -> Callable[[request_types.ReadRequest], asyncio.F
     return ask
 
 
-def test_a_writer_that_died_leaves_nothing_half(file: Path) -> None:
+def test_a_killed_writer_leaves_no_partial_write(file: Path) -> None:
     code = f"""
 import os
 from seamless_database import Database, request_types
@@ -328,7 +328,7 @@ os.setuid(65534)
 
 
 @pytest.mark.parametrize("writable", [True, False])
-def test_a_file_that_cannot_be_is_named(tmp_path: Path, writable: bool) -> None:
+def test_an_unusable_path_is_named(tmp_path: Path, writable: bool) -> None:
     text = tmp_path / "text.db"
     text.write_bytes(b"x" * 5000)
     for path in (text, tmp_path, tmp_path / "no" / "a.db"):
@@ -357,7 +357,7 @@ def put_record(database: Database, number: int, size: int) -> None:
     database.put({"type": "metadata", "checksum": tf, "result": result, "value": value})
 
 
-def test_a_small_row_is_answered_at_once(file: Path) -> None:
+def test_try_read_answers_a_small_row(file: Path) -> None:
     with Database(file, writable=True) as database:
         assert database.try_read(get_metadata(1)) is None
         put_record(database, 1, 1000)
@@ -367,7 +367,7 @@ def test_a_small_row_is_answered_at_once(file: Path) -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="SQLite's limits are not offered there")
-def test_a_large_row_is_left_to_a_thread(file: Path) -> None:
+def test_try_read_leaves_a_large_row_to_a_thread(file: Path) -> None:
     with Database(file, writable=True) as database:
         put_record(database, 1, MAX_ROW_BYTES)
         assert database.try_read(get_metadata(1)) is NOT_IMMEDIATE
@@ -376,13 +376,13 @@ def test_a_large_row_is_left_to_a_thread(file: Path) -> None:
         assert json.loads(answer)["x"] == "x" * MAX_ROW_BYTES
 
 
-def test_a_list_is_left_to_a_thread(filled: Path) -> None:
+def test_try_read_leaves_a_list_to_a_thread(filled: Path) -> None:
     with Database(filled) as database:
         body = {"type": "rev_transformations", "checksum": checksum(2)}
         assert database.try_read(request_types.parse_read(from_python(body))) is NOT_IMMEDIATE
 
 
-def test_a_file_that_is_locked_is_left_to_a_thread(filled: Path) -> None:
+def test_try_read_leaves_a_locked_file_to_a_thread(filled: Path) -> None:
     with closing(sqlite3.connect(filled, isolation_level=None)) as other, Database(filled) as ours:
         other.execute("BEGIN EXCLUSIVE")
         assert ours.try_read(get_metadata(1)) is NOT_IMMEDIATE

@@ -47,7 +47,7 @@ def run(program: str) -> str:
     return done.stdout
 
 
-def test_a_turn_that_nobody_else_wants_comes_at_once() -> None:
+def test_a_free_lock_is_acquired_at_once() -> None:
     program = """
         for _ in range(3):
             print(lock.acquire(0))
@@ -56,7 +56,7 @@ def test_a_turn_that_nobody_else_wants_comes_at_once() -> None:
     assert run(program) == "True\nTrue\nTrue\n"
 
 
-def test_only_one_process_at_a_time_has_its_turn() -> None:
+def test_one_process_at_a_time_holds_the_lock() -> None:
     program = """
         shared, told = os.pipe()
 
@@ -74,7 +74,7 @@ def test_only_one_process_at_a_time_has_its_turn() -> None:
     assert run(program) == 120 * "()" + "\n"
 
 
-def test_a_turn_that_does_not_come_is_waited_for_no_longer() -> None:
+def test_acquire_times_out() -> None:
     program = """
         def work(say):
             lock.acquire(0)
@@ -95,7 +95,7 @@ def test_a_turn_that_does_not_come_is_waited_for_no_longer() -> None:
     assert run(program) == "False False\nTrue\nTrue\n"
 
 
-def test_a_process_that_is_killed_gives_up_its_turn() -> None:
+def test_a_killed_process_releases_the_lock() -> None:
     program = """
         def work(say):
             lock.acquire(0)
@@ -110,7 +110,7 @@ def test_a_process_that_is_killed_gives_up_its_turn() -> None:
     assert run(program) == "True\n"
 
 
-def test_a_process_that_is_killed_while_it_waits_is_waited_for_by_nobody() -> None:
+def test_a_killed_waiter_blocks_no_other() -> None:
     program = """
         def work(say):
             say("here")
@@ -127,7 +127,7 @@ def test_a_process_that_is_killed_while_it_waits_is_waited_for_by_nobody() -> No
     assert run(program) == "True\n"
 
 
-def test_a_transaction_waits_for_its_turn_and_begins_once_it_comes(tmp_path: Path) -> None:
+def test_a_transaction_begins_once_the_lock_is_free(tmp_path: Path) -> None:
     program = f"""
         from pathlib import Path
         from seamless_database.errors import DatabaseLockedError

@@ -65,7 +65,7 @@ def _wait_until(condition: Callable[[], bool]) -> None:
 
 
 @CHANGES
-def test_nothing_is_acknowledged_from_then_on(
+def test_no_write_is_acknowledged_after_a_replacement(
     database: Database, file: Path, change: Callable[[Path], Path]
 ) -> None:
     change(file)
@@ -75,9 +75,7 @@ def test_nothing_is_acknowledged_from_then_on(
             database.put({**KEY, "value": LATE})
 
 
-def test_a_journal_that_is_removed_is_noticed_and_nothing_of_it_lost(
-    database: Database, file: Path
-) -> None:
+def test_a_removed_wal_is_detected_and_loses_nothing(database: Database, file: Path) -> None:
     file.with_name(f"{file.name}-wal").unlink()
     database.put({**KEY, "checksum": checksum(2), "value": LATE})
 
@@ -95,7 +93,7 @@ def test_a_journal_that_is_removed_is_noticed_and_nothing_of_it_lost(
 
 
 @CHANGES
-def test_what_was_acknowledged_is_in_the_file_that_was_open(
+def test_acknowledged_writes_are_in_the_file_that_was_open(
     database: Database, file: Path, change: Callable[[Path], Path]
 ) -> None:
     moved = change(file)
@@ -106,7 +104,7 @@ def test_what_was_acknowledged_is_in_the_file_that_was_open(
         assert former.get(KEY) == OLD
 
 
-def test_the_journal_is_not_taken_for_that_of_the_new_file(database: Database, file: Path) -> None:
+def test_the_wal_is_not_applied_to_the_new_file(database: Database, file: Path) -> None:
     replace(file)
     # without any request: the file is watched
     journal = file.with_name(f"{file.name}-wal")
@@ -122,7 +120,7 @@ def test_the_journal_is_not_taken_for_that_of_the_new_file(database: Database, f
         assert present.get({**KEY, "checksum": checksum(2)}) == LATE
 
 
-def test_a_file_that_is_replaced_just_before_the_end_is_kept_apart(file: Path) -> None:
+def test_a_file_that_is_replaced_just_before_close_is_not_mixed_up(file: Path) -> None:
     with Database(file, writable=True) as database:
         database.put({**KEY, "value": OLD})
         moved = replace(file)
@@ -132,7 +130,7 @@ def test_a_file_that_is_replaced_just_before_the_end_is_kept_apart(file: Path) -
 
 
 @pytest.mark.parametrize("writable", [True, False])
-def test_no_stale_answer_is_given(file: Path, writable: bool) -> None:
+def test_no_stale_response_is_returned(file: Path, writable: bool) -> None:
     with Database(file, writable=True) as database:
         database.put({**KEY, "value": OLD})
     with Database(file, writable=writable) as database:
@@ -170,7 +168,7 @@ def test_a_file_that_is_put_back_is_served_again(database: Database, file: Path)
             assert other.get(KEY) == result
 
 
-def test_a_link_that_is_turned_is_no_matter(file: Path, tmp_path: Path) -> None:
+def test_a_changed_symbolic_link_does_not_matter(file: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.db"
     link.symlink_to(file)
     with Database(link, writable=True) as database:
@@ -180,7 +178,7 @@ def test_a_link_that_is_turned_is_no_matter(file: Path, tmp_path: Path) -> None:
         assert database.get(KEY) == NEW
 
 
-def test_a_folder_that_cannot_be_looked_into_is_no_replaced_file(
+def test_an_unreadable_folder_is_not_a_replaced_file(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file.touch()
@@ -194,7 +192,7 @@ def test_a_folder_that_cannot_be_looked_into_is_no_replaced_file(
     identity.check()
 
 
-def test_files_are_looked_at_again_after_a_while(file: Path) -> None:
+def test_files_are_checked_again_after_the_interval(file: Path) -> None:
     now = 100.0
     identity = FileIdentity(file, lambda: now)
     file.touch()
@@ -224,7 +222,9 @@ def test_a_process_that_is_started_later_does_not_serve_another_file(file: Path)
 
 
 @pytest.mark.parametrize("options", [(), ("--workers", "2")])
-def test_a_server_is_degraded_and_refuses(file: Path, options: tuple[str, ...]) -> None:
+def test_a_server_reports_degraded_and_rejects_requests(
+    file: Path, options: tuple[str, ...]
+) -> None:
     with Server(file, *options) as server:
         assert server.put("transformation", checksum=checksum(1), value=OLD).status == 200
         moved = replace(file)
@@ -244,7 +244,7 @@ def test_a_server_is_degraded_and_refuses(file: Path, options: tuple[str, ...]) 
             assert database.get(KEY) == result
 
 
-def test_a_closed_database_watches_no_more(file: Path) -> None:
+def test_close_stops_the_watch(file: Path) -> None:
     watches = "seamless-database-file-watch"
     with Database(file, writable=True):
         assert watches in [thread.name for thread in threading.enumerate()]

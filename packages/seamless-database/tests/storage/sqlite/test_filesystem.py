@@ -27,11 +27,11 @@ nonsense
         ("/mnt/naïve/seamless.db", "cifs"),
     ],
 )
-def test_the_innermost_mount_tells_the_kind(path: str, kind: str) -> None:
+def test_the_innermost_mount_decides(path: str, kind: str) -> None:
     assert kind_of(Path(path), MOUNTS) == kind
 
 
-def test_no_mounts_tell_nothing() -> None:
+def test_a_path_without_a_mount_has_no_type() -> None:
     assert kind_of(Path("/data/seamless.db"), "") == ""
 
 
@@ -48,7 +48,7 @@ def test_network_file_systems_are_known(
     assert is_network(tmp_path / "seamless.db") is network
 
 
-def test_a_system_without_mountinfo_is_taken_for_local(
+def test_without_mountinfo_every_path_is_local(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seamless_database.storage.sqlite.filesystem.MOUNTS", tmp_path / "none")

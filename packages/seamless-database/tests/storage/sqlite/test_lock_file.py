@@ -28,7 +28,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "seamless.db"
 
 
-def test_a_second_owner_is_refused_and_told_who_the_first_is(file: Path) -> None:
+def test_a_second_writer_is_rejected_with_the_owner_named(file: Path) -> None:
     words = [sys.executable, "-c", OTHER_PROCESS, str(file)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
@@ -38,19 +38,19 @@ def test_a_second_owner_is_refused_and_told_who_the_first_is(file: Path) -> None
         other.communicate()
 
 
-def test_within_one_process_a_second_owner_is_refused_as_well(file: Path) -> None:
+def test_a_second_writer_in_one_process_is_rejected(file: Path) -> None:
     with WriterLockFile(file), pytest.raises(FileError):
         WriterLockFile(file)
 
 
-def test_releasing_leaves_nothing_behind(file: Path) -> None:
+def test_release_removes_the_file(file: Path) -> None:
     owned = WriterLockFile(file)
     owned.release()
     owned.release()
     assert list(file.parent.iterdir()) == []
 
 
-def test_the_mark_of_a_killed_owner_is_in_nobodys_way(file: Path) -> None:
+def test_the_lock_file_of_a_killed_writer_blocks_no_other(file: Path) -> None:
     words = [sys.executable, "-c", OTHER_PROCESS, str(file)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
@@ -61,7 +61,7 @@ def test_the_mark_of_a_killed_owner_is_in_nobodys_way(file: Path) -> None:
     assert list(file.parent.iterdir()) == []
 
 
-def test_a_mark_that_cannot_be_made_is_no_permission_to_write(file: Path) -> None:
+def test_a_lock_file_that_cannot_be_created_is_an_error(file: Path) -> None:
     file.with_name(file.name + SUFFIX).mkdir()
     with pytest.raises(FileError, match="cannot be locked"):
         WriterLockFile(file)

@@ -60,13 +60,13 @@ def medium(copied: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(copied.parent)], check=True)
 
 
-def test_a_read_only_medium_with_a_journal_is_served_with_what_is_in_it(medium: Path) -> None:
+def test_a_wal_on_a_read_only_medium_is_read(medium: Path) -> None:
     with Server(medium, writable=False) as server:
         assert server.get("transformation", checksum=checksum(1)).text == checksum(2)
         assert server.stop() == (0, "")
 
 
-def test_without_its_journal_a_file_on_a_read_only_medium_is_read(
+def test_a_file_without_a_wal_on_a_read_only_medium_is_read(
     copied: Path, request: pytest.FixtureRequest
 ) -> None:
     # completed by a reader that may write, then marked as in WAL mode again
@@ -82,7 +82,7 @@ def test_without_its_journal_a_file_on_a_read_only_medium_is_read(
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_what_changes_while_it_is_read_is_read_again(
+def test_a_file_that_changes_during_a_read_is_read_again(
     copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
 ) -> None:
     newer = tmp_path / "newer.db"
@@ -111,7 +111,7 @@ def test_what_changes_while_it_is_read_is_read_again(
     readers.close()
 
 
-def test_what_changes_whenever_it_is_read_is_an_error_and_no_miss(
+def test_a_file_that_changes_during_every_read_is_an_error(
     copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seamless_database.storage.sqlite.read_pool.ReadPool._open", resting_reader)
@@ -131,7 +131,7 @@ class Interruption(BaseException):
 
 
 @pytest.mark.parametrize("error", [sqlite3.DatabaseError("no"), ValueError("no"), Interruption()])
-def test_a_connection_is_kept_whatever_a_read_ends_with(
+def test_a_connection_returns_to_the_pool_after_any_error(
     tmp_path: Path, error: BaseException
 ) -> None:
     file = tmp_path / "seamless.db"

@@ -106,7 +106,7 @@ def get(database: Database, kind: str, **fields: object) -> Any:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_new_file_has_every_column_in_its_place(fresh: sqlite3.Connection, table: str) -> None:
+def test_a_new_file_has_every_column_in_order(fresh: sqlite3.Connection, table: str) -> None:
     assert columns(fresh, table) == TABLES[table]
 
 
@@ -127,7 +127,7 @@ def test_a_new_file_has_the_indexes_and_no_other_constraint(fresh: sqlite3.Conne
     assert found == INDEXES
 
 
-def test_a_new_file_carries_no_marks(fresh: sqlite3.Connection) -> None:
+def test_a_new_file_has_no_user_version_or_application_id(fresh: sqlite3.Connection) -> None:
     for pragma in ("user_version", "application_id", "auto_vacuum"):
         assert fresh.execute(f"PRAGMA {pragma}").fetchone() == (0,)
     assert fresh.execute("PRAGMA journal_mode").fetchone() == ("delete",)
@@ -157,7 +157,7 @@ def test_an_upgraded_table_is_kept(file: Path) -> None:
 
 
 @pytest.mark.parametrize("writable", [True, False])
-def test_legacy_records_are_refused(file: Path, writable: bool) -> None:
+def test_legacy_records_are_rejected(file: Path, writable: bool) -> None:
     legacy(file, ("a" * 64, "{}"))
     before = file.read_bytes()
     with pytest.raises(SchemaError, match="legacy records"):
@@ -166,7 +166,7 @@ def test_legacy_records_are_refused(file: Path, writable: bool) -> None:
 
 
 @pytest.mark.parametrize("extra", ["surprise TEXT", "result TEXT, surprise TEXT"])
-def test_unknown_columns_are_refused_and_named(file: Path, extra: str) -> None:
+def test_unknown_columns_are_rejected_and_named(file: Path, extra: str) -> None:
     with closing(sqlite3.connect(file)) as raw:
         raw.execute(f"CREATE TABLE meta_data (checksum TEXT, {extra})")
     with pytest.raises(SchemaError, match="surprise"):
@@ -186,7 +186,7 @@ def test_other_tables_of_another_type_are_kept(file: Path) -> None:
         assert columns(raw, "somebody_elses") == ["x  NULL"]
 
 
-def test_what_has_no_table_has_no_rows_for_a_reader(file: Path) -> None:
+def test_a_missing_table_has_no_rows_for_a_reader(file: Path) -> None:
     legacy(file)
     with Database(file) as database:
         assert get(database, "metadata", checksum=checksum(1)) is None
@@ -253,7 +253,7 @@ def assert_found(database: Database, put: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("recorded", ["filled.db"], indirect=True)
-def test_a_duplicate_reverse_row_is_answered_once(recorded: Path) -> None:
+def test_a_duplicate_reverse_row_is_returned_once(recorded: Path) -> None:
     with closing(sqlite3.connect(recorded)) as raw:
         ((result, rows),) = raw.execute(
             "SELECT result, count(*) FROM rev_transformation GROUP BY result, checksum"
@@ -266,7 +266,7 @@ def test_a_duplicate_reverse_row_is_answered_once(recorded: Path) -> None:
 
 
 @pytest.mark.parametrize("recorded", ["legacy-filled-metadata.db"], indirect=True)
-def test_the_recorded_legacy_records_are_refused(recorded: Path) -> None:
+def test_the_recorded_legacy_records_are_rejected(recorded: Path) -> None:
     before = recorded.read_bytes()
     with pytest.raises(SchemaError, match="legacy records"):
         Database(recorded, writable=True)

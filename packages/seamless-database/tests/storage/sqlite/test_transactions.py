@@ -69,7 +69,7 @@ def test_what_is_committed_is_in_the_file(transactions: Transactions, file: Path
     assert rows(file) == [1]
 
 
-def test_work_that_fails_among_others_is_undone(transactions: Transactions, file: Path) -> None:
+def test_work_that_fails_is_undone_by_its_savepoint(transactions: Transactions, file: Path) -> None:
     transactions.begin()
     assert transactions.run(insert, is_alone=False) is None
     assert isinstance(transactions.run(insert_and_fail, is_alone=False), ConflictError)
@@ -89,7 +89,9 @@ def test_work_that_fails_alone_is_undone_with_its_transaction(
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_an_error_of_the_library_is_told_as_ours(transactions: Transactions, alone: bool) -> None:
+def test_an_error_of_sqlite_becomes_an_unavailable_error(
+    transactions: Transactions, alone: bool
+) -> None:
     transactions.begin()
     assert transactions.run(insert, is_alone=True) is None
     error = transactions.run(insert, is_alone=alone)
@@ -104,7 +106,7 @@ def test_a_lost_transaction_is_raised(transactions: Transactions, alone: bool) -
         transactions.run(lose, is_alone=alone)
 
 
-def test_a_lock_that_another_holds_is_waited_for_and_told(
+def test_a_lock_of_another_process_is_reported_after_the_timeout(
     transactions: Transactions, file: Path
 ) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
@@ -115,7 +117,7 @@ def test_a_lock_that_another_holds_is_waited_for_and_told(
     transactions.rollback()
 
 
-def test_who_has_its_turn_waits_for_the_lock_of_the_file_as_well(file: Path) -> None:
+def test_the_holder_of_the_fair_lock_waits_for_the_lock_of_the_file(file: Path) -> None:
     connection = Connection.open(file, "rw")
     lock = FairWriterLock()
     transactions = Transactions(connection, 0.1, lock)
@@ -133,17 +135,17 @@ def test_who_has_its_turn_waits_for_the_lock_of_the_file_as_well(file: Path) -> 
     lock.close()
 
 
-def test_a_commit_that_fails_is_told_as_ours(transactions: Transactions) -> None:
+def test_a_failed_commit_is_an_unavailable_error(transactions: Transactions) -> None:
     with pytest.raises(UnavailableError, match="nothing was stored"):
         transactions.commit()
 
 
-def test_undoing_nothing_is_no_mistake(transactions: Transactions) -> None:
+def test_rollback_without_a_transaction_does_nothing(transactions: Transactions) -> None:
     transactions.rollback()
 
 
 @pytest.mark.parametrize("words", ["database or disk is full", "disk I/O error"])
-def test_a_full_disk_is_worth_another_attempt(transactions: Transactions, words: str) -> None:
+def test_a_checkpoint_makes_room_on_a_full_disk(transactions: Transactions, words: str) -> None:
     error = sqlite3.OperationalError(words)
     assert transactions.made_room(error)
     told = not_written(error)
@@ -161,20 +163,18 @@ def test_a_full_disk_is_worth_another_attempt(transactions: Transactions, words:
         RuntimeError("disk I/O error"),
     ],
 )
-def test_what_is_no_lack_of_room_is_not_tried_again(
-    transactions: Transactions, error: Exception
-) -> None:
+def test_other_errors_are_not_retried(transactions: Transactions, error: Exception) -> None:
     assert not transactions.made_room(error)
 
 
-def test_a_checkpoint_that_fails_makes_no_room(file: Path) -> None:
+def test_a_failed_checkpoint_makes_no_room(file: Path) -> None:
     connection = Connection.open(file, "rw")
     transactions = Transactions(connection, 0.1)
     connection.close()
     assert not transactions.made_room(sqlite3.OperationalError("database or disk is full"))
 
 
-def test_a_checkpoint_waits_for_those_who_read(file: Path) -> None:
+def test_a_checkpoint_waits_for_readers(file: Path) -> None:
     connection = Connection.open(file, "rw")
     connection.command("PRAGMA journal_mode=WAL")
     transactions = Transactions(connection, 0.1)

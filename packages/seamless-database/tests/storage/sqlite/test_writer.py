@@ -12,7 +12,6 @@ import pytest
 
 from seamless_database.errors import (
     ConflictError,
-    DatabaseClosedError,
     DatabaseLockedError,
     UnavailableError,
 )
@@ -71,12 +70,12 @@ class Gate:
         self.future.result(30)
 
 
-def test_a_result_means_that_it_is_in_the_file(writer: Writer, file: Path) -> None:
+def test_a_write_is_in_the_file_when_its_future_is_done(writer: Writer, file: Path) -> None:
     writer.submit(Operation(partial(insert, 1))).result(30)
     assert rows(file) == [1]
 
 
-def test_what_waits_is_committed_together(writer: Writer, file: Path) -> None:
+def test_queued_writes_are_committed_together(writer: Writer, file: Path) -> None:
     gate = Gate(writer)
     seen: list[bool] = []
 
@@ -94,9 +93,7 @@ def test_what_waits_is_committed_together(writer: Writer, file: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [ConflictError("no"), sqlite3.IntegrityError("no"), KeyError()])
-def test_one_that_fails_does_not_spoil_its_neighbours(
-    writer: Writer, file: Path, error: Exception
-) -> None:
+def test_a_write_that_fails_is_undone_alone(writer: Writer, file: Path, error: Exception) -> None:
     gate = Gate(writer)
 
     def fail(connection: Connection) -> None:
@@ -116,7 +113,7 @@ def test_one_that_fails_does_not_spoil_its_neighbours(
     assert rows(file) == [1, 3]
 
 
-def test_one_that_fails_alone_leaves_nothing_behind(writer: Writer, file: Path) -> None:
+def test_the_only_write_of_a_batch_is_undone_if_it_fails(writer: Writer, file: Path) -> None:
     def fail(connection: Connection) -> None:
         insert(1, connection)
         raise ConflictError("no")
@@ -126,7 +123,7 @@ def test_one_that_fails_alone_leaves_nothing_behind(writer: Writer, file: Path) 
     assert rows(file) == [2]
 
 
-def test_when_the_transaction_is_gone_everybody_hears_it(writer: Writer, file: Path) -> None:
+def test_a_lost_transaction_fails_every_write_of_the_batch(writer: Writer, file: Path) -> None:
     gate = Gate(writer)
 
     def lose(connection: Connection) -> None:
@@ -151,7 +148,7 @@ def test_when_the_transaction_is_gone_everybody_hears_it(writer: Writer, file: P
     assert rows(file) == [4]
 
 
-def test_a_lock_is_waited_for_and_then_reported(writer: Writer, file: Path) -> None:
+def test_a_lock_fails_a_write_after_the_timeout(writer: Writer, file: Path) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseLockedError, match="another process"):
@@ -160,7 +157,7 @@ def test_a_lock_is_waited_for_and_then_reported(writer: Writer, file: Path) -> N
     assert rows(file) == [2]
 
 
-def test_all_that_wait_for_a_lock_wait_for_it_once(file: Path) -> None:
+def test_a_lock_timeout_fails_all_queued_writes(file: Path) -> None:
     connection = Connection.open(file, "rw")
     writer = Writer(Transactions(connection, 2.0))
     with closing(sqlite3.connect(file, isolation_level=None)) as holder:
@@ -173,7 +170,7 @@ def test_all_that_wait_for_a_lock_wait_for_it_once(file: Path) -> None:
     connection.close()
 
 
-def test_closing_finishes_what_is_queued(writer: Writer, file: Path) -> None:
+def test_close_commits_queued_writes(writer: Writer, file: Path) -> None:
     gate = Gate(writer)
     futures = [writer.submit(Operation(partial(insert, i))) for i in range(2 * MAX_BATCH + 3)]
     closer = threading.Thread(target=writer.close)
@@ -184,7 +181,7 @@ def test_closing_finishes_what_is_queued(writer: Writer, file: Path) -> None:
     assert rows(file) == list(range(2 * MAX_BATCH + 3))
 
 
-def test_closing_ends_even_when_the_last_batch_is_lost(writer: Writer) -> None:
+def test_close_returns_if_the_last_batch_is_lost(writer: Writer) -> None:
     gate = Gate(writer)
 
     def lose(connection: Connection) -> None:
@@ -202,28 +199,7 @@ def test_closing_ends_even_when_the_last_batch_is_lost(writer: Writer) -> None:
     assert isinstance(future.exception(30), UnavailableError)
 
 
-def test_after_closing_nothing_is_taken(writer: Writer) -> None:
-    writer.close()
-    with pytest.raises(DatabaseClosedError):
-        writer.submit(Operation(partial(insert, 1)))
-
-
-def test_closing_twice_is_closing_once(writer: Writer) -> None:
-    writer.close()
-    writer.close()
-
-
-def test_too_many_waiting_are_refused(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seamless_database.storage.batch_queue.MAX_QUEUED", 3)
-    gate = Gate(writer)
-    for i in range(3):
-        writer.submit(Operation(partial(insert, i)))
-    with pytest.raises(UnavailableError, match="3 requests are waiting"):
-        writer.submit(Operation(partial(insert, 9)))
-    gate.open()
-
-
-def test_a_client_that_went_away_changes_nothing_for_the_others(writer: Writer, file: Path) -> None:
+def test_a_cancelled_write_does_not_affect_others(writer: Writer, file: Path) -> None:
     gate = Gate(writer)
     gone = writer.submit(Operation(partial(insert, 1)))
     stays = writer.submit(Operation(partial(insert, 2)))
@@ -233,7 +209,7 @@ def test_a_client_that_went_away_changes_nothing_for_the_others(writer: Writer, 
     assert rows(file) == [1, 2]
 
 
-def test_commits_and_what_waits_are_counted(writer: Writer) -> None:
+def test_commits_and_queued_writes_are_counted(writer: Writer) -> None:
     gate = Gate(writer)
     futures = [writer.submit(Operation(partial(insert, number))) for number in range(5)]
     assert writer.size == 5
@@ -249,9 +225,7 @@ def test_commits_and_what_waits_are_counted(writer: Writer) -> None:
 # event loops
 
 
-def test_an_event_loop_hears_of_each_write_when_it_is_in_the_file(
-    writer: Writer, file: Path
-) -> None:
+def test_an_event_loop_is_called_back_after_the_commit(writer: Writer, file: Path) -> None:
     heard: list[tuple[BaseException | None, list[int], int]] = []
 
     async def write() -> None:
@@ -273,52 +247,8 @@ def test_an_event_loop_hears_of_each_write_when_it_is_in_the_file(
     assert [(seen, thread) for _, seen, thread in heard] == [([1, 2], threading.get_ident())] * 3
 
 
-def test_one_that_cannot_be_told_keeps_nobody_from_hearing(
-    writer: Writer, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def write() -> None:
-        loop, done = asyncio.get_running_loop(), asyncio.Event()
-
-        def fail(_value: None, _error: BaseException | None) -> None:
-            raise ValueError("not listening")
-
-        gate = Gate(writer)
-        writer.submit_with_callback(Operation(partial(insert, 1)), fail, loop)
-        writer.submit_with_callback(
-            Operation(partial(insert, 2)), lambda _value, _error: done.set(), loop
-        )
-        gate.open()
-        await asyncio.wait_for(done.wait(), 30)
-
-    asyncio.run(write())
-    assert "could not be reported" in caplog.text
-
-
-def test_an_event_loop_that_is_gone_changes_nothing_for_the_others(
-    writer: Writer, file: Path
-) -> None:
-    loop = asyncio.new_event_loop()
-    loop.close()
-    gate = Gate(writer)
-    writer.submit_with_callback(Operation(partial(insert, 1)), lambda _value, _error: None, loop)
-    stays = writer.submit(Operation(partial(insert, 2)))
-    gate.open()
-    stays.result(30)
-    assert rows(file) == [1, 2]
-
-
-def test_after_closing_nothing_is_taken_from_a_loop(writer: Writer) -> None:
-    writer.close()
-    loop = asyncio.new_event_loop()
-    with pytest.raises(DatabaseClosedError):
-        writer.submit_with_callback(
-            Operation(partial(insert, 1)), lambda _value, _error: None, loop
-        )
-    loop.close()
-
-
 @pytest.mark.stress
-def test_many_threads_lose_nothing(writer: Writer, file: Path) -> None:
+def test_writes_of_many_threads_are_all_stored(writer: Writer, file: Path) -> None:
     def write(start: int) -> None:
         for number in range(start, start + 50):
             writer.submit(Operation(partial(insert, number))).result(30)

@@ -26,7 +26,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Boolean, UserDefinedType
 
-from seamless_database.storage.sqlite.schema import TABLES
+from seamless_database.models import TABLES
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect, Table

@@ -18,8 +18,7 @@ from seamless_database.admin.access.open_files import COMPANIONS
 from seamless_database.admin.access.sqlite import connected, pragma, sync
 from seamless_database.admin.errors import TargetExistsError
 from seamless_database.errors import FileError
-from seamless_database.models import RevTransformation, Transformation
-from seamless_database.storage.sqlite.schema import TABLES
+from seamless_database.models import TABLES, RevTransformation, Transformation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,11 +20,11 @@ from seamless_database.admin.access.engine_errors import EngineErrors
 from seamless_database.admin.access.psycopg_connections import connect
 from seamless_database.admin.errors import TargetExistsError, WritersError
 from seamless_database.errors import ServerError
+from seamless_database.models import TABLES
 from seamless_database.storage.postgresql import schema
 from seamless_database.storage.postgresql.advisory_locks import LOCK_EVERYTHING
 from seamless_database.storage.postgresql.connection import PipelineConnection
 from seamless_database.storage.postgresql.error_kinds import ErrorKind, error_kind
-from seamless_database.storage.sqlite.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

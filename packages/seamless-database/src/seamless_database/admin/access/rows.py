@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from seamless_database.admin.interruption import INTERRUPTION
-from seamless_database.storage.sqlite.schema import TABLES
+from seamless_database.models import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator

@@ -16,10 +16,10 @@ from seamless_database.errors import (
     SchemaError,
     ServerError,
 )
+from seamless_database.models import TABLES
 from seamless_database.storage.sqlite.schema import (
     LEGACY_COLUMNS,
     METADATA,
-    TABLES,
 )
 
 if TYPE_CHECKING:

@@ -36,8 +36,8 @@ from seamless_database.admin.progress import ProgressBars, steps
 from seamless_database.admin.repairs import applicable, found_rows, repair_all
 from seamless_database.admin.salvage import complaints, salvageable
 from seamless_database.errors import DatabaseError
+from seamless_database.models import TABLES
 from seamless_database.storage.sqlite.connection import advice_for_damage
-from seamless_database.storage.sqlite.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,11 +12,11 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Table, bindparam, column, func, literal_column, select, table
+from sqlalchemy import bindparam, column, func, literal_column, select, table
 from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 
 from seamless_database.errors import SchemaError
-from seamless_database.models import Base, BucketProbe, MetaData
+from seamless_database.models import TABLES, MetaData
 from seamless_database.request_types.statements import Statement
 
 if TYPE_CHECKING:
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 
 METADATA = MetaData.__tablename__
 LEGACY_COLUMNS = frozenset({"checksum", "metadata"})
-#: every table of a file; the probe's is named so that its model is certain to be loaded
-TABLES: dict[str, Table] = {
-    BucketProbe.__tablename__: Base.metadata.tables[BucketProbe.__tablename__],
-    **Base.metadata.tables,
-}
-
 _NAMES = Statement(
     select(column("name"))
     .select_from(table("sqlite_master"))
