@@ -133,9 +133,9 @@ def test_a_postgresql_of_somebody_else_is_one_line(file: Path, postgresql: str) 
     sql(postgresql, "CREATE TABLE transformation (name TEXT)")
     for words in (["stats", postgresql], ["prune", "--irreproducible", postgresql]):
         done = admin(*words)
-        assert_one_line(done.status, done.err, "tables of somebody else")
+        assert_one_line(done.status, done.err, "tables of another application")
     done = admin("copy", file, postgresql)
-    assert_one_line(done.status, done.err, "tables of somebody else")
+    assert_one_line(done.status, done.err, "tables of another application")
 
 
 def test_a_newer_schema_is_one_line(file: Path, postgresql: str) -> None:

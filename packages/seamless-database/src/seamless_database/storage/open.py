@@ -20,7 +20,7 @@ _INSTALL = "it needs: pip install 'seamless-database[postgresql]'"
 
 def redacted(target: str) -> str:
     """Return the name of a database without its password; raises an `OptionError`."""
-    return PostgresUrl.of(target).shown if is_url(target) else target
+    return PostgresUrl.of(target).redacted if is_url(target) else target
 
 
 def open_database(

@@ -35,7 +35,7 @@ def test_a_socket_folder_and_settings_are_in_the_query() -> None:
     address = PostgresUrl.of("postgresql://me@/db?host=/run/pg&connect_timeout=2")
     assert address.parameters["host"] == "/run/pg"
     assert address.parameters["connect_timeout"] == "2"
-    assert address.shown == "postgresql+psycopg://me@/run/pg/db"
+    assert address.redacted == "postgresql+psycopg://me@/run/pg/db"
 
 
 def test_several_hosts_are_a_list() -> None:
@@ -61,7 +61,7 @@ SECRET = st.text(st.characters(codec="ascii", categories=["L", "N"])).map("S3cr"
 def test_the_password_is_never_shown(secret: str, url: str) -> None:
     address = PostgresUrl.of(url.format(secret))
     assert address.parameters["password"] == secret
-    assert secret not in address.shown
+    assert secret not in address.redacted
     assert secret not in repr(address)
     assert secret not in address.redact(f"a text with {secret} in it")
 

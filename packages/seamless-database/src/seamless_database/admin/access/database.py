@@ -40,7 +40,7 @@ def place(text: str) -> DatabaseTarget:
 
 def shown(where: DatabaseTarget) -> str:
     """Name a place in a message; without the password."""
-    return where.shown if isinstance(where, PostgresUrl) else str(where)
+    return where.redacted if isinstance(where, PostgresUrl) else str(where)
 
 
 def reading(

@@ -109,7 +109,7 @@ def lock_writers(connection: Connection, address: PostgresUrl) -> None:
         connection.execute(text(LOCK_EVERYTHING))
     except sqlalchemy.exc.OperationalError as error:
         if isinstance(error.orig, psycopg.Error) and error_kind(error.orig) is ErrorKind.LOCKED:
-            raise WritersError(address.shown, LOCK_WAIT) from error
+            raise WritersError(address.redacted, LOCK_WAIT) from error
         raise
 
 
@@ -134,7 +134,7 @@ def refuse_rows(connection: Connection, address: PostgresUrl) -> None:
     """Make sure that no table holds a row."""
     for table in TABLES.values():
         if connection.scalar(select(table.select().exists())):
-            raise TargetExistsError(address.shown, "holds rows already; empty it")
+            raise TargetExistsError(address.redacted, "holds rows already; empty it")
 
 
 def advance_ids(connection: Connection) -> None:
@@ -161,4 +161,4 @@ def _ask(address: PostgresUrl, question: Callable[[PipelineConnection], T]) -> T
 
 
 def _unusable(address: PostgresUrl, error: object) -> ServerError:
-    return ServerError(address.shown, address.redact(" ".join(str(error).split())))
+    return ServerError(address.redacted, address.redact(" ".join(str(error).split())))

@@ -81,7 +81,7 @@ def current(connection: Connection, where: DatabaseTarget) -> TableInventory:
 def _unusable(where: DatabaseTarget, reason: str) -> DatabaseError:
     if isinstance(where, Path):
         return FileError(where, reason)
-    return ServerError(where.shown, reason)
+    return ServerError(where.redacted, reason)
 
 
 def migrate_command(path: object) -> str:

@@ -59,7 +59,7 @@ _LEGACY = Table(KEPT_AS, sqlalchemy.MetaData(), Column("checksum", Text), Column
 def migrate(file: DatabaseTarget, dry_run: bool, as_json: bool) -> None:
     """Upgrade a file with legacy records; a backup beside it keeps them."""
     if not isinstance(file, Path):
-        raise FilesOnlyError(file.shown, "PostgreSQL never holds legacy records")
+        raise FilesOnlyError(file.redacted, "PostgreSQL never holds legacy records")
     with steps() as doing:
         findings = migrated(file, doing, dry_run=dry_run)
     show(findings, as_json=as_json)

@@ -87,7 +87,7 @@ class PostgresDatabase(Backend):
         super().__init__(writable=writable)
         # psycopg logs what it also raises
         logging.getLogger("psycopg").setLevel(logging.ERROR)
-        self.name = url.shown
+        self.name = url.redacted
         self._url = url
         self._check_database(lock_wait)
         self._health = Health()

@@ -92,4 +92,4 @@ def _present(connection: PipelineConnection) -> set[str]:
 
 
 def _schema_error(url: PostgresUrl, reason: str) -> SchemaError:
-    return SchemaError(url.shown, reason, kind="database")
+    return SchemaError(url.redacted, reason, kind="database")

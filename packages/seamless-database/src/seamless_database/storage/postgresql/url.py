@@ -1,6 +1,6 @@
 """URL of a PostgreSQL database: its parameters for psycopg, and its form without the password.
 
-Only psycopg gets the password. The shown form consists of other parts of the URL, and `redact`
+Only psycopg gets the password. The redacted URL consists of other parts of the URL, and `redact`
 removes the password from the messages of psycopg.
 """
 
@@ -39,7 +39,7 @@ class PostgresUrl:
     """A PostgreSQL database, and how to connect to it."""
 
     #: the URL for messages, without the password
-    shown: str
+    redacted: str
     #: the connection parameters of psycopg
     parameters: Mapping[str, str] = field(repr=False)
     #: executions after which psycopg prepares a statement; None, for some poolers, means never
@@ -62,7 +62,7 @@ class PostgresUrl:
             "dbname": url.database,
         }
         given = {name: value for name, value in own.items() if value}
-        return cls(_shown(url, query), {**DEFAULTS, **query, **given}, threshold)
+        return cls(_redacted(url, query), {**DEFAULTS, **query, **given}, threshold)
 
     def redact(self, text: str) -> str:
         """Replace the password in a text."""
@@ -106,7 +106,7 @@ def _threshold(text: str) -> int | None:
     return int(text)
 
 
-def _shown(url: URL, query: Mapping[str, str]) -> str:
+def _redacted(url: URL, query: Mapping[str, str]) -> str:
     user = f"{url.username}@" if url.username else ""
     # the folder of a Unix socket is in the query
     host = url.host or query.get("host", "")
