@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from seamless.caching.references import TempRef
     from seamless.checksum.celltypes import BufferType, CellType, TextType
-    from seamless.checksum.conversion.convert import BufferFacts
+    from seamless.checksum.conversion.convert import BufferProperties
 
 
 class Buffer:
@@ -37,7 +37,7 @@ class Buffer:
     value
         Without a cell type: bytes, or another `Buffer`. With one: any value of it.
     celltype
-        One of the 13 cell types, or `deepcell`, `deepfolder`, `folder`, `module`, which are
+        A cell type, or `deepcell`, `deepfolder`, `folder`, `module`, which are
         written as `plain`.
     checksum
         The known checksum of the content. The buffer is registered in the cache at once.
@@ -271,7 +271,7 @@ class Buffer:
         source: CellType | str,
         target: CellType | str,
         *,
-        info: BufferFacts | None = None,
+        info: BufferProperties | None = None,
     ) -> Buffer:
         """Convert the content from one cell type to another.
 
@@ -284,7 +284,7 @@ class Buffer:
         ConversionError
             If the conversion is forbidden, or this buffer can't be converted.
         TypeError
-            If a name is no cell type.
+            If a name is not a cell type.
         """
         from seamless.checksum.conversion.convert_bytes import convert_bytes
 
@@ -296,7 +296,7 @@ class Buffer:
         source: CellType | str,
         target: CellType | str,
         *,
-        info: BufferFacts | None = None,
+        info: BufferProperties | None = None,
     ) -> Buffer:
         """Do what `convert` does, in a thread, so that a running event loop continues."""
         import asyncio

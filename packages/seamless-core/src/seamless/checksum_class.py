@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from seamless.buffer_class import Buffer
     from seamless.caching.references import TempRef
     from seamless.checksum.celltypes import BufferType, CellType, TextType
-    from seamless.checksum.conversion.convert import BufferFacts
+    from seamless.checksum.conversion.convert import BufferProperties
 
 SUFFIX = ".CHECKSUM"
 #: Bytes of a file that may hold a checksum: its digits, and white space.
@@ -240,7 +240,11 @@ class Checksum(HexDigest):
     # -- conversion -------------------------------------------------------------------
 
     def convert(
-        self, source: CellType | str, target: CellType | str, *, info: BufferFacts | None = None
+        self,
+        source: CellType | str,
+        target: CellType | str,
+        *,
+        info: BufferProperties | None = None,
     ) -> Checksum:
         """Return the checksum of the buffer converted from one cell type to another.
 
@@ -250,7 +254,7 @@ class Checksum(HexDigest):
         Parameters
         ----------
         source, target
-            Two of the 13 cell types.
+            Two cell types.
         info
             Known properties of the buffer (`BufferInfo`), which may make fetching it unnecessary.
 
@@ -261,7 +265,7 @@ class Checksum(HexDigest):
         CacheMissError
             If the buffer is needed and not found.
         TypeError
-            If a name is no cell type.
+            If a name is not a cell type.
         """
         from seamless import resolution
         from seamless.checksum.conversion.convert import is_unchanged
@@ -273,7 +277,11 @@ class Checksum(HexDigest):
         return self._convert_buffer(buffer, source, target)
 
     async def conversion(
-        self, source: CellType | str, target: CellType | str, *, info: BufferFacts | None = None
+        self,
+        source: CellType | str,
+        target: CellType | str,
+        *,
+        info: BufferProperties | None = None,
     ) -> Checksum:
         """Do what `convert` does, as a coroutine."""
         import asyncio

@@ -25,7 +25,7 @@ from seamless.checksum.serialize import serialize_sync
 from seamless.errors import ConversionError
 
 
-def facts(content: bytes, celltype: str | None = None) -> dict[str, Any]:
+def properties(content: bytes, celltype: str | None = None) -> dict[str, Any]:
     return compute_buffer_info(content, celltype).as_dict()
 
 
@@ -35,7 +35,7 @@ def test_the_checksum_is_that_of_the_bytes() -> None:
 
 def test_an_array_has_a_type_and_a_shape() -> None:
     content = serialize_sync(np.zeros((2, 3)), "binary")
-    assert facts(content) == {
+    assert properties(content) == {
         "length": len(content),
         "is_utf8": False,
         "is_json": False,
@@ -47,22 +47,22 @@ def test_an_array_has_a_type_and_a_shape() -> None:
 
 
 def test_a_byte_string_array_has_its_dtype() -> None:
-    assert facts(serialize_sync(np.array(b"hello"), "mixed"))["dtype"] == "S5"
+    assert properties(serialize_sync(np.array(b"hello"), "mixed"))["dtype"] == "S5"
 
 
 def test_a_damaged_array_is_not_an_array() -> None:
     content = serialize_sync(np.zeros(3), "binary")
-    assert facts(content[:-1])["is_numpy"] is False
+    assert properties(content[:-1])["is_numpy"] is False
 
 
 def test_a_container_is_neither_text_nor_array() -> None:
-    found = facts(serialize_sync({"a": np.zeros(3)}, "mixed"))
+    found = properties(serialize_sync({"a": np.zeros(3)}, "mixed"))
     assert (found["is_seamless_mixed"], found["is_utf8"], found["is_numpy"]) == (True, False, False)
 
 
 def test_a_damaged_container_is_not_a_container() -> None:
     content = serialize_sync({"a": np.zeros(3)}, "mixed")
-    assert facts(content[:-1])["is_seamless_mixed"] is False
+    assert properties(content[:-1])["is_seamless_mixed"] is False
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_damaged_container_is_not_a_container() -> None:
     ],
 )
 def test_json_has_the_type_of_its_value(content: bytes, json_type: str | None) -> None:
-    assert facts(content).get("json_type") == json_type
+    assert properties(content).get("json_type") == json_type
 
 
 @pytest.mark.parametrize(
@@ -94,24 +94,24 @@ def test_json_has_the_type_of_its_value(content: bytes, json_type: str | None) -
 def test_a_list_of_numbers_of_one_kind_is_a_numeric_array(
     content: bytes, answer: bool | None
 ) -> None:
-    assert facts(content).get("is_json_numeric_array") is answer
+    assert properties(content).get("is_json_numeric_array") is answer
 
 
 def test_text_that_may_be_a_number_has_unknown_properties() -> None:
-    assert "is_json_numeric_scalar" not in facts(b'"12"\n')
+    assert "is_json_numeric_scalar" not in properties(b'"12"\n')
 
 
 def test_text_that_only_mixed_reads_as_json_has_unknown_properties() -> None:
-    assert "is_json" not in facts(b"NaN\n")
+    assert "is_json" not in properties(b"NaN\n")
 
 
 def test_text_that_no_cell_type_reads_as_json_is_not_json() -> None:
-    assert facts(b"hello\n")["is_json"] is False
+    assert properties(b"hello\n")["is_json"] is False
 
 
 @pytest.mark.parametrize("celltype", ["text", "bytes", "python", "yaml"])
 def test_json_is_not_parsed_for_cell_types_that_are_rarely_json(celltype: str) -> None:
-    assert facts(b"1\n", celltype) == {
+    assert properties(b"1\n", celltype) == {
         "length": 2,
         "is_utf8": True,
         "is_numpy": False,
@@ -150,5 +150,5 @@ def test_a_checksum_predicted_to_stay_is_that_of_a_valid_target_buffer(
 @settings(deadline=None)
 @given(JSON_VALUES)
 def test_the_properties_can_be_stored_as_json(value: object) -> None:
-    found = facts(serialize_sync(value, "mixed"))
+    found = properties(serialize_sync(value, "mixed"))
     assert json.loads(json.dumps(found)) == found

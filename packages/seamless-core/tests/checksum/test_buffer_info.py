@@ -27,8 +27,8 @@ HEX = "ab" * 32
 OTHER = "cd" * 32
 
 
-def info(**facts: Any) -> BufferInfo:
-    return BufferInfo(HEX, facts)
+def info(**properties: Any) -> BufferInfo:
+    return BufferInfo(HEX, properties)
 
 
 def test_a_new_record_has_no_properties() -> None:
@@ -162,7 +162,7 @@ def test_a_buffer_is_one_of_its_own_cell_type(celltype: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "stays"),
+    ("properties", "stays"),
     [
         ({"dtype": "float64", "shape": []}, True),
         ({"dtype": "S5", "shape": [1]}, True),
@@ -177,10 +177,12 @@ def test_a_buffer_is_one_of_its_own_cell_type(celltype: str) -> None:
     ],
 )
 def test_an_array_stays_as_bytes_unless_it_may_be_one_byte_string(
-    facts: dict[str, Any], stays: bool
+    properties: dict[str, Any], stays: bool
 ) -> None:
-    assert convert_from_buffer_info(info(**facts), "binary", "bytes") == (True if stays else -1)
-    known = info(**facts, binary2bytes=OTHER)
+    assert convert_from_buffer_info(info(**properties), "binary", "bytes") == (
+        True if stays else -1
+    )
+    known = info(**properties, binary2bytes=OTHER)
     assert convert_from_buffer_info(known, "binary", "bytes") == (stays or Checksum(OTHER))
 
 
@@ -189,7 +191,7 @@ def test_a_buffer_longer_than_any_number_is_not_a_number(length: int, answer: ob
     assert convert_from_buffer_info(info(length=length), "plain", "int") is answer
 
 
-ANY_FACTS = st.fixed_dictionaries(
+ANY_PROPERTIES = st.fixed_dictionaries(
     {},
     optional={
         **{flag: st.booleans() for flag in FLAGS},
@@ -202,20 +204,22 @@ ANY_FACTS = st.fixed_dictionaries(
 
 
 @settings(deadline=None)
-@given(ANY_FACTS, st.sampled_from(celltypes), st.sampled_from(celltypes))
-def test_only_known_checksums_are_returned(facts: dict[str, Any], source: str, target: str) -> None:
+@given(ANY_PROPERTIES, st.sampled_from(celltypes), st.sampled_from(celltypes))
+def test_only_known_checksums_are_returned(
+    properties: dict[str, Any], source: str, target: str
+) -> None:
     try:
-        answer = convert_from_buffer_info(info(**facts), source, target)
+        answer = convert_from_buffer_info(info(**properties), source, target)
     except ConversionError:
         return
     assert answer in (True, False, None, -1)
 
 
 @settings(deadline=None)
-@given(ANY_FACTS, st.sampled_from(celltypes))
-def test_a_proved_cell_type_is_not_excluded(facts: dict[str, Any], celltype: str) -> None:
-    if verify_buffer_info(info(**facts), celltype):
-        validate_buffer_info(info(**facts), celltype)
+@given(ANY_PROPERTIES, st.sampled_from(celltypes))
+def test_a_proved_cell_type_is_not_excluded(properties: dict[str, Any], celltype: str) -> None:
+    if verify_buffer_info(info(**properties), celltype):
+        validate_buffer_info(info(**properties), celltype)
 
 
 def test_every_field_is_described() -> None:

@@ -38,30 +38,30 @@ def compute_buffer_info(
         from seamless.checksum.calculate_checksum import calculate_checksum
 
         checksum = calculate_checksum(content)
-    return BufferInfo(checksum, {"length": len(content), **_format_facts(content, celltype)})
+    return BufferInfo(checksum, {"length": len(content), **_format_properties(content, celltype)})
 
 
-def _format_facts(content: bytes, celltype: str | None) -> dict[str, Any]:
+def _format_properties(content: bytes, celltype: str | None) -> dict[str, Any]:
     # neither magic number is valid UTF-8, so such content is not text
     if content.startswith(MAGIC_NUMPY):
-        return _array_facts(content)
+        return _array_properties(content)
     if content.startswith(MAGIC_SEAMLESS_MIXED):
-        return _container_facts(content)
-    facts: dict[str, Any] = {"is_numpy": False, "is_seamless_mixed": False}
+        return _container_properties(content)
+    properties: dict[str, Any] = {"is_numpy": False, "is_seamless_mixed": False}
     try:
         content.decode()
     except UnicodeDecodeError:
-        return {**facts, "is_utf8": False, "is_json": False}
-    facts["is_utf8"] = True
+        return {**properties, "is_utf8": False, "is_json": False}
+    properties["is_utf8"] = True
     if celltype is not None and not rules_of(celltype).may_be_json:
-        return facts  # parsing takes time, and such a buffer is rarely read as JSON
-    return {**facts, **_json_facts(content)}
+        return properties  # parsing takes time, and such a buffer is rarely read as JSON
+    return {**properties, **_json_properties(content)}
 
 
 _NO_TEXT = {"is_utf8": False, "is_json": False}
 
 
-def _array_facts(content: bytes) -> dict[str, Any]:
+def _array_properties(content: bytes) -> dict[str, Any]:
     from seamless.util.mixed.npy import read_npy
 
     try:
@@ -81,7 +81,7 @@ def _dtype_text(dtype: np.dtype[Any]) -> str:
     return str(dtype).removeprefix("|")
 
 
-def _container_facts(content: bytes) -> dict[str, Any]:
+def _container_properties(content: bytes) -> dict[str, Any]:
     from seamless.checksum.celltypes import codec_of
 
     try:
@@ -91,7 +91,7 @@ def _container_facts(content: bytes) -> dict[str, Any]:
     return {**_NO_TEXT, "is_numpy": False, "is_seamless_mixed": True}
 
 
-def _json_facts(content: bytes) -> dict[str, Any]:
+def _json_properties(content: bytes) -> dict[str, Any]:
     from seamless.checksum.celltypes import codec_of
 
     try:

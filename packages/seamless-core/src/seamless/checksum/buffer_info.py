@@ -28,7 +28,7 @@ __all__ = [
 
 #: True: the checksum stays. False: the conversion fails. None: unknown. -1: the conversion works,
 #: the result has to be computed. Otherwise the checksum of the result.
-Foretold: TypeAlias = Checksum | str | bool | Literal[-1] | None
+PredictedResult: TypeAlias = Checksum | str | bool | Literal[-1] | None
 
 FLAGS = (
     "is_utf8",
@@ -156,14 +156,14 @@ class BufferInfo:
         for field, value in other.as_dict().items():
             setattr(self, field, value)
 
-    def predict(self, source: str, target: str) -> Foretold:
-        """Do what `convert_from_buffer_info` does."""
+    def predict(self, source: str, target: str) -> PredictedResult:
+        """Return the result of `convert_from_buffer_info`."""
         return convert_from_buffer_info(self, source, target)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what is known, by field name, without the checksum."""
-        facts = {field: getattr(self, field) for field in FIELDS}
-        return {field: value for field, value in facts.items() if value is not None}
+        """Return the known properties by field name, without the checksum."""
+        values = {field: getattr(self, field) for field in FIELDS}
+        return {field: value for field, value in values.items() if value is not None}
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -211,7 +211,7 @@ def verify_buffer_info(buffer_info: BufferInfo, celltype: str) -> bool:
 
 def convert_from_buffer_info(
     buffer_info: BufferInfo, celltype: str, target_celltype: str
-) -> Foretold:
+) -> PredictedResult:
     """Predict the outcome of a conversion from the known properties.
 
     True means that the target can read the same bytes. The conversion itself may produce other
@@ -249,7 +249,7 @@ def convert_from_buffer_info(
     return _RESULTS_OF_OUTCOMES[answer]
 
 
-_RESULTS_OF_OUTCOMES: Mapping[Outcome, Foretold] = {
+_RESULTS_OF_OUTCOMES: Mapping[Outcome, PredictedResult] = {
     Outcome.SAME: True,
     Outcome.FAILS: False,
     Outcome.COMPUTE: -1,

@@ -23,12 +23,12 @@ def value_to_bytes(value: Any, celltype: str) -> bytes:
     value
         Any value of the cell type.
     celltype
-        One of the 13 cell types, or an alias of `plain`.
+        A cell type, or an alias of `plain`.
 
     Raises
     ------
     TypeError
-        For a name that is no cell type, or a value that the cell type can't hold.
+        For a name that is not a cell type, or a value that the cell type can't hold.
     ValueError
         For a value that the cell type can't hold.
     """

@@ -16,10 +16,10 @@ from seamless.errors import ConversionError
 if TYPE_CHECKING:
     from seamless.util.hex_digest import HexDigest
 
-__all__ = ["BufferFacts", "convert", "convert_async", "is_unchanged"]
+__all__ = ["BufferProperties", "convert", "convert_async", "is_unchanged"]
 
 
-class BufferFacts(Protocol):
+class BufferProperties(Protocol):
     """Known properties of a buffer: a `BufferInfo`."""
 
     @property
@@ -45,15 +45,15 @@ Content = TypeVar("Content", bound="bytes | _Convertible")
 
 
 def convert(
-    content: Content, source: str, target: str, *, info: BufferFacts | None = None
+    content: Content, source: str, target: str, *, info: BufferProperties | None = None
 ) -> Content:
     """Convert from one cell type to another: bytes to bytes, Buffer to Buffer, Checksum likewise.
 
-    `convert_bytes` says what the new bytes are. Where they stay the same, the object that came in
-    is returned. Of a checksum,
+    `convert_bytes` describes the new bytes. If they are the same, the argument itself is returned.
+    For a checksum,
 
-    - a *trivial* conversion never fetches the buffer, whether or not it can be found;
-    - a *reinterpret* one fetches it to check it, unless `info` has the answer;
+    - a *trivial* conversion does not fetch the buffer;
+    - a *reinterpret* conversion fetches and validates it, unless `info` determines the outcome;
     - the others fetch it, and hold the new buffer by a tempref, so that the new checksum
       resolves; as for any tempref, the buffer is also written to the write backends, unless the
       source is marked as scratch. `info` never replaces the computation of the new buffer.
@@ -63,9 +63,9 @@ def convert(
     content
         A valid buffer of the source: its bytes, a `Buffer`, or a `Checksum`.
     source, target
-        Two of the 13 cell types.
+        Two cell types.
     info
-        Known properties of the buffer, used where `content` is a checksum.
+        Known properties of the buffer, used if `content` is a checksum.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def convert(
     ValueError
         If `info` describes another buffer.
     TypeError
-        If `content` is of another type, or a name is no cell type.
+        If `content` is of another type, or a name is not a cell type.
     """
     if isinstance(content, bytes):
         converted: Any = convert_bytes(content, source, target)
@@ -85,9 +85,9 @@ def convert(
 
 
 async def convert_async(
-    content: Content, source: str, target: str, *, info: BufferFacts | None = None
+    content: Content, source: str, target: str, *, info: BufferProperties | None = None
 ) -> Content:
-    """Do what `convert` does; a running event loop continues meanwhile."""
+    """Do what `convert` does, without blocking the event loop."""
     if isinstance(content, bytes):
         import asyncio
 
@@ -107,7 +107,7 @@ def _method(content: Any, *names: str) -> Any:
 
 
 def is_unchanged(
-    checksum: HexDigest, source: str, target: str, info: BufferFacts | None = None
+    checksum: HexDigest, source: str, target: str, info: BufferProperties | None = None
 ) -> bool:
     """Return whether a conversion is known to keep the bytes, without reading them.
 
@@ -118,7 +118,7 @@ def is_unchanged(
     ValueError
         If `info` describes another buffer.
     TypeError
-        If a name is no cell type.
+        If a name is not a cell type.
     """
     refuse_forbidden(source, target)
     if classify(source, target) is Conversion.TRIVIAL:
@@ -126,17 +126,17 @@ def is_unchanged(
     if info is None:
         return False
     if info.checksum != checksum:
-        raise ValueError(f"the facts are about {info.checksum}, not about {checksum}")
-    return _facts_prove_unchanged(info, source, target)
+        raise ValueError(f"info describes the buffer {info.checksum}, not {checksum}")
+    return _proves_unchanged(info, source, target)
 
 
-def _facts_prove_unchanged(info: BufferFacts, source: str, target: str) -> bool:
+def _proves_unchanged(info: BufferProperties, source: str, target: str) -> bool:
     proved = True
     for step in route(source, target):
         outcome = info.predict(*step)
         if outcome is False:
             raise ConversionError(
-                f"buffer {info.checksum} has no {target}, by what is known of it",
+                f"buffer {info.checksum} can't be converted to {target}, by its known properties",
                 source=source,
                 target=target,
             )
