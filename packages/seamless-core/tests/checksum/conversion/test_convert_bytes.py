@@ -147,8 +147,8 @@ def test_no_step_is_forbidden() -> None:
 @pytest.mark.parametrize(
     ("value", "source", "target", "words"),
     [
-        (None, "plain", "str", "null has no text of its own"),
-        ([1], "plain", "str", "list has no text of its own"),
+        (None, "plain", "str", "null is not a string, number or truth value"),
+        ([1], "plain", "str", "list is not a string, number or truth value"),
         (None, "plain", "float", "null is not a single number"),
         ({}, "plain", "int", "dict is not a single number"),
         (np.zeros((2, 1)), "binary", "int", r"an array of shape \(2, 1\) is not a single number"),
@@ -157,7 +157,8 @@ def test_no_step_is_forbidden() -> None:
 def test_the_error_names_the_value_that_can_not_be_converted(
     value: Any, source: str, target: str, words: str
 ) -> None:
-    with pytest.raises(ConversionError, match=f"this {source} buffer has no {target}: {words}"):
+    message = f"this {source} buffer can't be converted to {target}: {words}"
+    with pytest.raises(ConversionError, match=message):
         convert_bytes(serialize_sync(value, source), source, target)
 
 
@@ -330,7 +331,7 @@ def test_a_conversion_returns(content: bytes, source: str, target: str, result: 
 def test_a_conversion_is_refused_with_the_pair_in_the_message(
     content: bytes, source: str, target: str
 ) -> None:
-    with pytest.raises(ConversionError, match=f"{source} buffer has no {target}"):
+    with pytest.raises(ConversionError, match=f"{source} buffer can't be converted to {target}"):
         convert_bytes(content, source, target)
 
 

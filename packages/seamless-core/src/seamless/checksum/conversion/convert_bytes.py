@@ -68,7 +68,9 @@ def convert_bytes(content: bytes, source: str, target: str) -> bytes:
             content = STEPS[step](content)
     except (ValueError, TypeError, OverflowError) as error:
         raise ConversionError(
-            f"this {source} buffer has no {target}: {error}", source=source, target=target
+            f"this {source} buffer can't be converted to {target}: {error}",
+            source=source,
+            target=target,
         ) from None
     return content
 

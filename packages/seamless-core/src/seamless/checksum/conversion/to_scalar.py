@@ -17,7 +17,7 @@ _TRUTH_VALUES = {"true": True, "false": False}
 def to_str(value: Any) -> bytes:
     """Write the text of a JSON scalar; numbers and truth values as Python's `str` has them."""
     if not isinstance(value, (str, int, float)):
-        raise ValueError(f"{_kind(value)} has no text of its own")
+        raise ValueError(f"{_kind(value)} is not a string, number or truth value")
     return codec_of("str").to_bytes(value)
 
 
