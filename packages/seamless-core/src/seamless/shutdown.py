@@ -131,7 +131,7 @@ def _at_exit() -> None:
         close(from_atexit=True)
         return
     if writer := sys.modules.get(f"{__package__}.caching.buffer_writer"):
-        writer.finish_at_exit()
+        writer.shutdown_at_exit()
     if remote := sys.modules.get(f"{__package__}.remote"):
         remote.close_connections()
 

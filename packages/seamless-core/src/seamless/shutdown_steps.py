@@ -159,7 +159,7 @@ def _write_out(failures: list[str]) -> None:
     if buffer_writer is None:
         return
     try:
-        buffer_writer.finish()
+        buffer_writer.shutdown()
     finally:  # also after KeyboardInterrupt
         if lost := buffer_writer.unreported_failures():
             failures.append(buffer_writer.describe(lost))

@@ -234,11 +234,11 @@ def test_many_small_buffers_are_written_at_exit_however_long_that_takes(
 
     queue = UploadQueue(send, lambda: None)
     monkeypatch.setattr(buffer_writer, "_instance", queue)
-    monkeypatch.setattr(buffer_writer, "FINISH_SECONDS", 0.1)
+    monkeypatch.setattr(buffer_writer, "MIN_SHUTDOWN_SECONDS", 0.1)
     for number in range(400):
         made = Buffer(b"%d" % number)
         queue.add(made.get_checksum(), made)
-    buffer_writer.finish()
+    buffer_writer.shutdown()
     assert len(stored) == 400
     assert queue.unsent() == []
 

@@ -151,7 +151,7 @@ def test_facts_that_threads_record_at_once_are_all_kept(book: CostModel) -> None
 
 
 def test_the_book_does_not_grow_without_end() -> None:
-    book = CostModel(remembered=100)
+    book = CostModel(max_entries=100)
     for number in range(1000):
         checksum = Checksum(number.to_bytes(32, "big"))
         book.set_compute_seconds(checksum, 1.0)

@@ -320,8 +320,8 @@ def test_100_000_short_lived_scratch_buffers_leave_bounded_traces(
     cache: BufferCache[Buffer],
 ) -> None:
     table = cache._strong
-    table.costs = CostModel(remembered=1000)
-    table.scratch_marks = RecentSet(remembered=1000)
+    table.costs = CostModel(max_entries=1000)
+    table.scratch_marks = RecentSet(max_entries=1000)
     for number in range(100_000):
         digest = Checksum(number.to_bytes(32, "big"))
         cache.tempref(digest, buffer=Buffer(b"%06d" % number), scratch=True)

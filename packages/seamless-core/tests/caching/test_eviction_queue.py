@@ -140,7 +140,7 @@ def test_many_rates_share_few_heaps() -> None:
     for number, name in enumerate(names):
         queue.put(name, PriorityLine(float(number), (1 + number) * 1e-3, 5.0), 0.0)
         queue.put(name, PriorityLine(float(number), 10.0 ** -(number % 300), 5.0), 0.0)
-    assert len(queue._heaps) < eviction_queue.MOST_RATES + 60
+    assert len(queue._heaps) < eviction_queue.MAX_RATES + 60
     assert {queue.pop_lowest(1.0) for _ in names} == set(names)
 
 

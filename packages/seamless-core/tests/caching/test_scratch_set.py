@@ -17,7 +17,7 @@ def test_a_mark_stays_until_it_is_taken_away() -> None:
 
 
 def test_the_last_marks_are_remembered_and_old_ones_forgotten() -> None:
-    marks = RecentSet(remembered=10)
+    marks = RecentSet(max_entries=10)
     for number in range(100):
         marks.add(digest(number))
         assert len(marks) <= 20
@@ -27,7 +27,7 @@ def test_the_last_marks_are_remembered_and_old_ones_forgotten() -> None:
 
 
 def test_a_mark_that_is_asked_for_is_remembered() -> None:
-    marks = RecentSet(remembered=10)
+    marks = RecentSet(max_entries=10)
     for number in range(1, 100):
         marks.add(digest(number))
         marks.add(digest(0)) if number == 1 else None
@@ -35,7 +35,7 @@ def test_a_mark_that_is_asked_for_is_remembered() -> None:
 
 
 def test_an_old_mark_is_taken_away_as_well() -> None:
-    marks = RecentSet(remembered=2)
+    marks = RecentSet(max_entries=2)
     for number in range(4):
         marks.add(digest(number))
     marks.discard(digest(0))

@@ -1,7 +1,7 @@
-"""The writing out of buffers in the background: published functions over one `UploadQueue`.
+"""Background upload of referenced buffers: module functions over one `UploadQueue`.
 
-A buffer is queued when something takes a reference to it that is not scratch, and a write
-backend is configured; without one nothing is queued, and everything here returns at once.
+A reference without `scratch` queues its buffer if a write backend is configured. Without one,
+nothing is queued, and all functions return at once.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["await_existing_task", "flush", "init", "purge", "register", "write"]
 
-#: Checksums that one message names.
-NAMED_AT_MOST = 20
-#: Seconds that `finish` waits at least, and bytes a second that a slow server takes.
-FINISH_SECONDS = 3.0
-SLOW_UPLOAD = 10e6
-#: Seconds that the thread gets for closing its sessions.
-DISMISS_SECONDS = 1.0
+#: Checksums that one message lists.
+MAX_NAMED = 20
+#: Seconds that `shutdown` waits at least, plus the time for the bytes at this rate.
+MIN_SHUTDOWN_SECONDS = 3.0
+MIN_BYTES_PER_SECOND = 10e6
+#: Seconds that the thread has for closing its sessions.
+JOIN_SECONDS = 1.0
 
 
 def register(buffer: Holder) -> None:
@@ -35,26 +35,27 @@ def register(buffer: Holder) -> None:
     RuntimeError
         After `seamless.close()`.
     """
-    from seamless import remote, shutdown
+    from seamless import remote
+    from seamless.shutdown import ensure_open
 
-    # what goes to a server may not be lost for want of a close; files are written at exit anyway
-    shutdown.ensure_open("writing out a buffer", mark_required=remote.has_write_server())
+    # uploads to a server need a `close` before exit; files are written at exit in any case
+    ensure_open("writing out a buffer", mark_required=remote.has_write_server())
     if remote.can_write():
         _queue().add(buffer.get_checksum(), buffer)
 
 
 async def await_existing_task(checksum: HexDigest) -> bool | None:
-    """Wait for the upload of a buffer, if one has been queued and not ended.
+    """Wait for the upload of a buffer, if one is pending.
 
     Returns
     -------
     bool or None
-        Whether the buffer is stored now; None when no upload was under way.
+        Whether the buffer is stored now; None when no upload was pending.
 
     Raises
     ------
     Exception
-        What the write backend raised.
+        The error of the write backend.
     """
     import asyncio
 
@@ -65,28 +66,29 @@ async def await_existing_task(checksum: HexDigest) -> bool | None:
 
 
 async def write(buffer: Holder) -> bool:
-    """Have a buffer stored now, and tell whether a write backend has it.
+    """Store a buffer now; return whether a write backend has it.
 
     Raises
     ------
     RuntimeError
         After `seamless.close()`.
     Exception
-        What the write backend raised.
+        The error of the write backend.
     """
-    from seamless import remote, shutdown
+    from seamless import remote
+    from seamless.shutdown import ensure_open
 
-    shutdown.ensure_open("writing out a buffer", mark_required=remote.has_write_server())
+    ensure_open("writing out a buffer", mark_required=remote.has_write_server())
     checksum = await buffer.get_checksum_async()
     outcome = await await_existing_task(checksum)
     return await remote.write(buffer) if outcome is None else outcome
 
 
 def flush(timeout: float | None = None) -> None:
-    """Wait until everything that is queued has been sent; never raises.
+    """Wait until all queued buffers have been sent; never raises.
 
-    What failed before is tried once more. What fails again is told on stderr, once, and
-    kept for the next `flush`.
+    Failed uploads are retried once. Those that fail again are reported on stderr, once, and kept
+    for the next `flush`.
 
     Parameters
     ----------
@@ -94,52 +96,53 @@ def flush(timeout: float | None = None) -> None:
         In seconds; None for as long as it takes.
     """
     if _is_used() and not _queue().drain(timeout):
-        _report(unreported_failures(under_way=False))
+        _report(unreported_failures(pending=False))
 
 
 def init() -> None:
-    """Start sending what is queued. Done by `register` itself; kept for those who call it."""
+    """Start the uploads. `register` does so itself; kept for published callers."""
     if _is_used():
         _queue().start()
 
 
 def purge() -> None:
-    """Forget what is queued and not yet being sent, and what has failed."""
+    """Remove the queued buffers whose upload has not started, and the failed ones."""
     if _is_used():
         _queue().purge()
 
 
-def finish() -> None:
-    """Send what can still be sent, as long as the uploads make progress."""
+def shutdown() -> None:
+    """Send the queued buffers, as long as the uploads make progress, and stop the thread."""
     if not _is_used():
         return
     queue = _queue()
-    for patience in (1.0, 2.0):
+    for factor in (1.0, 2.0):
         left = math.inf
-        # many small buffers take longer than their bytes suggest
+        # repeated, because many small buffers take longer than their bytes suggest
         while (unsent := len(queue.unsent())) and unsent < left:
             left = unsent
-            queue.drain(patience * (FINISH_SECONDS + queue.pending_bytes() / SLOW_UPLOAD))
-    queue.join(DISMISS_SECONDS)
+            seconds = MIN_SHUTDOWN_SECONDS + queue.pending_bytes() / MIN_BYTES_PER_SECOND
+            queue.drain(factor * seconds)
+    queue.join(JOIN_SECONDS)
 
 
-def finish_at_exit() -> None:
-    """Do what `finish` does, and tell of failures on stderr."""
+def shutdown_at_exit() -> None:
+    """Do what `shutdown` does, and report failures on stderr."""
     try:
-        finish()
-    finally:  # also after Ctrl-C
+        shutdown()
+    finally:  # also after KeyboardInterrupt
         _report(unreported_failures())
 
 
-def unreported_failures(*, under_way: bool = True) -> list[Upload]:
-    """Return the uploads that are not done and have not been told of; from now on they are.
+def unreported_failures(*, pending: bool = True) -> list[Upload]:
+    """Return the unfinished uploads that were not returned before, and mark them as reported.
 
-    Those that have not failed, but take long, are `under_way`.
+    With `pending`, uploads that have not failed are included.
     """
     if not _is_used():
         return []
     unsent = [upload for upload in _queue().unsent() if not upload.reported]
-    uploads = [upload for upload in unsent if under_way or upload.error is not None]
+    uploads = [upload for upload in unsent if pending or upload.error is not None]
     for upload in uploads:
         upload.reported = True
     return uploads
@@ -153,9 +156,9 @@ def _report(uploads: list[Upload]) -> None:
 
 
 def describe(uploads: list[Upload]) -> str:
-    """Say in one line which buffers could not be written, and why the first of them."""
-    names = ", ".join(upload.checksum.hex() for upload in uploads[:NAMED_AT_MOST])
-    more = f" and {len(uploads) - NAMED_AT_MOST} more" if len(uploads) > NAMED_AT_MOST else ""
+    """Return one line with the checksums that could not be written and the first error."""
+    names = ", ".join(upload.checksum.hex() for upload in uploads[:MAX_NAMED])
+    more = f" and {len(uploads) - MAX_NAMED} more" if len(uploads) > MAX_NAMED else ""
     error = uploads[0].error
     why = "no answer in time" if error is None else f"{type(error).__name__}: {error}"
     noun = "1 buffer" if len(uploads) == 1 else f"{len(uploads)} buffers"
@@ -166,14 +169,14 @@ def _is_used() -> bool:
     return _instance is not None
 
 
-#: guards the making of the one queue of this process
+#: guards the creation of the queue of this process
 _instance_lock = new_lock()
 _instance: UploadQueue | None = None
 
 
 def _queue() -> UploadQueue:
-    """Make the one queue of this process with the first buffer that is queued."""
-    global _instance  # noqa: PLW0603 - the one queue of this process
+    """Return the queue of this process, created by the first buffer."""
+    global _instance  # noqa: PLW0603 - one queue for each process
     if _instance is None:
         from seamless.caching.upload_queue import UploadQueue
 
@@ -184,11 +187,12 @@ def _queue() -> UploadQueue:
 
 
 async def _send(buffer: Holder) -> bool:
-    from seamless import remote, shutdown
+    from seamless import remote
     from seamless.caching import buffer_cache
+    from seamless.shutdown import exempt_from_closing
 
-    # what was accepted while Seamless was open is also sent while it closes
-    with shutdown.exempt_from_closing():
+    # buffers that were accepted while Seamless was open are also sent while it closes
+    with exempt_from_closing():
         stored = await remote.write(buffer)
     if stored:
         buffer_cache.get_buffer_cache().note_stored(buffer.get_checksum())

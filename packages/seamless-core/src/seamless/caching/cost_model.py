@@ -1,7 +1,7 @@
-"""What is known of the cost of having a buffer again: by download, or by computing it.
+"""`CostModel`: the cost of downloading or recomputing a buffer, and past uses of evicted buffers.
 
-Facts outlive the buffers that they are about, for when those come back, but only so many: what
-was not looked at for longest is forgotten, and then defaults hold. Safe from any thread.
+Recorded costs outlive their buffers, in an LRU of bounded size; defaults replace those that are
+dropped. Thread-safe.
 """
 
 from __future__ import annotations
@@ -21,26 +21,25 @@ if TYPE_CHECKING:
 __all__ = ["CostModel", "CostProfile", "Estimate"]
 
 GIGABYTE = 1e9
-#: How many checksums are remembered, with facts and with past uses each.
+#: Buffers with recorded costs that are kept, at most; as many with past uses.
 MAX_ENTRIES = 20_000
-#: Bytes that a buffer can have at most.
-LONGEST = 2**63 - 1
-#: How many transformations one estimate follows back at most.
+#: Bytes of a buffer, at most.
+MAX_LENGTH = 2**63 - 1
+#: Transformations that one estimate follows back, at most.
 MAX_DEPTH = 64
-#: What a buffer that can be downloaded nowhere is taken to have cost, where nobody recorded
-#: it: a minute of somebody's computing.
+#: Assumed duration of a transformation without a recorded duration.
 DEFAULT_TRANSFORMATION_SECONDS = 60.0
 
 
 class CostProfile(NamedTuple):
-    """A kind of place to download from: seconds for a gigabyte, and for any request."""
+    """A kind of store: seconds for a gigabyte, and the minimum for any request."""
 
     name: str
     seconds_per_gb: float
     min_seconds: float = 0.0
 
     def seconds(self, size: int) -> float:
-        """Return how long a download of `size` bytes takes."""
+        """Return the seconds of a download of `size` bytes."""
         return self.min_seconds + self.seconds_per_gb * size / GIGABYTE
 
 
@@ -58,7 +57,7 @@ PROFILES = {
 
 
 class KnownCosts(NamedTuple):
-    """What was recorded of one buffer; None is unknown."""
+    """The recorded costs of one buffer; None is unknown."""
 
     profile: CostProfile | None = None
     download_seconds: float | None = None
@@ -68,7 +67,7 @@ class KnownCosts(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """How long it takes to have a buffer again, and by which way."""
+    """The seconds that reloading a buffer takes, and how it is reloaded."""
 
     seconds: float
     source: str
@@ -78,94 +77,93 @@ NOTHING = KnownCosts()
 
 
 class CostModel:
-    """Costs that were recorded, by checksum, and past uses of buffers that have left."""
+    """Recorded costs, and past uses of evicted buffers, by digest."""
 
-    def __init__(self, remembered: int = MAX_ENTRIES) -> None:
-        #: guards the facts of a buffer while one is added to them
+    def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
+        #: guards the update of recorded costs
         self._lock = new_lock()
-        self._facts: LRU[bytes, KnownCosts] = LRU(remembered)
-        self._past_uses: LRU[bytes, tuple[float, float]] = LRU(remembered)
+        self._known: LRU[bytes, KnownCosts] = LRU(max_entries)
+        self._past_uses: LRU[bytes, tuple[float, float]] = LRU(max_entries)
 
     def __len__(self) -> int:
-        return len(self._facts) + len(self._past_uses)
+        return len(self._known) + len(self._past_uses)
 
     # -- recording --------------------------------------------------------------------
 
     def set_profile(self, checksum: HexDigest, name: str) -> None:
-        """Say where a buffer can be downloaded; see `PROFILES`."""
+        """Set the kind of store of a buffer; see `PROFILES`."""
         if name not in PROFILES:
             known = ", ".join(PROFILES)
             raise ValueError(f"{name!r} is no download profile; there are {known}")
         self._record(checksum, profile=PROFILES[name])
 
     def set_download_seconds(self, checksum: HexDigest, seconds: float) -> None:
-        """Say how long a download takes, whatever its profile."""
+        """Set the seconds of a download, instead of those of its profile."""
         self._record(checksum, download_seconds=_seconds("a download", checksum, seconds))
 
     def set_compute_seconds(self, checksum: HexDigest, seconds: float) -> None:
-        """Say how long the transformation took that made a buffer."""
+        """Set the seconds of the transformation that produced a buffer."""
         self._record(checksum, compute_seconds=_seconds("a computation", checksum, seconds))
 
     def set_length(self, checksum: HexDigest, length: int) -> None:
-        """Say how long a buffer is."""
+        """Set the length of a buffer."""
         finite_number(f"the length of {checksum} in bytes", length, least=0.0)
         size = int(length)
-        if size > LONGEST:
-            raise ValueError(f"{checksum} can't have {size} bytes, but at most {LONGEST}")
+        if size > MAX_LENGTH:
+            raise ValueError(f"{checksum} can't have {size} bytes, but at most {MAX_LENGTH}")
         self._record(checksum, length=size)
 
     def set_dependencies(self, checksum: HexDigest, dependencies: Iterable[HexDigest]) -> None:
-        """Say which buffers the transformation took that made this one."""
+        """Set the input buffers of the transformation that produced this one."""
         self._record(checksum, dependencies=tuple(each.bytes() for each in dependencies))
 
     def _record(self, checksum: HexDigest, **known: object) -> None:
         digest = checksum.bytes()
         with self._lock:
-            facts = self._of(digest)._replace(**known)  # type: ignore[arg-type]  # typed by callers
-            self._facts[digest] = facts
+            updated = self._of(digest)._replace(**known)  # type: ignore[arg-type]  # typed by callers
+            self._known[digest] = updated
 
     def _of(self, digest: bytes) -> KnownCosts:
-        # most buffers have no facts, and asking whether they do is cheap
-        return self._facts.get(digest, NOTHING) if digest in self._facts else NOTHING
+        # most buffers have no recorded costs; `in` is cheaper than `get`
+        return self._known.get(digest, NOTHING) if digest in self._known else NOTHING
 
     # -- estimating -------------------------------------------------------------------
 
     def estimate(self, digest: bytes, size: int | None = None, *, stored: bool = False) -> Estimate:
-        """Return how long it takes to have a buffer again, once it has left.
+        """Return the estimated cost of reloading an evicted buffer.
 
-        What can be downloaded is downloaded. Anything else is computed, from dependencies
-        that are downloaded or computed as well, each counted once.
+        A buffer is downloaded if possible. Otherwise it is recomputed from its dependencies,
+        which are downloaded or recomputed as well, each counted once.
 
         Parameters
         ----------
         digest
-            Which buffer.
+            The digest of the buffer.
         size
-            In bytes, where the caller knows.
+            In bytes, if known.
         stored
-            Whether a write backend has it; if so, and no profile was set, it counts as a
-            hashserver in the same building.
+            Whether a write backend has it; without a profile, that counts as a local hashserver.
         """
-        facts = self._of(digest)
-        length = size if size is not None else facts.length or 0
-        profile = facts.profile or (DEFAULT_LOCAL_HASH_PROFILE if stored else None)
-        if facts.download_seconds is not None:
-            return Estimate(facts.download_seconds, "download")
+        known = self._of(digest)
+        length = size if size is not None else known.length or 0
+        profile = known.profile or (DEFAULT_LOCAL_HASH_PROFILE if stored else None)
+        if known.download_seconds is not None:
+            return Estimate(known.download_seconds, "download")
         if profile is not None:
             return Estimate(profile.seconds(length), f"download ({profile.name})")
-        own = facts.compute_seconds
+        own = known.compute_seconds
         if own is None:
             own = DEFAULT_TRANSFORMATION_SECONDS
         handling = DEFAULT_READ_BUFFER_PROFILE.seconds_per_gb * length / GIGABYTE
-        if not facts.dependencies:
-            known = "recomputation" if facts.compute_seconds is not None else "unknown"
-            return Estimate(own + handling, known)
-        inputs = self._seconds_of_inputs(digest, facts)
+        if not known.dependencies:
+            source = "recomputation" if known.compute_seconds is not None else "unknown"
+            return Estimate(own + handling, source)
+        inputs = self._seconds_of_inputs(digest, known)
         return Estimate(own + handling + inputs, "recomputation with dependencies")
 
-    def _seconds_of_inputs(self, digest: bytes, facts: KnownCosts) -> float:
+    def _seconds_of_inputs(self, digest: bytes, known: KnownCosts) -> float:
         seconds = 0.0
-        seen, waiting = {digest}, list(facts.dependencies)
+        seen, waiting = {digest}, list(known.dependencies)
         while waiting and len(seen) <= MAX_DEPTH:
             dependency = waiting.pop()
             if dependency in seen:
@@ -176,7 +174,7 @@ class CostModel:
                 seconds += inner.download_seconds
             elif inner.profile is not None:
                 seconds += inner.profile.seconds(inner.length or 0)
-            else:  # an input of which nothing is known is taken to be at hand
+            else:  # inputs without known costs are assumed to be available
                 seconds += inner.compute_seconds or 0.0
                 waiting += inner.dependencies
         return seconds
@@ -184,11 +182,11 @@ class CostModel:
     # -- uses -------------------------------------------------------------------------
 
     def save_uses(self, digest: bytes, uses: float, used_at: float) -> None:
-        """Remember how often a buffer that leaves was used, as of when."""
+        """Keep the uses of an evicted buffer, and the turnover that they are valid for."""
         self._past_uses[digest] = (uses, used_at)
 
     def pop_uses(self, digest: bytes) -> tuple[float, float] | None:
-        """Return, and forget, what `save_uses` was told."""
+        """Return and remove the uses of an evicted buffer."""
         return self._past_uses.pop(digest, None) if digest in self._past_uses else None
 
 

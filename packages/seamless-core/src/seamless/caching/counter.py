@@ -1,4 +1,4 @@
-"""Counting from any thread, without a lock."""
+"""`AtomicCounter`: a thread-safe counter without a lock."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ __all__ = ["AtomicCounter"]
 
 
 class AtomicCounter(count):  # type: ignore[type-arg]  # not generic while it runs
-    """How often something has happened: each `next` counts one time.
+    """A counter that each `next` increments.
 
-    That is one step in C, which Python's lock makes exact. An `x += 1` that has to be exact
-    takes a lock of its own, which costs four times as much.
+    The increment is one step in C, so Python's own lock makes it atomic. A separate lock around
+    `x += 1` would cost four times as much.
     """
 
     def total(self) -> int:
-        """Return how often it has happened."""
-        # the text is `AtomicCounter(5)`, and the only way to see the number without counting
+        """Return the number of increments."""
+        # the `repr`, `AtomicCounter(5)`, is the only way to read the number without incrementing it
         return int(repr(self).partition("(")[2].rstrip(")"))

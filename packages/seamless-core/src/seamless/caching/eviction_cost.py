@@ -1,8 +1,7 @@
-"""Telling the cache of this process what buffers cost, for it to choose who leaves first.
+"""Costs of reloading buffers, in seconds, for the eviction score of the cache of this process.
 
-The costs are in seconds. How they make a score is said in `worth`; what is assumed of buffers
-that nobody said anything about, in `cost_book`. Nothing here keeps a buffer, and everything
-may be called from any thread.
+`score` computes the score from the costs; `cost_model` has the defaults. No function here holds a
+reference, and all are thread-safe.
 """
 
 from __future__ import annotations
@@ -40,41 +39,41 @@ __all__ = [
 
 
 def get_cost(checksum: HexDigest, buffer_length: int | None = None) -> float:
-    """Return the seconds that it takes to have a buffer again, as far as is known."""
+    """Return the estimated seconds that it takes to download or recompute a buffer."""
     return buffer_cache.get_buffer_cache().reload_seconds(checksum, buffer_length)
 
 
 def set_download_profile(checksum: HexDigest, profile: str) -> None:
-    """Say where a buffer can be had: `read_buffer`, `local_hashserver`, `remote_hashserver`.
+    """Set the kind of store of a buffer: `read_buffer`, `local_hashserver`, `remote_hashserver`.
 
     Raises
     ------
     ValueError
-        When there is no such profile.
+        For another name.
     """
     with buffer_cache.get_buffer_cache().update_costs(checksum) as costs:
         costs.set_profile(checksum, profile)
 
 
 def override_download_cost(checksum: HexDigest, cost: float) -> None:
-    """Say how many seconds a download takes, whatever its profile.
+    """Set the seconds of a download, instead of those of its profile.
 
     Raises
     ------
     ValueError
-        When that is no finite number from 0 on.
+        When it is negative or not finite.
     """
     with buffer_cache.get_buffer_cache().update_costs(checksum) as costs:
         costs.set_download_seconds(checksum, cost)
 
 
 def record_transformation_cost(checksum: HexDigest, cpu_seconds: float | None) -> None:
-    """Say how long the transformation took that made a buffer; None is not known.
+    """Set the seconds of the transformation that produced a buffer; None if not known.
 
     Raises
     ------
     ValueError
-        When that is no finite number from 0 on.
+        When it is negative or not finite.
     """
     seconds = DEFAULT_TRANSFORMATION_SECONDS if cpu_seconds is None else cpu_seconds
     with buffer_cache.get_buffer_cache().update_costs(checksum) as costs:
@@ -82,18 +81,18 @@ def record_transformation_cost(checksum: HexDigest, cpu_seconds: float | None) -
 
 
 def register_dependencies(checksum: HexDigest, dependencies: Iterable[HexDigest] | None) -> None:
-    """Say which buffers are needed to compute this one again; None for none."""
+    """Set the input buffers of the transformation that produced this one; None for none."""
     with buffer_cache.get_buffer_cache().update_costs(checksum) as costs:
         costs.set_dependencies(checksum, dependencies or ())
 
 
 def register_buffer_length(checksum: HexDigest, buffer_length: int | None) -> None:
-    """Say how long a buffer is that is not here; None is not known.
+    """Set the length of a buffer that is not in memory; None if not known.
 
     Raises
     ------
     ValueError
-        When it is negative or more than any buffer can have.
+        When it is negative or above 2**63 - 1.
     """
     if buffer_length is None:
         return

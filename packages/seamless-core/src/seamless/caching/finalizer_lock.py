@@ -1,14 +1,13 @@
-"""A lock for state that finalizers and signal handlers change too.
+"""`FinalizerSafeLock`: a lock for state that finalizers and signal handlers change too.
 
-The garbage collector and the interpreter run finalizers, weak reference callbacks and signal
-handlers between two steps of a change, in the very thread that holds the lock. A plain lock
-would deadlock there; a re-entrant lock alone would let the finalizer change what is half
-changed. So a change that begins inside another one is kept as a pending call, which runs as
-soon as the outer change has ended and the lock is released.
+Python runs finalizers, weak reference callbacks and signal handlers at any step of a change, in
+the thread that holds the lock. A plain lock would deadlock; a re-entrant lock alone would let the
+finalizer modify inconsistent state. So a change that begins inside another one becomes a pending
+call, which runs after the outer change has ended and the lock is released.
 
 A change that an exception ends (`KeyboardInterrupt`, `MemoryError`), or that another thread was
-making when this process was forked, leaves the state half changed. The next change repairs
-it first.
+making when this process was forked, leaves the state inconsistent. The next change repairs it
+first.
 """
 
 from __future__ import annotations
@@ -26,17 +25,16 @@ __all__ = ["BROKEN", "CHANGING", "CLEAN", "FinalizerSafeLock"]
 
 Result = TypeVar("Result")
 
-#: Every change ends in another state than `CHANGING` before it releases the lock. So code that
-#: has taken the lock and finds this state runs inside a change of its own thread.
+#: Every change leaves `CHANGING` before it releases the lock. So code that holds the lock in this
+#: state runs inside a change of its own thread.
 CLEAN, CHANGING, BROKEN = 0, 1, 2
 
 
 class FinalizerSafeLock:
-    """A re-entrant lock, the state of what it guards, and the calls that wait for it.
+    """A re-entrant lock, whether the guarded state is consistent, and the pending calls.
 
-    Holding `lock` is enough for reading, also for reading from a finalizer, which may then see
-    a change that is half made. A change is made by `change`; callers for which that is too slow
-    spell it out.
+    Readers hold `lock`; a finalizer may then read the intermediate state of a change. Changes are
+    made by `change`; callers for which that is too slow contain its code.
 
     Parameters
     ----------
@@ -51,14 +49,14 @@ class FinalizerSafeLock:
         self.lock = new_lock()
         #: guarded by `lock`
         self.state = CLEAN
-        #: what is called, outside of the lock, when the change that is under way has ended
+        #: called without the lock when the running change has ended
         self.pending: deque[Callable[[], object]] = deque()
         call_after_fork(self)
 
     def change(self, make: Callable[..., Result], *arguments: object) -> Result | None:
         """Call `make(*arguments)` with the lock held, and return its result.
 
-        Inside another change of this thread the call is put off, and the result is None.
+        Inside another change of this thread the call is deferred, and the result is None.
         """
         with self.lock:
             if self.state and not self.may_change():
@@ -76,7 +74,7 @@ class FinalizerSafeLock:
         return result
 
     def may_change(self) -> bool:
-        """With the lock held and a state that is not clean: tell whether a change may begin."""
+        """Return whether a change may begin; repairs broken state. The lock must be held."""
         if self.state == CHANGING:
             return False
         self.state = CHANGING
@@ -89,18 +87,18 @@ class FinalizerSafeLock:
         return True
 
     def run_pending(self) -> None:
-        """Make the pending calls, unless this thread is inside a change: its end makes them."""
+        """Run the pending calls, unless this thread is inside a change, which runs them later."""
         while self.pending:
             with self.lock:
                 if self.state == CHANGING:
                     return
             try:
                 call = self.pending.popleft()
-            except IndexError:  # another thread was faster
+            except IndexError:  # another thread has taken it
                 return
             call()
 
     def reset_after_fork(self) -> None:
-        """Have what another thread of the parent was changing repaired in this child."""
+        """Mark the state as broken in a child if another thread was changing it in the parent."""
         if self.state == CHANGING and not self.lock._is_owned():  # type: ignore[attr-defined]
             self.state = BROKEN

@@ -1,4 +1,4 @@
-"""How much memory the buffer cache may take: by argument, by environment, or by default."""
+"""Memory limits of the buffer cache: from arguments, the environment, or defaults."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ DEFAULT_HARD_CAP = 50 * 1024**3
 
 
 def read_caps(soft_cap: int | str | None, hard_cap: int | str | None) -> tuple[int, int]:
-    """Return the soft and the hard cap in bytes; what is None comes from the environment.
+    """Return the soft and the hard cap in bytes; None stands for the environment or default.
 
     Raises
     ------
     ValueError
-        When a cap is no size, or the soft cap is above the hard one.
+        When a cap is not a size, or the soft cap is above the hard one.
     """
     return check_caps(
         _cap(soft_cap, SOFT_CAP_VARIABLE, DEFAULT_SOFT_CAP),
@@ -34,7 +34,7 @@ def check_caps(soft_cap: int | str, hard_cap: int | str) -> tuple[int, int]:
     Raises
     ------
     ValueError
-        When a cap is no size, or the soft cap is above the hard one.
+        When a cap is not a size, or the soft cap is above the hard one.
     """
     soft, hard = parse_byte_size(soft_cap), parse_byte_size(hard_cap)
     if soft > hard:

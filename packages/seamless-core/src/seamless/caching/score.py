@@ -1,4 +1,4 @@
-"""What keeping a buffer is worth per byte: the one score that decides who leaves first. Pure."""
+"""The eviction score of a buffer: uses, interest and reload cost per byte, with ageing. Pure."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ if TYPE_CHECKING:
 
 __all__ = ["HALF_LIFE", "PriorityLine", "ScoreInputs", "decayed_uses", "log_score", "priority_line"]
 
-#: Turnovers of the cache in which a past use comes to count half. Measured by simulation: with
-#: less, buffers that are wanted once displace those that are wanted often; with more, the
-#: cache is slow to follow when others come into use. 4 and 8 change what is paid by a tenth.
+#: Turnovers of the cache after which a past use counts half. Chosen by simulation: with a smaller
+#: value, buffers that are used once displace those that are used often; with a larger one, the
+#: cache adapts slowly. 4 and 8 change the total cost by a tenth.
 HALF_LIFE = 6.0
 AGING = math.log(2) / HALF_LIFE
-#: The root of the interest, as the exponent that it is.
+#: The exponent of the interest: its square root counts.
 INTEREST_POWER = 0.5
-#: Score of a buffer that costs nothing or that nobody wants: below any other.
-WORTHLESS = -1e9
-#: Loss in a second above which an interest counts as faded at once: a line that falls faster
-#: would be too steep for the precision of a float, and is level again within a second.
-STEEPEST = 1e3
+#: Logarithmic score of a buffer without cost or interest: below any other.
+MIN_SCORE = -1e9
+#: Decay per second above which an interest counts as expired at once: a steeper line exceeds the
+#: precision of a float, and is constant after a second anyway.
+MAX_DECAY = 1e3
 
 
 class ScoreInputs(NamedTuple):
-    """What the score of one buffer is made of.
+    """The inputs of the score of one buffer.
 
-    `seconds` is what it takes to have the buffer again, `size` is in bytes, `uses` counts how
-    often it was found, `interest` is that of the tempref as it is now (1 for a counted
-    reference), and `age` the number of turnovers since the last use.
+    `seconds` is the estimated cost of reloading the buffer, `size` is in bytes, `uses` counts the
+    hits, `interest` is the current interest of the tempref (1 for a counted reference), and `age`
+    is the number of turnovers since the last use.
     """
 
     seconds: float
@@ -40,55 +40,55 @@ class ScoreInputs(NamedTuple):
     age: float = 0.0
 
 
-def log_score(terms: ScoreInputs) -> float:
-    """Return the natural logarithm of the score; the buffer with the lowest leaves first.
+def log_score(inputs: ScoreInputs) -> float:
+    """Return the natural logarithm of the score; the lowest is evicted first.
 
     The score is
 
         uses * sqrt(interest) * seconds / bytes * 2 ** (-age / HALF_LIFE)
 
-    A greedy-dual score by size and frequency, whose aging is not in seconds but in turnovers
-    of the cache (bytes evicted / soft cap): nothing ages while nothing has to leave. The
-    interest counts by its root, since a tempref says when a buffer is wanted and not how
-    dear it is; counted in full, the simulation pays up to a half more.
+    This is GreedyDual-Size-Frequency, with ageing in turnovers of the cache (bytes evicted / soft
+    cap) instead of seconds: scores do not age while nothing is evicted. The square root of the
+    interest counts, since a tempref says when a buffer is needed and not what it costs; with the
+    full interest, the simulated cost is up to a half higher.
     """
-    if terms.interest <= 0 or terms.seconds <= 0:
-        return WORTHLESS
+    if inputs.interest <= 0 or inputs.seconds <= 0:
+        return MIN_SCORE
     try:
         height = (
-            math.log(terms.seconds / max(1, terms.size))
-            + math.log(terms.uses)
-            + INTEREST_POWER * math.log(terms.interest)
-            - AGING * terms.age
+            math.log(inputs.seconds / max(1, inputs.size))
+            + math.log(inputs.uses)
+            + INTEREST_POWER * math.log(inputs.interest)
+            - AGING * inputs.age
         )
-    except ValueError:  # too small a quotient, or no use yet
+    except ValueError:  # the quotient underflows, or there is no use yet
         height = math.inf
-    return height if math.isfinite(height) else _log_score_of_extremes(terms)
+    return height if math.isfinite(height) else _log_score_of_extremes(inputs)
 
 
-def _log_score_of_extremes(terms: ScoreInputs) -> float:
-    """Do what `log_score` does, where the seconds for a byte are too small for a float.
+def _log_score_of_extremes(inputs: ScoreInputs) -> float:
+    """Do what `log_score` does, where the seconds per byte underflow.
 
-    Sums of costs may be too large; before its first use, a buffer counts as used once.
+    A sum of costs may be infinite; a buffer without uses counts as used once.
     """
     return (
-        math.log(min(terms.seconds, sys.float_info.max))
-        - math.log(max(1, terms.size))
-        + math.log(max(1.0, terms.uses))
-        + INTEREST_POWER * math.log(terms.interest)
-        - AGING * terms.age
+        math.log(min(inputs.seconds, sys.float_info.max))
+        - math.log(max(1, inputs.size))
+        + math.log(max(1.0, inputs.uses))
+        + INTEREST_POWER * math.log(inputs.interest)
+        - AGING * inputs.age
     )
 
 
 def decayed_uses(uses: float, age: float) -> float:
-    """Return what `uses` still count for after `age` turnovers."""
+    """Return `uses`, decayed by `age` turnovers."""
     return uses * math.exp(-AGING * age)
 
 
 class PriorityLine(NamedTuple):
-    """A logarithm of a score as a line in time, which falls until `until` and is level then.
+    """A logarithmic score as a function of time: it falls linearly until `until`.
 
-    Lines of buffers can be compared at any moment without looking at the buffers again.
+    Lines can be compared at any time without access to their buffers.
     """
 
     at_zero: float
@@ -96,33 +96,33 @@ class PriorityLine(NamedTuple):
     until: float = math.inf
 
     def at(self, now: float) -> float:
-        """Return its height at `now`."""
+        """Return the logarithmic score at `now`."""
         if self.loss_per_second == 0:
             return self.at_zero
         return self.at_zero - self.loss_per_second * min(now, self.until)
 
 
 def priority_line(
-    terms: ScoreInputs, tempref: TempRef | None, now: float, turnover: float
+    inputs: ScoreInputs, tempref: TempRef | None, now: float, turnover: float
 ) -> PriorityLine:
-    """Return `log_score` as a line, on a scale that makes lines of any time comparable.
+    """Return `log_score` as a line that is comparable with lines computed at other times.
 
-    All scores age alike, so instead of all that are there sinking with each turnover, those
-    that come are lifted.
+    Ageing is implemented by adding the current turnover to new scores (as in GreedyDual), instead
+    of decrementing all old ones.
 
     Parameters
     ----------
-    terms
-        The terms at this moment.
+    inputs
+        The inputs at this moment.
     tempref
-        What makes the interest fade, if anything does.
+        The tempref whose interest decays, if any.
     now, turnover
         This moment, in seconds and in turnovers.
     """
     if tempref is None or now >= tempref.fades_until:
-        return PriorityLine(log_score(terms) + AGING * turnover)
+        return PriorityLine(log_score(inputs) + AGING * turnover)
     rate = INTEREST_POWER * tempref.fade_rate
-    if rate > STEEPEST:
-        return PriorityLine(log_score(terms._replace(interest=1.0)) + AGING * turnover)
-    height = log_score(terms) + AGING * turnover
+    if rate > MAX_DECAY:
+        return PriorityLine(log_score(inputs._replace(interest=1.0)) + AGING * turnover)
+    height = log_score(inputs) + AGING * turnover
     return PriorityLine(height + rate * max(now, tempref.last_refreshed), rate, tempref.fades_until)

@@ -1,23 +1,23 @@
-"""Which checksums were last referenced as scratch, also after their buffers have gone."""
+"""`RecentSet`: a set of digests that drops the oldest ones, for the scratch marks."""
 
 from __future__ import annotations
 
 __all__ = ["RecentSet"]
 
-#: How many marks are remembered at least, beyond those of buffers that are referenced.
+#: Digests that are kept at least.
 MAX_ENTRIES = 50_000
 
 
 class RecentSet:
-    """A set of digests in two generations: when the young one is full, the old one goes.
+    """A set of digests in two generations: when the young one is full, the old one is dropped.
 
-    So at least the `remembered` marks that were last made or asked for are known, and at most
-    twice as many. Whose mark is forgotten has no reference and no place to come from but a
-    recomputation, and that marks it anew. Not thread-safe by itself.
+    It contains at least the last `max_entries` digests that were added or looked up, and at most
+    twice as many. A dropped scratch mark belongs to an unreferenced buffer, which only a
+    recomputation can produce again, and that marks it again. Not thread-safe by itself.
     """
 
-    def __init__(self, remembered: int = MAX_ENTRIES) -> None:
-        self._remembered = remembered
+    def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
+        self._max_entries = max_entries
         self._young: set[bytes] = set()
         self._old: set[bytes] = set()
 
@@ -33,12 +33,12 @@ class RecentSet:
         return True
 
     def add(self, digest: bytes) -> None:
-        """Mark a digest."""
+        """Add a digest."""
         self._young.add(digest)
-        if len(self._young) > self._remembered:
+        if len(self._young) > self._max_entries:
             self._old, self._young = self._young, set()
 
     def discard(self, digest: bytes) -> None:
-        """Take a mark away; nothing happens if there is none."""
+        """Remove a digest, if it is in the set."""
         self._young.discard(digest)
         self._old.discard(digest)

@@ -279,22 +279,22 @@ class StrongTable(Generic[Held]):
     ) -> list[Held]:
         """Evict from a queue, except the incoming buffer, until `size` is within `limit`."""
         dropped: list[Held] = []
-        spared = False
-        while self.size > limit and (cheapest := self._take_cheapest(queue, now)):
-            if cheapest == incoming:
-                spared = True
-                limit += self.entries[cheapest].size if over_soft_cap else 0
+        keeps_incoming = False
+        while self.size > limit and (lowest := self._pop_lowest(queue, now)):
+            if lowest == incoming:
+                keeps_incoming = True
+                limit += self.entries[lowest].size if over_soft_cap else 0
             else:
-                dropped.append(self._evict(cheapest, soft_cap))
-        if spared and incoming is not None:
+                dropped.append(self._evict(lowest, soft_cap))
+        if keeps_incoming and incoming is not None:
             self._rank(incoming, self.entries[incoming], now)
         return dropped
 
-    def _take_cheapest(self, queue: EvictionQueue, now: float) -> bytes | None:
+    def _pop_lowest(self, queue: EvictionQueue, now: float) -> bytes | None:
         """Pop the lowest score of a queue; entries that were hit since are ranked again."""
-        while (cheapest := queue.pop_lowest(now)) and self.entries[cheapest].touched:
-            self._rank(cheapest, self.entries[cheapest], now)
-        return cheapest
+        while (lowest := queue.pop_lowest(now)) and self.entries[lowest].touched:
+            self._rank(lowest, self.entries[lowest], now)
+        return lowest
 
     def _evict(self, digest: bytes, soft_cap: int) -> Held:
         """Remove the buffer; counted references stay, and hold it again if it is registered."""

@@ -1,9 +1,9 @@
-"""A queue of buffers on their way out, and the one thread that sends them.
+"""`UploadQueue`: pending uploads of buffers, and the background thread that sends them.
 
-The thread starts with the first buffer, sends several at a time, and ends when there has been
-nothing to do for a while; the next buffer starts another. A buffer that could not be sent is
-kept, and tried again by `drain`. Whoever waits for an upload waits for a future that belongs
-to no event loop, so any number of loops may wait for the same one.
+The thread starts with the first buffer, sends several at a time, and ends after it has been idle
+for a while; the next buffer starts another thread. Failed uploads are kept, and `drain` retries
+them. The result of an upload is a future that belongs to no event loop, so that any number of
+loops can wait for it.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Upload", "UploadQueue"]
 
-#: How many uploads are under way at a time.
-PARALLEL = 16
-#: Seconds without work after which the thread ends.
+#: Concurrent uploads.
+MAX_CONCURRENT = 16
+#: Seconds without uploads after which the thread ends.
 IDLE_SECONDS = 2.0
 
 
 @dataclass(eq=False)
 class Upload:
-    """One buffer on its way out."""
+    """One pending or failed upload."""
 
     checksum: HexDigest
     buffer: Holder
@@ -46,69 +46,71 @@ class Upload:
     reported: bool = False
 
     def __post_init__(self) -> None:
-        # a waiter that is cancelled must not cancel the upload
+        # a caller whose wait is cancelled must not cancel the upload
         self.outcome.set_running_or_notify_cancel()
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """An event loop that looks names up itself: at interpreter exit no executor does."""
+    """An event loop that resolves host names itself: at interpreter exit no executor does."""
 
     async def getaddrinfo(self, *args: Any, **kwargs: Any) -> Any:
         return socket.getaddrinfo(*args, **kwargs)
 
 
 class UploadQueue:
-    """Buffers on their way out, each at most once. Safe from any thread.
+    """Pending uploads, at most one for each checksum. Thread-safe.
 
     Parameters
     ----------
     send
-        Sends one buffer, and tells whether it is stored now. Runs in the queue's thread.
-    leave
+        Sends one buffer and returns whether it is stored now. Runs in the queue's thread.
+    on_thread_exit
         Called in the queue's thread before its event loop ends.
     """
 
-    def __init__(self, send: Callable[[Any], Awaitable[bool]], leave: Callable[[], None]) -> None:
+    def __init__(
+        self, send: Callable[[Any], Awaitable[bool]], on_thread_exit: Callable[[], None]
+    ) -> None:
         self._send = send
-        self._on_thread_exit = leave
+        self._on_thread_exit = on_thread_exit
         #: guards every attribute below
         self._lock = new_lock()
         self.reset_after_fork()
         call_after_fork(self)
 
     def reset_after_fork(self) -> None:
-        """Begin empty: what is queued is the parent's to send, and so is its thread."""
-        #: notified whenever an upload ends
+        """Start empty: the parent process has the thread, and sends the queued buffers."""
+        #: notified when an upload ends
         self._changed = threading.Condition(self._lock)
         self._pending: dict[HexDigest, Upload] = {}
         self._waiting: deque[Upload] = deque()
         self._failed: dict[HexDigest, Upload] = {}
         self._thread: threading.Thread | None = None
         self._wake: Callable[[], object] | None = None
-        self._dismissed = False
+        self._is_joining = False
 
-    # -- asking -----------------------------------------------------------------------
+    # -- state ------------------------------------------------------------------------
 
     def outcome(self, checksum: HexDigest) -> concurrent.futures.Future[bool] | None:
-        """Return the outcome of an upload that has been queued and not ended, else None."""
+        """Return the future of a pending upload, else None."""
         upload = self._pending.get(checksum)
         return None if upload is None else upload.outcome
 
     def pending_bytes(self) -> int:
-        """Return the size of what is not sent yet, the failed included."""
+        """Return the bytes of pending and failed uploads."""
         with self._lock:
             uploads = [*self._pending.values(), *self._failed.values()]
         return sum(len(upload.buffer) for upload in uploads)
 
     def unsent(self) -> list[Upload]:
-        """Return what is not sent yet: failed uploads first, then those under way."""
+        """Return the failed uploads, then the pending ones."""
         with self._lock:
             return [*self._failed.values(), *self._pending.values()]
 
     # -- queueing ---------------------------------------------------------------------
 
     def add(self, checksum: HexDigest, buffer: Holder) -> None:
-        """Queue a buffer, unless it is under way already."""
+        """Queue a buffer, unless its upload is pending."""
         with self._lock:
             if checksum in self._pending:
                 return
@@ -117,23 +119,23 @@ class UploadQueue:
         self._call_thread()
 
     def start(self) -> None:
-        """See to it that what is queued is being sent."""
+        """Start the thread if uploads are pending and no thread runs."""
         with self._lock:
             idle = not self._pending
         if not idle:
             self._call_thread()
 
     def purge(self) -> None:
-        """Forget what has not begun and what has failed; who waits for it learns False."""
+        """Remove failed uploads and those that have not started; their futures return False."""
         with self._lock:
             self._failed.clear()
-            # ended first: what an interrupt leaves waiting is sent, and nobody waits for it
+            # ended before they are removed: an interrupt leaves uploads that are still sent
             for upload in list(self._waiting):
                 self._end(upload, stored=False)
             self._waiting.clear()
 
     def drain(self, timeout: float | None = None) -> bool:
-        """Wait until everything is sent or has failed; failed uploads are tried once more.
+        """Wait until no upload is pending; retry failed uploads once.
 
         Parameters
         ----------
@@ -143,7 +145,7 @@ class UploadQueue:
         Returns
         -------
         bool
-            Whether nothing is left unsent.
+            Whether all buffers have been sent.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._lock:
@@ -152,7 +154,7 @@ class UploadQueue:
                     self._enqueue(Upload(failed.checksum, failed.buffer, reported=failed.reported))
                 self._failed.pop(failed.checksum, None)
             if self._thread is threading.current_thread():
-                return False  # it can't wait for itself
+                return False  # the thread can't wait for itself
         self.start()
         with self._lock:
             while self._pending:
@@ -163,24 +165,24 @@ class UploadQueue:
             return not (self._pending or self._failed)
 
     def join(self, timeout: float) -> None:
-        """Let the thread end as soon as it has nothing to do, and wait for that."""
+        """Let the thread end as soon as it is idle, and wait for its end."""
         with self._lock:
             thread = self._thread
-            self._dismissed = thread is not None
+            self._is_joining = thread is not None
             if self._wake is not None:
                 self._wake()
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
 
     def _enqueue(self, upload: Upload) -> None:
-        # in this order: an interrupt between the two leaves nothing pending that is never sent
+        # in this order: after an interrupt between the two, no pending upload is never sent
         self._waiting.append(upload)
         self._pending[upload.checksum] = upload
 
     # -- sending ----------------------------------------------------------------------
 
     def _call_thread(self) -> None:
-        """Wake the thread, start it, or where no thread can start any more, do its work."""
+        """Wake or start the thread; if no thread can start, run the uploads in this one."""
         with self._lock:
             if self._thread is not None:
                 if self._wake is not None:
@@ -189,7 +191,7 @@ class UploadQueue:
             thread = threading.Thread(target=self._work, name="seamless-writer", daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # the interpreter is going down
+            except RuntimeError:  # the interpreter is shutting down
                 pass
             else:
                 return
@@ -197,7 +199,7 @@ class UploadQueue:
 
     def _work(self, idle_seconds: float = IDLE_SECONDS) -> None:
         with self._lock:
-            # Entered here, since an interrupted `start` does not tell whether the thread runs.
+            # set here: after an interrupted `start`, it is unknown whether the thread runs
             if self._thread is not None:
                 return
             self._thread = threading.current_thread()
@@ -208,9 +210,9 @@ class UploadQueue:
                 try:
                     loop.run_until_complete(sending)
                 except (SystemExit, KeyboardInterrupt):
-                    # raised by a task that a backend has started; the uploads go on
+                    # raised by a task that a backend has started; the uploads continue
                     if threading.current_thread() is threading.main_thread():
-                        raise  # here it may be a Ctrl-C
+                        raise  # in this thread it may be Ctrl-C
             loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
             self._fail_pending()
@@ -223,14 +225,14 @@ class UploadQueue:
         tasks: set[asyncio.Task[None]] = set()
         while True:
             wake.clear()
-            while len(tasks) < PARALLEL and (upload := self._next()):
+            while len(tasks) < MAX_CONCURRENT and (upload := self._next()):
                 task = loop.create_task(self._send_one(upload))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
                 task.add_done_callback(lambda _: wake.set())
             try:
-                patience = 0.0 if self._dismissed else idle_seconds
-                await asyncio.wait_for(wake.wait(), None if tasks else patience)
+                timeout = 0.0 if self._is_joining else idle_seconds
+                await asyncio.wait_for(wake.wait(), None if tasks else timeout)
             except asyncio.TimeoutError:
                 if self._stop_if_idle():
                     break
@@ -242,19 +244,19 @@ class UploadQueue:
             return self._waiting.popleft() if self._waiting else None
 
     def _stop_if_idle(self) -> bool:
-        """End the thread's term, unless something has been queued at the last moment."""
+        """Deregister the thread, unless an upload has been queued meanwhile."""
         with self._lock:
             if self._waiting:
                 return False
             self._thread = self._wake = None
-            self._dismissed = False
+            self._is_joining = False
             return True
 
     def _fail_pending(self) -> None:
         """Fail the pending uploads if the thread ends otherwise than by `_stop_if_idle`."""
         with self._lock:
             if self._thread is not threading.current_thread():
-                return  # retired; another thread may be at work already
+                return  # `_stop_if_idle` was called; another thread may be running
             self._thread = self._wake = None
             uploads = list(self._pending.values())
             self._waiting.clear()
@@ -267,23 +269,23 @@ class UploadQueue:
         try:
             stored = await self._send(upload.buffer)
         except (asyncio.CancelledError, concurrent.futures.CancelledError) as error:
-            # who waits for the upload must not take this for the end of their own task
+            # callers that wait for the upload must not take this for their own cancellation
             upload.error = RuntimeError("the backend cancelled the upload")
             upload.error.__cause__ = error
-        except Exception as error:  # noqa: BLE001 - whatever a backend raises is the outcome
+        except Exception as error:  # noqa: BLE001 - a backend may raise anything
             upload.error = error
         except BaseException as error:
             upload.error = RuntimeError(f"the upload was stopped by {error!r}")
             upload.error.__cause__ = error
             if threading.current_thread() is threading.main_thread():
-                raise  # here it may be a Ctrl-C
+                raise  # in this thread it may be Ctrl-C
         finally:
             self._end(upload, stored)
 
     def _end(self, upload: Upload, stored: bool) -> None:
         with self._lock:
             if upload.outcome.done():
-                return  # its thread was stopped, and it has failed already
+                return  # `_fail_pending` has ended it
             if upload.error is not None:
                 self._failed[upload.checksum] = upload
             if self._pending.get(upload.checksum) is upload:
