@@ -268,7 +268,7 @@ def test_a_damaged_copy_on_the_server_is_never_taken_for_a_stored_buffer(
     place(server, b"something else", name=named(b"wanted"))
     with pytest.raises(CacheMissError):
         named(b"wanted").resolve()
-    with pytest.raises(ConnectionError, match="keeps something else"):
+    with pytest.raises(ConnectionError, match="has other content"):
         asyncio.run(Buffer(b"wanted").write())
 
 

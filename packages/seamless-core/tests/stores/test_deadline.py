@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seamless.stores.deadline import SLOWEST, Deadline
+from seamless.stores.deadline import MIN_BYTES_PER_SECOND, Deadline
 
 
 class Clock:
@@ -35,7 +35,7 @@ def test_bytes_extend_it_by_what_they_may_take() -> None:
     clock = Clock()
     deadline = Deadline(2.0, clock)
     clock.now += 1.0
-    deadline.extend_for(SLOWEST // 2)
+    deadline.extend_for(MIN_BYTES_PER_SECOND // 2)
     assert deadline.left() == 1.5
 
 
@@ -43,5 +43,5 @@ def test_many_bytes_leave_no_more_than_at_the_beginning() -> None:
     clock = Clock()
     deadline = Deadline(2.0, clock)
     clock.now += 1.0
-    deadline.extend_for(100 * SLOWEST)
+    deadline.extend_for(100 * MIN_BYTES_PER_SECOND)
     assert deadline.left() == 2.0

@@ -15,7 +15,7 @@ from fake_hashserver import Script, answering, garbage, hang_up, running
 from python_runs import run_python
 
 from seamless.errors import BufferServerError, ChecksumMismatchError
-from seamless.stores.hashserver import LARGE, HashServer
+from seamless.stores.hashserver import MIN_BYTES_TO_ASK, HashServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -221,7 +221,7 @@ def test_what_is_there_already_is_read_back(served: Serve) -> None:
 
 def test_a_damaged_copy_is_not_acknowledged(served: Serve) -> None:
     client, _ = served(THERE_ALREADY, answering(b"wrong"), THERE_ALREADY, answering(b"wrong"))
-    with pytest.raises(BufferServerError, match="keeps something else"):
+    with pytest.raises(BufferServerError, match="has other content"):
         client.write(NAME, CONTENT)
 
 
@@ -254,14 +254,14 @@ def test_no_message_shows_the_password_of_the_url(served: Serve) -> None:
     [
         (answering(b"", "503 Busy"), "HTTP 503"),
         (hang_up, "broken connection"),
-        (answering(b"", "500 Damaged"), "keeps something else"),
+        (answering(b"", "500 Damaged"), "has other content"),
     ],
 )
 def test_a_copy_that_can_not_be_read_back_is_not_acknowledged(
     served: Serve, trouble: Behaviour, reason: str
 ) -> None:
     client, script = served(*[THERE_ALREADY, trouble, trouble, trouble] * 2)
-    if reason == "keeps something else":
+    if reason == "has other content":
         script.behaviours = [THERE_ALREADY, trouble] * 2
     with pytest.raises(BufferServerError, match=reason):
         client.write(NAME, CONTENT)
@@ -274,7 +274,7 @@ def test_an_upload_of_somebody_else_is_waited_for_and_then_made_good(served: Ser
 
 
 def test_much_is_not_sent_to_a_server_that_has_it(served: Serve) -> None:
-    content = bytes(LARGE)
+    content = bytes(MIN_BYTES_TO_ASK)
     client, script = served(answering(b"[true]"), answering(content))
     client.write(hashlib.sha256(content).hexdigest(), content)
     assert methods(script) == ["GET", "GET"]

@@ -41,7 +41,7 @@ def test_a_key_that_is_released_is_news_again() -> None:
 
 
 def test_the_oldest_go_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(negative_cache, "ENTRIES", 3)
+    monkeypatch.setattr(negative_cache, "MAX_ENTRIES", 3)
     held = NegativeCache()
     for key in "abcd":
         held.add(key)

@@ -1,3 +1,3 @@
-"""Built-in places to keep buffers, for use without a neighbouring package."""
+"""Built-in buffer stores: directories and hashservers, for use without seamless-remote."""
 
 from __future__ import annotations

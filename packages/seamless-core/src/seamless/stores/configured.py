@@ -1,7 +1,7 @@
-"""Which places keep buffers: as configured, and where nothing is, as the environment says.
+"""The configured buffer stores: from `remote.configure`, or else from the environment.
 
-A place is made once for each path or URL, so that its connections and what it has found out
-about damaged buffers stay; a new configuration begins anew.
+There is one store for each path or URL, which keeps its connections and its negative cache; a new
+configuration creates new stores.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def configure(
     timeout: float | None,
     max_size: int | str | None = None,
 ) -> None:
-    """Set what `remote.configure` is given; None for what the environment says."""
+    """Store the arguments of `remote.configure`; None stands for the environment."""
     global _directories, _read_servers, _write_servers, _timeout, _max_size  # noqa: PLW0603 - one per process
     directories = _absolute(_as_tuple(directory))
     servers = _as_tuple(read_servers), _as_tuple(write_servers)
@@ -63,28 +63,28 @@ def configure(
 
 
 def readers() -> list[BufferStore]:
-    """Return where buffers are read, in order: directories, read servers, write servers."""
+    """Return the stores to read from, in order: directories, read servers, write servers."""
     urls = (*_servers(_read_servers), *_servers(_write_servers))
     return _stores([*_paths(), *dict.fromkeys(urls)])
 
 
 def writers() -> list[BufferStore]:
-    """Return where buffers are written: the first directory, and all write servers."""
+    """Return the stores to write to: the first directory, and all write servers."""
     return _stores([*_paths()[:1], *dict.fromkeys(_servers(_write_servers))])
 
 
 def excluding_own(urls: Iterable[str]) -> list[BufferStore]:
-    """Return the servers with these URLs, without those that are read here anyway."""
+    """Return servers for these URLs, without those that `readers` includes."""
     from seamless.stores.server_url import without_password
 
-    own = {place.name for place in readers()}
+    own = {store.name for store in readers()}
     return _stores(url for url in dict.fromkeys(urls) if without_password(url) not in own)
 
 
 def close() -> None:
-    """Close the connections of all places; their next use makes new ones."""
-    for place in tuple(_instances):
-        place.close()
+    """Close the connections of all stores; their next use opens new ones."""
+    for store in tuple(_instances):
+        store.close()
 
 
 def _paths() -> list[Path]:
@@ -96,12 +96,12 @@ def _paths() -> list[Path]:
 
 @functools.lru_cache(maxsize=64)
 def _directories_in(variable: str) -> tuple[str, ...]:
-    """Split the variable's text; a relative path stays what it is at the first look."""
+    """Split the value of the variable; relative paths are resolved at the first call."""
     return _absolute(tuple(filter(None, variable.split(os.pathsep)))) or ()
 
 
 def _absolute(paths: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """Resolve relative paths now: a later `chdir` must not lead to another folder."""
+    """Resolve relative paths now, so that a later `chdir` does not change the folder."""
     return None if paths is None else tuple(map(os.path.abspath, paths))
 
 
@@ -109,7 +109,7 @@ def _servers(configured: tuple[str, ...] | None) -> tuple[str, ...]:
     if configured is not None:
         return configured
     if _read_servers is not None or _write_servers is not None:
-        return ()  # who names servers of one kind means no others
+        return ()  # servers of one kind only are configured
     urls = tuple(filter(None, re.split(r"[,\s]+", os.environ.get(SERVER_VARIABLE, ""))))
     for url in urls:
         _check_url(url, SERVER_VARIABLE)
@@ -154,15 +154,15 @@ def _size_limit() -> int | None:
         raise ValueError(f"{SIZE_VARIABLE}: {error}") from None
 
 
-#: everything that was made and may have connections
+#: all stores, which may have connections
 _instances: list[BufferStore] = []
 
 
 @functools.lru_cache(maxsize=64)
 def _open(where: Path | str, timeout: float | None, max_size: int | None) -> BufferStore:
-    place = _make(where, timeout, max_size)
-    _instances.append(place)
-    return place
+    store = _make(where, timeout, max_size)
+    _instances.append(store)
+    return store
 
 
 def _make(where: Path | str, timeout: float | None, max_size: int | None) -> BufferStore:
@@ -176,9 +176,9 @@ def _make(where: Path | str, timeout: float | None, max_size: int | None) -> Buf
     return HashServer(where, TIMEOUT_SECONDS if timeout is None else timeout, max_size)
 
 
-def _renew_after_fork() -> None:
-    for place in _instances:
-        place.reset_after_fork()
+def _reset_after_fork() -> None:
+    for store in _instances:
+        store.reset_after_fork()
 
 
-os.register_at_fork(after_in_child=_renew_after_fork)
+os.register_at_fork(after_in_child=_reset_after_fork)

@@ -1,4 +1,4 @@
-"""The time by which one read or write has to be over, however slowly the other side goes on."""
+"""`Deadline`: the total time of one read or write, however slowly the peer sends."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Deadline"]
 
-#: Bytes a second below which a transfer of known length is given up.
-SLOWEST = 100_000
+#: Bytes per second below which a transfer of known length is aborted.
+MIN_BYTES_PER_SECOND = 100_000
 
 
 class Deadline:
-    """A point in time that moves on as bytes are transferred. For one thread.
+    """A point in time that transferred bytes extend. For one thread.
 
-    However many have been transferred, no more time is left than at the beginning: a transfer
-    that comes to a stop, or slows down to less than `SLOWEST`, ends within that.
+    The remaining time never exceeds the initial time: a transfer that stops, or is slower than
+    `MIN_BYTES_PER_SECOND`, ends within that time.
 
     Parameters
     ----------
     seconds
         From now.
     clock
-        Gives the time, in seconds.
+        Returns the time, in seconds.
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,20 +34,20 @@ class Deadline:
         self._end = clock() + seconds
 
     def left(self) -> float:
-        """Return the seconds that are left, 0 when the time is up."""
+        """Return the seconds that are left, at least 0."""
         return max(0.0, self._end - self._clock())
 
     def extend_for(self, count: int) -> None:
-        """Allow the time that `count` bytes may take, which have been transferred."""
-        self._end = min(self._end + count / SLOWEST, self._clock() + self._seconds)
+        """Extend the deadline for `count` bytes that have been transferred."""
+        self._end = min(self._end + count / MIN_BYTES_PER_SECOND, self._clock() + self._seconds)
 
     def check(self) -> None:
-        """Raise if the time is up.
+        """Raise after the deadline.
 
         Raises
         ------
         TimeoutError
-            With a text for the log.
+            With a message for the log.
         """
         if not self.left():
             raise TimeoutError("it could not be read in time")

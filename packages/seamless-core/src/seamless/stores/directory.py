@@ -1,13 +1,13 @@
-"""A folder of buffers, one file each, laid out as the hashserver does it.
+"""`BufferDirectory`: a folder with one file for each buffer, in the layout of the hashserver.
 
-A file is named by its digest, in a folder named by the first two digits (prefix layout,
-marked by a file `.HASHSERVER_PREFIX`) or directly in the top folder (flat layout); `.zst` or
-`.gz` at the end of the name says that its content is compressed. Both layouts and all three
-forms are read; what is written is plain, and in the layout that is there already.
+A file is named by its checksum, in a folder named by the first two digits (prefix layout,
+marked by a file `.HASHSERVER_PREFIX`) or directly in the top folder (flat layout). A suffix
+`.zst` or `.gz` marks compressed content. Both layouts and all three forms are read; new files are
+uncompressed, in the layout of the folder.
 
-A file `.LOCK` beside a name says that somebody is writing the buffer: a reader who does not
-find it waits until the lock goes or is too old, as the hashserver does. No lock is written,
-neither here nor there: files appear whole, under a lock or not.
+A file with the suffix `.LOCK` means that another process is writing the buffer: a reader that
+does not find the buffer waits until the lock disappears or expires, as the hashserver does. This
+module writes no locks, because its files appear atomically.
 """
 
 from __future__ import annotations
@@ -53,26 +53,26 @@ PREFIX_MARK = ".HASHSERVER_PREFIX"
 PREFIX_MARK_CONTENT = b"1\n"
 FILE_MODE = 0o444
 MARK_MODE = 0o644
-#: The group may write, and what is made inside belongs to the same group.
+#: The group may write, and new entries inherit the group.
 FOLDER_MODE = 0o2775
 SUFFIXES = ("", ".zst", ".gz")
 LOCK_SUFFIX = ".LOCK"
-#: Seconds after which whoever left a lock is taken to be gone; the hashserver's default.
+#: Seconds after which a lock expires; the default of the hashserver.
 LOCK_SECONDS = 120.0
-#: Seconds between two looks at a lock, at first and at last.
-FIRST_PAUSE = 0.05
-LONGEST_PAUSE = 1.0
+#: Seconds between two checks of a lock, the first and the longest pause.
+MIN_PAUSE = 0.05
+MAX_PAUSE = 1.0
 
 _CHECKSUM_NAME = re.compile(r"[0-9a-f]{64}(\.zst|\.gz)?")
 
 
 def check_folder(path: Path) -> None:
-    """Refuse a folder that does not exist where the environment says not to create any.
+    """Raise if a folder does not exist and the environment forbids creating it.
 
     Raises
     ------
     FileNotFoundError
-        When there is no folder, and `SEAMLESS_BUFFER_DIR_CREATE` is 0.
+        When the folder does not exist, and `SEAMLESS_BUFFER_DIR_CREATE` is 0.
     ValueError
         When `SEAMLESS_BUFFER_DIR_CREATE` is neither 0 nor 1.
     """
@@ -88,19 +88,19 @@ def check_folder(path: Path) -> None:
 
 
 class BufferDirectory:
-    """Buffers as files in a folder. Safe from any thread, and beside other processes.
+    """Buffers as files in a folder. Safe for concurrent threads and processes.
 
     Parameters
     ----------
     path
-        The top folder; it need not exist until something is written. The first write creates it
-        with a warning in the log, or fails where `SEAMLESS_BUFFER_DIR_CREATE` is 0.
+        The top folder. If it does not exist, the first write creates it with a warning in the log,
+        or fails if `SEAMLESS_BUFFER_DIR_CREATE` is 0.
     lock_seconds
-        How old the lock of somebody who is still writing may be.
+        The age at which a lock expires.
     timeout
-        Seconds that one read may take in all, beyond what its bytes need at 100 kB/s.
+        Total seconds of one read, in addition to the transfer of its bytes at 100 kB/s.
     max_size
-        Bytes of a buffer that is read, at most; by default half of the physical memory.
+        Bytes that a buffer may have when it is read; by default half of the physical memory.
     """
 
     def __init__(
@@ -116,51 +116,51 @@ class BufferDirectory:
         self._lock_seconds = lock_seconds
         self._timeout = lock_seconds if timeout is None else timeout
         self._max_size = default_max_size() if max_size is None else max_size
-        #: files that hold something else than they say, and why; told once, replaced when written
+        #: files with wrong content and the outcome of reading them; each is reported once
         self._damaged: dict[Path, str] = {}
 
     def find(self, digest: str) -> Path | None:
-        """Return the file that says it holds the buffer, if there is one."""
+        """Return the file with the name of the buffer, if there is one."""
         for path, _ in self._candidates(digest):
             if path.is_file():
                 return path
         return None
 
     def locate(self, digest: str) -> tuple[str, str]:
-        """Tell whether a file says it holds the buffer, and which, or else the folder."""
+        """Return the outcome without reading, and the path of the file, or else of the folder."""
         path = self.find(digest)
         if path is None:
             return MISSING, str(self.path)
         return self._damaged.get(path, FOUND), str(path)
 
     def read(self, digest: str, length: int | None = None) -> ReadResult:
-        """Return the content that `digest` names, or why it can't be had here.
+        """Return the verified content, or the outcome that explains why there is none.
 
-        What a file holds is hashed first. A damaged file is passed over, with a warning.
+        A damaged file is ignored, with a warning.
         """
         deadline = Deadline(self._timeout)
-        pause = FIRST_PAUSE
+        pause = MIN_PAUSE
         while True:
-            # looked at before the content: what comes after the lock went is whole
+            # checked before the read: content that appears after the lock is gone is complete
             locked = self._is_locked(digest)
-            answer = self._read_any(digest, length, deadline, unfinished=locked)
-            if answer.content is not None or not locked:
-                return answer
+            result = self._read_any(digest, length, deadline, unfinished=locked)
+            if result.content is not None or not locked:
+                return result
             if deadline.left() <= pause:
                 return ReadResult(None, LOCKED)
             time.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, MAX_PAUSE)
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
 
     def reset_after_fork(self) -> None:
-        """Do nothing: nothing here belongs to one process."""
+        """Do nothing: no attribute belongs to one process."""
 
     def _read_any(
         self, digest: str, length: int | None, deadline: Deadline, *, unfinished: bool
     ) -> ReadResult:
-        """Try all names; where somebody is still writing, wrong content is no news."""
+        """Try all file names; while a writer is active, wrong content is not reported."""
         outcome = MISSING
         for path, suffix in self._candidates(digest):
             try:
@@ -181,7 +181,7 @@ class BufferDirectory:
             path = self._path(digest, prefixed=prefixed)
             with contextlib.suppress(OSError):
                 age = time.time() - path.with_name(path.name + LOCK_SUFFIX).stat().st_mtime
-                # a clock may be late, but not by as much as a lock lives
+                # clocks of two machines may differ, by less than the lifetime of a lock
                 if abs(age) < self._lock_seconds:
                     return True
         return False
@@ -196,21 +196,21 @@ class BufferDirectory:
         deadline: Deadline,
         follow: bool = True,
     ) -> bytes:
-        """Return what a file holds, if that is the buffer in question, whose length may be known.
+        """Return the content of a file if it has the digest.
 
-        A symbolic link is followed, or else counts as something else than a file.
+        With `follow`, symbolic links are followed; else they count as irregular files.
 
         Raises
         ------
         OSError
-            When it is not there, unreadable, no regular file, or damaged; of a subclass.
+            When the file is missing, unreadable, irregular, or damaged; of a subclass.
         ValueError
             When it is too large, or has other content; of a subclass.
         """
-        # before it is opened: a named pipe would wait for a writer, a device do anything
+        # checked before opening: opening a named pipe waits for a writer, a device may do anything
         status = os.stat(path, follow_symlinks=follow)  # noqa: PTH116 - half the time of a Path's
         if not stat.S_ISREG(status.st_mode):
-            raise _IrregularFileError("it is no regular file")
+            raise _IrregularFileError("it is not a regular file")
         size, limit = status.st_size, self._max_size if length is None else length
         if not suffix and size > limit:
             raise TooLargeError(limit)
@@ -231,14 +231,14 @@ class BufferDirectory:
             logger.warning("buffer file %s is not used: %s", path, error)
 
     def write(self, digest: str, content: bytes) -> None:
-        """Store a buffer; it is on the disk when this returns.
+        """Store a buffer; it is on disk when this returns.
 
         Raises
         ------
         ChecksumMismatchError
-            When `digest` does not name `content`; nothing is stored then.
+            When `content` has another digest; nothing is stored then.
         OSError
-            When the folder can't be written.
+            When the folder is not writable.
         """
         found = calculate_checksum(content)
         if found != digest:
@@ -251,9 +251,9 @@ class BufferDirectory:
         self._damaged.pop(path, None)
 
     def _holds(self, digest: str, length: int) -> bool:
-        """Tell whether the buffer itself is here: what is acknowledged must be there.
+        """Return whether the folder has the buffer with the right content.
 
-        A symbolic link does not count: its target belongs to somebody who may change it.
+        A symbolic link does not count, since another user may change its target.
         """
         for path, suffix in self._candidates(digest):
             with contextlib.suppress(OSError, ValueError):
@@ -275,7 +275,7 @@ class BufferDirectory:
         return self.path / name[:2] / name if prefixed else self.path / name
 
     def _prepare_layout(self) -> bool:
-        """Tell whether the prefix layout is in use here; a new folder gets it."""
+        """Return whether the folder has the prefix layout; a new folder gets it."""
         mark = self.path / PREFIX_MARK
         if mark.exists():
             return True
@@ -297,7 +297,7 @@ class BufferDirectory:
             if not self.path.is_dir():
                 raise
         else:
-            # not info, which Python shows to nobody who has not asked for it
+            # a warning, because Python hides info messages by default
             logger.warning(
                 "buffer folder %s did not exist and is created; if its name is mistyped, correct "
                 "SEAMLESS_BUFFER_DIR or configure(directory=...); %s=0 refuses missing folders",
@@ -309,21 +309,21 @@ class BufferDirectory:
         if folder.is_dir():
             return
         folder.mkdir(exist_ok=True)
-        with contextlib.suppress(PermissionError):  # somebody else's: it is fine as it is
+        with contextlib.suppress(PermissionError):  # another user owns it: keep its mode
             folder.chmod(FOLDER_MODE)
         sync_folder(self.path)
 
 
 class _IrregularFileError(OSError):
-    """There is something else than a regular file."""
+    """The entry is not a regular file."""
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    # the name may have been given to a named pipe since it was looked at
+    # the file may have been replaced by a named pipe since it was checked
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
-#: how a failure to read is reported; the first that fits
+#: error of a read -> outcome; the first match counts
 _OUTCOMES: tuple[tuple[type[Exception], str], ...] = (
     (TooLargeError, TOO_LARGE),
     (ChecksumMismatchError, CORRUPT),

@@ -1,10 +1,9 @@
-"""A hashserver by its URL, spoken to over HTTP.
+"""`HashServer`: the client of a hashserver, over HTTP.
 
-Nothing is believed: what it sends is hashed while it streams in, and wrong content is
-quarantined. A buffer that it says to have already is read back before a write of it is
-acknowledged, since the server itself does not look. Nothing is promised either: a promise
-that is not kept makes readers wait for minutes, while the server holds them back during an
-upload by itself, and lets go when that breaks off.
+Content is hashed while it arrives, and wrong content is not requested again for a while. If the
+server says that it has a buffer already, a write reads the buffer back, since the server does not
+verify its own content. The client sends no promises: a promise without an upload makes readers
+wait for minutes, and during an upload the server delays readers by itself.
 """
 
 from __future__ import annotations
@@ -53,14 +52,14 @@ __all__ = ["HashServer"]
 
 logger = logging.getLogger(__name__)
 
-#: Pauses, in seconds, before a request is made once more.
-PAUSES = (0.1, 0.5)
-#: Statuses that say "not now".
-BUSY = frozenset({502, 503, 504})
-#: From this size on, asking first is cheaper than sending in vain.
-LARGE = 1 << 20
-#: Bytes that an answer other than a buffer may have.
-SMALL = 1 << 16
+#: Seconds before each retry of a request.
+RETRY_PAUSES = (0.1, 0.5)
+#: Statuses of a temporary overload, which are retried.
+BUSY_STATUSES = frozenset({502, 503, 504})
+#: Size from which the client asks whether the server has a buffer before it sends it.
+MIN_BYTES_TO_ASK = 1 << 20
+#: Bytes of a response that is not a buffer, at most.
+MAX_SMALL_BODY = 1 << 16
 SUFFIX_OF_ENCODING = {b"zstd": ".zst", b"gzip": ".gz"}
 _WRONG_LENGTH = ReadResult(None, CORRUPT)
 
@@ -68,20 +67,20 @@ Result = TypeVar("Result")
 
 
 class HashServer:
-    """The buffers of one hashserver. Safe from any thread; in a forked child as well.
+    """The buffers of one hashserver. Safe from any thread, also in a forked child.
 
-    The main thread leaves its requests to helper threads: a Ctrl-C in the midst of the HTTP
-    library would leave its locks taken, and its connections in a state that fails later.
+    Requests of the main thread run in helper threads: a KeyboardInterrupt inside the HTTP library
+    would leave its locks taken and its connections unusable.
 
     Parameters
     ----------
     url
-        As in `http://host:5577`.
+        For example `http://host:5577`.
     timeout
-        Seconds that one read or write may take in all, beyond what the bytes of an announced
-        length need at 100 kB/s. The server holds an answer back during an upload.
+        Total seconds of one read or write, in addition to the transfer of bytes of known length
+        at 100 kB/s. The server delays a response during an upload.
     max_size
-        Bytes of a buffer that is read, at most; by default half of the physical memory.
+        Bytes that a buffer may have when it is read; by default half of the physical memory.
     """
 
     def __init__(
@@ -92,11 +91,11 @@ class HashServer:
         self._address, self._headers = parse_server_url(url.rstrip("/"))
         self._timeout = timeout
         self._max_size = default_max_size() if max_size is None else max_size
-        self._quarantine = NegativeCache()
+        self._rejected = NegativeCache()
         self._http = SharedClient()
 
     def close(self) -> None:
-        """Close the connections; the next request makes new ones."""
+        """Close the connections; the next request opens new ones."""
         self._http.close()
 
     def reset_after_fork(self) -> None:
@@ -106,8 +105,8 @@ class HashServer:
     # -- reading ----------------------------------------------------------------------
 
     def read(self, digest: str, length: int | None = None) -> ReadResult:
-        """Return the content that `digest` names, or why it can't be had here."""
-        known = self._quarantine.reason(digest)
+        """Return the verified content, or the outcome that explains why there is none."""
+        known = self._rejected.reason(digest)
         if known is not None:
             return ReadResult(None, known)
         return outside_main_thread(lambda: self._read(digest, length))
@@ -115,23 +114,23 @@ class HashServer:
     def _read(self, digest: str, length: int | None) -> ReadResult:
         deadline = Deadline(self._timeout)
         try:
-            content = self._retried(deadline, lambda: self._download(deadline, digest, length))
+            content = self._retry(deadline, lambda: self._download(deadline, digest, length))
         except BufferServerError as error:
             return ReadResult(None, error.reason)
         except TooLargeError as error:
-            # a length that the caller got wrong must not keep others from the buffer
-            return self._refuse(digest, TOO_LARGE, error) if length is None else _WRONG_LENGTH
+            # a wrong `length` of one caller must not hide the buffer from others
+            return self._reject(digest, TOO_LARGE, error) if length is None else _WRONG_LENGTH
         except (ChecksumMismatchError, CompressedDataError) as error:
-            return self._refuse(digest, CORRUPT, error)
+            return self._reject(digest, CORRUPT, error)
         return ReadResult(content, MISSING if content is None else FOUND)
 
-    def _refuse(self, digest: str, outcome: str, error: Exception) -> ReadResult:
-        if self._quarantine.add(digest, outcome):
+    def _reject(self, digest: str, outcome: str, error: Exception) -> ReadResult:
+        if self._rejected.add(digest, outcome):
             logger.warning("%s, asked for %s: %s", self.url, digest, error)
         return ReadResult(None, outcome)
 
     def _download(self, deadline: Deadline, digest: str, length: int | None = None) -> bytes | None:
-        """Read a buffer, whose length may be known, from the server; None if it is not there."""
+        """Read a buffer from the server; None if the server does not have it."""
         limit = self._max_size if length is None else length
         plain = ("Accept-Encoding", "identity")
         with self._request(deadline, "GET", f"/{digest}", plain) as response:
@@ -147,7 +146,7 @@ class HashServer:
                     raise TooLargeError(limit)
                 return received(chunks, limit, digest)
             body = received(chunks, self._max_size, None)
-        # it sends a compressed file as it lies there
+        # the server sends compressed files without decompressing them
         return expanded(
             io.BytesIO(body),
             len(body),
@@ -158,9 +157,9 @@ class HashServer:
         )
 
     def locate(self, digest: str) -> tuple[str, str]:
-        """Tell whether the server says it has a buffer, and its address there."""
+        """Return whether the server claims to have a buffer, and the URL of the buffer."""
         where = f"{self.url}/{digest}"
-        known = self._quarantine.reason(digest)
+        known = self._rejected.reason(digest)
         if known is not None:
             return known, where
         try:
@@ -170,32 +169,32 @@ class HashServer:
             return error.reason, where
 
     def _has(self, deadline: Deadline, digest: str) -> bool:
-        def ask() -> bool:
-            asked = json.dumps([digest]).encode()
+        def request() -> bool:
+            body = json.dumps([digest]).encode()
             kind = ("Content-Type", "application/json")
-            with self._request(deadline, "GET", "/has-now", kind, content=asked) as response:
+            with self._request(deadline, "GET", "/has-now", kind, content=body) as response:
                 self._expect(response.status, 200)
                 try:
-                    answer = json.loads(self._small_body(response))
+                    found = json.loads(self._small_body(response))
                 except ValueError:
-                    answer = None
-            if answer not in ([True], [False]):
+                    found = None
+            if found not in ([True], [False]):
                 raise BufferServerError(self.url, "garbage")
-            return bool(answer[0])
+            return bool(found[0])
 
-        return self._retried(deadline, ask)
+        return self._retry(deadline, request)
 
     # -- writing ----------------------------------------------------------------------
 
     def write(self, digest: str, content: bytes) -> None:
-        """Store a buffer; the server has it, whole and right, when this returns.
+        """Store a buffer; the server has all of the content when this returns.
 
         Raises
         ------
         ChecksumMismatchError
-            When `digest` does not name `content`; nothing is sent then.
+            When `content` has another digest; nothing is sent then.
         BufferServerError
-            When the server can't be reached, refuses, or holds something else.
+            When the server is unreachable, rejects the request, or has other content.
         """
         found = calculate_checksum(content)
         if found != digest:
@@ -204,14 +203,18 @@ class HashServer:
 
     def _write(self, digest: str, content: bytes) -> None:
         deadline, size = Deadline(self._timeout), len(content)
-        if size >= LARGE and self._has(deadline, digest) and self._holds(deadline, digest, size):
+        if (
+            size >= MIN_BYTES_TO_ASK
+            and self._has(deadline, digest)
+            and self._holds(deadline, digest, size)
+        ):
             return
-        # twice: 202 says that somebody else is sending it, who may break off
+        # twice: 202 means that another client is sending the buffer, which may fail
         if not any(self._upload(deadline, digest, content) for _ in range(2)):
             raise BufferServerError(
-                self.url, f"it keeps something else under {digest}, or is no hashserver"
+                self.url, f"it has other content under {digest}, or is not a hashserver"
             )
-        self._quarantine.release(digest)
+        self._rejected.release(digest)
 
     def _upload(self, deadline: Deadline, digest: str, content: bytes) -> bool:
         def put() -> bool:
@@ -219,18 +222,18 @@ class HashServer:
                 self._expect(response.status, 200, 201, 202)
                 return (response.status, self._small_body(response)) == (200, b"OK")
 
-        return self._retried(deadline, put) or self._holds(deadline, digest, len(content))
+        return self._retry(deadline, put) or self._holds(deadline, digest, len(content))
 
     def _holds(self, deadline: Deadline, digest: str, length: int) -> bool:
-        """Read a buffer back: the server says to have what it has never looked at."""
+        """Read a buffer back and verify it: the server does not verify its content."""
         try:
-            download = self._retried(deadline, lambda: self._download(deadline, digest, length))
+            download = self._retry(deadline, lambda: self._download(deadline, digest, length))
         except (ChecksumMismatchError, CompressedDataError, TooLargeError):
             return False
         except BufferServerError as error:
-            if error.status is None or error.status in BUSY:
+            if error.status is None or error.status in BUSY_STATUSES:
                 raise
-            return False  # it has found out itself that its copy is damaged
+            return False  # the server itself has found its copy to be damaged
         return download is not None
 
     # -- requests ---------------------------------------------------------------------
@@ -256,43 +259,43 @@ class HashServer:
             raise BufferServerError(self.url, f"HTTP {status}", status=status)
 
     def _small_body(self, response: httpcore.Response) -> bytes:
-        """Read the body of an answer that is no buffer; the connection can be used again then."""
+        """Read the whole body of a response that is not a buffer; the connection stays usable."""
         try:
-            return received(response.iter_stream(), SMALL, None)
+            return received(response.iter_stream(), MAX_SMALL_BODY, None)
         except TooLargeError:
             raise BufferServerError(self.url, "garbage") from None
 
-    def _retried(self, deadline: Deadline, request: Callable[[], Result]) -> Result:
-        """Make a request; once more, and once more, when a connection broke off under it."""
-        for pause in (*PAUSES, None):
+    def _retry(self, deadline: Deadline, request: Callable[[], Result]) -> Result:
+        """Send a request; retry it twice if the connection breaks or the server is busy."""
+        for pause in (*RETRY_PAUSES, None):
             try:
                 return request()
             except (httpcore.NetworkError, httpcore.RemoteProtocolError) as error:
                 failure = BufferServerError(self.url, _reason(error))
                 failure.__cause__ = error
                 if isinstance(error, httpcore.ConnectError):
-                    raise failure from error  # what refuses to connect will refuse again
+                    raise failure from error  # a retry would fail as well
             except (httpcore.TimeoutException, TimeoutError) as error:
                 raise BufferServerError(self.url, TIMEOUT) from error
             except BufferServerError as error:
-                if error.status not in BUSY:
+                if error.status not in BUSY_STATUSES:
                     raise
                 failure = error
             if pause is None or deadline.left() <= pause:
                 raise failure
             time.sleep(pause)
-        raise AssertionError("the last round returns or raises")
+        raise AssertionError("the last attempt returns or raises")
 
 
 def _timed(response: httpcore.Response, deadline: Deadline, *, extending: bool) -> Iterator[bytes]:
-    """Yield a body; one of announced length may take the longer, the more of it has come."""
+    """Yield the chunks of a body; `extending` lets each chunk extend the deadline."""
     for chunk in response.iter_stream():
         if extending:
             deadline.extend_for(len(chunk))
         yield chunk
 
 
-#: what went wrong, in a word or two; the first that fits
+#: error of a request -> reason in messages; the first match counts
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (httpcore.ConnectError, "can't connect"),
     (httpcore.NetworkError, "connection broken"),

@@ -1,11 +1,10 @@
-"""One pool of HTTP connections for all threads: made when needed, closed by its last user.
+"""`SharedClient`: an HTTP connection pool for all threads, with a deadline for each request.
 
-A connection must not be closed under a thread that waits for an answer on it: that thread
-would wait until its time is up. So whoever comes last closes a pool that has been given up.
+A connection must not be closed while a thread waits for a response on it: that thread would wait
+until its deadline. So the last user of a closed pool closes its connections.
 
-The pool's own timeouts hold for one read or write each, so that a server which sends a byte
-from time to time is never late. The streams here therefore end every wait with the deadline
-of the whole operation.
+The timeouts of httpcore apply to single reads and writes, so a server that sends one byte from
+time to time never exceeds them. The streams here limit each wait by the deadline of the request.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SharedClient"]
 
-CONNECTIONS = 32
-#: Seconds for a connection to be made.
+MAX_CONNECTIONS = 32
+#: Seconds for opening a connection.
 CONNECT_SECONDS = 5.0
-#: Seconds after which an idle connection is given up.
+#: Seconds after which an idle connection is closed.
 IDLE_SECONDS = 5.0
 
 
@@ -41,19 +40,19 @@ class _Session:
 
 
 class SharedClient:
-    """Connections that threads share. In a forked child it begins anew."""
+    """A connection pool that threads share. A forked child opens its own connections."""
 
     def __init__(self) -> None:
-        #: guards the session and the number of its users
+        #: guards `_session` and the number of its users
         self._lock = new_lock()
         self._session: _Session | None = None
-        #: the session of the parent process: neither used nor closed here
+        #: the session of the parent process: neither used nor closed by a child
         self._inherited: _Session | None = None
-        #: the deadline of the request that this thread makes
+        #: the deadline of the request of this thread
         self._current = threading.local()
 
     def reset_after_fork(self) -> None:
-        """Begin without connections: those that are open are the parent's."""
+        """Start without connections: the open ones belong to the parent process."""
         self._inherited, self._session = self._session, None
 
     @contextmanager
@@ -66,7 +65,7 @@ class SharedClient:
         headers: Iterable[tuple[str, str]] = (),
         content: bytes | None = None,
     ) -> Iterator[httpcore.Response]:
-        """Make one request; the body of the answer is read within the block."""
+        """Send one request; the block reads the body of the response."""
         left = max(deadline.left(), 0.001)
         timeouts = {"connect": min(CONNECT_SECONDS, left), "read": left, "write": left}
         extensions = {"timeout": {**timeouts, "pool": left}}
@@ -83,7 +82,7 @@ class SharedClient:
 
     @contextmanager
     def _use(self) -> Iterator[httpcore.ConnectionPool]:
-        """Lend the pool for one request."""
+        """Use the pool for one request."""
         with self._lock:
             session = self._session
             if session is None:
@@ -94,12 +93,12 @@ class SharedClient:
         finally:
             with self._lock:
                 session.users -= 1
-                given_up = session is not self._session and session.users == 0
-            if given_up:
+                unused = session is not self._session and session.users == 0
+            if unused:
                 session.pool.close()
 
     def close(self) -> None:
-        """Close the connections, once nobody is using them; the next request makes new ones."""
+        """Close the connections when their last user is done; the next request opens new ones."""
         with self._lock:
             session, self._session = self._session, None
             idle = session is not None and session.users == 0
@@ -108,14 +107,14 @@ class SharedClient:
 
     def _make(self) -> httpcore.ConnectionPool:
         return httpcore.ConnectionPool(
-            max_connections=CONNECTIONS,
+            max_connections=MAX_CONNECTIONS,
             keepalive_expiry=IDLE_SECONDS,
             network_backend=_Network(lambda: self._current.deadline),
         )
 
 
 class _Network(httpcore.NetworkBackend):
-    """Connections whose every wait ends with a deadline."""
+    """Connections whose waits are limited by a deadline."""
 
     def __init__(self, deadline: Callable[[], Deadline]) -> None:
         self._deadline = deadline
@@ -133,22 +132,22 @@ class _Stream(httpcore.NetworkStream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         left = self._deadline().left()
         if not left:
-            raise httpcore.ReadTimeout("the time for the request is up")
+            raise httpcore.ReadTimeout("the request exceeded its deadline")
         return self._stream.read(max_bytes, left)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        # not by the stream's own method, which gives each part of a buffer the whole time
-        socket, rest = self._stream.get_extra_info("socket"), memoryview(buffer)
+        # the method of the stream would allow the whole timeout for each part of the buffer
+        socket, unsent = self._stream.get_extra_info("socket"), memoryview(buffer)
         deadline = self._deadline()
         try:
-            while rest:
+            while unsent:
                 left = deadline.left()
                 if not left:
-                    raise httpcore.WriteTimeout("the time for the request is up")
+                    raise httpcore.WriteTimeout("the request exceeded its deadline")
                 socket.settimeout(left)
-                sent = socket.send(rest)
+                sent = socket.send(unsent)
                 deadline.extend_for(sent)
-                rest = rest[sent:]
+                unsent = unsent[sent:]
         except TimeoutError as error:
             raise httpcore.WriteTimeout(str(error)) from error
         except OSError as error:

@@ -1,7 +1,7 @@
-"""What was found to be wrong: told once, and not asked for again for a while.
+"""`NegativeCache`: buffers with wrong content, reported once and not requested again for a while.
 
-Not for ever: whoever keeps the buffers may put them right. What comes is hashed in any case,
-so forgetting an entry costs a transfer, never a wrong buffer.
+Entries expire, because the store may be repaired. All content is hashed, so an expired entry
+costs a transfer, and never yields a wrong buffer.
 """
 
 from __future__ import annotations
@@ -17,42 +17,42 @@ if TYPE_CHECKING:
 
 __all__ = ["NegativeCache"]
 
-SECONDS = 300.0
-#: Entries that are remembered; the oldest goes first.
-ENTRIES = 10_000
+TTL_SECONDS = 300.0
+#: Entries that are kept, at most; the oldest is dropped first.
+MAX_ENTRIES = 10_000
 
 
 class NegativeCache:
-    """A set of keys that are held for some time. Safe from any thread.
+    """A set of keys that expire. Thread-safe.
 
     Parameters
     ----------
     seconds
-        How long a key is held.
+        The lifetime of an entry.
     clock
-        Gives the time, in seconds.
+        Returns the time, in seconds.
     """
 
     def __init__(
-        self, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic
+        self, seconds: float = TTL_SECONDS, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._seconds = seconds
         self._clock = clock
-        #: guards the dict below, which is in the order of time
+        #: guards the dict below, which is in the order of insertion
         self._lock = new_lock()
         self._since: dict[Hashable, tuple[float, str]] = {}
 
     def add(self, key: Hashable, reason: str = CORRUPT) -> bool:
-        """Hold a key from now on; tell whether it is new, so that somebody should be told."""
+        """Add or renew a key; return whether it is new and should be reported."""
         with self._lock:
             new = self._since.pop(key, None) is None
             self._since[key] = self._clock(), reason
-            if len(self._since) > ENTRIES:
+            if len(self._since) > MAX_ENTRIES:
                 del self._since[next(iter(self._since))]
         return new
 
     def reason(self, key: Hashable) -> str | None:
-        """Return why a key is held, or None if it is not held, or no longer."""
+        """Return the reason of a key, or None if it is missing or expired."""
         with self._lock:
             since, reason = self._since.get(key, (None, ""))
         return reason if since is not None and self._clock() - since < self._seconds else None
@@ -61,6 +61,6 @@ class NegativeCache:
         return self.reason(key) is not None
 
     def release(self, key: Hashable) -> None:
-        """Forget a key: what it stands for has been put right."""
+        """Remove a key: its buffer has been repaired."""
         with self._lock:
             self._since.pop(key, None)

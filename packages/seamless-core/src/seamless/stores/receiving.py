@@ -1,4 +1,4 @@
-"""Taking in bytes that may be hostile: hashed as they come, bounded in number."""
+"""Receiving untrusted bytes: hashed while they arrive, with a size limit."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TooLargeError", "default_max_size", "expanded", "received"]
 
-#: Compressed data that expand to more than this and to this many times their size are
-#: hashed before the result is kept in memory.
+#: Compressed data that expand to more than this, and to more than this many times their size, are
+#: hashed first, and kept in memory only if the digest matches.
 KEPT_BYTES = 1 << 26
 KEPT_RATIO = 20
 
@@ -40,17 +40,17 @@ class TooLargeError(SeamlessError, ValueError):
 
 
 def default_max_size() -> int:
-    """Return half of the physical memory, in bytes: larger buffers are hardly of use here."""
+    """Return half of the physical memory, in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
 def received(chunks: Iterable[bytes | memoryview], limit: int, expected: str | None) -> bytes:
-    """Join chunks, and compare the digest of the result with the expected one, if there is one.
+    """Join chunks, and verify the digest of the result, if one is expected.
 
     Raises
     ------
     TooLargeError
-        As soon as there are more bytes than `limit`.
+        When there are more bytes than `limit`.
     ChecksumMismatchError
         When the result has another digest.
     """
@@ -70,34 +70,34 @@ def expanded(
 ) -> bytes:
     """Decompress data whose content has the expected digest.
 
-    A small input may stand for a very large result. Beyond what is likely, the result is first
-    hashed, in constant memory, and only decompressed again to be kept if the digest is right.
+    A small input may expand to a very large result. An unusually large result is first hashed, in
+    constant memory, and decompressed again only if the digest matches.
 
     Parameters
     ----------
     source
         The compressed data, from the beginning.
     compressed_size
-        Bytes of them.
+        Its size in bytes.
     suffix
         `.gz` or `.zst`.
     limit
-        Bytes of the result at most.
+        Bytes of the result, at most.
     expected
         The digest, in hexadecimal.
     deadline
-        When to give up; it moves on with the result.
+        The deadline, which each chunk of the result extends.
 
     Raises
     ------
     TooLargeError
-        As soon as there are more bytes than `limit`.
+        When there are more bytes than `limit`.
     ChecksumMismatchError
         When the result has another digest.
     CompressedDataError
-        When the data are damaged or cut short.
+        When the data are damaged or incomplete.
     TimeoutError
-        When the time is up.
+        After the deadline.
     """
 
     def chunks() -> Iterator[bytes | memoryview]:
@@ -112,7 +112,7 @@ def expanded(
 
 
 class _TimedReader(io.RawIOBase):
-    """A file that is read until the time is up: compressed data may expand to nothing for long."""
+    """A file with a read deadline: compressed data may expand to nothing for a long time."""
 
     def __init__(self, source: io.BytesIO | io.FileIO, deadline: Deadline) -> None:
         self._source = source
@@ -129,7 +129,7 @@ class _TimedReader(io.RawIOBase):
 def _kept_if_small(
     chunks: Iterable[bytes | memoryview], limit: int, kept_limit: int, expected: str | None
 ) -> bytes | None:
-    """Check all chunks; return them joined, or None if that is more than `kept_limit` bytes."""
+    """Verify all chunks; return them joined, or None if they exceed `kept_limit` bytes."""
     kept, size, digest = io.BytesIO(), 0, sha256()
     for chunk in chunks:
         size += len(chunk)

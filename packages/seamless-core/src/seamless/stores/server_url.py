@@ -1,4 +1,4 @@
-"""The URL of a buffer server, as people write it and as it goes into a request. Pure."""
+"""URLs of buffer servers: parsing, credentials, redaction. Pure."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ __all__ = ["parse_server_url", "without_password"]
 
 
 def without_password(url: str) -> str:
-    """Return the URL as messages show it: without user, password and final slash."""
+    """Return the URL for messages: without user, password and final slash."""
     scheme, separator, rest = url.rstrip("/").partition("://")
     authority, slash, path = rest.partition("/")
     return scheme + separator + authority.rpartition("@")[2] + slash + path
 
 
 def parse_server_url(url: str) -> tuple[str, list[tuple[str, str]]]:
-    """Return the URL in ASCII, without user and password, and the headers that stand for those.
+    """Return the URL in ASCII without user and password, and the headers that replace those.
 
     Raises
     ------
     ValueError
-        When there is no `http` or `https`, no host, or no port where one should be. The message
-        does not show what may be a password.
+        When the scheme is not `http` or `https`, or host or port are missing or invalid. The
+        message does not contain the password.
     """
     shown = url if "@" not in url else f"...@{url.rpartition('@')[2]}"
     try:
@@ -30,7 +30,7 @@ def parse_server_url(url: str) -> tuple[str, list[tuple[str, str]]]:
         port = parts.port
         host = (parts.hostname or "").encode("idna").decode()
     except ValueError as error:
-        reason = f": {error}" if shown == url else ""  # which may cite a part of the password
+        reason = f": {error}" if shown == url else ""  # the error may quote the password
         raise ValueError(f"{shown!r} is no URL of a buffer server{reason}") from None
     if parts.scheme not in {"http", "https"} or not host or any(map(str.isspace, url)):
         raise ValueError(f"{shown!r} is no URL of a buffer server: write http://HOST:PORT")
