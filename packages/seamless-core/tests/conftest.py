@@ -1,7 +1,4 @@
-"""What every test of this package leaves behind it: an open Seamless that nobody has to close.
-
-And what tests share: the small cache of those of caching, and hostile stores.
-"""
+"""Shared fixtures: the open state of Seamless, a small cache, and hostile stores."""
 
 from __future__ import annotations
 

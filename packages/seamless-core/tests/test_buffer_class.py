@@ -300,7 +300,7 @@ def test_tempref_holds_and_computes_the_checksum() -> None:
     assert checksum.resolve().content == b"for a while"
 
 
-def test_a_tempref_fades_by_half_in_two_seconds_unless_told_otherwise() -> None:
+def test_a_tempref_fades_by_half_in_two_seconds_by_default() -> None:
     tempref = Buffer(b"held by itself on the usual terms").tempref(scratch=True)
     terms = (tempref.interest, tempref.fade_factor, tempref.fade_interval)
     assert terms == (128.0, 2.0, 2.0)

@@ -195,7 +195,7 @@ def test_a_tempref_holds_the_buffer_and_is_returned() -> None:
     assert checksum.resolve().content == b"held for a while"
 
 
-def test_a_tempref_fades_by_half_in_two_seconds_unless_told_otherwise() -> None:
+def test_a_tempref_fades_by_half_in_two_seconds_by_default() -> None:
     tempref = Buffer(b"held on the usual terms").get_checksum().tempref(scratch=True)
     terms = (tempref.interest, tempref.fade_factor, tempref.fade_interval)
     assert terms == (128.0, 2.0, 2.0)

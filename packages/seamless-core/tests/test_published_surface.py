@@ -1,8 +1,8 @@
-"""The import surface that neighbouring packages rely on, in one inventory.
+"""The import surface that companion packages rely on, in one inventory.
 
 Who takes each name: T seamless-transformer, D seamless-dask, R seamless-remote,
-C seamless-config, J seamless-jobserver, S their commands; `-` nobody known, published all the
-same. The last parts exercise what they replace at run time, and what crosses processes.
+C seamless-config, J seamless-jobserver, S their commands; `-` no known importer. The last
+parts exercise what they replace at run time, and what crosses processes.
 """
 
 from __future__ import annotations

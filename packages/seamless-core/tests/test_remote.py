@@ -48,7 +48,7 @@ def test_without_backends_nothing_is_found_or_written() -> None:
     assert asyncio.run(remote.write(Buffer(b"x"))) is False
 
 
-def test_without_neighbours_nothing_can_be_recomputed() -> None:
+def test_without_companion_packages_nothing_can_be_recomputed() -> None:
     assert asyncio.run(remote.known_producers(named(b"x"))) == []
     assert asyncio.run(remote.recompute(named(b"x"))) is None
 
@@ -76,7 +76,7 @@ def test_the_directory_can_be_configured_and_given_up(tmp_path: Path) -> None:
     assert fetched(named(b"by call")) is None
 
 
-# -- a neighbour ----------------------------------------------------------------------
+# -- companion packages ---------------------------------------------------------------
 
 
 def test_a_server_is_read_and_written(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,18 +110,18 @@ def test_a_server_that_sends_other_content_is_not_believed(
     assert named(b"right").hex() in caplog.text
 
 
-def test_wrong_content_is_told_once(
+def test_wrong_content_is_reported_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = Server()
     server.install(monkeypatch)
-    server.buffers[named(b"right, but told once").hex()] = b"wrong"
+    server.buffers[named(b"right, but reported once").hex()] = b"wrong"
     for _ in range(3):
-        assert remote.fetch_sync(named(b"right, but told once")) is None
-    assert caplog.text.count(named(b"right, but told once").hex()) == 1
+        assert remote.fetch_sync(named(b"right, but reported once")) is None
+    assert caplog.text.count(named(b"right, but reported once").hex()) == 1
 
 
-def test_a_server_that_the_neighbour_writes_to_is_asked_for_whereabouts(
+def test_locate_asks_the_servers_of_seamless_remote(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     script = Script(answering(b"[true]"))
@@ -254,7 +254,7 @@ def test_a_module_that_lacks_functions_is_as_good_as_none(monkeypatch: pytest.Mo
     assert not remote.can_write()
 
 
-def test_a_broken_neighbour_is_told_once_and_then_left_alone(
+def test_a_broken_companion_package_is_reported_once_and_then_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     package = tmp_path / "seamless_remote"
@@ -263,10 +263,10 @@ def test_a_broken_neighbour_is_told_once_and_then_left_alone(
     monkeypatch.syspath_prepend(str(tmp_path))
     for _ in range(2):
         assert fetched(named(b"x")) is None
-    told = [record.getMessage() for record in caplog.records]
-    assert len(told) == 1
-    assert "seamless_remote is installed but can't be imported" in told[0]
-    assert "surely_not_installed_anywhere" in told[0]
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 1
+    assert "seamless_remote is installed but can't be imported" in messages[0]
+    assert "surely_not_installed_anywhere" in messages[0]
     sys.modules.pop("seamless_remote", None)
 
 

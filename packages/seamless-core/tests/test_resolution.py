@@ -270,7 +270,7 @@ def test_no_loop_is_left_behind() -> None:
     run_python(code)
 
 
-# -- what a miss tells, and where a buffer is -----------------------------------------
+# -- details of a miss, and locations of a buffer -------------------------------------
 
 
 @pytest.mark.parametrize("resolve", [WAYS[0], WAYS[1], WAYS[2]])

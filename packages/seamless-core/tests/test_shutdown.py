@@ -1,4 +1,4 @@
-"""Most of it in processes of its own: closing is for good where nobody sets it back."""
+"""Shutdown. Most tests run in processes of their own, because closing is final there."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_nothing_that_asks_for_it_means_a_silent_exit() -> None:
     assert (outcome.stdout, outcome.stderr) == ("", "")
 
 
-def test_an_exit_without_the_close_that_was_due_is_told_and_closes() -> None:
+def test_an_exit_without_a_required_close_is_reported_and_closes() -> None:
     code = """
         import seamless
         seamless.register_close_hook(lambda: print("hook", seamless._closed))
@@ -158,7 +158,7 @@ def test_closing_does_nothing_in_a_child_of_multiprocessing() -> None:
     assert run_python(code).stdout == "False\n"
 
 
-def test_what_could_not_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+def test_failed_uploads_are_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     code = """
         import seamless
@@ -182,7 +182,7 @@ def test_closing_works_from_a_daemon_thread() -> None:
     assert run_python(code).stdout == "True\n"
 
 
-def test_the_worker_pool_of_a_neighbour_is_shut_down() -> None:
+def test_the_worker_pool_of_seamless_transformer_is_shut_down() -> None:
     code = """
         import asyncio, sys, threading, types
         import seamless

@@ -1,8 +1,8 @@
-"""Data named by the SHA-256 of its bytes.
+"""Seamless: data identified by the SHA-256 of its bytes.
 
-Importing this package does no work: NumPy, the codecs and the neighbouring packages are
-loaded when they are first needed, threads start with the first buffer to write out. Even the
-two classes come at first use, for the sake of the commands, which need neither.
+Importing this package is cheap: NumPy, the codecs and the companion packages are imported at
+their first use, and the upload thread starts with the first upload. Even `Buffer` and `Checksum`
+are imported at first use, because the commands need neither.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ __all__ = [
 
 __version__ = "0.2.0"
 
-#: Whether `close` has been called. Neighbours read it here, and their tests set it back.
+#: Whether `close` has been called. Companion packages read it here, and their tests reset it.
 _closed: bool = False
-#: Whether something has been done that asks for a `close` before the interpreter exits.
+#: Whether `close` must be called before the interpreter exits.
 _require_close: bool = False
 
-#: names that load the classes: those, and the modules that come with them
+#: names whose first use imports the classes
 _WITH_CLASSES = ("Buffer", "Checksum", "buffer_class", "caching", "checksum_class")
 
 

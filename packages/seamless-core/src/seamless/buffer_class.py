@@ -1,7 +1,8 @@
-"""The `Buffer` class: bytes with an optional checksum, and the bridge from values to bytes.
+"""The `Buffer` class: bytes with an optional checksum, made from a value or read as a value.
 
-Neighbouring packages replace `get_buffer_cache` in this module and methods of the class at
-run time, so the cache is looked up through the module global at each call.
+Companion packages replace `get_buffer_cache` in this module and methods of the class at run time,
+so the cache is looked up through the module global at each call. This module also connects the
+cache to the upload queue.
 """
 
 from __future__ import annotations
@@ -22,32 +23,31 @@ if TYPE_CHECKING:
 
     from seamless.caching.references import TempRef
     from seamless.checksum.celltypes import BufferType, CellType, TextType
-    from seamless.checksum.conversion.convert import BufferProperties
 
 
 class Buffer:
-    """Immutable bytes, named by their SHA-256 once that is asked for.
+    """Immutable bytes; their SHA-256 is computed on request.
 
-    Equal to another `Buffer` of the same content; its length is that of the content, so an
-    empty buffer is false. A known checksum travels with copies and pickles; restoring one
-    does not register it in the cache.
+    Equal to another `Buffer` with the same content; its length is that of the content, so an
+    empty buffer is false. Copies and pickles include a known checksum; unpickling does not
+    register the buffer in the cache.
 
     Parameters
     ----------
     value
         Without a cell type: bytes, or another `Buffer`. With one: any value of it.
     celltype
-        A cell type, or `deepcell`, `deepfolder`, `folder`, `module`, which are
-        written as `plain`.
+        A cell type, or `deepcell`, `deepfolder`, `folder`, `module`, which are serialized as
+        `plain`.
     checksum
         The known checksum of the content. The buffer is registered in the cache at once.
     verify
-        If true, `checksum` is compared with the content; else it is taken on trust.
+        If true, `checksum` is compared with the content.
 
     Warns
     -----
     LossyValueWarning
-        For a value of which the cell type keeps only a part. Other values then have the same
+        For a value of which the cell type stores only a part, so that other values have the same
         checksum; the message says how to store all of it.
 
     Raises
@@ -61,13 +61,13 @@ class Buffer:
     """
 
     __module__ = "seamless"
-    __slots__ = ("__weakref__", "_checksum", "_content", "_elder", "_registered")
+    __slots__ = ("__weakref__", "_checksum", "_content", "_existing", "_registered")
 
     _content: bytes
     _checksum: Checksum | None
     _registered: bool
-    #: the buffer of this content that the cache knows; it lives as long as this one
-    _elder: Buffer | None
+    #: the cached buffer whose bytes this one shares; it lives as long as this one
+    _existing: Buffer | None
 
     def __init__(
         self,
@@ -79,8 +79,8 @@ class Buffer:
     ) -> None:
         self._checksum = None
         self._registered = False
-        self._elder = None
-        # most are made of bytes or have a cell type: this spares them a call
+        self._existing = None
+        # checked inline: most buffers are made from bytes or with a cell type
         if celltype is not None:
             if isinstance(value, _OWN_CLASSES):
                 value = _unwrapped(value, celltype)
@@ -105,23 +105,23 @@ class Buffer:
         use_cache: bool = True,
         checksum: Checksum | None = None,
     ) -> Buffer:
-        """Do what the constructor does, in a thread, so that a running loop goes on.
+        """Do what the constructor does, in a thread, so that a running event loop continues.
 
-        `use_cache` is accepted for the sake of callers; serialization never answers from a cache.
+        `use_cache` is deprecated and ignored: serialization uses no cache.
         """
         import asyncio
 
         return await asyncio.to_thread(cls, value, celltype, checksum=checksum)
 
     def __getstate__(self) -> tuple[None, dict[str, Any]]:
-        # the form that Python gives to slots, so that older versions can read it
+        # the default form for slots, which older versions can read
         return None, {"_checksum": self._checksum, "_content": self._content}
 
     def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
         self._checksum = state[1]["_checksum"]
         self._content = state[1]["_content"]
         self._registered = False
-        self._elder = None
+        self._existing = None
 
     # -- content ----------------------------------------------------------------------
 
@@ -150,32 +150,20 @@ class Buffer:
         return hash(self._content)
 
     def decode(self) -> str:
-        """Return the content as text.
-
-        Raises
-        ------
-        UnicodeDecodeError
-            When it is not UTF-8.
-        """
+        """Return the content as text; raises `UnicodeDecodeError` if it is not UTF-8."""
         return self._content.decode()
 
     # -- checksum ---------------------------------------------------------------------
 
     @property
     def checksum(self) -> Checksum:
-        """The checksum, if it is known already.
-
-        Raises
-        ------
-        AttributeError
-            When it is not; `get_checksum` computes it.
-        """
+        """The checksum, if `get_checksum` has computed it; raises `AttributeError` before."""
         if self._checksum is None:
             raise AttributeError("the checksum is not known yet; call get_checksum()")
         return self._checksum
 
     def get_checksum(self) -> Checksum:
-        """Return the SHA-256 of the content, and register the buffer in the cache; once."""
+        """Return the SHA-256 of the content; the first call registers the buffer in the cache."""
         checksum = self._checksum
         if checksum is None:
             checksum = self._checksum = checksum_of_digest(_sha256()(self._content).digest())
@@ -185,18 +173,18 @@ class Buffer:
         return checksum
 
     def adopt_content(self, existing: Buffer) -> bool:
-        """Give up the own bytes for the equal ones of a buffer that the cache knows already.
+        """Share the bytes of a buffer that the cache has, if they are equal; return whether.
 
-        True if they are equal; `existing` then lives as long as this buffer.
+        `existing` then lives as long as this buffer.
         """
         if existing is self or existing._content != self._content:
             return False
         self._content = existing._content
-        self._elder = existing
+        self._existing = existing
         return True
 
     async def get_checksum_async(self) -> Checksum:
-        """Do what `get_checksum` does, in a thread, so that a running loop goes on."""
+        """Do what `get_checksum` does, in a thread, so that a running event loop continues."""
         if self._checksum is not None:
             return self.get_checksum()
         import asyncio
@@ -222,18 +210,17 @@ class Buffer:
     def get_value(self, celltype: BufferType | str) -> Any:
         """Read the content as a value of `celltype`.
 
-        The value is the caller's own, who may change it; an array read as `binary` is a
-        read-only view of the content, and a NumPy scalar if it has no dimensions. `bytes` gives
-        this very buffer. Bytes inside a `mixed`
-        value come back as arrays without dimensions, whose `tobytes()` gives the bytes;
-        `item()` would drop NULs at their end, and empty bytes come back as one NUL.
+        The caller may change the value; only an array read as `binary` is a read-only view of the
+        content, or a NumPy scalar if it has no dimensions. `bytes` returns this buffer. Bytes
+        inside a `mixed` value become arrays without dimensions, whose `tobytes()` returns the
+        bytes; `item()` would drop trailing NULs, and empty bytes become one NUL.
 
         Raises
         ------
         ValueError
-            When the content is damaged or holds no such value.
+            When the content is damaged or contains no such value.
         TypeError
-            When it holds a value of another kind, or the cell type is unknown.
+            When it contains a value of another kind, or the cell type is unknown.
         """
         self.get_checksum()
         return self if celltype == "bytes" else _reader(celltype)(self._content)
@@ -255,9 +242,9 @@ class Buffer:
     @overload
     async def get_value_async(self, celltype: BufferType | str, *, copy: bool = ...) -> Any: ...
     async def get_value_async(self, celltype: BufferType | str, *, copy: bool = True) -> Any:
-        """Do what `get_value` does, in a thread, so that a running loop goes on.
+        """Do what `get_value` does, in a thread, so that a running event loop continues.
 
-        `copy` is accepted for the sake of callers; parsed values are never shared.
+        `copy` is deprecated and ignored: parsed values are never shared.
         """
         import asyncio
 
@@ -266,18 +253,11 @@ class Buffer:
 
     # -- conversion -------------------------------------------------------------------
 
-    def convert(
-        self,
-        source: CellType | str,
-        target: CellType | str,
-        *,
-        info: BufferProperties | None = None,
-    ) -> Buffer:
+    def convert(self, source: CellType | str, target: CellType | str) -> Buffer:
         """Convert the content from one cell type to another.
 
         Returns this buffer where the bytes stay the same. `seamless.checksum.conversion` has the
-        rules, and `classify`, which says what a conversion does without running it. `info` is
-        accepted as by `Checksum.convert`, and ignored.
+        rules, and `classify`, which says what a conversion does without running it.
 
         Raises
         ------
@@ -291,13 +271,7 @@ class Buffer:
         converted = convert_bytes(self._content, source, target)
         return self if converted == self._content else Buffer(converted)
 
-    async def convert_async(
-        self,
-        source: CellType | str,
-        target: CellType | str,
-        *,
-        info: BufferProperties | None = None,
-    ) -> Buffer:
+    async def convert_async(self, source: CellType | str, target: CellType | str) -> Buffer:
         """Do what `convert` does, in a thread, so that a running event loop continues."""
         import asyncio
 
@@ -307,24 +281,12 @@ class Buffer:
 
     @classmethod
     def load(cls, filename: str | os.PathLike[str]) -> Buffer:
-        """Read a buffer from a file, byte for byte.
-
-        Raises
-        ------
-        OSError
-            When the file can't be read.
-        """
+        """Read a buffer from a file."""
         with open(filename, "rb") as file:
             return cls(file.read())
 
     def save(self, filename: str | os.PathLike[str]) -> None:
-        """Write the content to a file, which is replaced as a whole.
-
-        Raises
-        ------
-        OSError
-            When the file can't be written.
-        """
+        """Write the content to a file, atomically."""
         from pathlib import Path
 
         from seamless.util.atomic_file import write_atomically
@@ -334,9 +296,9 @@ class Buffer:
     # -- remote -----------------------------------------------------------------------
 
     async def write(self) -> bool:
-        """Send the buffer to the write backends; true if one of them has it now.
+        """Send the buffer to the write backends; return whether one of them has it now.
 
-        This is a coroutine, so a call sends nothing until it is awaited; `write_sync` blocks.
+        This is a coroutine: nothing is sent before it is awaited. `write_sync` blocks instead.
 
         Raises
         ------
@@ -355,11 +317,11 @@ class Buffer:
     # -- references -------------------------------------------------------------------
 
     def incref(self, *, scratch: bool = False) -> None:
-        """Keep the buffer in the cache until `decref`; see `Checksum.incref`."""
+        """Take a counted reference; see `Checksum.incref`."""
         get_buffer_cache().incref(self.get_checksum(), buffer=self, scratch=scratch)
 
     def decref(self) -> None:
-        """Give back one `incref`; see `Checksum.decref`."""
+        """Release one `incref`; see `Checksum.decref`."""
         get_buffer_cache().decref(self.get_checksum())
 
     def tempref(
@@ -369,7 +331,7 @@ class Buffer:
         fade_interval: float = 2.0,
         scratch: bool = False,
     ) -> TempRef:
-        """Keep the buffer in the cache with a fading interest; see `Checksum.tempref`."""
+        """Take a temporary reference; see `Checksum.tempref`."""
         return get_buffer_cache().tempref(
             self.get_checksum(),
             buffer=self,
@@ -415,7 +377,7 @@ def _content_of(value: Any) -> bytes:
 
 @functools.cache
 def _serializer() -> Callable[[Any, str], bytes]:
-    """Import on first use; an import statement costs as much as a small value."""
+    """Import at first use: an import statement costs as much as serializing a small value."""
     from seamless.checksum.value_to_bytes import value_to_bytes
 
     return value_to_bytes

@@ -1,7 +1,7 @@
-"""The `Checksum` class: a SHA-256 as a value. Finding, referencing and recomputing delegate.
+"""The `Checksum` class: the SHA-256 of a buffer, with methods to resolve and reference the buffer.
 
-Neighbouring packages replace methods of this class at run time, so every call between its
-methods goes through `self`, and the buffer cache is looked up at each call, never kept.
+Companion packages replace methods of this class at run time, so its methods call each other
+through `self`, and look the buffer cache up at each call.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from seamless.checksum.conversion.convert import BufferProperties
 
 SUFFIX = ".CHECKSUM"
-#: Bytes of a file that may hold a checksum: its digits, and white space.
-_FILE_BYTES = 1024
+#: Bytes that are read of a checksum file: its digits, and white space.
+_MAX_FILE_BYTES = 1024
 
 
 class Checksum(HexDigest):
@@ -63,27 +63,25 @@ class Checksum(HexDigest):
 
     @classmethod
     def load(cls, filename: str | os.PathLike[str]) -> Checksum:
-        """Read a checksum from a file, to whose name `.CHECKSUM` is added when missing.
+        """Read a checksum from a file; `.CHECKSUM` is added to the name if missing.
 
         Raises
         ------
         OSError
             When the file can't be read.
         ValueError
-            When it holds no checksum.
+            When the file contains no checksum.
         """
         path = _with_suffix(filename)
         with path.open("rb") as file:
-            text = file.read(_FILE_BYTES)  # it may be any file, of any size
+            text = file.read(_MAX_FILE_BYTES)  # the file may be of any size
         try:
             return cls(text.decode("ascii").strip())
         except ValueError:
             raise ValueError(f"{path} holds no checksum (64 hexadecimal digits)") from None
 
     def save(self, filename: str | os.PathLike[str]) -> None:
-        """Write the checksum to a file, to whose name `.CHECKSUM` is added when missing.
-
-        The file is replaced as a whole: a reader sees the old content or the new.
+        """Write the checksum to a file atomically; `.CHECKSUM` is added to the name if missing.
 
         Raises
         ------
@@ -94,7 +92,7 @@ class Checksum(HexDigest):
 
         write_atomically(_with_suffix(filename), self.hex().encode() + b"\n")
 
-    # -- the buffer it names ----------------------------------------------------------
+    # -- resolving --------------------------------------------------------------------
 
     @overload
     def resolve(self, celltype: None = None) -> Buffer: ...
@@ -113,17 +111,17 @@ class Checksum(HexDigest):
     @overload
     def resolve(self, celltype: BufferType | str) -> Any: ...
     def resolve(self, celltype: BufferType | str | None = None) -> Any:
-        """Return the buffer of this name, or its value as `celltype`, as `Buffer.get_value` does.
+        """Return the buffer with this checksum, or its value as `Buffer.get_value(celltype)`.
 
-        Looks in the buffer cache of this process, then at the remote backends. May be
-        called from any thread, also inside a running event loop, which it then blocks.
+        Searches the buffer cache of this process, then the buffer stores. May be called from any
+        thread, also inside a running event loop, which it then blocks.
 
         Raises
         ------
         CacheMissError
-            When the buffer is found nowhere.
+            When the buffer is not found.
         ValueError
-            When the buffer does not hold a value of `celltype`.
+            When the buffer contains no value of `celltype`.
         """
         buffer = self._find_cached()
         if buffer is None:
@@ -186,12 +184,12 @@ class Checksum(HexDigest):
     @overload
     async def fingertip(self, celltype: BufferType | str) -> Any: ...
     async def fingertip(self, celltype: BufferType | str | None = None) -> Any:
-        """Resolve, or else recompute the buffer from a transformation that produced it.
+        """Resolve the buffer, or recompute it with a transformation that produced it.
 
         Raises
         ------
         CacheMissError
-            When the buffer is found nowhere and no known transformation gives it again.
+            When the buffer is not found, and no known transformation produces it again.
         """
         try:
             return await self.resolution(celltype)
@@ -226,12 +224,12 @@ class Checksum(HexDigest):
             return resolution.recompute_sync(self, miss, lambda: self.resolution(celltype))
 
     def find(self, verbose: bool = False) -> list[Any] | None:
-        """Return what is known of where this buffer can be had, or None if nothing is.
+        """Return the locations of this buffer, or None if none is known.
 
         Parameters
         ----------
         verbose
-            Also tell of the places that were asked and don't have it.
+            Also return the locations that were searched and do not have it.
         """
         from seamless import resolution
 
@@ -311,17 +309,17 @@ class Checksum(HexDigest):
     # -- references -------------------------------------------------------------------
 
     def incref(self, *, scratch: bool = False) -> None:
-        """Keep the buffer in the cache until `decref`.
+        """Take a counted reference: the buffer stays in the cache until `decref`.
 
         Parameters
         ----------
         scratch
-            If true, the buffer is not sent to a write server.
+            If true, the buffer is not sent to the write backends.
         """
         buffer_cache.get_buffer_cache().incref(self, scratch=scratch)
 
     def decref(self) -> None:
-        """Give back one `incref`. Unknown checksums are ignored."""
+        """Release one `incref`. Unknown checksums are ignored."""
         buffer_cache.get_buffer_cache().decref(self)
 
     def tempref(
@@ -331,18 +329,18 @@ class Checksum(HexDigest):
         fade_interval: float = 2.0,
         scratch: bool = False,
     ) -> TempRef:
-        """Keep the buffer in the cache with an interest that fades.
+        """Take a temporary reference, whose interest fades; the buffer stays in the cache.
 
         Parameters
         ----------
         interest
-            How much the buffer is wanted now.
+            The interest now: buffers with less interest are evicted first.
         fade_factor
-            By how much the interest is divided every `fade_interval`.
+            The interest is divided by this factor every `fade_interval`.
         fade_interval
             In seconds.
         scratch
-            If true, the buffer is not sent to a write server.
+            If true, the buffer is not sent to the write backends.
         """
         return buffer_cache.get_buffer_cache().tempref(
             self,
@@ -354,7 +352,7 @@ class Checksum(HexDigest):
 
 
 def checksum_of_digest(digest: bytes) -> Checksum:
-    """Return the checksum of a digest that has been computed here: it needs no looking at."""
+    """Return the checksum of a digest without validating it."""
     checksum = object.__new__(Checksum)
     checksum._value = digest
     return checksum

@@ -8,7 +8,7 @@ module is empty; if its import fails, its own error is raised.
 from __future__ import annotations
 
 try:
-    from seamless_config import *  # noqa: F403 - a bridge has the names of the other side
+    from seamless_config import *  # noqa: F403 - a bridge re-exports all names
 except ModuleNotFoundError as error:
     if error.name != "seamless_config":
         raise

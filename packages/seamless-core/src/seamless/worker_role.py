@@ -18,5 +18,5 @@ def is_worker() -> bool:
 
 def set_is_worker(value: bool = True) -> None:
     """Mark this process as a worker, or as an ordinary process."""
-    global _is_worker  # noqa: PLW0603 - the one flag of this process
+    global _is_worker  # noqa: PLW0603 - one flag for each process
     _is_worker = bool(value)

@@ -40,7 +40,7 @@ def test_incref_holds_until_decref(cache: BufferCache[Buffer]) -> None:
     assert cache.get(checksum) is None
 
 
-def test_a_tempref_fades_by_half_in_two_seconds_unless_told_otherwise(
+def test_a_tempref_fades_by_half_in_two_seconds_by_default(
     cache: BufferCache[Buffer],
 ) -> None:
     tempref = cache.tempref(ABSENT)
@@ -79,7 +79,7 @@ def test_incref_brings_the_buffer_along(cache: BufferCache[Buffer]) -> None:
 def test_the_buffer_of_incref_is_keyword_only(cache: BufferCache[Buffer]) -> None:
     made = buffer(10)
     with pytest.raises(TypeError):
-        cache.incref(made.get_checksum(), made)  # type: ignore[call-arg]  # neighbours rely on the error
+        cache.incref(made.get_checksum(), made)  # type: ignore[call-arg]  # companion packages rely on the error
 
 
 def test_a_reference_waits_for_its_buffer(cache: BufferCache[Buffer]) -> None:
@@ -350,7 +350,7 @@ def test_a_tempref_that_is_refused_leaves_no_entry(
     assert len(made) == 10
 
 
-def test_the_smallest_cost_of_all_disturbs_nobody(cache: BufferCache[Buffer]) -> None:
+def test_the_smallest_cost_of_all_is_accepted(cache: BufferCache[Buffer]) -> None:
     name = tempref(cache, buffer(400))
     with cache.update_costs(name) as costs:
         costs.set_download_seconds(name, 5e-324)

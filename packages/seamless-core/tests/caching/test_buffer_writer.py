@@ -149,7 +149,7 @@ def test_a_plain_call_uses_the_write_of_the_class(monkeypatch: pytest.MonkeyPatc
     assert Buffer(b"replaced").write_sync() is True
 
 
-def test_a_failure_is_told_once_with_its_checksum(
+def test_a_failure_is_reported_once_with_its_checksum(
     server: Server, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server.refusing = True
@@ -253,7 +253,7 @@ def test_what_is_queued_while_python_exits_is_written_too(tmp_path: Path) -> Non
     assert named(b"at the last moment").hex() in {path.name for path in tmp_path.glob("??/*")}
 
 
-def test_what_can_not_be_written_at_exit_is_told_in_one_line(tmp_path: Path) -> None:
+def test_failed_uploads_at_exit_are_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     code = """
         from seamless import Buffer
@@ -286,7 +286,7 @@ def test_a_forked_child_writes_its_own_and_leaves_the_parents_alone(tmp_path: Pa
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, KeyboardInterrupt])
-def test_a_server_that_stops_the_upload_is_told_of_and_tried_again(
+def test_an_upload_that_a_server_aborts_is_reported_and_retried(
     server: Server, error: type[BaseException], capsys: pytest.CaptureFixture[str]
 ) -> None:
     buffer = Buffer(b"stopped by " + error.__name__.encode())
@@ -299,10 +299,10 @@ def test_a_server_that_stops_the_upload_is_told_of_and_tried_again(
     assert server.buffers == {buffer.checksum.hex(): buffer.content}
 
 
-# -- what is told of ------------------------------------------------------------------
+# -- reports --------------------------------------------------------------------------
 
 
-def test_what_was_under_way_at_a_flush_is_told_of_when_it_fails_later() -> None:
+def test_an_upload_that_fails_after_a_flush_is_reported() -> None:
     script = Script()
     script.behaviours = [script.silent]
     with running(script):

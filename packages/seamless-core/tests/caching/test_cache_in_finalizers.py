@@ -16,6 +16,14 @@ import pytest
 from cache_activity import CONTENTS, Activity, assert_tables_add_up, small_cache
 
 from seamless import Buffer, Checksum
+from seamless.caching import (
+    eviction_queue,
+    references,
+    score,
+    scratch_set,
+    strong_table,
+    weak_table,
+)
 from seamless.caching.buffer_cache import BufferCache, TempRef
 from seamless.util.lru import LRU
 
@@ -208,8 +216,8 @@ def test_recursion_that_is_too_deep_inside_the_cache_leaves_tables_that_add_up(
 
 #: what changes while the cache holds its lock; no lock is taken or released in there
 TABLES = {
-    f"seamless.caching.{name}"
-    for name in ("eviction", "references", "scratch_marks", "strong_table", "weak_table", "worth")
+    module.__name__
+    for module in (eviction_queue, references, score, scratch_set, strong_table, weak_table)
 }
 
 

@@ -28,7 +28,7 @@ def seconds(book: CostModel, size: int = 0, *, stored: bool = False) -> float:
     return book.estimate(RESULT.bytes(), size, stored=stored).seconds
 
 
-def test_what_nobody_knows_is_taken_for_a_computation(book: CostModel) -> None:
+def test_unknown_costs_count_as_a_recomputation(book: CostModel) -> None:
     assert book.estimate(RESULT.bytes(), 0) == (DEFAULT_TRANSFORMATION_SECONDS, "unknown")
 
 
@@ -159,7 +159,7 @@ def test_the_book_does_not_grow_without_end() -> None:
     assert len(book) == 200
 
 
-def test_past_uses_are_told_once(book: CostModel) -> None:
+def test_past_uses_are_returned_once(book: CostModel) -> None:
     book.save_uses(RESULT.bytes(), 3.0, 1.5)
     assert book.pop_uses(RESULT.bytes()) == (3.0, 1.5)
     assert book.pop_uses(RESULT.bytes()) is None

@@ -138,7 +138,7 @@ def test_caps_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
     assert (cache.soft_cap, cache.hard_cap) == (512_000_000, 8 * 1024**3)
 
 
-def test_a_bad_cap_is_told_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_a_bad_cap_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEAMLESS_BUFFER_SOFT_CAP", "much")
     with pytest.raises(ValueError, match="SEAMLESS_BUFFER_SOFT_CAP"):
         BufferCache()
@@ -171,7 +171,9 @@ def test_impossible_caps_change_nothing(cache: BufferCache[Buffer], caps: dict[s
     assert (cache.soft_cap, cache.hard_cap) == (1000, 2000)
 
 
-def test_a_newcomer_worth_little_is_a_guest_above_the_soft_cap(cache: BufferCache[Buffer]) -> None:
+def test_an_incoming_buffer_may_exceed_the_soft_cap(
+    cache: BufferCache[Buffer],
+) -> None:
     dear = tempref(cache, buffer(900, "d"))
     with cache.update_costs(dear) as costs:
         costs.set_compute_seconds(dear, 1e6)
@@ -195,7 +197,7 @@ def test_guests_do_not_add_up(cache: BufferCache[Buffer]) -> None:
     assert dear in cache.strong_cache
 
 
-def test_nobody_is_a_guest_above_the_hard_cap(cache: BufferCache[Buffer]) -> None:
+def test_no_buffer_may_exceed_the_hard_cap(cache: BufferCache[Buffer]) -> None:
     cache.set_caps(hard=1000)
     dear = tempref(cache, buffer(900, "d"))
     with cache.update_costs(dear) as costs:

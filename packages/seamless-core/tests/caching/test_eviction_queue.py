@@ -56,7 +56,7 @@ def test_the_cheapest_at_that_moment_leaves_first(
             taken = queue.pop_lowest(float(now))
             assert (taken is None) == (not model)
             if taken is not None:
-                least = min(worth.at(float(now)) for worth in model.values())
+                least = min(line.at(float(now)) for line in model.values())
                 assert model.pop(taken).at(float(now)) == least
         assert len(queue) == len(model)
         assert all(name in queue for name in model)
@@ -107,7 +107,7 @@ def test_a_rate_of_which_all_items_are_stale_is_forgotten(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("rates", [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)])
-def test_of_two_that_are_worth_the_same_one_leaves_and_then_the_other(
+def test_two_equal_scores_are_popped_one_after_the_other(
     rates: tuple[float, float],
 ) -> None:
     queue = EvictionQueue()
@@ -118,7 +118,7 @@ def test_of_two_that_are_worth_the_same_one_leaves_and_then_the_other(
     assert NAMES[0] not in queue
 
 
-def test_what_becomes_level_at_this_very_moment_is_worth_what_its_line_says() -> None:
+def test_a_score_that_becomes_constant_now_is_that_of_its_line() -> None:
     queue = EvictionQueue()
     queue.put(NAMES[0], PriorityLine(10.0, 1.0, 4.0), 0.0)
     queue.put(NAMES[1], PriorityLine(6.5), 0.0)

@@ -45,7 +45,7 @@ def test_past_uses_halve_every_half_life() -> None:
 
 
 @pytest.mark.parametrize("worthless", [{"interest": 0.0}, {"seconds": 0.0}])
-def test_what_nobody_wants_or_what_costs_nothing_is_worth_nothing(
+def test_a_buffer_without_interest_or_cost_has_the_lowest_score(
     worthless: dict[str, float],
 ) -> None:
     assert score(**worthless) == 0.0

@@ -8,7 +8,7 @@ from seamless.stores.deadline import MIN_BYTES_PER_SECOND, Deadline
 
 
 class Clock:
-    """A clock that goes when told to."""
+    """A clock that a test sets."""
 
     now = 1000.0
 

@@ -76,7 +76,7 @@ def test_every_layout_and_form_is_read(
     assert directory.find(NAME) == path
 
 
-def test_wrong_content_is_never_returned_and_told_once(
+def test_wrong_content_is_never_returned_and_reported_once(
     directory: BufferDirectory, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = place(directory, NAME, b"something else")
@@ -87,7 +87,7 @@ def test_wrong_content_is_never_returned_and_told_once(
     assert caplog.records[0].name.startswith("seamless.")
 
 
-def test_a_file_that_is_damaged_anew_is_told_of_again(
+def test_a_file_that_is_damaged_again_is_reported_again(
     directory: BufferDirectory, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(2):
@@ -243,7 +243,7 @@ def test_what_is_there_already_is_not_written_again(directory: BufferDirectory) 
     assert path.stat().st_ino == before
 
 
-@pytest.mark.parametrize("content", [b"somebody's own", CONTENT])
+@pytest.mark.parametrize("content", [b"another user's", CONTENT])
 @pytest.mark.parametrize("layout", ["prefix", "flat"])
 def test_an_entry_that_is_a_link_is_replaced_and_its_target_kept(
     directory: BufferDirectory, tmp_path: Path, layout: str, content: bytes

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     Serve = Callable[..., tuple[HashServer, Script]]
 
-#: Seconds of patience with a server that says nothing.
+#: Timeout in seconds for a server that never responds.
 SHORT = 0.3
-#: Seconds of patience with one that will answer.
+#: Timeout in seconds for a server that responds.
 LONG = 60.0
 
 CONTENT = b"what is wanted"
@@ -39,7 +39,7 @@ UNDER_WAY = answering(b"", "202 Accepted")
 
 @pytest.fixture
 def served() -> Iterator[Serve]:
-    """Make a client of a server that behaves as told."""
+    """Make a client of a scripted server."""
     ended: list[Callable[[], object]] = []
 
     def serve(*behaviours: Behaviour | str, timeout: float = LONG) -> tuple[HashServer, Script]:
@@ -89,7 +89,7 @@ def test_a_slash_at_the_end_of_the_url_does_not_matter(served: Serve) -> None:
         (answering(CONTENT, "206 Partial Content"), "HTTP 206"),
     ],
 )
-def test_a_server_in_trouble_is_no_error_but_an_outcome(
+def test_an_error_of_a_server_becomes_an_outcome(
     served: Serve, behaviour: Behaviour | str, outcome: str
 ) -> None:
     client, _ = served(behaviour, timeout=SHORT)
@@ -146,7 +146,7 @@ def encoded(body: bytes, encoding: str) -> Behaviour:
         encoded(CONTENT, "gzip"),
     ],
 )
-def test_wrong_content_is_told_once_and_not_asked_for_again(
+def test_wrong_content_is_reported_once_and_not_requested_again(
     served: Serve, wrong: Behaviour, caplog: pytest.LogCaptureFixture
 ) -> None:
     client, script = served(wrong, answering(CONTENT))
@@ -155,10 +155,10 @@ def test_wrong_content_is_told_once_and_not_asked_for_again(
         assert (answer.content, answer.outcome) == (None, "wrong content")
     assert client.locate(NAME)[0] == "wrong content"
     assert len(script.requests) == 1
-    told = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert len(told) == 1
-    assert NAME in told[0].getMessage()
-    assert script.url in told[0].getMessage()
+    warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert NAME in warnings[0].getMessage()
+    assert script.url in warnings[0].getMessage()
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_damaged_copy_is_not_acknowledged(served: Serve) -> None:
 @pytest.mark.parametrize("page", [b"<html>Welcome!</html>", b"", b'{"status": "ok"}'])
 def test_a_page_of_another_web_server_acknowledges_nothing(served: Serve, page: bytes) -> None:
     client, script = served(*[answering(page)] * 4)
-    with pytest.raises(BufferServerError, match="or is no hashserver"):
+    with pytest.raises(BufferServerError, match="or is not a hashserver"):
         client.write(NAME, CONTENT)
     assert methods(script) == ["PUT", "GET"] * 2
 
@@ -250,7 +250,7 @@ def test_no_message_shows_the_password_of_the_url(served: Serve) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "reason"),
+    ("behaviour", "reason"),
     [
         (answering(b"", "503 Busy"), "HTTP 503"),
         (hang_up, "broken connection"),
@@ -258,11 +258,11 @@ def test_no_message_shows_the_password_of_the_url(served: Serve) -> None:
     ],
 )
 def test_a_copy_that_can_not_be_read_back_is_not_acknowledged(
-    served: Serve, trouble: Behaviour, reason: str
+    served: Serve, behaviour: Behaviour, reason: str
 ) -> None:
-    client, script = served(*[THERE_ALREADY, trouble, trouble, trouble] * 2)
+    client, script = served(*[THERE_ALREADY, behaviour, behaviour, behaviour] * 2)
     if reason == "has other content":
-        script.behaviours = [THERE_ALREADY, trouble] * 2
+        script.behaviours = [THERE_ALREADY, behaviour] * 2
     with pytest.raises(BufferServerError, match=reason):
         client.write(NAME, CONTENT)
 

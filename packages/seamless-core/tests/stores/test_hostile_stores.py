@@ -186,7 +186,7 @@ def test_content_that_compresses_extremely_well_is_read(tmp_path: Path) -> None:
     assert BufferDirectory(tmp_path).read(named(content)).content == content
 
 
-def test_a_wrong_expected_length_keeps_nobody_else_from_the_buffer() -> None:
+def test_a_wrong_expected_length_does_not_hide_the_buffer_from_others() -> None:
     with running(Script(answering(CONTENT))) as script:
         server = HashServer(script.url)
         assert server.read(NAME, 3).outcome == "wrong content"
@@ -243,6 +243,6 @@ def test_what_a_hostile_server_does_not_take_is_kept(
     buffer = Buffer(b"to be kept")
     buffer.tempref()
     buffer_writer.flush(HANGS)
-    told = capsys.readouterr().err
+    reported = capsys.readouterr().err
     unsent = {upload.checksum for upload in buffer_writer._queue().unsent()}
-    assert (buffer.checksum.hex() in told) == (buffer.checksum in unsent)
+    assert (buffer.checksum.hex() in reported) == (buffer.checksum in unsent)

@@ -27,7 +27,7 @@ def test_a_key_is_held_for_some_time() -> None:
     assert "a" in held
     clock.now = 10
     assert "a" not in held
-    assert held.add("a") is False  # it has been told
+    assert held.add("a") is False  # reported before
     assert "a" in held
 
 

@@ -49,7 +49,7 @@ def _answer(work: Callable[[], object], writer: int, seconds: float) -> None:
         try:
             answer = repr(work())
             status = 0
-        except BaseException:  # noqa: BLE001 - told to the parent
+        except BaseException:  # noqa: BLE001 - reported to the parent
             answer = traceback.format_exc()
         os.write(writer, answer.encode()[:60_000])
     finally:

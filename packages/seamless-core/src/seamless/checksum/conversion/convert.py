@@ -6,15 +6,13 @@ which avoids fetching a buffer whose bytes stay the same.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from seamless.checksum.conversion.convert_bytes import convert_bytes, refuse_forbidden
 from seamless.checksum.conversion.matrix import Conversion, classify
 from seamless.checksum.conversion.routes import route
 from seamless.errors import ConversionError
-
-if TYPE_CHECKING:
-    from seamless.util.hex_digest import HexDigest
+from seamless.util.hex_digest import HexDigest
 
 __all__ = ["BufferProperties", "convert", "convert_async", "is_unchanged"]
 
@@ -78,32 +76,43 @@ def convert(
     TypeError
         If `content` is of another type, or a name is not a cell type.
     """
-    if isinstance(content, bytes):
-        converted: Any = convert_bytes(content, source, target)
-        return converted  # type: ignore[no-any-return]
-    return _method(content, "convert")(source, target, info=info)  # type: ignore[no-any-return]
+    given: Any = content  # the checker can't narrow the type variable
+    is_checksum = isinstance(given, HexDigest)
+    converted: Any
+    if isinstance(given, bytes):
+        converted = convert_bytes(given, source, target)
+    elif is_checksum:
+        converted = given.convert(source, target, info=info)
+    else:
+        _check_type(given)
+        converted = given.convert(source, target)
+    return converted  # type: ignore[no-any-return]
 
 
 async def convert_async(
     content: Content, source: str, target: str, *, info: BufferProperties | None = None
 ) -> Content:
     """Do what `convert` does, without blocking the event loop."""
-    if isinstance(content, bytes):
+    given: Any = content
+    is_checksum = isinstance(given, HexDigest)
+    converted: Any
+    if isinstance(given, bytes):
         import asyncio
 
-        converted: Any = await asyncio.to_thread(convert_bytes, content, source, target)
-        return converted  # type: ignore[no-any-return]
-    method = _method(content, "convert_async", "conversion")
-    return await method(source, target, info=info)  # type: ignore[no-any-return]
+        converted = await asyncio.to_thread(convert_bytes, given, source, target)
+    elif is_checksum:
+        converted = await given.conversion(source, target, info=info)
+    else:
+        _check_type(given)
+        converted = await given.convert_async(source, target)
+    return converted  # type: ignore[no-any-return]
 
 
-def _method(content: Any, *names: str) -> Any:
-    for name in names:
-        if hasattr(content, name):
-            return getattr(content, name)
-    raise TypeError(
-        f"a conversion takes bytes, a Buffer or a Checksum, not {type(content).__name__}"
-    )
+def _check_type(content: object) -> None:
+    if not hasattr(content, "convert_async"):
+        raise TypeError(
+            f"a conversion takes bytes, a Buffer or a Checksum, not {type(content).__name__}"
+        )
 
 
 def is_unchanged(
