@@ -12,8 +12,8 @@ from admin_samples import (
     metadata,
     put,
     put_irreproducible,
+    run_json,
     sql,
-    told,
     transformation,
 )
 from database_samples import checksum, record
@@ -49,31 +49,31 @@ def assert_usable(file: Path) -> None:
 
 
 def test_an_exported_file(file: Path, tmp_path: Path) -> None:
-    told("export", file, tmp_path / "copy.db")
+    run_json("export", file, tmp_path / "copy.db")
     assert_usable(tmp_path / "copy.db")
 
 
 def test_an_exported_closure(file: Path, tmp_path: Path) -> None:
-    told("export", file, tmp_path / "copy.db", "--closure", checksum("a"))
+    run_json("export", file, tmp_path / "copy.db", "--closure", checksum("a"))
     assert_usable(tmp_path / "copy.db")
 
 
 def test_a_merged_file(file: Path, tmp_path: Path) -> None:
     other = put(tmp_path / "other.db", transformation(2, "another"), metadata(5, "e"))
-    told("merge", file, other, "--into", tmp_path / "merged.db")
+    run_json("merge", file, other, "--into", tmp_path / "merged.db")
     assert_usable(tmp_path / "merged.db")
 
 
 def test_a_migrated_file(file: Path) -> None:
     make_legacy(file, {1: json.dumps(record(checksum(1), checksum("a")))})
-    told("migrate", file)
+    run_json("migrate", file)
     assert_usable(file)
 
 
 def test_a_repaired_and_pruned_file(file: Path) -> None:
     sql(file, "DELETE FROM rev_transformation")
-    told("check", file, "--repair")
-    told("prune", file, "--irreproducible")
+    run_json("check", file, "--repair")
+    run_json("prune", file, "--irreproducible")
     assert_usable(file)
 
 
@@ -81,8 +81,8 @@ def test_a_file_that_a_published_server_has_open_is_copied_and_never_changed(
     file: Path, tmp_path: Path
 ) -> None:
     with PublishedServer(file) as server:
-        told("export", file, tmp_path / "copy.db")
-        done = told("stats", file)
+        run_json("export", file, tmp_path / "copy.db")
+        done = run_json("stats", file)
         assert done["file"] == str(file)
         new = server.put("transformation", checksum=checksum("x"), value=checksum("y"))
         assert new.status == 200

@@ -16,7 +16,7 @@ import pytest
 from database_server import PATIENCE, Server
 
 from seamless_database import errors, request_types
-from seamless_database.admin.sub_commands import command as administration
+from seamless_database.admin.cli import command_group
 from seamless_database.cli.arguments import parser
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
@@ -118,7 +118,7 @@ def test_every_option_is_described() -> None:
 
 
 def test_every_sub_command_and_option_of_the_administration_is_described() -> None:
-    for name, one in administration.commands.items():
+    for name, one in command_group().commands.items():
         assert re.search(rf"^\| `{name} ", README, re.MULTILINE), name
         for parameter in one.params:
             for option in parameter.opts:

@@ -21,15 +21,15 @@ from admin_samples import (
     put,
     put_irreproducible,
     rows,
+    run_json,
     sql,
     state,
-    told,
     transformation,
 )
 from database_samples import checksum, record
 
-from seamless_database.admin.commands.check import repaired
-from seamless_database.admin.progress import steps
+from seamless_database.admin.commands.check import run_repair
+from seamless_database.admin.console import progress_bars
 from seamless_database.storage.open import open_database
 
 X, Y = checksum("x"), checksum("y")
@@ -50,14 +50,14 @@ WRONG: dict[str, tuple[str, tuple[object, ...]]] = {
     "malformed checksums in bucket_probe": ("UPDATE bucket_probe SET bucket_checksum = 'x'", ()),
     RECORDS: (
         "UPDATE meta_data SET metadata = '{\"tf_checksum\":'", ()),
-    "contested results with a malformed record": (
+    "irreproducible results with a malformed record": (
         "UPDATE irreproducible_transformation SET metadata = '{'", ()),
     "malformed buffer info": ("UPDATE buffer_info SET buffer_info = '[]'", ()),
     "buffer info with NaN or infinity": (
         "UPDATE buffer_info SET buffer_info = '{\"length\": NaN}'", ()),
     "records with NaN or infinity": (
         "UPDATE meta_data SET metadata = replace(metadata, '0.5', 'NaN')", ()),
-    "contested results with NaN or infinity": (
+    "irreproducible results with NaN or infinity": (
         "UPDATE irreproducible_transformation SET metadata = '{\"x\": -Infinity}'", ()),
     "bucket probes with NaN or infinity": (
         "UPDATE bucket_probe SET freshness_tokens = '{\"x\": [1e999]}'", ()),
@@ -71,14 +71,14 @@ WRONG: dict[str, tuple[str, tuple[object, ...]]] = {
         "INSERT INTO rev_transformation (result, checksum) VALUES (?, ?)",
         (checksum("a"), checksum(1))),
     "transformations without a reverse row": ("DELETE FROM rev_transformation", ()),
-    "duplicate contested results": (
+    "duplicate irreproducible results": (
         ("INSERT INTO irreproducible_transformation (result, checksum, metadata) "
         "SELECT result, checksum, metadata FROM irreproducible_transformation"), ()),
 }  # fmt: skip
 #: what only SQLite stores: no UTF-8, or bytes; the problem, the table and the column
 IN_SQLITE = [
     (RECORDS, "meta_data", "metadata"),
-    ("contested results with a malformed record", "irreproducible_transformation", "metadata"),
+    ("irreproducible results with a malformed record", "irreproducible_transformation", "metadata"),
     ("malformed buffer info", "buffer_info", "buffer_info"),
     ("malformed bucket probes", "bucket_probe", "freshness_tokens"),
     ("expressions with a malformed path", "expression", "path"),
@@ -125,7 +125,7 @@ def problems(findings: dict[str, Any]) -> dict[str, int]:
 
 
 def test_a_file_of_ours_is_clean(file: Path | str) -> None:
-    findings = told("check", file)
+    findings = run_json("check", file)
     assert findings["clean"]
     assert findings["problems"] == []
 
@@ -135,13 +135,13 @@ def test_what_is_wrong_is_found_repaired_and_gone(file: Path | str, name: str) -
     statement, values = WRONG[name]
     sql(file, statement, *values)
     before = contents(file)
-    assert name in problems(told("check", file, status=3))
+    assert name in problems(run_json("check", file, status=3))
 
-    findings = told("check", file, "--repair")
+    findings = run_json("check", file, "--repair")
 
     assert name in {row["problem"] for row in findings["repaired"]}
     assert findings["left"] == []
-    assert told("check", file)["clean"]
+    assert run_json("check", file)["clean"]
     assert contents(Path(findings["backup"])) == before
 
 
@@ -152,9 +152,9 @@ def test_what_is_no_text_is_found_and_repaired(
 ) -> None:
     file = filled(tmp_path / "seamless.db")
     sql(file, f"UPDATE {table} SET {column} = {NO_TEXTS[kind]}")
-    assert name in problems(told("check", file, status=3))
-    assert told("check", file, "--repair")["left"] == []
-    assert told("check", file)["clean"]
+    assert name in problems(run_json("check", file, status=3))
+    assert run_json("check", file, "--repair")["left"] == []
+    assert run_json("check", file)["clean"]
 
 
 @pytest.mark.parametrize("words", [("export",), ("copy",), ("merge", "--into")], ids=" ".join)
@@ -176,13 +176,13 @@ def test_sound_text_that_looks_odd_is_no_problem(file: Path | str) -> None:
         metadata(4, "a", note="NaN, Infinity, 1e999 and 🙂", tiny=1e-400, large=1e308, n=10**400),
         buffer_info("b", note="-Infinity"),
     )
-    assert told("check", file)["clean"]
+    assert run_json("check", file)["clean"]
 
 
 def test_a_dry_run_tells_the_repairs_and_changes_nothing(file: Path | str, tmp_path: Path) -> None:
     sql(file, "DELETE FROM rev_transformation")
     before = state(file)
-    findings = told("check", file, "--repair", "--dry-run", status=3)
+    findings = run_json("check", file, "--repair", "--dry-run", status=3)
     assert findings["repaired"] == [{"problem": "transformations without a reverse row", "rows": 2}]
     assert state(file) == before
     assert not backups(tmp_path)
@@ -192,7 +192,7 @@ def test_a_clean_file_is_neither_changed_nor_copied_by_a_repair(
     file: Path | str, tmp_path: Path
 ) -> None:
     before = state(file)
-    told("check", file, "--repair")
+    run_json("check", file, "--repair")
     assert state(file) == before
     assert not backups(tmp_path)
 
@@ -205,9 +205,9 @@ def test_more_rows_than_one_transaction_takes_are_repaired(file: Path | str) -> 
         checksum("a"),
         checksum(1),
     )
-    findings = told("check", file, "--repair")
+    findings = run_json("check", file, "--repair")
     assert {"problem": "duplicate reverse rows", "rows": 1201} in findings["repaired"]
-    assert told("check", file)["clean"]
+    assert run_json("check", file)["clean"]
 
 
 def test_of_contested_duplicates_the_one_with_a_record_stays(file: Path | str) -> None:
@@ -218,20 +218,20 @@ def test_of_contested_duplicates_the_one_with_a_record_stays(file: Path | str) -
         "INSERT INTO irreproducible_transformation SELECT 1, result, checksum, '\"\"' "
         "FROM irreproducible_transformation",
     )
-    told("check", file, "--repair")
+    run_json("check", file, "--repair")
     assert sql(file, "SELECT metadata FROM irreproducible_transformation") == kept
 
 
 def test_a_record_of_something_else_is_found(file: Path | str) -> None:
     other = json.dumps(record(checksum(1), checksum("another")))
     sql(file, "UPDATE meta_data SET metadata = ?", other)
-    assert problems(told("check", file, status=3)) == {RECORDS: 1}
+    assert problems(run_json("check", file, status=3)) == {RECORDS: 1}
 
 
 def test_numbers_without_a_json_form_become_null(file: Path | str) -> None:
     text = '{"length": 5, "dtype": NaN}'
     sql(file, "UPDATE buffer_info SET buffer_info = ?", text)
-    told("check", file, "--repair")
+    run_json("check", file, "--repair")
     with open_database(file) as database:
         answer = database.get({"type": "buffer_info", "checksum": checksum("a")})
     assert json.loads(answer or "") == {"length": 5, "dtype": None}
@@ -244,7 +244,7 @@ def test_a_record_keeps_all_but_the_number_without_a_json_form(file: Path | str)
         "UPDATE meta_data SET metadata = ?",
         text.replace("2.5", "1e999").replace("1,", "NaN,"),
     )
-    told("check", file, "--repair")
+    run_json("check", file, "--repair")
     with open_database(file) as database:
         answer = database.get({"type": "metadata", "checksum": checksum(1)})
     assert json.loads(answer or "")["x"] == [None, None, "NaN"]
@@ -253,7 +253,7 @@ def test_a_record_keeps_all_but_the_number_without_a_json_form(file: Path | str)
 def test_a_few_rows_of_each_kind_are_shown_and_all_are_counted(file: Path | str) -> None:
     for number in range(4):
         sql(file, "INSERT INTO buffer_info VALUES (?, '[]')", checksum(("bad", number)))
-    (problem,) = told("check", file, status=3)["problems"]
+    (problem,) = run_json("check", file, status=3)["problems"]
     assert (problem["rows"], len(problem["examples"])) == (4, 3)
     assert all(" []" in example for example in problem["examples"])
 
@@ -266,7 +266,7 @@ def test_rows_that_fill_whole_batches_are_all_repaired(file: Path | str) -> None
         checksum("a"),
         checksum(1),
     )
-    findings = told("check", file, "--repair")
+    findings = run_json("check", file, "--repair")
     assert {"problem": "duplicate reverse rows", "rows": 1000} in findings["repaired"]
     assert findings["left"] == []
 
@@ -277,8 +277,8 @@ def test_two_repairs_in_one_second_have_two_backups(tmp_path: Path) -> None:
     for name in ("x", "y", "z"):
         sql(file, "INSERT INTO rev_transformation (result, checksum) VALUES (?, ?)", name, X)
         kept.append(contents(file))
-        with steps() as doing:
-            repaired(file, doing, now=now)
+        with progress_bars() as progress:
+            run_repair(file, progress, now=now)
     first = tmp_path / "seamless.db.before-repair-20260101T000000"
     found = [first, *(first.with_name(f"{first.name}-{number}") for number in (2, 3))]
     assert [contents(copy) for copy in found] == kept
@@ -299,13 +299,13 @@ def test_answers_are_the_same_after_a_repair(file: Path | str) -> None:
             return [database.get(question) for question in questions]
 
     before = answers()
-    told("check", file, "--repair")
+    run_json("check", file, "--repair")
     assert answers() == before
 
 
 def test_legacy_records_are_a_problem_and_migration_is_advised(tmp_path: Path) -> None:
     file = make_legacy(put(tmp_path / "seamless.db"), {1: {}})
-    findings = told("check", file, status=3)
+    findings = run_json("check", file, status=3)
     assert findings["legacy_records"] == 1
     assert findings["advice"].startswith("seamless-database-admin migrate ")
 
@@ -313,14 +313,14 @@ def test_legacy_records_are_a_problem_and_migration_is_advised(tmp_path: Path) -
 def test_an_index_without_its_entries_is_told_and_never_repaired(tmp_path: Path) -> None:
     file = tmp_path / "seamless.db"
     put(file, transformation(1, 2))
-    assert told("check", file)["damage"] == []
+    assert run_json("check", file)["damage"] == []
     pages = dict(sql(file, "SELECT name, rootpage FROM sqlite_master WHERE type = 'index'"))
     ((size,),) = sql(file, "PRAGMA page_size")
     content = bytearray(file.read_bytes())
     empty, filled = pages["expression_result"], pages["transformation_result"]
     content[(filled - 1) * size : filled * size] = content[(empty - 1) * size : empty * size]
     file.write_bytes(content)
-    damage = told("check", file, status=3)["damage"]
+    damage = run_json("check", file, status=3)["damage"]
     assert any("missing from index transformation_result" in complaint for complaint in damage)
     assert admin("check", "--repair", file).status == 1
     assert file.read_bytes() == content
@@ -333,7 +333,7 @@ def test_damaged_pages_are_told_and_never_repaired(tmp_path: Path) -> None:
         opened.seek((page - 1) * 4096)
         opened.write(b"\xff" * 4096)
     before = state(file)
-    assert told("check", file, status=3)["damage"]
+    assert run_json("check", file, status=3)["damage"]
     done = admin("check", "--repair", file)
     assert done.status == 1
     assert "damaged" in done.err
@@ -346,6 +346,6 @@ def test_published_files_are_clean_after_a_repair(name: str, tmp_path: Path) -> 
         pytest.skip(f"the shared fixture {name} is not beside this checkout")
     file = Path(shutil.copy(FIXTURES[name], tmp_path))
     file.chmod(0o644)
-    told("migrate", file)
-    told("check", file, "--repair")
-    assert told("check", file)["clean"]
+    run_json("migrate", file)
+    run_json("check", file, "--repair")
+    assert run_json("check", file)["clean"]

@@ -18,8 +18,8 @@ from admin_samples import (
     admin_apart,
     contents,
     put,
+    run_json,
     sql,
-    told,
     transformation,
 )
 from database_server import Server
@@ -152,7 +152,7 @@ def test_migrating_is_for_files(postgresql: str) -> None:
 
 
 def test_a_url_of_a_file_is_that_file(file: Path) -> None:
-    assert told("stats", f"sqlite:///{file}") == told("stats", file)
+    assert run_json("stats", f"sqlite:///{file}") == run_json("stats", file)
 
 
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
@@ -313,9 +313,9 @@ def test_a_file_that_an_idle_process_has_open_is_not_changed(file: Path) -> None
 def test_a_file_that_is_served_can_be_looked_at_and_copied(file: Path, tmp_path: Path) -> None:
     with Server(file) as server:
         assert server.put("transformation", checksum="aa" * 32, value="bb" * 32).status == 200
-        tables = {row["table"]: row["rows"] for row in told("stats", file)["tables"]}
+        tables = {row["table"]: row["rows"] for row in run_json("stats", file)["tables"]}
         assert tables["transformation"] == 2
-        assert told("check", file)["clean"]
+        assert run_json("check", file)["clean"]
         assert admin_apart("export", file, tmp_path / "copy.db").status == 0
         assert admin_apart("merge", file, "--into", tmp_path / "merged.db").status == 0
     assert contents(tmp_path / "copy.db") == contents(tmp_path / "merged.db") == contents(file)
@@ -335,7 +335,7 @@ def test_a_rollback_file_in_use_is_copied_so_that_nobody_waits(file: Path) -> No
 
 def test_any_character_may_be_in_a_name(file: Path) -> None:
     odd = file.rename(file.with_name("ä ?#%41'\".db"))
-    assert told("stats", odd)["file"] == str(odd)
+    assert run_json("stats", odd)["file"] == str(odd)
 
 
 def test_what_a_file_holds_is_no_markup_and_no_terminal_code(file: Path) -> None:

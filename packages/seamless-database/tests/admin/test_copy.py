@@ -22,9 +22,9 @@ from admin_samples import (
     put,
     put_irreproducible,
     rows,
+    run_json,
     sql,
     state,
-    told,
     transformation,
 )
 from database_samples import checksum
@@ -79,27 +79,27 @@ def counts(findings: dict[str, Any], field: str) -> dict[str, int]:
 
 
 def test_all_rows_come_over_in_either_direction(pair: Pair) -> None:
-    findings = told("copy", *pair)
+    findings = run_json("copy", *pair)
     assert findings["verified"]
     assert contents(pair[1]) == contents(pair[0])
     assert set(counts(findings, "already_there").values()) == {0}
 
 
 def test_a_copy_answers_and_takes_writes_as_the_original_does(pair: Pair) -> None:
-    told("copy", *pair)
+    run_json("copy", *pair)
     with open_database(pair[1], writable=True) as database:
         assert database.get({"type": "transformation", "checksum": checksum(1)}) == checksum("a")
         database.put(transformation(9, "a"))
         database.put(put_irreproducible(2, "a"))
         answer = database.get({"type": "rev_transformations", "checksum": checksum("a")})
     assert checksum(9) in str(answer)
-    assert told("check", pair[1])["clean"]
+    assert run_json("check", pair[1])["clean"]
 
 
 def test_copying_again_adds_nothing(pair: Pair) -> None:
-    first = told("copy", *pair)
+    first = run_json("copy", *pair)
     before = contents(pair[1])
-    again = told("copy", *pair)
+    again = run_json("copy", *pair)
     assert counts(again, "already_there") == counts(first, "rows")
     assert counts(again, "sha256") == counts(first, "sha256")
     assert contents(pair[1]) == before
@@ -107,22 +107,22 @@ def test_copying_again_adds_nothing(pair: Pair) -> None:
 
 def test_there_and_back_again_is_the_same(tmp_path: Path, postgresql: str) -> None:
     file, back = filled(tmp_path / "source.db"), tmp_path / "back.db"
-    there = told("copy", file, postgresql)
-    back_again = told("copy", postgresql, back)
+    there = run_json("copy", file, postgresql)
+    back_again = run_json("copy", postgresql, back)
     assert counts(there, "sha256") == counts(back_again, "sha256")
     assert contents(back) == contents(file)
 
 
 def test_what_was_added_to_the_source_comes_with_the_next_copy(pair: Pair) -> None:
-    told("copy", *pair)
+    run_json("copy", *pair)
     put(pair[0], transformation("later", "b"), metadata("later still", "c"))
-    told("copy", *pair)
+    run_json("copy", *pair)
     assert contents(pair[1]) == contents(pair[0])
 
 
 def test_a_new_file_has_the_schema_of_any_other(tmp_path: Path, postgresql: str) -> None:
     target = tmp_path / "target.db"
-    told("copy", filled(postgresql), target)
+    run_json("copy", filled(postgresql), target)
     new = put(tmp_path / "new.db")
     query = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
     assert sql(target, query) == sql(new, query)
@@ -131,7 +131,7 @@ def test_a_new_file_has_the_schema_of_any_other(tmp_path: Path, postgresql: str)
 
 def test_a_dry_run_tells_what_would_come_and_writes_nothing(pair: Pair, tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
-    findings = told("copy", *pair, "--dry-run")
+    findings = run_json("copy", *pair, "--dry-run")
     assert not findings["verified"]
     assert counts(findings, "rows")["transformation"] == 2
     assert sorted(tmp_path.iterdir()) == before
@@ -140,9 +140,9 @@ def test_a_dry_run_tells_what_would_come_and_writes_nothing(pair: Pair, tmp_path
 
 
 def test_a_dry_run_tells_what_is_there(pair: Pair) -> None:
-    told("copy", *pair)
+    run_json("copy", *pair)
     put(pair[0], transformation(5, "a"))
-    findings = told("copy", *pair, "--dry-run")
+    findings = run_json("copy", *pair, "--dry-run")
     assert counts(findings, "rows")["transformation"] == 3
     assert counts(findings, "already_there")["transformation"] == 2
 
@@ -158,7 +158,7 @@ def test_a_dry_run_tells_what_is_there(pair: Pair) -> None:
     ids=["a row that differs", "another row before", "another row after", "other numbers"],
 )
 def test_a_target_with_other_rows_is_refused_and_left_alone(pair: Pair, change: str) -> None:
-    told("copy", *pair)
+    run_json("copy", *pair)
     sql(pair[1], change)
     put(pair[0], transformation("later", "b"))
     before = state(pair[1])
@@ -171,13 +171,13 @@ def test_a_target_with_other_rows_is_refused_and_left_alone(pair: Pair, change: 
 
 
 def test_a_target_that_holds_some_of_the_rows_gets_the_others(pair: Pair) -> None:
-    told("copy", *pair)
+    run_json("copy", *pair)
     missing = checksum("between")
     put(pair[0], *(buffer_info(number, length=number) for number in range(50)))
-    told("copy", *pair)
+    run_json("copy", *pair)
     kept = contents(pair[1])
     sql(pair[1], f"DELETE FROM buffer_info WHERE checksum < '{missing}'")
-    findings = told("copy", *pair)
+    findings = run_json("copy", *pair)
     assert counts(findings, "already_there")["buffer_info"] < 51
     assert contents(pair[1]) == kept
 
@@ -201,8 +201,8 @@ def test_a_copy_that_was_killed_is_gone_on_with(
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not (tmp_path / "target.db").exists()
-    assert told("copy", source, target, "--dry-run")["tables"]
-    findings = told("copy", source, target)
+    assert run_json("copy", source, target, "--dry-run")["tables"]
+    findings = run_json("copy", source, target)
     assert 0 < counts(findings, "already_there")["buffer_info"] < 60000
     assert findings["verified"]
     assert contents(target) == contents(source)
@@ -220,7 +220,10 @@ def test_a_dry_run_sees_what_an_interruption_has_left(tmp_path: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", code], check=False)
     assert (tmp_path / "target.db.part-journal").exists()
-    assert counts(told("copy", source, target, "--dry-run"), "already_there")["transformation"] == 1
+    assert (
+        counts(run_json("copy", source, target, "--dry-run"), "already_there")["transformation"]
+        == 1
+    )
 
 
 def some(where: Path | str) -> bool:
@@ -242,7 +245,7 @@ def test_a_database_is_not_copied_to_itself(pair: Pair) -> None:
 
 def test_a_row_that_came_in_meanwhile_is_a_failure(pair: Pair) -> None:
     target = pair[1]
-    told("copy", *pair)
+    run_json("copy", *pair)
     # what a trigger does to the rows that come, somebody else could do
     put(pair[0], buffer_info("later", length=1))
     if isinstance(target, str):
@@ -295,7 +298,7 @@ def test_a_source_that_is_served_is_copied_as_of_one_moment(
     source = filled(tmp_path / "source.db")
     with Server(source) as server:
         assert server.put("transformation", checksum="aa" * 32, value="bb" * 32).status == 200
-        assert told("copy", source, postgresql)["verified"]
+        assert run_json("copy", source, postgresql)["verified"]
         assert server.put("transformation", checksum="ab" * 32, value="bb" * 32).status == 200
     assert ("aa" * 32, "bb" * 32) in rows(postgresql, "transformation")
 
@@ -308,7 +311,7 @@ def test_servers_cannot_write_to_a_postgresql_that_is_changed(postgresql: str) -
     filled(postgresql)
     address = PostgresUrl.of(postgresql)
     with served.PostgresDatabase(address, writable=True, lock_wait=0.1) as database:
-        with access.changing(address):
+        with access.open_exclusive(address):
             assert database.get({"type": "transformation", "checksum": checksum(1)})
             with pytest.raises(DatabaseError, match="lock"):
                 database.put(transformation(8, "a"))
@@ -324,10 +327,10 @@ def test_who_cannot_lock_servers_out_says_so(
     source = filled(tmp_path / "source.db")
     monkeypatch.setattr(access, "LOCK_WAIT", 0.1)
     put(postgresql)
-    with access.changing(PostgresUrl.of(postgresql)):
+    with access.open_exclusive(PostgresUrl.of(postgresql)):
         done = admin("copy", source, postgresql)
     assert done.status == 1
-    assert "others are writing to it" in done.err
+    assert "servers are writing to it" in done.err
 
 
 @pytest.mark.parametrize("name", [name for name in FIXTURES if "legacy-filled" not in name])
@@ -338,7 +341,7 @@ def test_published_files_are_copied_to_postgresql(
         pytest.skip(f"the shared fixture {name} is not beside this checkout")
     file = tmp_path / name
     file.write_bytes(FIXTURES[name].read_bytes())
-    told("copy", file, postgresql)
+    run_json("copy", file, postgresql)
     copied = contents(postgresql)
     for table, stored in contents(file).items():
         if rows(file, table):

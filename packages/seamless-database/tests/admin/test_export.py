@@ -17,8 +17,8 @@ from admin_samples import (
     put,
     put_irreproducible,
     rows,
+    run_json,
     sql,
-    told,
     transformation,
 )
 from database_samples import checksum
@@ -65,7 +65,7 @@ def target(tmp_path: Path) -> Path:
 
 
 def test_a_copy_holds_everything(source: Path | str, target: Path) -> None:
-    findings = told("export", source, target)
+    findings = run_json("export", source, target)
     assert contents(target) == contents(source)
     assert findings["bytes"] == target.stat().st_size
 
@@ -73,21 +73,21 @@ def test_a_copy_holds_everything(source: Path | str, target: Path) -> None:
 def test_a_copy_is_compact(file: Path, target: Path) -> None:
     put(file, *(buffer_info(number, dtype="x" * 1000) for number in range(300)))
     sql(file, "DELETE FROM buffer_info")
-    told("export", file, target)
+    run_json("export", file, target)
     assert target.stat().st_size < file.stat().st_size / 2
 
 
 def test_a_copy_has_the_schema_of_a_new_file(file: Path, target: Path, tmp_path: Path) -> None:
     sql(file, "DROP TABLE bucket_probe")
-    told("export", file, target)
-    told("export", file, tmp_path / "part.db", "--closure", checksum("result"))
+    run_json("export", file, target)
+    run_json("export", file, tmp_path / "part.db", "--closure", checksum("result"))
     new = put(tmp_path / "new.db")
     query = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
     assert sql(target, query) == sql(new, query) == sql(tmp_path / "part.db", query)
 
 
 def test_nothing_lies_beside_a_copy(file: Path, target: Path) -> None:
-    told("export", file, target)
+    run_json("export", file, target)
     assert sorted(path.name for path in target.parent.iterdir()) == ["seamless.db", "target.db"]
 
 
@@ -107,26 +107,26 @@ def test_a_target_in_no_folder_is_one_line(file: Path, tmp_path: Path) -> None:
 
 
 def test_a_dry_run_writes_nothing(file: Path, target: Path) -> None:
-    findings = told("export", file, target, "--dry-run")
+    findings = run_json("export", file, target, "--dry-run")
     assert findings["bytes"] > 0
     assert list(target.parent.iterdir()) == [file]
 
 
 def test_a_postgresql_is_filled_like_a_file(file: Path, postgresql: str) -> None:
-    told("export", file, postgresql)
+    run_json("export", file, postgresql)
     assert contents(postgresql) == contents(file)
 
 
 def test_a_postgresql_gets_a_closure_like_a_file(file: Path, target: Path, postgresql: str) -> None:
     for where in (target, postgresql):
-        told("export", file, where, "--closure", checksum("result"))
+        run_json("export", file, where, "--closure", checksum("result"))
     assert contents(postgresql) == contents(target)
 
 
 def test_a_postgresql_numbers_new_rows_after_those_it_was_filled_with(
     file: Path, postgresql: str
 ) -> None:
-    told("export", file, postgresql)
+    run_json("export", file, postgresql)
     put(postgresql, transformation("new", "raw"))
     assert checksum("new") in {row[1] for row in rows(postgresql, "rev_transformation")}
 
@@ -142,7 +142,7 @@ def test_a_postgresql_with_rows_is_left_alone(file: Path, postgresql: str) -> No
 
 
 def test_a_dry_run_makes_no_tables_in_a_postgresql(file: Path, postgresql: str) -> None:
-    told("export", file, postgresql, "--dry-run")
+    run_json("export", file, postgresql, "--dry-run")
     done = admin("stats", postgresql)
     assert done.status == 1
     assert "none of the tables" in done.err
@@ -150,7 +150,7 @@ def test_a_dry_run_makes_no_tables_in_a_postgresql(file: Path, postgresql: str) 
 
 def test_a_closure_holds_what_the_result_depends_on(source: Path | str, target: Path) -> None:
     file = source
-    told("export", file, target, "--closure", checksum("result"))
+    run_json("export", file, target, "--closure", checksum("result"))
     pairs = {("tf", "raw"), ("tf again", "raw")}
     assert rows(target, "transformation") == {(checksum(a), checksum(b)) for a, b in pairs}
     assert rows(target, "rev_transformation") == {(checksum(b), checksum(a)) for a, b in pairs}
@@ -164,12 +164,12 @@ def test_a_closure_holds_what_the_result_depends_on(source: Path | str, target: 
 
 
 def test_a_closure_can_begin_at_a_transformation(file: Path, target: Path) -> None:
-    told("export", file, target, "--closure", checksum("tf").upper())
+    run_json("export", file, target, "--closure", checksum("tf").upper())
     assert checksum("tf") in {row[0] for row in rows(target, "transformation")}
 
 
 def test_the_closure_of_a_contested_result_tells_of_the_contest(file: Path, target: Path) -> None:
-    told("export", file, target, "--closure", checksum("other raw"))
+    run_json("export", file, target, "--closure", checksum("other raw"))
     assert len(rows(target, "irreproducible_transformation")) == 1
 
 
@@ -179,14 +179,14 @@ def test_a_closure_follows_chains_of_any_length(tmp_path: Path, target: Path) ->
         *(expression(number, number + 1) for number in range(60)),
         *(expression(("wide", number), 30) for number in range(700)),
     )
-    told("export", file, target, "--closure", checksum(60))
+    run_json("export", file, target, "--closure", checksum(60))
     assert rows(target, "expression") == rows(file, "expression")
 
 
 def test_an_unknown_checksum_is_one_line_and_leaves_no_file(file: Path, target: Path) -> None:
     done = admin("export", file, target, "--closure", checksum("unheard of"))
     assert done.status == 1
-    assert "knows nothing" in done.err
+    assert "has no rows about" in done.err
     assert list(target.parent.iterdir()) == [file]
 
 
@@ -196,7 +196,7 @@ def test_published_files_can_be_exported_and_served(name: str, tmp_path: Path) -
         pytest.skip(f"the shared fixture {name} is not beside this checkout")
     file = Path(shutil.copy(FIXTURES[name], tmp_path))
     target = tmp_path / "target.db"
-    told("export", file, target)
+    run_json("export", file, target)
     copied = contents(target)
     for table, stored in contents(file).items():
         assert copied[table] == stored

@@ -18,14 +18,14 @@ from admin_samples import (
     put,
     put_irreproducible,
     rows,
+    run_json,
     sql,
-    told,
     transformation,
 )
 from database_samples import checksum
 from database_server import PATIENCE
 
-from seamless_database.admin.access.open_files import processes_using
+from seamless_database.admin.access.files import processes_using
 
 INTERRUPTED = "Error: interrupted; what was not finished has been undone\n"
 #: commands, when they are interrupted, in seconds after they have opened the file, and how
@@ -113,7 +113,7 @@ def test_a_signal_while_the_list_is_awaited_is_one_line(file: Path) -> None:
         "import os, signal, sys, threading, time, traceback\n"
         "from seamless_database.admin.cli import main\n"
         "def interrupt(thread):\n"
-        "    while 'in listed' not in "
+        "    while 'in read_checksum_list' not in "
         "''.join(traceback.format_stack(sys._current_frames()[thread])): time.sleep(0.05)\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "threading.Thread(target=interrupt, args=(threading.get_ident(),), daemon=True).start()\n"
@@ -242,5 +242,5 @@ def test_a_full_disk_is_one_line_and_changes_nothing(
     left = {path.name for path in tmp_path.iterdir() if "part" not in path.name}
     assert left == {"seamless.db"}
     if words[0] == "copy":
-        told("copy", file, tmp_path / "new.db")
+        run_json("copy", file, tmp_path / "new.db")
         assert contents(tmp_path / "new.db") == contents(file)

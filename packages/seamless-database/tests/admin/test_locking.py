@@ -21,8 +21,8 @@ from admin_samples import (
     contents,
     put,
     rows,
+    run_json,
     sql,
-    told,
     transformation,
 )
 from database_samples import checksum
@@ -30,11 +30,11 @@ from database_server import Server
 from sqlalchemy import Connection
 
 from seamless_database import Database
-from seamless_database.admin.access import output, sqlite
+from seamless_database.admin.access import files, sqlite
 from seamless_database.admin.backup import back_up_before
-from seamless_database.admin.copy_target import copy_target
+from seamless_database.admin.console import progress_bars
+from seamless_database.admin.copy_target import open_copy_target
 from seamless_database.admin.errors import TargetExistsError
-from seamless_database.admin.progress import steps
 from seamless_database.errors import FileError
 from seamless_database.storage.sqlite.lock_file import WriterLockFile
 
@@ -55,7 +55,7 @@ def test_a_server_that_starts_while_a_file_is_changed_is_refused(
 ) -> None:
     options: list[list[str]] = [["--writable"], [], ["--writable", "--workers", "2"]]
     status_files = [tmp_path / f"status{number}.json" for number in range(len(options))]
-    with sqlite.changing(file):
+    with sqlite.open_exclusive(file):
         servers = []
         for status_file, more in zip(status_files, options, strict=True):
             status_file.write_text("{}")
@@ -73,7 +73,7 @@ def test_a_server_that_starts_while_a_file_is_changed_is_refused(
 
 
 def test_rows_are_looked_for_and_deleted_under_one_lock(file: Path) -> None:
-    with sqlite.changing(file) as connection:
+    with sqlite.open_exclusive(file) as connection:
         connection.exec_driver_sql("SELECT * FROM transformation").fetchall()
         with closing(sqlite3.connect(file, timeout=0)) as other:
             for statement in ("SELECT * FROM transformation", "DELETE FROM transformation"):
@@ -94,7 +94,7 @@ def test_a_file_that_was_not_closed_is_changed_all_the_same(file: Path) -> None:
         # what a server leaves that was killed
         for suffix in ("", "-wal"):
             Path(f"{copy}{suffix}").write_bytes(Path(f"{file}{suffix}").read_bytes())
-    told("prune", copy, "--checksums", "-", stdin=checksum(2))
+    run_json("prune", copy, "--checksums", "-", stdin=checksum(2))
     assert rows(copy, "transformation") == {(checksum(1), checksum(1))}
     assert not Path(f"{copy}-wal").exists()
 
@@ -107,20 +107,20 @@ def test_a_server_starts_and_writes_while_a_file_is_read(
     words: list[str | Path] = [] if command in {"check", "stats"} else [new]
     if command == "merge":
         words.insert(0, "--into")
-    reading = sqlite.reading
+    open_snapshot = sqlite.open_snapshot
     served = []
 
     @contextmanager
-    def slow_reading(*arguments: object) -> Iterator[object]:
-        with reading(*arguments) as connection:  # type: ignore[arg-type]
+    def slow_snapshot(*arguments: object) -> Iterator[object]:
+        with open_snapshot(*arguments) as connection:  # type: ignore[arg-type]
             connection.exec_driver_sql("SELECT count(*) FROM transformation").fetchall()
             with Server(file) as server:
                 answer = server.put("transformation", checksum="aa" * 32, value="bb" * 32)
                 served.append(answer.status)
             yield connection
 
-    monkeypatch.setattr(sqlite, "reading", slow_reading)
-    told(command, file, *words)
+    monkeypatch.setattr(sqlite, "open_snapshot", slow_snapshot)
+    run_json(command, file, *words)
     assert served == [200]
     assert rows(file, "transformation") == {("aa" * 32, "bb" * 32), (checksum(1), checksum(2))}
     if new.exists():
@@ -154,7 +154,7 @@ def test_a_file_that_is_written_all_the_time_is_copied_or_refused(
                 writer.execute("PRAGMA journal_mode=WAL").fetchall()
             writer.execute("UPDATE buffer_info SET buffer_info = random() WHERE checksum = 'small'")
 
-        with sqlite.connected(file, "ro") as source:
+        with sqlite.connect(file, "ro") as source:
             if mode == "DELETE":
                 with pytest.raises(FileError, match="written to faster than it can be copied"):
                     sqlite.back_up(source, file, copy, write)
@@ -179,7 +179,7 @@ def test_a_file_that_is_locked_while_it_is_copied_is_refused(
             if not other.in_transaction:
                 other.execute("BEGIN EXCLUSIVE")
 
-        with sqlite.connected(file, "ro") as source, pytest.raises(FileError, match="its lock"):
+        with sqlite.connect(file, "ro") as source, pytest.raises(FileError, match="its lock"):
             sqlite.back_up(source, file, file.with_name("copy.db"), lock)
 
 
@@ -191,7 +191,7 @@ def without_space(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("without_space")
 def test_without_space_for_a_copy_a_file_at_rest_is_read_in_place(file: Path) -> None:
-    assert told("check", file)["clean"]
+    assert run_json("check", file)["clean"]
 
 
 @pytest.mark.usefixtures("without_space")
@@ -213,9 +213,9 @@ def test_without_space_for_a_copy_a_file_in_use_is_refused(file: Path) -> None:
 
 def test_a_file_that_is_replaced_while_it_is_changed_is_an_error(file: Path) -> None:
     other = put(file.with_name("other.db"), transformation(3, 4))
-    with pytest.raises(FileError, match="replaced"), sqlite.changing(file):
+    with pytest.raises(FileError, match="replaced"), sqlite.open_exclusive(file):
         other.replace(file)
-    with pytest.raises(FileError, match="replaced"), sqlite.changing(file):
+    with pytest.raises(FileError, match="replaced"), sqlite.open_exclusive(file):
         file.unlink()
 
 
@@ -244,13 +244,13 @@ def test_on_a_network_file_system_a_server_of_another_machine_is_noticed(
         done = admin("prune", "--irreproducible", file)
     assert done.status == 1
     assert "only one server may write" in done.err
-    with sqlite.changing(file), pytest.raises(FileError, match="only one server may write"):
+    with sqlite.open_exclusive(file), pytest.raises(FileError, match="only one server may write"):
         WriterLockFile(file)
     assert admin("prune", "--irreproducible", file).status == 0
 
 
 def test_two_changes_at_once_are_one_after_the_other_or_refused(file: Path) -> None:
-    with sqlite.changing(file):
+    with sqlite.open_exclusive(file):
         done = admin_apart("prune", "--irreproducible", file)
     assert done.status == 1
     assert "in use" in done.err
@@ -297,8 +297,8 @@ def test_a_backup_never_writes_through_a_link_and_keeps_the_permissions(
     file.chmod(0o600)
     now = datetime(2026, 1, 1, tzinfo=timezone.utc)
     (tmp_path / "seamless.db.before-repair-20260101T000000").symlink_to(tmp_path / "victim")
-    with steps() as doing, sqlite.changing(file) as connection:
-        copy = back_up_before(connection, file, "repair", doing, now)
+    with progress_bars() as progress, sqlite.open_exclusive(file) as connection:
+        copy = back_up_before(connection, file, "repair", progress, now)
     assert copy.name == "seamless.db.before-repair-20260101T000000-2"
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert contents(copy) == contents(file)
@@ -312,11 +312,11 @@ def test_a_file_that_comes_meanwhile_is_not_replaced_where_there_are_no_hard_lin
         raise PermissionError
 
     monkeypatch.setattr(os, "link", refuse)
-    told("export", file, tmp_path / "copy.db")
+    run_json("export", file, tmp_path / "copy.db")
     assert contents(tmp_path / "copy.db") == contents(file)
     before = file.read_bytes()
     with pytest.raises(TargetExistsError):
-        output.give_name(tmp_path / "copy.db", file)
+        files.publish(tmp_path / "copy.db", file)
     assert file.read_bytes() == before
 
 
@@ -326,7 +326,7 @@ def test_of_two_copies_to_one_new_file_one_is_refused(
     monkeypatch.setattr(sqlite, "LOCK_WAIT", 0.1)
     other = put(tmp_path / "other.db", transformation(1, 2), transformation(3, 4))
     new = tmp_path / "copy.db"
-    with copy_target(new) as opened:
+    with open_copy_target(new) as opened:
         done = admin("copy", other, new)
         opened.complete()
     assert done.status == 1
@@ -339,8 +339,8 @@ def test_a_copy_that_was_killed_before_it_dropped_its_first_name_goes_on(
     file: Path, tmp_path: Path
 ) -> None:
     new, part = tmp_path / "copy.db", tmp_path / "copy.db.part"
-    told("copy", file, new)
+    run_json("copy", file, new)
     part.hardlink_to(new)
-    told("copy", file, new)
+    run_json("copy", file, new)
     assert not part.exists()
     assert contents(new) == contents(file)

@@ -18,8 +18,8 @@ from admin_samples import (
     put,
     put_irreproducible,
     rows,
+    run_json,
     sql,
-    told,
     transformation,
 )
 from database_samples import checksum
@@ -73,7 +73,7 @@ def made(folder: Path, name: str, wanted: Requests) -> Path:
 
 def merged(folder: Path, name: str, *files: Path) -> tuple[dict[str, Any], Path]:
     target = folder / f"{name}.db"
-    return told("merge", *files, "--into", target), target
+    return run_json("merge", *files, "--into", target), target
 
 
 def pairs(file: Path) -> set[tuple[str, str]]:
@@ -102,7 +102,7 @@ def test_results_do_not_depend_on_the_order(one: Requests, two: Requests) -> Non
         _, ba = merged(folder, "ba", b, a)
         assert rows(ab, "transformation") == rows(ba, "transformation")
         assert pairs(ab) == pairs(ba)
-        assert told("check", ab)["clean"]
+        assert run_json("check", ab)["clean"]
         # every contradiction is reported, and nothing is forgotten
         before = dict(rows(a, "transformation")), dict(rows(b, "transformation"))
         differing = {
@@ -133,8 +133,8 @@ def test_a_file_and_a_postgresql_are_merged(tmp_path: Path, postgresql: str) -> 
     a = made(tmp_path, "a", [metadata(1, "a"), expression(1, "a"), buffer_info(1, length=5)])
     b = made(tmp_path, "b", [metadata(1, "b"), expression(1, "b"), buffer_info(1, dtype="x")])
     report, wanted = merged(tmp_path, "ab", a, b)
-    told("copy", b, postgresql)
-    again = told("merge", a, postgresql, "--into", tmp_path / "c.db")
+    run_json("copy", b, postgresql)
+    again = run_json("merge", a, postgresql, "--into", tmp_path / "c.db")
     assert again["conflicts"] == report["conflicts"]
     assert contents(tmp_path / "c.db") == contents(wanted)
 
@@ -143,10 +143,10 @@ def test_files_are_merged_into_a_postgresql(tmp_path: Path, postgresql: str) -> 
     a = made(tmp_path, "a", [metadata(1, "a"), expression(1, "a"), buffer_info(1, length=5)])
     b = made(tmp_path, "b", [metadata(1, "b"), expression(1, "b"), buffer_info(1, dtype="x")])
     report, wanted = merged(tmp_path, "ab", a, b)
-    again = told("merge", a, b, "--into", postgresql)
+    again = run_json("merge", a, b, "--into", postgresql)
     assert again["conflicts"] == report["conflicts"]
     assert contents(postgresql) == contents(wanted)
-    assert told("check", postgresql)["clean"]
+    assert run_json("check", postgresql)["clean"]
 
 
 def test_conflicting_results_become_contested_with_their_records(tmp_path: Path) -> None:
@@ -308,7 +308,7 @@ def test_conflicts_beyond_the_first_are_counted_only(tmp_path: Path) -> None:
 def test_a_dry_run_reports_and_writes_nothing(tmp_path: Path) -> None:
     a, b = (made(tmp_path, name, [transformation(1, name)]) for name in "ab")
     target = tmp_path / "target.db"
-    report = told("merge", a, b, "--into", target, "--dry-run")
+    report = run_json("merge", a, b, "--into", target, "--dry-run")
     assert report["conflicting_results"] == 1
     assert sorted(tmp_path.iterdir()) == [a, b]
 
@@ -327,9 +327,9 @@ def test_all_published_files_can_be_merged(tmp_path: Path) -> None:
             pytest.skip(f"the shared fixture {name} is not beside this checkout")
         files.append(Path(shutil.copy(fixture, tmp_path)))
         files[-1].chmod(0o644)
-        told("migrate", files[-1])
+        run_json("migrate", files[-1])
     _, target = merged(tmp_path, "target", *files)
-    assert told("check", target)["clean"]
+    assert run_json("check", target)["clean"]
     assert rows(target, "transformation") >= rows(files[0], "transformation")
 
 

@@ -13,8 +13,8 @@ from admin_samples import (
     put,
     put_irreproducible,
     rows,
+    run_json,
     sql,
-    told,
     transformation,
 )
 from database_samples import checksum, record
@@ -52,7 +52,7 @@ def legacy(tmp_path: Path) -> Path:
 
 
 def test_records_that_fit_are_carried_over(legacy: Path) -> None:
-    assert told("migrate", legacy)["records"] == OUTCOMES
+    assert run_json("migrate", legacy)["records"] == OUTCOMES
     with Database(legacy) as database:
         answer = database.get({"type": "metadata", "checksum": checksum(1)})
     assert json.loads(answer or "") == GOOD
@@ -60,7 +60,7 @@ def test_records_that_fit_are_carried_over(legacy: Path) -> None:
 
 def test_the_backup_keeps_every_row_under_another_name(legacy: Path) -> None:
     before = contents(legacy)
-    findings = told("migrate", legacy)
+    findings = run_json("migrate", legacy)
     kept = contents(Path(findings["backup"]))
     assert kept.pop(findings["table_in_backup"]) == before.pop("meta_data")
     assert kept == before
@@ -69,29 +69,29 @@ def test_the_backup_keeps_every_row_under_another_name(legacy: Path) -> None:
 def test_a_migrated_file_is_served_and_clean(legacy: Path) -> None:
     with pytest.raises(SchemaError, match="seamless-database-admin migrate"):
         Database(legacy, writable=True)
-    told("migrate", legacy)
+    run_json("migrate", legacy)
     Database(legacy, writable=True).close()
-    assert told("check", legacy)["clean"]
+    assert run_json("check", legacy)["clean"]
 
 
 def test_migrating_again_changes_nothing(legacy: Path) -> None:
-    told("migrate", legacy)
+    run_json("migrate", legacy)
     before = legacy.read_bytes()
-    findings = told("migrate", legacy)
+    findings = run_json("migrate", legacy)
     assert (findings["legacy_records"], findings["backup"]) == (0, None)
     assert legacy.read_bytes() == before
 
 
 def test_a_dry_run_tells_the_same_and_changes_nothing(legacy: Path) -> None:
     before = legacy.read_bytes()
-    assert told("migrate", legacy, "--dry-run")["records"] == OUTCOMES
+    assert run_json("migrate", legacy, "--dry-run")["records"] == OUTCOMES
     assert legacy.read_bytes() == before
     assert list(legacy.parent.iterdir()) == [legacy]
 
 
 def test_an_empty_legacy_table_is_replaced_without_a_backup(legacy: Path) -> None:
     sql(legacy, "DELETE FROM meta_data")
-    findings = told("migrate", legacy)
+    findings = run_json("migrate", legacy)
     assert findings["backup"] is None
     assert rows(legacy, "meta_data") == set()
     Database(legacy).close()
@@ -121,5 +121,5 @@ def test_published_files_open_after_migration(name: str, tmp_path: Path) -> None
         pytest.skip(f"the shared fixture {name} is not beside this checkout")
     file = Path(shutil.copy(FIXTURES[name], tmp_path))
     file.chmod(0o644)
-    told("migrate", file)
+    run_json("migrate", file)
     Database(file, writable=True).close()

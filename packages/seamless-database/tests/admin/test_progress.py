@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from seamless_database.admin.progress import ProgressBars
+from seamless_database.admin.console import ProgressBars
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def progress() -> Progress:
 def test_each_item_that_is_done_moves_the_bar_on(progress: Progress) -> None:
     bars = ProgressBars(progress)
     done = []
-    for _ in bars.each("abc", "Looking", 3):
+    for _ in bars.track("abc", "Looking", 3):
         (task,) = progress.tasks
         done.append((task.description, task.completed, task.total, task.visible))
     assert done == [("Looking", number, 3, True) for number in range(3)]
@@ -27,7 +27,7 @@ def test_each_item_that_is_done_moves_the_bar_on(progress: Progress) -> None:
 
 
 def test_what_is_done_of_one_thing_is_shown(progress: Progress) -> None:
-    with ProgressBars(progress).one("Copying") as tell:
+    with ProgressBars(progress).task("Copying") as tell:
         (task,) = progress.tasks
         assert (task.completed, task.total) == (0, None)
         tell(5, 20)

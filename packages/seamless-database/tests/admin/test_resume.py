@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from seamless_database.admin.access.rows import table_of
-from seamless_database.admin.resume import DifferentError, ResumePoint, find_resume_point
+from seamless_database.admin.copy_tables import DifferentRowError, ResumePoint, find_resume_point
 from seamless_database.models import Transformation
 
 TABLE = table_of(Transformation)
@@ -43,5 +43,5 @@ def test_a_copy_goes_on_where_the_first_row_is_missing(
 def test_a_row_that_the_source_lacks_or_has_otherwise_is_named(
     there: list[tuple[str, str]], words: str
 ) -> None:
-    with pytest.raises(DifferentError, match=words):
+    with pytest.raises(DifferentRowError, match=words):
         find_resume_point(TABLE, iter(ROWS), iter(there))

@@ -9,7 +9,7 @@ from admin_samples import put, transformation
 from sqlalchemy import text
 
 from seamless_database.admin.access.rows import as_json, as_object, in_batches, stream
-from seamless_database.admin.access.sqlite import connected
+from seamless_database.admin.access.sqlite import connect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def test_a_stream_that_ends_after_its_connection_logs_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = put(tmp_path / "seamless.db", *(transformation(number, 1) for number in range(3)))
-    with connected(file, "ro") as connection:
+    with connect(file, "ro") as connection:
         rows = stream(connection, text("SELECT * FROM transformation"))
         next(rows)
     rows.close()

@@ -22,14 +22,14 @@ from admin_samples import (
     put,
     put_irreproducible,
     rows,
+    run_json,
     sql,
     state,
-    told,
 )
 from database_samples import checksum
 from database_server import PATIENCE, Server
 
-from seamless_database.admin.access.open_files import processes_using
+from seamless_database.admin.access.files import processes_using
 from seamless_database.errors import DatabaseError, StartError
 from seamless_database.storage.open import open_database
 
@@ -110,7 +110,7 @@ def test_check_reports_what_can_be_read_of_a_truncated_file_and_export_copies_it
 ) -> None:
     truncate(file, file.stat().st_size // 2)
     before = state(file)
-    findings = told("check", file, status=3)
+    findings = run_json("check", file, status=3)
     assert f"export --salvage {file} NEW-FILE" in findings["advice"]
     assert findings["damage"] == ["database disk image is malformed"]
     found = reading(findings, "transformation", "readable_tables")
@@ -118,9 +118,9 @@ def test_check_reports_what_can_be_read_of_a_truncated_file_and_export_copies_it
     assert 0 < found["unreadable"] < ROWS
     assert found["first_unreadable_row"] > 1
     new = tmp_path / "new.db"
-    written = told("export", "--salvage", file, new, status=3)
+    written = run_json("export", "--salvage", file, new, status=3)
     assert written["read"] == findings["readable_tables"]
-    assert told("check", new)["clean"]
+    assert run_json("check", new)["clean"]
     for table in ("transformation", "meta_data"):
         assert rows(new, table) < rows(original, table)
     assert len(rows(new, "transformation")) == found["readable"]
@@ -131,7 +131,7 @@ def test_rows_between_damaged_pages_are_read(file: Path, original: Path, tmp_pat
     pages = children(file, "transformation")
     for number in (pages[1], pages[3], pages[-1]):
         overwrite(file, number, b"\xff" * PAGE)
-    findings = told("export", "--salvage", file, tmp_path / "new.db", status=3)
+    findings = run_json("export", "--salvage", file, tmp_path / "new.db", status=3)
     found = reading(findings, "transformation")
     assert 0 < found["unreadable"] < ROWS * 4 / len(pages)
     assert found["readable"] + found["unreadable"] == ROWS
@@ -142,7 +142,7 @@ def test_rows_between_damaged_pages_are_read(file: Path, original: Path, tmp_pat
 def test_a_table_of_which_nothing_is_left_is_reported(file: Path, tmp_path: Path) -> None:
     for name in ("buffer_info", "sqlite_autoindex_buffer_info_1"):
         overwrite(file, root(file, name), b"\0" * PAGE)
-    findings = told("export", "--salvage", file, tmp_path / "new.db", status=3)
+    findings = run_json("export", "--salvage", file, tmp_path / "new.db", status=3)
     found = reading(findings, "buffer_info")
     assert (found["readable"], found["unreadable"], found["first_unreadable_row"]) == (0, None, 1)
 
@@ -158,7 +158,7 @@ def test_a_row_number_near_the_largest_one_takes_no_time(file: Path, tmp_path: P
     pages = children(file, "transformation")
     for number in (pages[1], pages[-1]):
         overwrite(file, number, b"\0" * PAGE)
-    findings = told("export", "--salvage", file, tmp_path / "new.db", status=3)
+    findings = run_json("export", "--salvage", file, tmp_path / "new.db", status=3)
     found = reading(findings, "transformation")
     assert ROWS / 2 < found["readable"] < ROWS
     # no more rows than the file has room for
@@ -169,10 +169,10 @@ def test_a_row_with_a_changed_digit_is_never_copied(
     file: Path, original: Path, tmp_path: Path
 ) -> None:
     change_a_digit(file, children(file, "transformation")[1])
-    assert told("check", file, status=3)["damage"]
+    assert run_json("check", file, status=3)["damage"]
     for option in ("--salvage", "--unconfirmed"):
         new = tmp_path / f"new{option}.db"
-        findings = told("export", "--salvage", option, file, new, status=3)
+        findings = run_json("export", "--salvage", option, file, new, status=3)
         assert [one["contradicted"] for one in findings["read"] if one["contradicted"]] == [1]
         assert rows(new, "transformation") < rows(original, "transformation")
 
@@ -181,11 +181,11 @@ def test_rows_that_nothing_confirms_are_copied_only_if_asked_for(
     file: Path, original: Path, tmp_path: Path
 ) -> None:
     overwrite(file, root(file, "expression_result"), b"\0" * PAGE)
-    findings = told("export", "--salvage", file, tmp_path / "new.db", status=3)
+    findings = run_json("export", "--salvage", file, tmp_path / "new.db", status=3)
     assert reading(findings, "expression")["unconfirmed"] == 100
     assert "--unconfirmed" in findings["advice"]
     assert rows(tmp_path / "new.db", "expression") == set()
-    told("export", "--salvage", "--unconfirmed", file, tmp_path / "all.db", status=3)
+    run_json("export", "--salvage", "--unconfirmed", file, tmp_path / "all.db", status=3)
     assert rows(tmp_path / "all.db", "expression") == rows(original, "expression")
 
 
@@ -194,7 +194,7 @@ def test_reverse_rows_and_records_confirm_results_whose_index_is_lost(
 ) -> None:
     overwrite(file, root(file, "transformation_result"), b"\0" * PAGE)
     change_a_digit(file, children(file, "transformation")[1])
-    findings = told("export", "--salvage", file, tmp_path / "new.db", status=3)
+    findings = run_json("export", "--salvage", file, tmp_path / "new.db", status=3)
     found = reading(findings, "transformation")
     assert (found["readable"], found["unconfirmed"]) == (ROWS - 1, 1)
     assert rows(tmp_path / "new.db", "transformation") < rows(original, "transformation")
@@ -219,10 +219,10 @@ def test_the_tables_that_a_damaged_list_of_tables_still_names_are_read(
     assert "export --salvage" in done.err
     with pytest.raises(StartError, match=r"malformed database schema.*export --salvage"):
         open_database(file)
-    findings = told("export", "--salvage", file, tmp_path / "new.db", status=3)
+    findings = run_json("export", "--salvage", file, tmp_path / "new.db", status=3)
     assert set(findings["missing_tables"]) <= {"expression"}
     assert rows(tmp_path / "new.db", "meta_data") == rows(original, "meta_data")
-    assert told("check", file, status=3)["readable_tables"] == findings["read"]
+    assert run_json("check", file, status=3)["readable_tables"] == findings["read"]
     assert state(file) == before
 
 
@@ -245,7 +245,7 @@ def test_a_file_whose_first_bytes_are_damaged_is_refused(
 
 
 def test_a_sound_file_is_copied_as_a_whole(file: Path, tmp_path: Path) -> None:
-    findings = told("export", "--salvage", file, tmp_path / "new.db")
+    findings = run_json("export", "--salvage", file, tmp_path / "new.db")
     assert findings["complete"]
     for table in (*CHECKSUMS, "meta_data", "buffer_info"):
         assert rows(tmp_path / "new.db", table) == rows(file, table)
@@ -259,7 +259,7 @@ def test_rows_that_are_only_in_the_journal_are_read(file: Path, tmp_path: Path) 
             shutil.copyfile(f"{file}{suffix}", f"{copy}{suffix}")
     overwrite(copy, children(file, "transformation")[0], b"\0" * PAGE)
     before = state(copy), state(Path(f"{copy}-wal"))
-    told("export", "--salvage", copy, tmp_path / "new.db", status=3)
+    run_json("export", "--salvage", copy, tmp_path / "new.db", status=3)
     assert rows(tmp_path / "new.db", "expression") == rows(file, "expression")
     assert (state(copy), state(Path(f"{copy}-wal"))) == before
 

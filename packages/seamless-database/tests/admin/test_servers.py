@@ -25,8 +25,8 @@ from admin_samples import (
     metadata,
     put,
     put_irreproducible,
+    run_json,
     sql,
-    told,
     transformation,
 )
 from database_samples import checksum
@@ -206,7 +206,7 @@ def test_what_a_server_acknowledges_during_a_command_on_a_file_is_kept(
 def test_what_a_server_acknowledges_during_a_command_on_a_postgresql_is_kept(
     name: str, number: int, template: Path, tmp_path: Path, postgresql: str
 ) -> None:
-    told("copy", template, postgresql)
+    run_json("copy", template, postgresql)
     other = Path(shutil.copy(template, tmp_path / "other.db"))
     if name == "copy into it":
         sql(postgresql, "DELETE FROM meta_data WHERE substr(checksum, 64) = '7'")

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
-from admin_samples import FIXTURES, admin, make_legacy, metadata, put, put_irreproducible, sql, told
+from admin_samples import (
+    FIXTURES,
+    admin,
+    make_legacy,
+    metadata,
+    put,
+    put_irreproducible,
+    run_json,
+    sql,
+)
 from admin_samples import transformation as result_of
 from database_samples import checksum
 
@@ -23,7 +32,7 @@ def file(where: Path | str) -> Path | str:
 
 
 def test_rows_are_counted_by_table(file: Path | str) -> None:
-    counts = {row["table"]: row["rows"] for row in told("stats", file)["tables"]}
+    counts = {row["table"]: row["rows"] for row in run_json("stats", file)["tables"]}
     assert len(counts) == 8
     assert counts["transformation"] == counts["rev_transformation"] == counts["meta_data"] == 3
     assert counts["irreproducible_transformation"] == 1
@@ -32,11 +41,11 @@ def test_rows_are_counted_by_table(file: Path | str) -> None:
 
 def test_the_size_of_the_file_is_told(tmp_path: Path) -> None:
     file = put(tmp_path / "seamless.db", result_of(4, "d"))
-    assert told("stats", file)["bytes"]["file"] == file.stat().st_size
+    assert run_json("stats", file)["bytes"]["file"] == file.stat().st_size
 
 
 def test_the_size_of_each_table_is_told(file: Path | str) -> None:
-    assert all(row["bytes"] > 4000 for row in told("stats", file)["tables"])
+    assert all(row["bytes"] > 4000 for row in run_json("stats", file)["tables"])
 
 
 def test_where_sqlite_tells_no_sizes_the_rows_are_told(
@@ -48,20 +57,20 @@ def test_where_sqlite_tells_no_sizes_the_rows_are_told(
     file = put(tmp_path / "seamless.db", result_of(4, "d"))
     # no SQLite without that option is at hand
     monkeypatch.setattr("seamless_database.admin.commands.stats.table_sizes", without_the_option)
-    tables = told("stats", file)["tables"]
+    tables = run_json("stats", file)["tables"]
     assert {row["bytes"] for row in tables} == {None}
     assert sum(row["rows"] for row in tables) == 2
 
 
 def test_the_oldest_and_newest_record_are_told_where_they_know(file: Path | str) -> None:
-    records = told("stats", file)["records"]
+    records = run_json("stats", file)["records"]
     assert records["oldest"] == "2024-05-06T07:08:09Z"
     assert records["newest"] == "2026-03-01T11:00:00Z"
     assert records["without_a_time"] == 1
 
 
 def test_the_most_expensive_records_come_first(file: Path | str) -> None:
-    most_expensive = told("stats", file)["most_expensive"]
+    most_expensive = run_json("stats", file)["most_expensive"]
     walls = [row for row in most_expensive if row["cost"] == "wall_time_seconds"]
     assert [row["value"] for row in walls] == [90.5, 3]
     assert walls[0]["transformation"] == checksum(2)
@@ -70,26 +79,26 @@ def test_the_most_expensive_records_come_first(file: Path | str) -> None:
 
 
 def test_as_many_are_shown_as_asked_for(file: Path | str) -> None:
-    most_expensive = told("stats", file, "--top", "1")["most_expensive"]
+    most_expensive = run_json("stats", file, "--top", "1")["most_expensive"]
     assert [row["cost"] for row in most_expensive].count("wall_time_seconds") == 1
-    assert told("stats", file, "--top", "0")["most_expensive"] == []
+    assert run_json("stats", file, "--top", "0")["most_expensive"] == []
 
 
 def test_records_of_any_shape_are_borne(file: Path | str) -> None:
     odd = '{"wall_time_seconds": 1e999, "finished_at": -5, "memory_peak_bytes": "much"}'
     sql(file, "UPDATE meta_data SET metadata = ? WHERE checksum = ?", odd, checksum(1))
     sql(file, "UPDATE meta_data SET metadata = '[' WHERE checksum = ?", checksum(2))
-    records = told("stats", file)["records"]
+    records = run_json("stats", file)["records"]
     assert (records["unreadable"], records["without_a_time"]) == (1, 2)
 
 
 def test_a_file_of_ours_has_no_legacy_records(file: Path | str) -> None:
-    assert told("stats", file)["legacy_records"] == 0
+    assert run_json("stats", file)["legacy_records"] == 0
 
 
 def test_legacy_records_are_counted(tmp_path: Path) -> None:
     file = make_legacy(put(tmp_path / "seamless.db"), {1: {}, 2: {}})
-    findings = told("stats", file)
+    findings = run_json("stats", file)
     assert findings["legacy_records"] == 2
     assert findings["missing_tables"] == ["bucket_probe"]
 
@@ -106,5 +115,5 @@ def test_published_files_are_counted(name: str, tmp_path: Path) -> None:
     if not FIXTURES[name].is_file():
         pytest.skip(f"the shared fixture {name} is not beside this checkout")
     file = Path(shutil.copy(FIXTURES[name], tmp_path))
-    for row in told("stats", file)["tables"]:
+    for row in run_json("stats", file)["tables"]:
         assert sql(file, f"SELECT count(*) FROM {row['table']}") == [(row["rows"],)]

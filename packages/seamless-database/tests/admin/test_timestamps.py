@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from seamless_database.admin.timestamps import read, shown, time_of
+from seamless_database.admin.timestamps import format_time, parse_time, time_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 
@@ -15,12 +15,12 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
      1772366400.0, 1772366400000],
 )  # fmt: skip
 def test_a_time_is_read_in_any_usual_form(value: object) -> None:
-    assert read(value) == NOON
+    assert parse_time(value) == NOON
 
 
 @pytest.mark.parametrize("value", ["noon", "", None, True, [], -1, 0, 1e300, float("nan"), 10**400])
 def test_anything_else_is_no_time(value: object) -> None:
-    assert read(value) is None
+    assert parse_time(value) is None
 
 
 def test_the_end_is_preferred_to_the_beginning() -> None:
@@ -30,8 +30,8 @@ def test_the_end_is_preferred_to_the_beginning() -> None:
 
 def test_a_record_without_a_time_has_none() -> None:
     assert time_of({"wall_time_seconds": 5}) is None
-    assert shown(None) is None
+    assert format_time(None) is None
 
 
 def test_a_time_is_shown_in_utc() -> None:
-    assert shown(NOON) == "2026-03-01T12:00:00Z"
+    assert format_time(NOON) == "2026-03-01T12:00:00Z"

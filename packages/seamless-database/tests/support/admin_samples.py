@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from database_samples import checksum, record
 from database_server import PATIENCE, shared
 
-from seamless_database.admin.access.psycopg_connections import connect
+from seamless_database.admin.access.postgresql import connect_driver
 from seamless_database.admin.cli import main
 from seamless_database.models import TABLES
 from seamless_database.storage.open import open_database
@@ -79,7 +79,7 @@ def _written(stream: io.TextIOWrapper) -> str:
     return stream.buffer.getvalue().decode()
 
 
-def told(*words: str | Path, status: int = 0, stdin: str = "") -> Any:
+def run_json(*words: str | Path, status: int = 0, stdin: str = "") -> Any:
     """Run the command for its JSON."""
     done = admin(*words, "--json", stdin=stdin)
     assert (done.status, done.err) == (status, "")
@@ -137,7 +137,7 @@ def probe(label: str, key: object, captured_at: str) -> dict[str, Any]:
 def sql(where: Path | str, statement: str, *values: object) -> list[tuple[Any, ...]]:
     """Do to a database what no server of ours would."""
     if isinstance(where, str):
-        with connect(PostgresUrl.of(where)) as raw:
+        with connect_driver(PostgresUrl.of(where)) as raw:
             cursor = raw.execute(statement.replace("?", "%s").encode(), values)
             return cursor.fetchall() if cursor.description else []
     with closing(sqlite3.connect(where)) as connection:

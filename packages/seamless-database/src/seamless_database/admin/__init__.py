@@ -1,5 +1,5 @@
-"""The command `seamless-database-admin`: what the owner of a file may want to do with it.
+"""The command `seamless-database-admin`: check, copy, merge, prune … databases.
 
-One file for each sub-command, and beside them what several of them stand on. The server imports
-nothing from here.
+`commands` has one module for each sub-command, `access` opens the databases, and the modules
+here do the work of several commands. The server imports nothing from this package.
 """

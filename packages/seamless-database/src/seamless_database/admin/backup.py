@@ -1,7 +1,7 @@
-"""A copy of a database, before something is changed; its name tells of what and when.
+"""Back up a database before a command changes it.
 
-The copy of a file lies beside it, and has its permissions. The copy of a PostgreSQL database is a
-file in the current folder.
+The backup of a file is in the same folder, with the same permissions. The backup of a PostgreSQL
+database is a file in the current folder. The name says the command and the time.
 """
 
 from __future__ import annotations
@@ -12,56 +12,59 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seamless_database.admin.access.output import create_file
-from seamless_database.admin.access.snapshot import write_file
-from seamless_database.admin.access.sqlite import back_up, existing, sync
+from seamless_database.admin.access.files import create_file, resolve_readable, sync
+from seamless_database.admin.access.output import write_snapshot
+from seamless_database.admin.access.sqlite import back_up
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from seamless_database.admin.access.database import DatabaseTarget
-    from seamless_database.admin.progress import ProgressBars
+    from seamless_database.admin.console import ProgressBars
     from seamless_database.storage.postgresql.url import PostgresUrl
 
 
 def back_up_before(
     connection: Connection,
-    where: DatabaseTarget,
-    what: str,
-    doing: ProgressBars,
+    database: DatabaseTarget,
+    change: str,
+    progress: ProgressBars,
     now: datetime | None = None,
 ) -> Path:
-    """Copy a database that is open for changes; returns the copy."""
+    """Back up a database that is open exclusively; returns the backup."""
     time = now or datetime.now(timezone.utc)
-    file = existing(where) if isinstance(where, Path) else Path.cwd() / _file_name(where)
-    mode = stat.S_IMODE(file.stat().st_mode) if isinstance(where, Path) else 0o666
-    copy = _created(file, f"{file.name}.before-{what}-{time:%Y%m%dT%H%M%S}", mode)
+    if isinstance(database, Path):
+        file = resolve_readable(database)
+        mode = stat.S_IMODE(file.stat().st_mode)
+    else:
+        file, mode = Path.cwd() / _file_name(database), 0o666
+    backup = _create_file(file, f"{file.name}.before-{change}-{time:%Y%m%dT%H%M%S}", mode)
     try:
-        with doing.one("Backup") as progress:
-            if isinstance(where, Path):
-                back_up(connection, where, copy, progress)
+        with progress.task("Backup") as report:
+            if isinstance(database, Path):
+                back_up(connection, database, backup, report)
             else:
-                write_file(connection, where, copy, doing)
-        sync(copy.parent)
+                write_snapshot(connection, database, backup, progress)
+        sync(backup.parent)
     except BaseException:
-        copy.unlink(missing_ok=True)
+        backup.unlink(missing_ok=True)
         raise
-    return copy
+    return backup
 
 
-def _created(file: Path, stem: str, mode: int) -> Path:
-    """Create an empty file beside another one, under a name that nothing has."""
+def _create_file(file: Path, stem: str, mode: int) -> Path:
+    """Create an empty file in the folder of another one, with an unused name."""
     number = 1
     while True:
-        copy = file.with_name(stem if number == 1 else f"{stem}-{number}")
+        backup = file.with_name(stem if number == 1 else f"{stem}-{number}")
         try:
-            create_file(copy, mode)
+            create_file(backup, mode)
         except FileExistsError:
             number += 1
         else:
-            return copy
+            return backup
 
 
-def _file_name(address: PostgresUrl) -> str:
-    name = address.parameters.get("dbname", "postgresql")
+def _file_name(url: PostgresUrl) -> str:
+    name = url.parameters.get("dbname", "postgresql")
     return re.sub(r"[^\w.-]", "_", name) + ".db"

@@ -1,20 +1,26 @@
-"""The table of what may be wrong in a database, how it is found, and how it is repaired.
+"""The integrity checks of a database: a table of queries and predicates, each with its repair.
 
-Most of it has been left behind by published servers and is not served; the rest comes from
-foreign hands. The order matters: what is mended first may leave something for the next to mend.
+Most of the problems were left by upstream servers and are not served; others come from other
+programs. The order of the checks matters: one repair can leave something for a later check.
 """
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy import and_, func, not_, or_, select
 
-from seamless_database.admin import predicates
-from seamless_database.admin.access.dialects import address_of, is_no_checksum
-from seamless_database.admin.row_selection import addresses
+from seamless_database.admin.access.dialects import (
+    address_of,
+    is_malformed_checksum,
+    select_addresses,
+)
+from seamless_database.admin.access.rows import as_json, as_object
 from seamless_database.models import (
     BucketProbe,
     BufferInfo,
@@ -25,6 +31,7 @@ from seamless_database.models import (
     SyntacticToSemantic,
     Transformation,
 )
+from seamless_database.request_types.irreproducible import NO_RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,32 +41,109 @@ if TYPE_CHECKING:
 
     from seamless_database.models import Base
 
+#: matches every JSON text with a non-finite number, and few others
+_MAYBE_NON_FINITE = re.compile(r"NaN|Infinity|[eE]\+?[0-9]{3}|[0-9]{309}")
+
 
 class RepairAction(Enum):
-    """What is done about a row."""
+    """What a repair does with a row."""
 
     DELETE = "deleted"
-    FORGET_RECORD = "kept without its record"
+    REMOVE_RECORD = "kept without its record"
     NUMBERS_TO_NULL = "numbers without a JSON form set to null"
     ADD_REVERSE_ROW = "reverse row added"
 
 
 @dataclass(frozen=True)
 class IntegrityCheck:
-    """One kind of thing that may be wrong with a row of a table."""
+    """A kind of problem that rows of a table can have."""
 
     name: str
     model: type[Base]
-    #: the addresses of the rows, or all columns that `predicate` wants to see after the address
+    #: selects the addresses of the rows, or the address and the parameters of `predicate`
     rows: Select[Any]
+    #: whether a selected row has the problem; None if all have it
     predicate: Callable[..., bool] | None = None
     repair: RepairAction = RepairAction.DELETE
-    #: other tables that have to be there
+    #: other tables that the query needs
     needs: tuple[type[Base], ...] = ()
 
 
-def _with_bad_checksums(model: type[Base], *columns: InstrumentedAttribute[str]) -> IntegrityCheck:
-    rows = addresses(model).where(or_(*map(is_no_checksum, columns)))
+# predicates
+
+
+def is_malformed_record(checksum: object, result: object, text: object) -> bool:
+    """Whether an execution record cannot be parsed, or belongs to another result."""
+    record = as_object(text)
+    return (
+        record is None or record.get("tf_checksum") != checksum
+        or record.get("result_checksum") != result
+    )  # fmt: skip
+
+
+def is_malformed_irreproducible_record(text: object) -> bool:
+    """Whether the record of an irreproducible result cannot be parsed; it can be missing."""
+    return text not in ("", NO_RECORD) and as_object(text) is None
+
+
+def not_an_object(text: object) -> bool:
+    """Whether a stored text is not a JSON object."""
+    return as_object(text) is None
+
+
+def not_a_list(text: object) -> bool:
+    """Whether a stored text is not a JSON list."""
+    return text != "[]" and not isinstance(as_json(text), list)
+
+
+def not_text(*values: object) -> bool:
+    """Whether one of the values is not text in UTF-8."""
+    return not all(isinstance(value, str) for value in values)
+
+
+def has_non_finite(text: object) -> bool:
+    """Whether valid JSON holds NaN, an infinity, or a number beyond the range of doubles."""
+    if not isinstance(text, str) or not _MAYBE_NON_FINITE.search(text):
+        return False
+    try:
+        json.loads(text, parse_constant=_refuse_constant, parse_float=_refuse_infinite)
+    except _NonFiniteError:
+        return True
+    except (ValueError, RecursionError):
+        return False
+    return False
+
+
+def non_finite_to_null(text: str) -> Any:
+    """Parse JSON, with None in place of non-finite numbers."""
+    return json.loads(text, parse_constant=lambda _constant: None, parse_float=_finite_or_none)
+
+
+class _NonFiniteError(Exception):
+    """The text holds a non-finite number."""
+
+
+def _refuse_constant(_constant: str) -> NoReturn:
+    raise _NonFiniteError
+
+
+def _refuse_infinite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise _NonFiniteError
+    return number
+
+
+def _finite_or_none(digits: str) -> float | None:
+    number = float(digits)
+    return None if math.isinf(number) else number
+
+
+# the table of checks
+
+
+def _malformed_checksums(model: type[Base], *columns: InstrumentedAttribute[str]) -> IntegrityCheck:
+    rows = select_addresses(model).where(or_(*map(is_malformed_checksum, columns)))
     return IntegrityCheck(f"malformed checksums in {model.__tablename__}", model, rows)
 
 
@@ -68,33 +152,32 @@ def _with_predicate(
     model: type[Base],
     predicate: Callable[..., bool],
     *columns: Any,
-    repair: RepairAction,
+    repair: RepairAction = RepairAction.DELETE,
 ) -> IntegrityCheck:
-    return IntegrityCheck(name, model, addresses(model, *columns), predicate, repair)
+    return IntegrityCheck(name, model, select_addresses(model, *columns), predicate, repair)
 
 
-def _with_odd_numbers(
-    name: str, model: type[Base], stored: InstrumentedAttribute[str]
+def _non_finite_numbers(
+    name: str, model: type[Base], column: InstrumentedAttribute[str]
 ) -> IntegrityCheck:
     name = f"{name} with NaN or infinity"
-    return _with_predicate(
-        name, model, predicates.has_non_finite, stored, repair=RepairAction.NUMBERS_TO_NULL
-    )
+    action = RepairAction.NUMBERS_TO_NULL
+    return _with_predicate(name, model, has_non_finite, column, repair=action)
 
 
-def _with_bad_texts(model: type[Base], *columns: InstrumentedAttribute[str]) -> IntegrityCheck:
+def _not_text(model: type[Base], *columns: InstrumentedAttribute[str]) -> IntegrityCheck:
     name = f"values that are no text in {model.__tablename__}"
-    return _with_predicate(name, model, predicates.is_no_text, *columns, repair=RepairAction.DELETE)
+    return _with_predicate(name, model, not_text, *columns)
 
 
 def _duplicates(model: type[Base], same: tuple[Any, ...], best: tuple[Any, ...]) -> Select[Any]:
-    """All but the best of rows that are the same."""
-    place = func.row_number().over(partition_by=same, order_by=best).label("place")
-    ranked = select(address_of(model).label("address"), place).select_from(model).subquery()
-    return select(ranked.c.address).where(ranked.c.place > 1)
+    """Select all rows with equal values but the first one in the order of `best`."""
+    rank = func.row_number().over(partition_by=same, order_by=best).label("rank")
+    ranked = select(address_of(model).label("address"), rank).select_from(model).subquery()
+    return select(ranked.c.address).where(ranked.c.rank > 1)
 
 
-_Contested = IrreproducibleTransformation
+_Irreproducible = IrreproducibleTransformation
 _IS_RESULT_OF_RECORD = and_(
     Transformation.checksum == MetaData.checksum, Transformation.result == MetaData.result
 )
@@ -102,76 +185,55 @@ _IS_RESULT_OF_REVERSE = and_(
     Transformation.checksum == RevTransformation.checksum,
     Transformation.result == RevTransformation.result,
 )
-# as a set: many transformations may have one and the same result, so looking up each is too slow
+# as sets: many transformations can have the same result, so a look-up of each is too slow
 _WITHOUT_REVERSE = (
     select(Transformation.checksum, Transformation.result)
     .except_(select(RevTransformation.checksum, RevTransformation.result))
     .subquery()
 )
 
-PROBLEMS: tuple[IntegrityCheck, ...] = (
-    _with_bad_checksums(Transformation, Transformation.checksum, Transformation.result),
-    _with_bad_checksums(RevTransformation, RevTransformation.checksum, RevTransformation.result),
-    _with_bad_checksums(MetaData, MetaData.checksum, MetaData.result),
-    _with_bad_checksums(_Contested, _Contested.checksum, _Contested.result),
-    _with_bad_checksums(BufferInfo, BufferInfo.checksum),
-    _with_bad_checksums(Expression, Expression.input_checksum, Expression.result),
-    _with_bad_checksums(
+CHECKS: tuple[IntegrityCheck, ...] = (
+    _malformed_checksums(Transformation, Transformation.checksum, Transformation.result),
+    _malformed_checksums(RevTransformation, RevTransformation.checksum, RevTransformation.result),
+    _malformed_checksums(MetaData, MetaData.checksum, MetaData.result),
+    _malformed_checksums(_Irreproducible, _Irreproducible.checksum, _Irreproducible.result),
+    _malformed_checksums(BufferInfo, BufferInfo.checksum),
+    _malformed_checksums(Expression, Expression.input_checksum, Expression.result),
+    _malformed_checksums(
         SyntacticToSemantic, SyntacticToSemantic.syntactic, SyntacticToSemantic.semantic
     ),
-    _with_bad_checksums(BucketProbe, BucketProbe.bucket_checksum),
+    _malformed_checksums(BucketProbe, BucketProbe.bucket_checksum),
     _with_predicate(
         "records that are malformed, or of something else",
         MetaData,
-        predicates.is_bad_record,
+        is_malformed_record,
         MetaData.checksum,
         MetaData.result,
         MetaData.record,
-        repair=RepairAction.DELETE,
     ),
     _with_predicate(
-        "contested results with a malformed record",
-        _Contested,
-        predicates.is_bad_contested_record,
-        _Contested.record,
-        repair=RepairAction.FORGET_RECORD,
+        "irreproducible results with a malformed record",
+        _Irreproducible,
+        is_malformed_irreproducible_record,
+        _Irreproducible.record,
+        repair=RepairAction.REMOVE_RECORD,
     ),
+    _with_predicate("malformed buffer info", BufferInfo, not_an_object, BufferInfo.buffer_info),
+    _with_predicate("expressions with a malformed path", Expression, not_a_list, Expression.path),
     _with_predicate(
-        "malformed buffer info",
-        BufferInfo,
-        predicates.not_an_object,
-        BufferInfo.buffer_info,
-        repair=RepairAction.DELETE,
+        "malformed bucket probes", BucketProbe, not_an_object, BucketProbe.freshness_tokens
     ),
-    _with_predicate(
-        "expressions with a malformed path",
-        Expression,
-        predicates.is_no_list,
-        Expression.path,
-        repair=RepairAction.DELETE,
-    ),
-    _with_predicate(
-        "malformed bucket probes",
-        BucketProbe,
-        predicates.not_an_object,
-        BucketProbe.freshness_tokens,
-        repair=RepairAction.DELETE,
-    ),
-    _with_odd_numbers("records", MetaData, MetaData.record),
-    _with_odd_numbers("contested results", _Contested, _Contested.record),
-    _with_odd_numbers("buffer info", BufferInfo, BufferInfo.buffer_info),
-    _with_odd_numbers("bucket probes", BucketProbe, BucketProbe.freshness_tokens),
-    _with_bad_texts(Expression, Expression.celltype, Expression.target_celltype),
-    _with_bad_texts(
-        SyntacticToSemantic, SyntacticToSemantic.celltype, SyntacticToSemantic.subcelltype
-    ),
-    _with_bad_texts(
-        BucketProbe, BucketProbe.bucket_kind, BucketProbe.label, BucketProbe.captured_at
-    ),
+    _non_finite_numbers("records", MetaData, MetaData.record),
+    _non_finite_numbers("irreproducible results", _Irreproducible, _Irreproducible.record),
+    _non_finite_numbers("buffer info", BufferInfo, BufferInfo.buffer_info),
+    _non_finite_numbers("bucket probes", BucketProbe, BucketProbe.freshness_tokens),
+    _not_text(Expression, Expression.celltype, Expression.target_celltype),
+    _not_text(SyntacticToSemantic, SyntacticToSemantic.celltype, SyntacticToSemantic.subcelltype),
+    _not_text(BucketProbe, BucketProbe.bucket_kind, BucketProbe.label, BucketProbe.captured_at),
     IntegrityCheck(
         "records not of the current result",
         MetaData,
-        addresses(MetaData).where(
+        select_addresses(MetaData).where(
             not_(select(Transformation.checksum).where(_IS_RESULT_OF_RECORD).exists())
         ),
         needs=(Transformation,),
@@ -179,7 +241,7 @@ PROBLEMS: tuple[IntegrityCheck, ...] = (
     IntegrityCheck(
         "orphaned reverse rows",
         RevTransformation,
-        addresses(RevTransformation).where(
+        select_addresses(RevTransformation).where(
             not_(select(Transformation.checksum).where(_IS_RESULT_OF_REVERSE).exists())
         ),
         needs=(Transformation,),
@@ -196,20 +258,20 @@ PROBLEMS: tuple[IntegrityCheck, ...] = (
     IntegrityCheck(
         "transformations without a reverse row",
         Transformation,
-        addresses(Transformation).where(
+        select_addresses(Transformation).where(
             Transformation.checksum.in_(select(_WITHOUT_REVERSE.c.checksum))
         ),
         repair=RepairAction.ADD_REVERSE_ROW,
         needs=(RevTransformation,),
     ),
     IntegrityCheck(
-        "duplicate contested results",
-        _Contested,
+        "duplicate irreproducible results",
+        _Irreproducible,
         _duplicates(
-            _Contested,
-            (_Contested.checksum, _Contested.result),
-            # the one that is served: the first that has a record
-            (_Contested.record.in_(("", '""')), _Contested.id),
+            _Irreproducible,
+            (_Irreproducible.checksum, _Irreproducible.result),
+            # the row that a server returns: the first one with a record
+            (_Irreproducible.record.in_(("", '""')), _Irreproducible.id),
         ),
     ),
 )

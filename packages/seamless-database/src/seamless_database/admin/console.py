@@ -1,7 +1,7 @@
-"""Show what a command has found: one JSON object for machines, tables for people.
+"""Console output: findings as one JSON object or as tables, and progress bars on stderr.
 
-A finding is a mapping of names to plain values; a list of mappings is shown as a table. Whatever
-comes out of a file is shown as text, never as markup or as codes for the terminal.
+Findings are a mapping of names to plain values; a list of mappings is printed as a table. Values
+of a database are printed as text, never as markup or as control codes of the terminal.
 """
 
 from __future__ import annotations
@@ -9,18 +9,24 @@ from __future__ import annotations
 import io
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+from seamless_database.admin.interruption import INTERRUPTION
 
-#: columns when nobody looks: wide enough for every checksum to stay in one piece
-WIDE = 240
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+T = TypeVar("T")
+
+#: columns of output that is not a terminal: wide enough for rows with two checksums
+WIDTH = 240
 
 
 def show(findings: Mapping[str, Any], *, as_json: bool) -> None:
@@ -30,20 +36,20 @@ def show(findings: Mapping[str, Any], *, as_json: bool) -> None:
         return
     console = Console(highlight=False, markup=False, emoji=False)
     if console.is_terminal:
-        _tell(console, findings)
+        _print_tables(console, findings)
         return
-    console = Console(highlight=False, markup=False, emoji=False, width=WIDE, file=io.StringIO())
+    console = Console(highlight=False, markup=False, emoji=False, width=WIDTH, file=io.StringIO())
     with console.capture() as captured:
-        _tell(console, findings)
-    # the padding of tables is for the eye only
+        _print_tables(console, findings)
+    # without the padding of tables
     lines = (line.rstrip() for line in captured.get().splitlines())
     sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
-def _tell(console: Console, findings: Mapping[str, Any]) -> None:
+def _print_tables(console: Console, findings: Mapping[str, Any]) -> None:
     simple = {name: value for name, value in findings.items() if not _is_rows(value)}
     grid = Table.grid(padding=(0, 2))
-    for name, value in _flat(simple):
+    for name, value in _flatten(simple):
         grid.add_row(Text(name, style="bold"), _cell(value))
     console.print(grid)
     for name, value in findings.items():
@@ -64,10 +70,10 @@ def _table(title: str, rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _flat(findings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+def _flatten(findings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
     for name, value in findings.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{_label(name)}: ")
+            yield from _flatten(value, f"{prefix}{_label(name)}: ")
         else:
             yield prefix + _label(name), value
 
@@ -94,3 +100,51 @@ def _cell(value: object) -> Text:
 
 def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+class ProgressBars:
+    """The progress bars of one command: one for each task."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+        """Yield the items, and count them in a progress bar."""
+        enabled = not self._progress.disable
+        task = self._progress.add_task(label, total=total)
+        for item in items:
+            INTERRUPTION.check()
+            yield item
+            if enabled:
+                self._progress.advance(task)
+        self._progress.update(task, visible=False)
+
+    @contextmanager
+    def task(self, label: str) -> Iterator[Callable[[int, int], None]]:
+        """Show a progress bar during the block; yields a function that takes (done, total)."""
+        INTERRUPTION.check()
+        task = self._progress.add_task(label, total=None)
+        yield lambda done, total: self._progress.update(task, completed=done, total=total)
+        self._progress.update(task, visible=False)
+
+
+@contextmanager
+def progress_bars() -> Iterator[ProgressBars]:
+    """Show progress during the block, if stderr is a terminal, and defer signals.
+
+    A signal ends the command at the next item of a bar, or row of a query.
+    """
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with (
+        INTERRUPTION.deferred(),
+        Progress(
+            *columns, console=console, transient=True, disable=not console.is_terminal
+        ) as progress,
+    ):
+        yield ProgressBars(progress)

@@ -1,7 +1,10 @@
-"""Copy the rows of one table in the order of their key, and find out what there is already.
+"""Copy tables in the order of their key, and find the resume point of an interrupted copy.
 
-Rows are committed by the piece. What an interruption leaves behind are the first rows in that
-order, so that a second attempt begins after the last of them.
+Each chunk of rows is committed. After an interruption, the target has the first rows in that
+order, so the next run resumes after the last of them.
+
+The order is the same in every database: SQLite compares text by bytes, and so does PostgreSQL
+with the collation "C". Python compares by code points, which is the same order as that of UTF-8.
 """
 
 from __future__ import annotations
@@ -10,84 +13,138 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Text, func, literal, select, tuple_
 
-from seamless_database.admin.access.bulk import insert_missing, pieces
-from seamless_database.admin.access.database import shown
-from seamless_database.admin.access.dialects import is_sqlite
-from seamless_database.admin.access.rows import stream
-from seamless_database.admin.copy_target import committed
+from seamless_database.admin.access.database import display_name
+from seamless_database.admin.access.dialects import in_byte_order, is_sqlite
+from seamless_database.admin.access.rows import in_chunks, insert_missing, stream, table_label
+from seamless_database.admin.copy_target import committed_transaction
 from seamless_database.admin.errors import OtherRowsError
-from seamless_database.admin.resume import (
-    DifferentError,
-    ResumePoint,
-    find_resume_point,
-    in_key_order,
-)
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection, Select, Table
 
     from seamless_database.admin.access.database import DatabaseTarget
-    from seamless_database.admin.progress import ProgressBars
+    from seamless_database.admin.access.rows import Row
+    from seamless_database.admin.console import ProgressBars
 
-#: table -> what is there of it
-Standings = dict[str, ResumePoint]
+Key = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class Side:
+class OpenDatabase:
     """An open database, the source or the target of a copy."""
 
-    place: DatabaseTarget
+    database: DatabaseTarget
     connection: Connection
     tables: tuple[Table, ...]
 
 
-def find_resume_points(source: Side, target: Side, doing: ProgressBars) -> Standings:
-    """Compare what there is with the source; raises `OtherRowsError` if it has anything else."""
-    known: Standings = {}
+@dataclass(frozen=True)
+class ResumePoint:
+    """How many rows of a table the target has, and the key up to which it has all rows."""
+
+    rows: int = 0
+    after: Key | None = None
+
+
+class DifferentRowError(Exception):
+    """A row of the target is not in the source, or has other values there."""
+
+    def __init__(self, key: Key, reason: str) -> None:
+        super().__init__(f"{' '.join(str(part)[:80] for part in key)} {reason}")
+
+
+def find_resume_points(
+    source: OpenDatabase, target: OpenDatabase, progress: ProgressBars
+) -> dict[str, ResumePoint]:
+    """Compare all rows of the target with the source; raises `OtherRowsError` if one differs."""
+    points: dict[str, ResumePoint] = {}
     for table in target.tables:
-        what = f"Comparing {_plain(table)}"
-        with closing(_rows(source, table)) as ours, closing(_rows(target, table)) as theirs:
+        label = f"Comparing {table_label(table)}"
+        with closing(_rows(source, table)) as theirs, closing(_rows(target, table)) as ours:
             try:
-                known[table.name] = find_resume_point(table, ours, doing.each(theirs, what))
-            except DifferentError as error:
-                raise OtherRowsError(shown(target.place), table.name, str(error)) from error
-    return known
+                points[table.name] = find_resume_point(table, theirs, progress.track(ours, label))
+            except DifferentRowError as error:
+                name = display_name(target.database)
+                raise OtherRowsError(name, table.name, str(error)) from error
+    return points
 
 
-def _rows(side: Side, table: Table) -> Generator[Any]:
-    """The rows of a table; none if there is no such table, in a file of an older version."""
-    if table in side.tables:
-        yield from stream(side.connection, in_key_order(table))
+def _rows(opened: OpenDatabase, table: Table) -> Generator[Any]:
+    """Yield the rows of a table; none if a file of an older version lacks the table."""
+    if table in opened.tables:
+        yield from stream(opened.connection, in_key_order(table))
+
+
+def find_resume_point(table: Table, source: Iterable[Row], target: Iterable[Row]) -> ResumePoint:
+    """Compare the rows of a target with those of its source, both in key order.
+
+    Raises `DifferentRowError` for the first row of the target that the source does not have.
+    """
+    key_of = _key_function(table)
+    source_rows: Iterator[Row] = iter(source)
+    count, after, gap = 0, None, False
+    for copied in target:
+        key = key_of(copied)
+        for row in source_rows:
+            if key_of(row) >= key:
+                break
+            gap = True
+        else:
+            raise DifferentRowError(key, "is not in the source")
+        if key_of(row) != key:
+            raise DifferentRowError(key, "is not in the source")
+        if tuple(row) != tuple(copied):
+            raise DifferentRowError(key, "differs")
+        count += 1
+        if not gap:
+            after = key
+    return ResumePoint(count, after)
+
+
+def in_key_order(table: Table, after: Key | None = None) -> Select[Any]:
+    """Select all columns of the rows in key order; with `after`, only rows with a larger key."""
+    keys = [in_byte_order(column) for column in table.primary_key.columns]
+    statement = select(*table.columns).order_by(*keys)
+    if after is None:
+        return statement
+    if len(keys) == 1:
+        return statement.where(keys[0] > literal(after[0], keys[0].type))
+    return statement.where(tuple_(*keys) > tuple_(*(literal(value, Text) for value in after)))
+
+
+def _key_function(table: Table) -> Callable[[Row], Key]:
+    """Return the function that takes the key from a row of all columns."""
+    indexes = [list(table.columns).index(column) for column in table.primary_key.columns]
+    return lambda row: tuple(row[index] for index in indexes)
 
 
 def copy_table(
-    source: Connection, target: Connection, table: Table, known: ResumePoint, doing: ProgressBars
+    source: Connection,
+    target: Connection,
+    table: Table,
+    resume: ResumePoint,
+    progress: ProgressBars,
 ) -> None:
-    """Add the rows that are not there."""
-    with doing.one(f"Copying {_plain(table)}") as progress:
+    """Insert the rows that the target lacks, one transaction for each chunk."""
+    with progress.task(f"Copying {table_label(table)}") as report:
         total = source.scalar(select(func.count()).select_from(table)) or 0
-        done = 0 if known.after is None else known.rows
-        for piece in pieces(stream(source, in_key_order(table, known.after))):
-            with committed(target):
-                insert_missing(target, table, piece)
-                _number(target, table)
-            done += len(piece)
-            progress(done, total)
+        done = 0 if resume.after is None else resume.rows
+        for chunk in in_chunks(stream(source, in_key_order(table, resume.after))):
+            with committed_transaction(target):
+                insert_missing(target, table, chunk)
+                _advance_sequence(target, table)
+            done += len(chunk)
+            report(done, total)
 
 
-def _number(target: Connection, table: Table) -> None:
-    """Let the numbers that PostgreSQL gives to new rows follow those that were copied."""
+def _advance_sequence(target: Connection, table: Table) -> None:
+    """Make PostgreSQL number new rows after the copied ones."""
     if is_sqlite(target) or "id" not in table.columns:
         return
-    from seamless_database.admin.access.postgresql import advance_ids
+    from seamless_database.admin.access.postgresql import advance_sequences
 
-    advance_ids(target)
-
-
-def _plain(table: Table) -> str:
-    return table.name.replace("_", " ")
+    advance_sequences(target)

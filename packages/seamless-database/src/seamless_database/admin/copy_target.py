@@ -1,8 +1,8 @@
-"""Open what a copy is written to, so that the copy can be gone on with after an interruption.
+"""Open the target of a copy, so that an interrupted copy can be resumed.
 
-A file that does not exist is written under the name with `.part` at its end, and gets its name,
-and most of its indexes, when it is complete. A file that exists nobody else may open meanwhile.
-Of a PostgreSQL database, servers may read what is there; they cannot write to it.
+A new file has the suffix `.part` until it is complete; then it gets most of its indexes and its
+name. An existing file is locked against all other processes. A PostgreSQL database is locked
+against writing; servers can read it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seamless_database.admin.access import sqlite
-from seamless_database.admin.access.database import reading
+from seamless_database.admin.access.database import open_snapshot
 from seamless_database.admin.access.dialects import is_sqlite
-from seamless_database.admin.access.output import (
-    check_absent,
-    create_file,
-    create_indexes,
-    create_tables,
-    give_name,
-)
-from seamless_database.admin.access.sqlite import raw
-from seamless_database.admin.access.tables import current
+from seamless_database.admin.access.files import check_absent, create_file, publish
+from seamless_database.admin.access.output import create_indexes, create_tables
+from seamless_database.admin.access.tables import require_current
 from seamless_database.errors import FileError
 from seamless_database.storage.sqlite import schema
 from seamless_database.storage.sqlite.connection import (
@@ -43,54 +37,54 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Target:
+class CopyTarget:
     """An open target."""
 
     connection: Connection
-    #: where it is, for now
-    place: DatabaseTarget
-    #: whether indexes are missing until the rows are there
+    #: the file or database that is open: a new file has a temporary name
+    database: DatabaseTarget
+    #: whether the indexes are created at the end
     without_indexes: bool = False
 
     def complete(self) -> None:
-        """Do what is done when all rows are there."""
+        """Create the missing indexes, after all rows have been copied."""
         if self.without_indexes:
-            with committed(self.connection):
+            with committed_transaction(self.connection):
                 create_indexes(self.connection)
 
 
-def copy_target(where: DatabaseTarget) -> AbstractContextManager[Target]:
-    """Open a target, with all tables; it takes its name at the end, unless there is an error."""
-    if not isinstance(where, Path):
-        return _postgresql(where)
-    return _file(where) if where.exists() else _new_file(where)
+def open_copy_target(target: DatabaseTarget) -> AbstractContextManager[CopyTarget]:
+    """Open a target with all tables; a new file gets its name at the end of the block."""
+    if not isinstance(target, Path):
+        return _open_postgresql(target)
+    return _open_file(target) if target.exists() else _open_new_file(target)
 
 
 @contextmanager
-def present(where: DatabaseTarget) -> Iterator[Connection | None]:
-    """Open what there is of a target, to look at it; None if there is nothing."""
-    if isinstance(where, Path):
-        with _present_file(where) as connection:
+def open_existing_target(target: DatabaseTarget) -> Iterator[Connection | None]:
+    """Open the existing part of a target to read it; yields None if nothing exists."""
+    if isinstance(target, Path):
+        with _open_existing_file(target) as connection:
             yield connection
         return
     from seamless_database.admin.access.postgresql import has_tables
 
-    if not has_tables(where):
+    if not has_tables(target):
         yield None
         return
-    with reading(where) as connection:
+    with open_snapshot(target) as connection:
         yield connection
 
 
 @contextmanager
-def _present_file(path: Path) -> Iterator[Connection | None]:
-    part = _part(path)
+def _open_existing_file(path: Path) -> Iterator[Connection | None]:
+    part = _part_name(path)
     if path.exists():
-        with sqlite.reading(path) as connection:
+        with sqlite.open_snapshot(path) as connection:
             yield connection
-    elif os.path.lexists(part) and _identity(part).st_size:
-        # what was begun when it was interrupted has to be undone before it can be read
-        with sqlite.connected(part, "rw") as connection:
+    elif os.path.lexists(part) and _stat_regular_file(part).st_size:
+        # opened for writing, so that SQLite rolls back the interrupted transaction
+        with sqlite.connect(part, "rw") as connection:
             yield connection
     else:
         check_absent(path)
@@ -98,8 +92,8 @@ def _present_file(path: Path) -> Iterator[Connection | None]:
 
 
 @contextmanager
-def committed(connection: Connection) -> Iterator[None]:
-    """Do everything inside and commit it, or do nothing."""
+def committed_transaction(connection: Connection) -> Iterator[None]:
+    """Run the block in a transaction, and commit it."""
     if is_sqlite(connection):
         with sqlite.transaction(connection):
             yield
@@ -112,55 +106,55 @@ def committed(connection: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _new_file(path: Path) -> Iterator[Target]:
+def _open_new_file(path: Path) -> Iterator[CopyTarget]:
     check_absent(path)
-    part = _part(path)
+    part = _part_name(path)
     with suppress(FileExistsError):
         create_file(part)
-    identity = _identity(part)
-    with sqlite.connected(part, "rw") as connection:
+    identity = _stat_regular_file(part)
+    with sqlite.connect(part, "rw") as connection:
         sqlite.lock_exclusively(connection, part)
-        # the command that had the lock before may have completed the file
+        # a command that had the lock before may have completed and renamed the file
         sqlite.check_not_replaced(part, identity, part)
-        with committed(connection):
+        with committed_transaction(connection):
             create_tables(connection)
-        yield Target(connection, part, without_indexes=True)
-        # while the lock is held: no other command may go on with a file that has its name
-        give_name(part, path)
+        yield CopyTarget(connection, part, without_indexes=True)
+        # under the lock, so that no other command resumes a copy that has its name already
+        publish(part, path)
 
 
 @contextmanager
-def _file(path: Path) -> Iterator[Target]:
-    part = _part(path)
+def _open_file(path: Path) -> Iterator[CopyTarget]:
+    part = _part_name(path)
     if os.path.lexists(part) and os.path.samestat(part.lstat(), path.lstat()):
-        # left by a run that was killed after it had given the file its name
+        # a second name, left by a command that was killed while it renamed the file
         part.unlink()
-    with sqlite.changing(path) as connection:
-        with committed(connection):
-            current(connection, path)
-            # tables that came with later versions
-            schema.upgrade(PlainConnection(raw(connection)), path)
-        yield Target(connection, path)
+    with sqlite.open_exclusive(path) as connection:
+        with committed_transaction(connection):
+            require_current(connection, path)
+            # adds the tables of later versions
+            schema.upgrade(PlainConnection(sqlite.raw(connection)), path)
+        yield CopyTarget(connection, path)
 
 
-def _identity(part: Path) -> os.stat_result:
-    """Look at a file that another run has begun, and refuse what leads to another file."""
+def _stat_regular_file(part: Path) -> os.stat_result:
+    """Return the status of an interrupted copy; refuses links, which lead to another file."""
     found = part.lstat()
     if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
-        raise FileError(part, "it is a link, or no plain file; remove it")
+        raise FileError(part, "it is a link, or not a regular file; remove it")
     return found
 
 
 @contextmanager
-def _postgresql(address: PostgresUrl) -> Iterator[Target]:
-    from seamless_database.admin.access import postgresql as opener
+def _open_postgresql(url: PostgresUrl) -> Iterator[CopyTarget]:
+    from seamless_database.admin.access import postgresql
 
-    opener.create(address)
-    with opener.connected(address) as guard, opener.connected(address) as connection:
-        opener.begin(guard)
-        opener.lock_writers(guard, address)
-        yield Target(connection, address)
+    postgresql.create_tables(url)
+    with postgresql.connect(url) as guard, postgresql.connect(url) as connection:
+        postgresql.begin(guard)
+        postgresql.lock_writers(guard, url)
+        yield CopyTarget(connection, url)
 
 
-def _part(path: Path) -> Path:
+def _part_name(path: Path) -> Path:
     return path.with_name(f"{path.name}.part")

@@ -1,4 +1,4 @@
-"""Read the rows of a table in a damaged file, and compare each row with the indexes.
+"""Read the rows of a table in a damaged file, and confirm each row by the indexes.
 
 SQLite ends a query at the first damaged page. Reading then continues at the next row number that
 can be read. Pages have no checksums, and a flipped bit can turn a checksum into another one that
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 Row = tuple[Any, ...]
 
-#: the largest row number that SQLite has
+#: the largest row number in SQLite
 LAST_ROW_NUMBER = 2**63 - 1
-#: what SQLite and Python raise for damage; a damaged length can also exceed the memory
+#: exceptions for damage; a damaged length can also exceed the memory
 _DAMAGE = (sqlite3.Error, MemoryError)
-#: tables whose rows repeat what another table or their own record says: a repair removes the
-#: rows that do not agree with it
+#: tables whose rows repeat values of another table or of their own record: a repair removes the
+#: rows that differ from these
 _CHECKED_BY_REPAIR = frozenset({RevTransformation.__tablename__, MetaData.__tablename__})
 
 
 @dataclass
 class TableReading:
-    """What could be read of a table; complete when all rows have been read."""
+    """The numbers of rows that were read of a table, and that were not."""
 
     table: str
-    #: rows that are trusted
+    #: rows that the indexes confirm
     readable: int = 0
-    #: rows that were read, but some of their checksums are in no index that can be read
+    #: rows with a checksum that is in no readable index
     unconfirmed: int = 0
-    #: rows that an index has otherwise, or with a value of the wrong type
+    #: rows that an index holds with other values, or with a value of the wrong type
     contradicted: int = 0
     #: row numbers that cannot be read, up to the last one that an index names; None if unknown
     unreadable: int | None = 0
@@ -49,7 +49,7 @@ class TableReading:
 
 @dataclass(frozen=True)
 class _Index:
-    """An index as the model has it, and the query whether it holds values and a row number."""
+    """An index of the model, and the query whether it holds values and a row number."""
 
     name: str
     columns: tuple[str, ...]
@@ -62,7 +62,7 @@ class DamagedTable:
     Parameters
     ----------
     capacity
-        how many rows the file can hold at most: damaged pages may refer to each other in a circle
+        the largest possible number of rows: damaged pages can refer to each other in a circle
     """
 
     def __init__(self, connection: sqlite3.Connection, table: Table, capacity: int) -> None:
@@ -75,19 +75,19 @@ class DamagedTable:
         self._required = set() if table.name in _CHECKED_BY_REPAIR else indexed
         names = ", ".join(f'"{column.name}"' for column in table.columns)
         self._query = (
-            f'SELECT rowid, {names} FROM "{table.name}" NOT INDEXED '  # noqa: S608  # names of ours
+            f'SELECT rowid, {names} FROM "{table.name}" NOT INDEXED '  # noqa: S608  # our schema
             "WHERE rowid >= ? ORDER BY rowid"
         )
         self.reading = TableReading(table.name)
 
     def rows(self) -> Iterator[tuple[Row, bool]]:
-        """Give the rows that no index contradicts, and whether the indexes confirm them."""
+        """Yield the rows that no index contradicts, and whether the indexes confirm them."""
         for number, row in islice(self._readable(), self._capacity):
             confirmed = self._is_confirmed(number, row)
             if confirmed is None:
                 self.reading.contradicted += 1
                 continue
-            # not for a row that is contradicted: its number may be damaged, too
+            # not after a contradicted row: its number can be damaged, too
             self._start = max(self._start, number + 1)
             if confirmed:
                 self.reading.readable += 1
@@ -105,14 +105,13 @@ class DamagedTable:
                 INTERRUPTION.check()
             else:
                 return
-            # Python can lose the row before the damage, so that row is read again, alone
+            # Python can lose the row before the damage, so `_skip_damage` reads that row again
             yield from self._skip_damage()
 
     def _skip_damage(self) -> Iterator[tuple[int, Row]]:
-        """Move to the first row number from which on a row can be read, and give that row.
+        """Move to the first row number from which a row can be read, and yield that row.
 
-        The steps grow with the distance, so the number of attempts is bounded by a few thousand,
-        whatever the row numbers are.
+        The steps grow with the distance, so there are at most a few thousand attempts.
         """
         start = number = self._start
         failed = start - 1
@@ -123,7 +122,7 @@ class DamagedTable:
                 failed = number
                 number += 1 + (number - start) // 100
         if found is None:
-            self._count_unreadable(start, self._last_named_row())
+            self._count_unreadable(start, self._last_indexed_row())
             self._start = LAST_ROW_NUMBER + 1
             return
         while number - failed > 1:
@@ -139,7 +138,7 @@ class DamagedTable:
         yield from found
 
     def _first_row_from(self, number: int) -> list[tuple[int, Row]] | None:
-        """Read the first row from a row number on; None if that fails, empty at the end."""
+        """Read the first row at or after a row number; None if that fails, empty at the end."""
         INTERRUPTION.check()
         try:
             found = self._connection.execute(f"{self._query} LIMIT 1", (number,)).fetchall()
@@ -157,14 +156,14 @@ class DamagedTable:
         elif reading.unreadable is not None:
             reading.unreadable = min(reading.unreadable + last - first + 1, self._capacity)
 
-    def _last_named_row(self) -> int:
-        """Find the largest row number that the readable part of an index holds."""
+    def _last_indexed_row(self) -> int:
+        """Find the largest row number in the readable parts of the indexes."""
         largest = 0
         for index in self._indexes:
             for direction in ("ASC", "DESC"):
                 order = ", ".join(f'"{column}" {direction}' for column in index.columns)
                 query = (
-                    f'SELECT rowid FROM "{self._table.name}" '  # noqa: S608  # names of ours
+                    f'SELECT rowid FROM "{self._table.name}" '  # noqa: S608  # our schema
                     f'INDEXED BY "{index.name}" ORDER BY {order}'
                 )
                 try:
@@ -176,7 +175,7 @@ class DamagedTable:
         return largest
 
     def _is_confirmed(self, number: int, row: Row) -> bool | None:
-        """Whether the indexes hold all the values of a row; None if they hold others."""
+        """Whether the indexes hold all values of a row; None if they hold other values."""
         values = dict(zip(self._table.columns.keys(), row, strict=True))
         if not self._has_right_types(values):
             return None
@@ -202,7 +201,7 @@ class DamagedTable:
 
 
 def _indexes_of(table: Table) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Name the indexes of a table and their columns, as they are in every file of ours."""
+    """Yield the names of the indexes of a table, and their columns."""
     key = tuple(column.name for column in table.primary_key.columns)
     if key != ("id",):
         yield f"sqlite_autoindex_{table.name}_1", key
@@ -213,7 +212,7 @@ def _indexes_of(table: Table) -> Iterator[tuple[str, tuple[str, ...]]]:
 def _index(table: Table, name: str, columns: tuple[str, ...]) -> _Index:
     same = " AND ".join(f'"{column}" = ?' for column in columns)
     query = (
-        f'SELECT 1 FROM "{table.name}" '  # noqa: S608  # names of ours
+        f'SELECT 1 FROM "{table.name}" '  # noqa: S608  # our schema
         f'INDEXED BY "{name}" WHERE {same} AND rowid = ?'
     )
     return _Index(name, columns, query)

@@ -1,4 +1,4 @@
-"""What can go wrong in the administration of a file, below the errors of the package.
+"""Errors of the administration, below the errors of the package.
 
 ::
 
@@ -6,16 +6,16 @@
     ├── FileError
     │   └── FileInUseError (BlockingIOError)      another process has the file open
     ├── ServerError
-    │   └── WritersError (BlockingIOError)        servers go on writing to the database
-    └── AdminError                                what was asked for cannot be done
-        ├── TargetExistsError (FileExistsError)   what should be written is there already
-        ├── DamagedError (OSError)                the file is no intact SQLite file
-        ├── ListError (ValueError)                a list of checksums holds something else
-        ├── FilesOnlyError (ValueError)           it is done to files only, not to PostgreSQL
+    │   └── WritersError (BlockingIOError)        servers write to the database
+    └── AdminError                                errors of the administration only
+        ├── TargetExistsError (FileExistsError)   the file or the rows to write exist
+        ├── DamagedError (OSError)                the file is not an intact SQLite file
+        ├── ListError (ValueError)                a line of a list is not a checksum
+        ├── FilesOnlyError (ValueError)           the sub-command is not for PostgreSQL
         ├── SameDatabaseError (ValueError)        the source of a copy is its target
-        ├── NoTextError (ValueError)              the source of a copy holds no text for one
-        ├── OtherRowsError (ValueError)           the target of a copy holds something else
-        └── CopyFailedError (OSError)             a copy is not what it should be
+        ├── NoTextError (ValueError)              a text column of the source holds no text
+        ├── OtherRowsError (ValueError)           the target of a copy holds other rows
+        └── CopyFailedError (OSError)             source and copy differ
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from seamless_database.errors import DatabaseError, FileError, ServerError
 
 
 class FileInUseError(FileError, BlockingIOError):
-    """The file is open in another process, and what was asked for is only safe alone."""
+    """Another process has the file open, and the command needs it exclusively."""
 
     def __init__(self, path: object, users: str) -> None:
         super().__init__(path, f"it is in use by {users}; stop that first")
 
 
 class WritersError(ServerError, BlockingIOError):
-    """Servers were writing to the database all the time, so that they could not be locked out."""
+    """Servers were writing to the database, so the command could not lock it in time."""
 
     def __init__(self, name: str, seconds: float) -> None:
         super().__init__(
-            name, f"others are writing to it, and did not end (waited {seconds:g} s); try later"
+            name, f"servers are writing to it (waited {seconds:g} s for its lock); try again later"
         )
 
 
 class AdminError(DatabaseError):
-    """Root of what is particular to the administration of files."""
+    """Root of the errors of the administration only."""
 
 
 class TargetExistsError(AdminError, FileExistsError):
-    """The file that should be written exists, or the database holds rows; `path` names it."""
+    """The file to write exists, or the database to load has rows; `path` is its name."""
 
     def __init__(self, path: object, what: str = "exists already; remove it") -> None:
         super().__init__(f"{path} {what}, or choose another name")
@@ -52,7 +52,7 @@ class TargetExistsError(AdminError, FileExistsError):
 
 
 class DamagedError(AdminError, OSError):
-    """The file is damaged, so that it must not be changed; `path` is the file."""
+    """The file is damaged, so it must not be changed; `path` is the file."""
 
     def __init__(self, path: object, reason: str, advice: str) -> None:
         super().__init__(f"the database file {path} is damaged: {reason}; {advice}")
@@ -61,32 +61,32 @@ class DamagedError(AdminError, OSError):
 
 
 class ListError(AdminError, ValueError):
-    """A list of checksums holds something that is none; `line` is the number of its line."""
+    """A line of a list is not a checksum; `line` is its number."""
 
     def __init__(self, source: str, line: int, text: str) -> None:
         super().__init__(
-            f"line {line} of {source} is no checksum (64 hexadecimal digits): {text[:60]!a}"
+            f"line {line} of {source} is not a checksum (64 hexadecimal digits): {text[:60]!a}"
         )
         self.line = line
 
 
 class FilesOnlyError(AdminError, ValueError):
-    """The sub-command is for SQLite files; `url` names the PostgreSQL database."""
+    """The sub-command is for SQLite files; `url` is the PostgreSQL database."""
 
     def __init__(self, url: str, reason: str) -> None:
-        super().__init__(f"this is for SQLite files, and {url} is none; {reason}")
+        super().__init__(f"this is for SQLite files, and {url} is not a file; {reason}")
         self.url = url
 
 
 class SameDatabaseError(AdminError, ValueError):
-    """A database should be copied to itself."""
+    """The source of a copy is its target."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} is the source as well as the target; choose another target")
 
 
 class NoTextError(AdminError, ValueError):
-    """The source of a copy holds something else where a text should be; `table` has it."""
+    """A text column of the source holds bytes or a number; `table` is its table."""
 
     def __init__(self, table: str, row: str) -> None:
         super().__init__(
@@ -97,7 +97,7 @@ class NoTextError(AdminError, ValueError):
 
 
 class OtherRowsError(AdminError, ValueError):
-    """The target of a copy holds a row that the source lacks, or has otherwise; `table` has it."""
+    """The target of a copy holds a row that the source lacks, or other values; `table` has it."""
 
     def __init__(self, target: str, table: str, reason: str) -> None:
         super().__init__(
@@ -108,10 +108,10 @@ class OtherRowsError(AdminError, ValueError):
 
 
 class CopyFailedError(AdminError, OSError):
-    """The rows that were read back from the target are not those of the source."""
+    """The rows of the target differ from those of the source after the copy."""
 
     def __init__(self, target: str, tables: str) -> None:
         super().__init__(
-            f"the copy is wrong: {target} has other rows than the source in {tables}; somebody "
-            "may have written to it meanwhile; see that nobody does, and copy again"
+            f"the copy is wrong: {target} has other rows than the source in {tables}; another "
+            "process may have written to it meanwhile; stop that, and copy again"
         )

@@ -1,8 +1,8 @@
-"""Signals that end a command. Work on a database puts them off until nothing is left half done.
+"""Signals that end a command (INT, TERM, HUP): deferred while a database is being changed.
 
-A `KeyboardInterrupt` in the middle of a library, or of the removal of a temporary folder, would
-leave its work undone. So within `deferred`, a signal is noted, a statement that runs is cancelled,
-and `check` raises at a place of its own choice.
+A `KeyboardInterrupt` in the middle of a library, or while a temporary folder is removed, would
+leave that work unfinished. Within `deferred`, the handler only notes the signal and cancels the
+running statement; `check` then raises at a safe point.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
 
 class Interruption:
-    """Whether a signal has come, and whether it has to wait.
+    """Whether a signal has asked the command to end, and whether it is deferred.
 
-    Belongs to the main thread, which is where Python handles signals.
+    Belongs to the main thread, in which Python handles signals.
     """
 
     def __init__(self) -> None:
-        self.came = False
+        self.requested = False
         self._deferred = False
-        #: connections of psycopg, whose statements a signal cancels
+        #: psycopg connections whose statements a signal cancels
         self._connections: WeakSet[Any] = WeakSet()
 
-    def watch(self) -> None:
-        """Take over INT, TERM and HUP, unless a caller has had them ignored, as nohup does."""
-        self.came = False
+    def install_handlers(self) -> None:
+        """Handle INT, TERM and HUP, except those that the parent process ignores (nohup)."""
+        self.requested = False
         if threading.current_thread() is not threading.main_thread():
             return
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._note)
+                signal.signal(number, self._handle)
 
     @contextmanager
     def deferred(self, *, defer: bool = True) -> Iterator[None]:
-        """Put signals off, or let them end the command at once within a part of such a block."""
+        """Defer signals within the block; with `defer=False`, they end it at once."""
         before, self._deferred = self._deferred, defer
         try:
             if not defer:
@@ -51,16 +51,16 @@ class Interruption:
             self._deferred = before
 
     def check(self) -> None:
-        """Raise a `KeyboardInterrupt` if a signal has come."""
-        if self.came:
+        """Raise a `KeyboardInterrupt` if a signal has arrived."""
+        if self.requested:
             raise KeyboardInterrupt
 
-    def cancel_with_it(self, connection: Any) -> None:
-        """Cancel what a connection of psycopg is doing when a signal comes."""
+    def cancel_on_signal(self, connection: Any) -> None:
+        """Cancel the statements of a psycopg connection when a signal arrives."""
         self._connections.add(connection)
 
-    def _note(self, _number: int, _frame: FrameType | None) -> None:
-        self.came = True
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        self.requested = True
         if not self._deferred:
             raise KeyboardInterrupt
         for connection in tuple(self._connections):
@@ -68,5 +68,5 @@ class Interruption:
                 connection.cancel()
 
 
-#: the one of this process
+#: the only instance of the process
 INTERRUPTION = Interruption()

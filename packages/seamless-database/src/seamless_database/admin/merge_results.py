@@ -1,17 +1,19 @@
-"""Fold one file into another that is being built: the heart of merging.
+"""Merge the results of one database into another: conflicts become irreproducible results.
 
-What a file says about a transformation is a present result, contested results, or both. Two
-files agree if they have the same present result, or if one has nothing to say. Otherwise, if the
-results differ or one file has contested what the other still believes, there is no present result
-any more, and all become contested. A file that has a present result *beside* contested ones knew
-of both, and keeps them. So the order of the files does not matter, nor how often one is merged.
+For each transformation, a database has a current result, irreproducible results, or both. Two
+databases agree if they have the same current result, or if one has no result. They conflict if
+the current results differ, or if one lists as irreproducible what is only current in the other;
+then the target has no current result, and all results become irreproducible. A database with a
+current result *beside* irreproducible ones has decided that conflict already, so it keeps both.
+So neither the order of the databases matters, nor how often one of them is merged.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, insert, select
+from sqlalchemy import and_, delete, insert, select, update
 
 from seamless_database.admin.access.rows import (
     as_mapping,
@@ -19,121 +21,191 @@ from seamless_database.admin.access.rows import (
     stream,
     table_of,
 )
-from seamless_database.admin.merge_tables import fold_tables
-from seamless_database.admin.pairs import Pair, add_irreproducible, same, some_record
-from seamless_database.models import IrreproducibleTransformation as Contested
+from seamless_database.admin.merge_tables import merge_tables
+from seamless_database.json_codec import records_equal
+from seamless_database.models import IrreproducibleTransformation as Irreproducible
 from seamless_database.models import MetaData, Transformation
+from seamless_database.request_types.irreproducible import NO_RECORD
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from seamless_database.admin.access.tables import TableInventory
-    from seamless_database.admin.merge_report import MergeReport
-    from seamless_database.admin.progress import ProgressBars
+    from seamless_database.admin.console import ProgressBars
+    from seamless_database.admin.merge_tables import MergeReport
 
 _IS_CURRENT = and_(
     Transformation.checksum == MetaData.checksum, Transformation.result == MetaData.result
 )
 
 
+@dataclass(frozen=True)
+class ResultRecord:
+    """A transformation, one of its results, and the execution record if there is one."""
+
+    checksum: str
+    result: str
+    record: str | None
+
+    def row(self) -> dict[str, Any]:
+        """Return the row for the table of records, or for that of irreproducible results."""
+        record = NO_RECORD if self.record is None else self.record
+        return {"checksum": self.checksum, "result": self.result, "metadata": record}
+
+
 def merge_into(
     source: Connection,
-    found: TableInventory,
+    inventory: TableInventory,
     target: Connection,
     report: MergeReport,
-    doing: ProgressBars,
+    progress: ProgressBars,
 ) -> None:
-    """Add everything that the source knows."""
-    if found.has(Transformation):
+    """Merge all rows of the source into the target."""
+    if inventory.has(Transformation):
         statement = select(Transformation.checksum, Transformation.result)
         rows = stream(source, statement.order_by(Transformation.checksum))
-        for batch in doing.each(in_batches(rows), "Results"):
-            _fold_results(source, found, target, report, dict(batch))
-    if found.has(Contested):
-        columns = (Contested.checksum, Contested.result, Contested.record)
-        rows = stream(source, select(*columns).order_by(Contested.checksum, Contested.id))
-        for batch in doing.each(in_batches(rows), "Contested results"):
-            _fold_contested(source, found, target, report, [Pair(*row) for row in batch])
-    fold_tables(source, found, target, report, doing)
+        for batch in progress.track(in_batches(rows), "Results"):
+            _merge_results(source, inventory, target, report, dict(batch))
+    if inventory.has(Irreproducible):
+        columns = (Irreproducible.checksum, Irreproducible.result, Irreproducible.record)
+        rows = stream(source, select(*columns).order_by(Irreproducible.checksum, Irreproducible.id))
+        for batch in progress.track(in_batches(rows), "Irreproducible results"):
+            results = [ResultRecord(*row) for row in batch]
+            _merge_irreproducible(source, inventory, target, report, results)
+    merge_tables(source, inventory, target, report, progress)
 
 
-def _fold_results(
+def _merge_results(
     source: Connection,
-    found: TableInventory,
+    inventory: TableInventory,
     target: Connection,
     report: MergeReport,
-    theirs: dict[str, str],
+    results: dict[str, str],
 ) -> None:
-    keys = list(theirs)
-    ours = _results(target, keys)
-    our_records = _records(target, list(ours))
-    their_records = _records(source, keys) if found.has(MetaData) else {}
-    contested = set(
-        target.scalars(select(Contested.checksum).where(Contested.checksum.in_(keys)).distinct())
+    keys = list(results)
+    current_results = _current_results(target, keys)
+    current_records = _current_records(target, list(current_results))
+    new_records = _current_records(source, keys) if inventory.has(MetaData) else {}
+    irreproducible = set(
+        target.scalars(select(Irreproducible.checksum).where(Irreproducible.checksum.in_(keys)))
     )
-    new, records, pairs, gone = [], [], [], []
-    for checksum, result in theirs.items():
-        pair = Pair(checksum, result, their_records.get(checksum))
-        former = ours.get(checksum)
-        if former is None and checksum in contested:
+    new, records, conflicts, removed = [], [], [], []
+    for checksum, result in results.items():
+        added = ResultRecord(checksum, result, new_records.get(checksum))
+        current = current_results.get(checksum)
+        if current is None and checksum in irreproducible:
             report.add("contested_elsewhere", checksum, result)
-            pairs.append(pair)
-        elif former not in (None, result):
-            report.add("conflicting_results", checksum, former, result)
-            pairs += [Pair(checksum, former, our_records.get(checksum)), pair]
-            gone.append(checksum)
+            conflicts.append(added)
+        elif current not in (None, result):
+            report.add("conflicting_results", checksum, current, result)
+            conflicts += [ResultRecord(checksum, current, current_records.get(checksum)), added]
+            removed.append(checksum)
         else:
-            if former is None:
+            if current is None:
                 new.append({"checksum": checksum, "result": result})
-            if pair.record is not None:
-                stored = our_records.get(checksum)
+            if added.record is not None:
+                stored = current_records.get(checksum)
                 if stored is None:
-                    records.append(pair.row())
-                elif not same(stored, pair.record):
+                    records.append(added.row())
+                elif not _is_same_record(stored, added.record):
                     report.add("conflicting_records", checksum, result)
-    _remove(target, gone)
-    add_irreproducible(target, pairs, report)
+    _delete_results(target, removed)
+    add_irreproducible(target, conflicts, report)
     for table, rows in ((Transformation, new), (MetaData, records)):
         if rows:
             target.execute(insert(table_of(table)), rows)
 
 
-def _fold_contested(
+def _merge_irreproducible(
     source: Connection,
-    found: TableInventory,
+    inventory: TableInventory,
     target: Connection,
     report: MergeReport,
-    pairs: list[Pair],
+    results: list[ResultRecord],
 ) -> None:
-    keys = list({pair.checksum for pair in pairs})
-    believed = _results(target, keys)
-    known = _results(source, keys) if found.has(Transformation) else {}
-    dropped = {key: result for key, result in believed.items() if key not in known}
-    records = _records(target, list(dropped))
-    for checksum, result in dropped.items():
+    keys = list({result.checksum for result in results})
+    of_target = _current_results(target, keys)
+    of_source = _current_results(source, keys) if inventory.has(Transformation) else {}
+    removed = {key: result for key, result in of_target.items() if key not in of_source}
+    records = _current_records(target, list(removed))
+    for checksum, result in removed.items():
         report.add("contested_elsewhere", checksum, result)
-    _remove(target, list(dropped))
-    add_irreproducible(
-        target,
-        [Pair(key, result, records.get(key)) for key, result in dropped.items()] + pairs,
-        report,
+    _delete_results(target, list(removed))
+    conflicts = [ResultRecord(key, result, records.get(key)) for key, result in removed.items()]
+    add_irreproducible(target, conflicts + results, report)
+
+
+def add_irreproducible(
+    target: Connection, results: list[ResultRecord], report: MergeReport
+) -> None:
+    """Insert irreproducible results, each once, and with a record if one of them has one."""
+    if not results:
+        return
+    stored = _stored_records(target, results)
+    new: dict[tuple[str, str], ResultRecord] = {}
+    for added in results:
+        key = (added.checksum, added.result)
+        record = _record_or_none(added.record)
+        known = stored.get(key) if key in stored else (new[key].record if key in new else None)
+        if key not in stored and (key not in new or (known is None and record is not None)):
+            new[key] = ResultRecord(*key, record)
+        elif record is not None and known is None:
+            _set_record(target, added)
+            stored[key] = record
+        elif record is not None and known is not None and not _is_same_record(known, record):
+            report.add("conflicting_records", added.checksum, added.result)
+    if new:
+        target.execute(insert(table_of(Irreproducible)), [added.row() for added in new.values()])
+
+
+def _stored_records(
+    target: Connection, results: list[ResultRecord]
+) -> dict[tuple[str, str], str | None]:
+    statement = select(Irreproducible.checksum, Irreproducible.result, Irreproducible.record).where(
+        Irreproducible.checksum.in_(list({result.checksum for result in results}))
+    )
+    return {
+        (checksum, result): _record_or_none(record)
+        for checksum, result, record in target.execute(statement)
+    }
+
+
+def _set_record(target: Connection, added: ResultRecord) -> None:
+    target.execute(
+        update(Irreproducible)
+        .where(Irreproducible.checksum == added.checksum, Irreproducible.result == added.result)
+        .values(record=added.record)
     )
 
 
-def _results(connection: Connection, keys: list[str]) -> dict[str, str]:
+def _record_or_none(text: str | None) -> str | None:
+    """Return a stored record; None for the values that stand for no record."""
+    return None if text in (None, "", NO_RECORD) else text
+
+
+def _is_same_record(one: str, other: str) -> bool:
+    """Whether two records are equal; a record that cannot be parsed differs from all others."""
+    try:
+        return records_equal(one, other)
+    except (TypeError, ValueError, RecursionError):
+        # a TypeError for bytes
+        return False
+
+
+def _current_results(connection: Connection, keys: list[str]) -> dict[str, str]:
     columns = select(Transformation.checksum, Transformation.result)
     return as_mapping(connection, columns.where(Transformation.checksum.in_(keys)))
 
 
-def _records(connection: Connection, keys: list[str]) -> dict[str, str]:
+def _current_records(connection: Connection, keys: list[str]) -> dict[str, str]:
     if not keys:
         return {}
     statement = select(MetaData.checksum, MetaData.record).join(Transformation, _IS_CURRENT)
     rows = connection.execute(statement.where(MetaData.checksum.in_(keys)))
-    return {checksum: record for checksum, record in rows if some_record(record) is not None}
+    return {checksum: record for checksum, record in rows if _record_or_none(record) is not None}
 
 
-def _remove(target: Connection, keys: list[str]) -> None:
+def _delete_results(target: Connection, keys: list[str]) -> None:
     for column in (Transformation.checksum, MetaData.checksum):
         if keys:
             target.execute(delete(column.class_).where(column.in_(keys)))

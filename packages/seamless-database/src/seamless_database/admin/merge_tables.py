@@ -1,8 +1,9 @@
-"""Fold the tables in which a key has one row: what to do where two files differ, as a table."""
+"""Merge the tables with one row for each key, by a table of conflict rules; the merge report."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, insert, select, tuple_, update
@@ -11,9 +12,10 @@ from seamless_database.admin.access.rows import (
     as_object,
     in_batches,
     stream,
+    table_label,
     table_of,
 )
-from seamless_database.admin.timestamps import read
+from seamless_database.admin.timestamps import parse_time
 from seamless_database.json_codec import parse_stored, sorted_and_indented
 from seamless_database.models import (
     Base,
@@ -27,90 +29,122 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
     from seamless_database.admin.access.tables import TableInventory
-    from seamless_database.admin.merge_report import MergeReport
-    from seamless_database.admin.progress import ProgressBars
+    from seamless_database.admin.console import ProgressBars
+
+#: conflicts that are reported one by one; the others are counted
+MAX_CONFLICTS = 100
 
 Row = dict[str, Any]
-#: takes the row that is there and another one; gives the row that should be
-Resolve = Callable[[Row, Row, "MergeReport"], Row]
 
 
-def fold_tables(
+@dataclass
+class MergeReport:
+    """The number of conflicts of each kind, and the first conflicts; its memory is bounded."""
+
+    counts: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(
+            (
+                "conflicting_results",
+                "contested_elsewhere",
+                "conflicting_records",
+                "conflicting_expressions",
+                "conflicting_buffer_info",
+            ),
+            0,
+        )
+    )
+    conflicts: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, kind: str, key: str, *values: str) -> None:
+        """Add a conflict about a key."""
+        self.counts[kind] += 1
+        if len(self.conflicts) < MAX_CONFLICTS:
+            self.conflicts.append({"kind": kind, "checksum": key, "values": list(values)})
+
+    def findings(self) -> dict[str, Any]:
+        """Return the report as findings to print."""
+        return {**self.counts, "conflicts": self.conflicts}
+
+
+#: takes the row of the target and that of the source, and returns the row to keep
+Resolve = Callable[[Row, Row, MergeReport], Row]
+
+
+def merge_tables(
     source: Connection,
-    found: TableInventory,
+    inventory: TableInventory,
     target: Connection,
     report: MergeReport,
-    doing: ProgressBars,
+    progress: ProgressBars,
 ) -> None:
-    """Add the rows of these tables."""
-    for model, resolve in _RESOLVERS.items():
-        if found.has(model):
+    """Merge the rows of these tables into the target."""
+    for model, resolve in _RULES.items():
+        if inventory.has(model):
             table = table_of(model)
+            names = [column.name for column in table.columns]
             rows = stream(source, select(*table.columns).order_by(*table.primary_key.columns))
-            for batch in doing.each(in_batches(rows), table.name.replace("_", " ")):
-                names = [column.name for column in table.columns]
-                theirs = [dict(zip(names, row, strict=True)) for row in batch]
-                _fold_rows(target, table, theirs, resolve, report)
+            for batch in progress.track(in_batches(rows), table_label(table)):
+                added = [dict(zip(names, row, strict=True)) for row in batch]
+                _merge_rows(target, table, added, resolve, report)
 
 
-def _fold_rows(
-    target: Connection, table: Table, theirs: list[Row], resolve: Resolve, report: MergeReport
+def _merge_rows(
+    target: Connection, table: Table, added: list[Row], resolve: Resolve, report: MergeReport
 ) -> None:
     keys = list(table.primary_key.columns)
 
     def key_of(row: Row) -> tuple[Any, ...]:
         return tuple(row[column.name] for column in keys)
 
-    wanted = [key_of(row) for row in theirs]
-    found = target.execute(select(table).where(tuple_(*keys).in_(wanted)))
-    stored = [dict(row._mapping) for row in found]
-    ours = {key_of(row): row for row in stored}
+    same_keys = tuple_(*keys).in_([key_of(row) for row in added])
+    stored = [dict(row._mapping) for row in target.execute(select(table).where(same_keys))]
+    existing = {key_of(row): row for row in stored}
     new = []
-    for row in theirs:
-        former = ours.get(key_of(row))
-        if former is None:
+    for row in added:
+        current = existing.get(key_of(row))
+        if current is None:
             new.append(row)
-        elif former != row and (better := resolve(former, row, report)) != former:
+        elif current != row and (resolved := resolve(current, row, report)) != current:
             same_key = and_(*(column == row[column.name] for column in keys))
-            target.execute(update(table).where(same_key).values(better))
+            target.execute(update(table).where(same_key).values(resolved))
     if new:
         target.execute(insert(table), new)
 
 
-def _with_more_fields(ours: Row, theirs: Row, report: MergeReport) -> Row:
-    """Fields that only one file knows, and for the others those that were there first."""
-    info, more = as_object(ours["buffer_info"]), as_object(theirs["buffer_info"])
-    if more is None or ours["buffer_info"] == theirs["buffer_info"]:
-        return ours
+def _merge_fields(existing: Row, added: Row, report: MergeReport) -> Row:
+    """Add the fields that only the new row has; the fields of both keep the existing value."""
+    info, more = as_object(existing["buffer_info"]), as_object(added["buffer_info"])
+    if more is None or existing["buffer_info"] == added["buffer_info"]:
+        return existing
     if info is None:
-        return theirs
+        return added
     if any(name in info and info[name] != value for name, value in more.items()):
-        report.add("conflicting_buffer_info", ours["checksum"])
-    # NaN of a published server has no place in the text that is written now
-    known, added = parse_stored(ours["buffer_info"]), parse_stored(theirs["buffer_info"])
-    return {**ours, "buffer_info": sorted_and_indented({**added, **known})}
+        report.add("conflicting_buffer_info", existing["checksum"])
+    # an upstream server can have stored NaN, which the merged text must not contain
+    fields = {**parse_stored(added["buffer_info"]), **parse_stored(existing["buffer_info"])}
+    return {**existing, "buffer_info": sorted_and_indented(fields)}
 
 
-def _first_result(ours: Row, theirs: Row, report: MergeReport) -> Row:
-    if ours["result"] != theirs["result"]:
-        report.add(
-            "conflicting_expressions", ours["input_checksum"], ours["result"], theirs["result"]
-        )
-    return ours
+def _keep_first_result(existing: Row, added: Row, report: MergeReport) -> Row:
+    results = existing["result"], added["result"]
+    if results[0] != results[1]:
+        report.add("conflicting_expressions", existing["input_checksum"], *results)
+    return existing
 
 
-def _later_probe(ours: Row, theirs: Row, _report: MergeReport) -> Row:
-    before, after = read(ours["captured_at"]), read(theirs["captured_at"])
-    return theirs if before is not None and after is not None and after > before else ours
+def _keep_latest(existing: Row, added: Row, _report: MergeReport) -> Row:
+    before, after = parse_time(existing["captured_at"]), parse_time(added["captured_at"])
+    is_later = before is not None and after is not None and after > before
+    return added if is_later else existing
 
 
-def _ours(ours: Row, _theirs: Row, _report: MergeReport) -> Row:
-    return ours
+def _keep_existing(existing: Row, _added: Row, _report: MergeReport) -> Row:
+    return existing
 
 
-_RESOLVERS: dict[type[Base], Resolve] = {
-    BufferInfo: _with_more_fields,
-    Expression: _first_result,
-    SyntacticToSemantic: _ours,
-    BucketProbe: _later_probe,
+_RULES: dict[type[Base], Resolve] = {
+    BufferInfo: _merge_fields,
+    Expression: _keep_first_result,
+    SyntacticToSemantic: _keep_existing,
+    BucketProbe: _keep_latest,
 }

@@ -1,9 +1,9 @@
-"""What a result depends on, as far as a database knows.
+"""Copy the provenance closure of a checksum: all rows on which it depends.
 
-A checksum is followed to what it came from: the transformations that gave it, the inputs of the
-expressions that gave it, the buffers that have it as their meaning; and to what is noted about
-each of these. What was made *from* it is left out. The inputs of a transformation are inside its
-buffer, which no database holds, so that the trail ends there.
+The closure follows a checksum to what it was made from: the transformations with that result, the
+inputs of the expressions with that result, the buffers with that semantic checksum, and the rows
+about each of these. It does not follow what was made *from* the checksum. The inputs of a
+transformation are inside its buffer, which is not in the database, so the closure ends there.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ _REACHED = Table(
 )
 
 
-def _named_in_record(row: Row) -> Iterator[str]:
-    """The checksums that a record names: of its environment, its node, its queue."""
+def _checksums_in_record(row: Row) -> Iterator[str]:
+    """Yield the checksums in a record: of its environment, its node, its queue."""
     for value in (as_object(row["metadata"]) or {}).values():
         if isinstance(value, str) and _CHECKSUM.fullmatch(value):
             yield value
@@ -63,7 +63,7 @@ def _named_in_record(row: Row) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Link:
-    """Rows that belong to a checksum in one of their columns, and where they lead."""
+    """The rows with a reached checksum in one column, and the checksums to which they lead."""
 
     column: InstrumentedAttribute[str]
     leads_to: Callable[[Row], Iterable[str]] = lambda _row: ()
@@ -77,8 +77,8 @@ class Link:
 LINKS = (
     Link(Transformation.checksum, lambda row: [row["result"]]),
     Link(Transformation.result, lambda row: [row["checksum"]]),
-    Link(ExecutionRecord.checksum, _named_in_record),
-    Link(IrreproducibleTransformation.checksum, _named_in_record),
+    Link(ExecutionRecord.checksum, _checksums_in_record),
+    Link(IrreproducibleTransformation.checksum, _checksums_in_record),
     Link(IrreproducibleTransformation.result, lambda row: [row["checksum"]]),
     Link(Expression.result, lambda row: [row["input_checksum"]]),
     Link(SyntacticToSemantic.semantic, lambda row: [row["syntactic"]]),
@@ -89,22 +89,23 @@ LINKS = (
 
 
 def copy_closure(
-    source: Connection, found: TableInventory, target: Connection, checksum: str
+    source: Connection, inventory: TableInventory, target: Connection, checksum: str
 ) -> None:
-    """Copy the rows that a checksum depends on."""
+    """Copy the rows of the closure; raises `UnknownKeyError` if there are none."""
     _REACHED.create(target, checkfirst=False)
-    _reach(target, [checksum])
+    _add_reached(target, [checksum])
     copied = 0
-    for batch in _unfollowed(target):
+    for batch in _reached_batches(target):
         for link in LINKS:
-            if found.has(link.model):
+            if inventory.has(link.model):
                 copied += _follow(source, target, link, batch)
     if not copied:
-        raise UnknownKeyError(f"the database knows nothing of the checksum {checksum}")
+        raise UnknownKeyError(f"the database has no rows about the checksum {checksum}")
     _REACHED.drop(target)
 
 
-def _unfollowed(target: Connection) -> Iterator[list[str]]:
+def _reached_batches(target: Connection) -> Iterator[list[str]]:
+    """Yield the reached checksums, also those that are added meanwhile."""
     last = 0
     while True:
         statement = (
@@ -121,10 +122,11 @@ def _unfollowed(target: Connection) -> Iterator[list[str]]:
 
 
 def _follow(source: Connection, target: Connection, link: Link, checksums: list[str]) -> int:
+    """Copy the rows of a link, and add the checksums to which they lead; counts the rows."""
     table = table_of(link.model)
     statement = select(*table.columns).where(link.column.in_(checksums))
     if link.model is ExecutionRecord:
-        # a published server may have left a record of a former result
+        # an upstream server can have left a record of a former result
         of_result = and_(
             Transformation.checksum == ExecutionRecord.checksum,
             Transformation.result == ExecutionRecord.result,
@@ -135,11 +137,11 @@ def _follow(source: Connection, target: Connection, link: Link, checksums: list[
     for batch in in_batches(stream(source, statement)):
         rows: list[Row] = [dict(zip(names, row, strict=True)) for row in batch]
         target.execute(insert_new(target, table), rows)
-        _reach(target, (further for row in rows for further in link.leads_to(row)))
+        _add_reached(target, (checksum for row in rows for checksum in link.leads_to(row)))
         copied += len(rows)
     return copied
 
 
-def _reach(target: Connection, checksums: Iterable[str]) -> None:
+def _add_reached(target: Connection, checksums: Iterable[str]) -> None:
     for batch in in_batches(dict.fromkeys(checksums)):
         target.execute(insert_new(target, _REACHED), [{"checksum": one} for one in batch])

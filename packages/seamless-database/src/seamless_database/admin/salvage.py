@@ -1,25 +1,21 @@
-"""Copy what can be read of a truncated or damaged file into a new one.
+"""Salvage a truncated or damaged file: copy the readable rows into a new file.
 
-A row is copied if the indexes confirm its checksums. A result whose index pages are lost is
-confirmed just as well by its reverse row or its record, which are in other pages. The copy is then
-repaired as by `check --repair`, which removes what has the wrong form.
+A row is copied if the indexes confirm its checksums. If the index pages of a result are lost, its
+reverse row or its record, which are in other pages, confirm it too. The copy is then repaired as
+by `check --repair`, which removes malformed rows.
 """
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
-from sqlalchemy import func, select
 
-from seamless_database.admin.access.bulk import insert_missing, pieces
-from seamless_database.admin.access.damaged_file import connected_to_damaged
-from seamless_database.admin.access.output import building, new_file
-from seamless_database.admin.access.sqlite import connected, plain, raw
-from seamless_database.admin.access.tables import survey
+from seamless_database.admin.access.output import new_file, open_for_load, temporary_file
+from seamless_database.admin.access.rows import in_chunks, insert_missing
+from seamless_database.admin.access.sqlite import connect, open_damaged, raw, sqlite_error
+from seamless_database.admin.access.tables import inspect_tables, row_counts
 from seamless_database.admin.damaged_table import DamagedTable, Row, TableReading
 from seamless_database.admin.errors import DamagedError
 from seamless_database.admin.interruption import INTERRUPTION
@@ -30,19 +26,20 @@ from seamless_database.storage.sqlite.connection import advice_for_damage
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
+    from pathlib import Path
 
     from sqlalchemy import Connection, Table
 
-    from seamless_database.admin.progress import ProgressBars
+    from seamless_database.admin.console import ProgressBars
 
-#: how many complaints SQLite may have before it stops looking
-COMPLAINTS = 20
+#: errors after which SQLite's integrity check stops
+MAX_ERRORS = 20
 _HEADING = "*** in database main ***"
-#: bytes that a row takes at least: every row has a checksum
+#: least bytes of a row: every row has a checksum
 _SMALLEST_ROW = 64
 _UNCONFIRMED = "CREATE TEMPORARY TABLE unconfirmed (checksum, result)"
 _ADD_UNCONFIRMED = "INSERT INTO unconfirmed VALUES (?, ?)"
-#: as sets: many transformations may have the same result, so a look-up of each is too slow
+#: as sets: many transformations can have the same result, so a look-up of each is too slow
 _CONFIRM = """
 INSERT OR IGNORE INTO transformation (checksum, result)
 SELECT checksum, result FROM unconfirmed
@@ -54,30 +51,27 @@ SELECT * FROM (
 """
 
 
-def salvaged(
+def run_salvage(
     path: Path,
     target: Path,
-    doing: ProgressBars,
+    progress: ProgressBars,
     *,
     unconfirmed: bool = False,
     dry_run: bool = False,
 ) -> dict[str, Any]:
-    """Copy the rows that can be read and are confirmed, or all that can be read; report both."""
-    with new_file(target, dry_run=dry_run) as new, connected_to_damaged(path) as source:
-        damage = complaints(source, doing)
-        tables = _tables(source, path)
-        with building(new) as copy:
+    """Copy the confirmed rows, or all readable rows; reports both numbers."""
+    with new_file(target, dry_run=dry_run) as new, open_damaged(path) as source:
+        damage = integrity_errors(source, progress)
+        tables = _readable_tables(source, path)
+        with open_for_load(new) as copy:
             copy.exec_driver_sql(_UNCONFIRMED)
             for damaged in tables.values():
-                _copy(damaged, copy, doing, unconfirmed=unconfirmed)
-            _confirm(tables.get(Transformation.__tablename__), copy)
+                _copy_rows(damaged, copy, progress, unconfirmed=unconfirmed)
+            _copy_confirmed(tables.get(Transformation.__tablename__), copy)
         readings = [damaged.reading for damaged in tables.values()]
-        with connected(new, "rw") as copy:
-            repairs = repair_all(copy, survey(copy, new), doing)
-            counts = {
-                table.name: copy.scalar(select(func.count()).select_from(table))
-                for table in TABLES.values()
-            }
+        with connect(new, "rw") as copy:
+            repairs = repair_all(copy, inspect_tables(copy, new), progress)
+            counts = row_counts(copy, new)
     missing = sorted(set(TABLES) - set(tables))
     lost = any(one.unconfirmed or one.contradicted or one.first_unreadable_row for one in readings)
     return {
@@ -89,55 +83,55 @@ def salvaged(
         "advice": "" if unconfirmed else _advice(readings),
         "read": [asdict(one) for one in readings],
         "repaired": [{"problem": name, "rows": count} for name, count in repairs.items()],
-        "tables": [{"table": name, "rows": count} for name, count in counts.items()],
+        "tables": counts,
     }
 
 
-def salvageable(path: Path, doing: ProgressBars) -> dict[str, Any]:
-    """Report what `salvaged` would copy."""
-    with tempfile.TemporaryDirectory(prefix="seamless-database-admin-") as folder:
-        found = salvaged(path, Path(folder) / "new.db", doing)
+def report_readable_rows(path: Path, progress: ProgressBars) -> dict[str, Any]:
+    """Report what `run_salvage` would copy."""
+    with temporary_file() as file:
+        findings = run_salvage(path, file, progress)
     return {
-        "advice": f"{advice_for_damage(path)}; {found['advice']}".removesuffix("; "),
-        "missing_tables": found["missing_tables"],
-        "readable_tables": found["read"],
+        "advice": f"{advice_for_damage(path)}; {findings['advice']}".removesuffix("; "),
+        "missing_tables": findings["missing_tables"],
+        "readable_tables": findings["read"],
     }
 
 
-def complaints(connection: Connection, doing: ProgressBars) -> list[str]:
-    """Have SQLite look at all pages of a file; gives what it complains about."""
-    with doing.one("Integrity"):
+def integrity_errors(connection: Connection, progress: ProgressBars) -> list[str]:
+    """Run SQLite's integrity check over all pages of a file; returns its errors."""
+    with progress.task("Integrity"):
         try:
-            rows = connection.exec_driver_sql(f"PRAGMA integrity_check({COMPLAINTS})").fetchall()
+            rows = connection.exec_driver_sql(f"PRAGMA integrity_check({MAX_ERRORS})").fetchall()
         except sqlalchemy.exc.DatabaseError as error:
             INTERRUPTION.check()
-            return [str(plain(error))]
-    found = [line for row in rows for line in str(row[0]).splitlines()]
-    # a heading comes before the complaints about pages
-    return [line for line in found if line not in ("ok", _HEADING)]
+            return [str(sqlite_error(error))]
+    lines = [line for row in rows for line in str(row[0]).splitlines()]
+    # SQLite prints the heading before errors of pages
+    return [line for line in lines if line not in ("ok", _HEADING)]
 
 
-def _tables(source: Connection, path: Path) -> dict[str, DamagedTable]:
+def _readable_tables(source: Connection, path: Path) -> dict[str, DamagedTable]:
     connection = raw(source)
-    capacity = _size(connection, path) // _SMALLEST_ROW
+    capacity = _original_size(connection, path) // _SMALLEST_ROW
     tables = {
         name: DamagedTable(connection, table, capacity)
         for name, table in TABLES.items()
-        if _is_there(connection, table)
+        if _has_table(connection, table)
     }
     if not tables:
         raise DamagedError(path, "none of its tables can be found", "restore a backup")
     return tables
 
 
-def _size(connection: sqlite3.Connection, path: Path) -> int:
-    """Bytes of a file and its journal, or those that it had before it was truncated."""
+def _original_size(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the bytes of a file and its journal, or those of the file before its truncation."""
     with path.open("rb") as opened:
         pages = int.from_bytes(opened.read(32)[28:], "big")
     (page_size,) = connection.execute("PRAGMA page_size").fetchone()
     journal = path.with_name(f"{path.name}-wal")
-    there = path.stat().st_size + (journal.stat().st_size if journal.exists() else 0)
-    return max(there, pages * int(page_size))
+    present = path.stat().st_size + (journal.stat().st_size if journal.exists() else 0)
+    return max(present, pages * int(page_size))
 
 
 def _advice(readings: Iterable[TableReading]) -> str:
@@ -150,31 +144,31 @@ def _advice(readings: Iterable[TableReading]) -> str:
     )
 
 
-def _is_there(connection: sqlite3.Connection, table: Table) -> bool:
-    """Whether the list of tables is intact enough to name a table and all its columns."""
+def _has_table(connection: sqlite3.Connection, table: Table) -> bool:
+    """Whether SQLite can read the names of a table and of all its columns."""
     columns = connection.execute(f'PRAGMA table_info("{table.name}")').fetchall()
     return {column[1] for column in columns} >= set(table.columns.keys())
 
 
-def _copy(
-    damaged: DamagedTable, copy: Connection, doing: ProgressBars, *, unconfirmed: bool
+def _copy_rows(
+    damaged: DamagedTable, copy: Connection, progress: ProgressBars, *, unconfirmed: bool
 ) -> None:
     table = TABLES[damaged.reading.table]
     flagged = ((*row, confirmed or unconfirmed) for row, confirmed in damaged.rows())
-    for piece in doing.each(pieces(flagged), f"Reading {table.name}"):
-        insert_missing(copy, table, [_renumbered(table, row[:-1]) for row in piece if row[-1]])
-        others = [row[:-1] for row in piece if not row[-1]]
+    for chunk in progress.track(in_chunks(flagged), f"Reading {table.name}"):
+        insert_missing(copy, table, [_without_number(table, row[:-1]) for row in chunk if row[-1]])
+        others = [row[:-1] for row in chunk if not row[-1]]
         if others and table.name == Transformation.__tablename__:
             copy.exec_driver_sql(_ADD_UNCONFIRMED, others)
 
 
-def _renumbered(table: Table, row: Row) -> Row:
-    """Let SQLite number the rows of a table anew, in the same order: a number may be damaged."""
+def _without_number(table: Table, row: Row) -> Row:
+    """Let SQLite assign a new row number, in the same order: the number can be damaged."""
     return (None, *row[1:]) if "id" in table.columns else row
 
 
-def _confirm(damaged: DamagedTable | None, copy: Connection) -> None:
-    """Copy the results without a readable index page that other tables confirm."""
+def _copy_confirmed(damaged: DamagedTable | None, copy: Connection) -> None:
+    """Copy the unconfirmed results that a reverse row or a record confirms."""
     confirmed = copy.exec_driver_sql(_CONFIRM).rowcount
     if damaged is not None:
         damaged.reading.readable += confirmed

@@ -1,7 +1,7 @@
-"""When the computation of an execution record took place, if the record knows; pure.
+"""The time at which an execution record was made, from the fields of the record; pure functions.
 
-Minimal records have no time. Full ones may have some, under a name of the list below, at the top
-or one level down; the earlier name in the list counts.
+A minimal record has no time. A full record can have several, at its top or one level down; the
+first name in `FIELDS` that holds a time is used.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from datetime import datetime, timezone
 from typing import Any
 
-#: where a time may be found; the end of a computation is preferred to its beginning
+#: names of fields that hold a time; the end of a computation is preferred to its start
 FIELDS = (
     "finished_at",
     "completed_at",
@@ -24,7 +24,7 @@ FIELDS = (
     "start_time",
     "submitted_at",
 )
-#: numbers beyond this count milliseconds since 1970, not seconds
+#: larger numbers are milliseconds since 1970, not seconds
 _MILLISECONDS = 1e11
 
 
@@ -33,19 +33,19 @@ def time_of(record: dict[str, Any]) -> datetime | None:
     levels = [record, *(value for value in record.values() if isinstance(value, dict))]
     for name in FIELDS:
         for level in levels:
-            if name in level and (found := read(level[name])) is not None:
-                return found
+            if name in level and (time := parse_time(level[name])) is not None:
+                return time
     return None
 
 
-def read(value: object) -> datetime | None:
-    """Take a time from JSON: ISO 8601 text, without a zone in UTC, or seconds since 1970."""
+def parse_time(value: object) -> datetime | None:
+    """Parse a JSON value: ISO 8601 text (UTC if it has no zone), or seconds since 1970."""
     try:
         if isinstance(value, str):
-            # Python 3.10 does not know the Z
-            found = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
-            found = found if found.tzinfo else found.replace(tzinfo=timezone.utc)
-            return found.astimezone(timezone.utc)
+            # Python 3.10 cannot parse the Z
+            time = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
+            time = time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+            return time.astimezone(timezone.utc)
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
             return None
         seconds = value / 1000 if value > _MILLISECONDS else value
@@ -54,6 +54,6 @@ def read(value: object) -> datetime | None:
         return None
 
 
-def shown(time: datetime | None) -> str | None:
-    """Write a time the way it is printed."""
+def format_time(time: datetime | None) -> str | None:
+    """Format a time for the output, in UTC with a Z."""
     return None if time is None else time.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,8 +1,7 @@
-"""Whether tables of two databases hold the same rows: their number, and a checksum of them.
+"""Fingerprints of tables: the number of rows and a SHA-256 of them, to compare two databases.
 
-The rows are taken in the order of their key, byte by byte, which is the same everywhere, and each
-is written as a line of JSON. So the checksum is that of a text that does not depend on where the
-rows are.
+The rows are read in the order of their key, by bytes, and each is hashed as a line of JSON. So
+equal rows have the same fingerprint in every database.
 """
 
 from __future__ import annotations
@@ -14,19 +13,18 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from seamless_database.admin.access.bulk import pieces
-from seamless_database.admin.access.rows import stream
-from seamless_database.admin.resume import in_key_order
+from seamless_database.admin.access.rows import in_chunks, stream, table_label
+from seamless_database.admin.copy_tables import in_key_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlalchemy import Connection, Table
 
-    from seamless_database.admin.access.bulk import Row
-    from seamless_database.admin.progress import ProgressBars
+    from seamless_database.admin.access.rows import Row
+    from seamless_database.admin.console import ProgressBars
 
-_write = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
@@ -38,22 +36,22 @@ class Fingerprint:
 
 
 def fingerprints(
-    connection: Connection, tables: Iterable[Table], doing: ProgressBars
+    connection: Connection, tables: Iterable[Table], progress: ProgressBars
 ) -> dict[str, Fingerprint]:
     """Read all rows of some tables."""
-    return {table.name: _fingerprint(connection, table, doing) for table in tables}
+    return {table.name: _fingerprint(connection, table, progress) for table in tables}
 
 
-def _fingerprint(connection: Connection, table: Table, doing: ProgressBars) -> Fingerprint:
+def _fingerprint(connection: Connection, table: Table, progress: ProgressBars) -> Fingerprint:
     digest, count = hashlib.sha256(), 0
-    with doing.one(f"Verifying {table.name.replace('_', ' ')}") as progress:
+    with progress.task(f"Verifying {table_label(table)}") as report:
         total = connection.scalar(select(func.count()).select_from(table)) or 0
-        for piece in pieces(stream(connection, in_key_order(table))):
-            digest.update(_lines(piece))
-            count += len(piece)
-            progress(count, total)
+        for chunk in in_chunks(stream(connection, in_key_order(table))):
+            digest.update(_lines(chunk))
+            count += len(chunk)
+            report(count, total)
     return Fingerprint(count, digest.hexdigest())
 
 
 def _lines(rows: list[Row]) -> bytes:
-    return "".join([f"{_write(row)}\n" for row in rows]).encode()
+    return "".join([f"{_encode(row)}\n" for row in rows]).encode()

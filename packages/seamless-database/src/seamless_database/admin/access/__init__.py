@@ -1,3 +1,3 @@
-"""How a command opens, reads and creates databases, on either back end."""
+"""Open, read and create databases: SQLite files and PostgreSQL, for every sub-command."""
 
 from __future__ import annotations

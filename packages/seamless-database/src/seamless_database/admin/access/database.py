@@ -1,7 +1,6 @@
-"""Where a database is, a file or a PostgreSQL, and what the sub-commands do with either.
+"""Open a database for a sub-command: an SQLite file or a PostgreSQL database, by path or URL.
 
-What is a URL is opened by `opening_postgresql`, and anything else as a file, by `opening`. The
-former is loaded when there is a URL only, because it needs a library that is not everywhere.
+The module for PostgreSQL is imported for a URL only, because it needs an optional library.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from seamless_database.admin.access import snapshot, sqlite
+from seamless_database.admin.access import output, sqlite
 from seamless_database.admin.access.dialects import is_sqlite
 from seamless_database.errors import OptionError
 from seamless_database.storage.open import file_of
@@ -23,56 +22,100 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from seamless_database.admin.progress import ProgressBars
+    from seamless_database.admin.console import ProgressBars
 
 DatabaseTarget: TypeAlias = Path | PostgresUrl
 
 
-def place(text: str) -> DatabaseTarget:
-    """Take an argument of the command line; raises an `OptionError` for an impossible URL."""
+def parse_target(text: str) -> DatabaseTarget:
+    """Parse a path or a URL; raises an `OptionError` for an invalid URL."""
     if text.startswith("sqlite:") or not is_url(text):
         return Path(file_of(text))
-    found = PostgresUrl.of(text)
+    url = PostgresUrl.of(text)
     if find_spec("psycopg") is None:
         raise OptionError("PostgreSQL needs more: pip install 'seamless-database[postgresql]'")
-    return found
+    return url
 
 
-def shown(where: DatabaseTarget) -> str:
-    """Name a place in a message; without the password."""
-    return where.redacted if isinstance(where, PostgresUrl) else str(where)
+def display_name(database: DatabaseTarget) -> str:
+    """Return the name of a database for messages, without the password."""
+    return database.redacted if isinstance(database, PostgresUrl) else str(database)
 
 
-def reading(
-    where: DatabaseTarget, progress: Callable[[int, int], None] | None = None
+def open_snapshot(
+    database: DatabaseTarget, report: Callable[[int, int], None] | None = None
 ) -> AbstractContextManager[Connection]:
-    """Open a database to look at it, as of one moment, in nobody's way."""
-    if isinstance(where, Path):
-        return sqlite.reading(where, progress)
+    """Open one snapshot of a database, without blocking other processes.
+
+    `report` gets the progress of copying a file: what is done, of how much.
+    """
+    if isinstance(database, Path):
+        return sqlite.open_snapshot(database, report)
     from seamless_database.admin.access import postgresql
 
-    return postgresql.reading(where)
+    return postgresql.open_snapshot(database)
 
 
-def changing(where: DatabaseTarget) -> AbstractContextManager[Connection]:
-    """Open a database to change it; nobody else can meanwhile."""
-    if isinstance(where, Path):
-        return sqlite.changing(where)
+def open_exclusive(database: DatabaseTarget) -> AbstractContextManager[Connection]:
+    """Open a database to change it, while no other process can change it."""
+    if isinstance(database, Path):
+        return sqlite.open_exclusive(database)
     from seamless_database.admin.access import postgresql
 
-    return postgresql.changing(where)
+    return postgresql.open_exclusive(database)
 
 
-def trying(where: DatabaseTarget, doing: ProgressBars) -> AbstractContextManager[Connection]:
-    """Open a temporary copy of a database, for a dry run; it is a file, whatever it was made of."""
-    if isinstance(where, Path):
-        return sqlite.scratch(where)
-    return _scratch(where, doing)
+@contextmanager
+def open_scratch(database: DatabaseTarget, progress: ProgressBars) -> Iterator[Connection]:
+    """Open a temporary copy for a dry run: always a file, also for a PostgreSQL database."""
+    if isinstance(database, Path):
+        with sqlite.open_scratch(database) as copy:
+            yield copy
+        return
+    with (
+        open_snapshot(database) as source,
+        output.open_scratch(source, database, progress) as copy,
+    ):
+        yield copy
+
+
+@contextmanager
+def new_database(target: DatabaseTarget, *, dry_run: bool) -> Iterator[DatabaseTarget]:
+    """Yield the database to load: a new file, or a PostgreSQL database without rows.
+
+    A dry run loads a temporary file instead of either.
+    """
+    if isinstance(target, Path):
+        with output.new_file(target, dry_run=dry_run) as file:
+            yield file
+        return
+    from seamless_database.admin.access.postgresql import check_no_rows
+
+    check_no_rows(target)
+    if dry_run:
+        with output.temporary_file() as file:
+            yield file
+    else:
+        yield target
+
+
+def open_for_load(target: DatabaseTarget) -> AbstractContextManager[Connection]:
+    """Create the tables of a new database, and open it to load rows: all of them, or none."""
+    if isinstance(target, Path):
+        return output.open_for_load(target)
+    from seamless_database.admin.access import postgresql
+
+    return postgresql.open_for_load(target)
+
+
+def reopen(target: DatabaseTarget) -> AbstractContextManager[Connection]:
+    """Open a loaded database to read it."""
+    return sqlite.connect(target, "ro") if isinstance(target, Path) else open_snapshot(target)
 
 
 @contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
-    """Do everything inside, or nothing; on PostgreSQL, all of a change is one transaction."""
+    """Run the block in a transaction; on PostgreSQL, `open_exclusive` has begun one already."""
     if is_sqlite(connection):
         with sqlite.transaction(connection):
             yield
@@ -80,16 +123,10 @@ def transaction(connection: Connection) -> Iterator[None]:
         yield
 
 
-def sizes(connection: Connection, where: DatabaseTarget) -> dict[str, Any]:
-    """Bytes that a database takes up, by what takes them."""
-    if isinstance(where, Path):
-        return sqlite.sizes(connection, where)
+def sizes(connection: Connection, database: DatabaseTarget) -> dict[str, Any]:
+    """Return the bytes of a database, by what takes them."""
+    if isinstance(database, Path):
+        return sqlite.sizes(connection, database)
     from seamless_database.admin.access import postgresql
 
     return postgresql.sizes(connection)
-
-
-@contextmanager
-def _scratch(address: PostgresUrl, doing: ProgressBars) -> Iterator[Connection]:
-    with reading(address) as source, snapshot.scratch(source, address, doing) as copy:
-        yield copy

@@ -1,11 +1,10 @@
-"""Write a new file: under a temporary name beside it, and renamed when it is complete.
+"""Write a new database file: under a temporary name beside it, and renamed when it is complete.
 
-Nobody ever sees half of it, and nothing that exists is overwritten.
+Other processes see the complete file or none, and no existing file is overwritten.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +13,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from seamless_database.admin.access.open_files import COMPANIONS
-from seamless_database.admin.access.sqlite import connected, pragma, sync
-from seamless_database.admin.errors import TargetExistsError
-from seamless_database.errors import FileError
+from seamless_database.admin.access.files import TEMPORARY, check_absent, publish, sync
+from seamless_database.admin.access.rows import copy_all_tables
+from seamless_database.admin.access.sqlite import connect, pragma
+from seamless_database.admin.access.tables import inspect_tables
 from seamless_database.models import TABLES, RevTransformation, Transformation
 
 if TYPE_CHECKING:
@@ -25,40 +24,43 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-#: the index that building a file needs before it is complete
-EARLY = frozenset({"irreproducible_transformation_checksum"})
+    from seamless_database.admin.console import ProgressBars
+    from seamless_database.storage.postgresql.url import PostgresUrl
+
+#: the index that the loading of a file needs; the others are created when all rows are there
+REQUIRED_INDEXES = frozenset({"irreproducible_transformation_checksum"})
+
+
+@contextmanager
+def temporary_file() -> Iterator[Path]:
+    """Yield the name of a file in a temporary folder that is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
+        yield Path(folder) / "new.db"
 
 
 @contextmanager
 def new_file(path: Path, *, dry_run: bool) -> Iterator[Path]:
-    """Give the name to write to; after a dry run, nothing is kept."""
+    """Yield the name to write to, then rename the file; a dry run removes it instead."""
     check_absent(path)
-    beside = None if dry_run else path.parent
-    with tempfile.TemporaryDirectory(prefix=".seamless-database-admin-", dir=beside) as folder:
+    if dry_run:
+        with temporary_file() as file:
+            yield file
+        return
+    with tempfile.TemporaryDirectory(prefix=f".{TEMPORARY}", dir=path.parent) as folder:
         file = Path(folder) / "new.db"
         yield file
-        if not dry_run:
-            place(file, path)
-
-
-def check_absent(path: Path) -> None:
-    """Make sure that there is no such file yet, and that there can be one."""
-    # SQLite would take what lies beside a former file of this name for a part of the new one
-    for name in (path, *(Path(f"{path}{suffix}") for suffix in COMPANIONS)):
-        if os.path.lexists(name):
-            raise TargetExistsError(name)
-    if not path.parent.is_dir():
-        raise FileError(path, "its folder does not exist")
+        sync(file)
+        publish(file, path)
 
 
 @contextmanager
-def building(file: Path) -> Iterator[Connection]:
-    """Fill the tables of a new file.
+def open_for_load(file: Path) -> Iterator[Connection]:
+    """Create a file with all tables, and open it to load rows.
 
-    Nothing is journaled: if it fails, the file is thrown away. Most indexes come last, when they
-    can be written in their order.
+    There is no journal: the caller removes the file after an error. Most indexes are created at
+    the end, when SQLite can write them in their order.
     """
-    with connected(file, "rwc") as connection:
+    with connect(file, "rwc") as connection:
         for setting in ("journal_mode=OFF", "synchronous=OFF"):
             pragma(connection, setting)
         connection.exec_driver_sql("BEGIN")
@@ -69,50 +71,42 @@ def building(file: Path) -> Iterator[Connection]:
 
 
 def create_tables(connection: Connection) -> None:
-    """Create the tables of a file, with those indexes only that filling it needs."""
+    """Create the missing tables of a file, with the indexes that loading needs."""
     for table in TABLES.values():
         connection.exec_driver_sql(str(CreateTable(table, if_not_exists=True)))
         for index in table.indexes:
-            if index.name in EARLY:
+            if index.name in REQUIRED_INDEXES:
                 connection.exec_driver_sql(str(CreateIndex(index, if_not_exists=True)))
 
 
 def create_indexes(connection: Connection) -> None:
-    """Create the indexes that are not there."""
+    """Create the missing indexes of a file."""
     for table in TABLES.values():
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             connection.exec_driver_sql(str(CreateIndex(index, if_not_exists=True)))
 
 
 def add_reverse_rows(connection: Connection) -> None:
-    """Add the reverse rows, which follow from the results."""
+    """Insert the reverse rows, which follow from the results."""
     pairs = select(Transformation.result, Transformation.checksum).order_by(Transformation.checksum)
     connection.execute(insert(RevTransformation).from_select(["result", "checksum"], pairs))
 
 
-def create_file(path: Path, mode: int = 0o666) -> None:
-    """Create an empty file; raises `FileExistsError` if anything has the name, even a dead link."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    os.close(os.open(path, flags, mode))
-
-
-def place(file: Path, path: Path) -> None:
-    """Sync a complete file, and give it its name."""
+def write_snapshot(
+    source: Connection, url: PostgresUrl, file: Path, progress: ProgressBars
+) -> None:
+    """Copy all rows of a PostgreSQL database into a new file."""
+    with open_for_load(file) as copy:
+        copy_all_tables(source, inspect_tables(source, url), copy, progress)
     sync(file)
-    give_name(file, path)
 
 
-def give_name(file: Path, path: Path) -> None:
-    """Rename a file that is on the disk; raises `TargetExistsError` rather than replace another."""
-    try:
-        # unlike renaming, this never replaces a file that has come meanwhile
-        os.link(file, path)
-    except FileExistsError:
-        raise TargetExistsError(path) from None
-    except OSError:
-        # some file systems have no hard links
-        check_absent(path)
-        file.rename(path)
-    else:
-        file.unlink()
-    sync(path.parent)
+@contextmanager
+def open_scratch(
+    source: Connection, url: PostgresUrl, progress: ProgressBars
+) -> Iterator[Connection]:
+    """Open a temporary file with all rows of a PostgreSQL database, for a dry run."""
+    with temporary_file() as file:
+        write_snapshot(source, url, file, progress)
+        with connect(file, "rw") as connection:
+            yield connection

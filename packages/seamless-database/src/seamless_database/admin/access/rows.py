@@ -1,4 +1,8 @@
-"""Go through tables of any size with little memory, and read what lies in them."""
+"""Read and write many rows with bounded memory: streams, batches, chunks, bulk inserts.
+
+A bulk insert leaves existing rows as they are. A file gets the rows by one prepared statement.
+PostgreSQL gets them by COPY into a temporary table, because COPY itself cannot skip existing rows.
+"""
 
 from __future__ import annotations
 
@@ -6,63 +10,142 @@ import json
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import sqlalchemy
+from sqlalchemy import column, select
+
+from seamless_database.admin.access.dialects import insert_new, is_sqlite
+from seamless_database.admin.errors import NoTextError
 from seamless_database.admin.interruption import INTERRUPTION
 from seamless_database.models import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection, Executable, Table
 
+    from seamless_database.admin.access.tables import TableInventory
+    from seamless_database.admin.console import ProgressBars
     from seamless_database.models import Base
 
 T = TypeVar("T")
+Row = tuple[Any, ...]
 
-#: rows that are held at once, and changed in one transaction
+#: rows that are in memory at once, and that one transaction changes
 BATCH = 500
+#: limits of a chunk: rows, and characters of text unless a single row has more
+MAX_CHUNK_ROWS, MAX_CHUNK_CHARS = 5000, 4_000_000
 
 
 def stream(connection: Connection, statement: Executable) -> Generator[Any]:
-    """Give the rows of a query as they are read."""
+    """Yield the rows of a query while it runs."""
     result = connection.execute(statement, execution_options={"yield_per": BATCH})
     try:
         for row in result:
             INTERRUPTION.check()
             yield row
     finally:
-        # after an error elsewhere, Python can end this generator later than the connection
+        # after an error elsewhere, Python can close this generator later than the connection
         if not connection.closed:
             result.close()
 
 
 def as_mapping(connection: Connection, statement: Executable) -> dict[str, Any]:
-    """Give the rows of a query for two columns as a dictionary."""
+    """Return the rows of a query for two columns as a dictionary."""
     return dict(map(tuple, connection.execute(statement)))
 
 
 def table_of(model: type[Base]) -> Table:
-    """Take the table of a model: its columns are called as they are in the file."""
+    """Return the table of a model, with the column names of the database."""
     return TABLES[model.__tablename__]
 
 
+def table_label(table: Table) -> str:
+    """Return the name of a table for a progress bar."""
+    return table.name.replace("_", " ")
+
+
 def in_batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
-    """Group items; the last group may be smaller."""
+    """Group items into lists of `size`; the last one can be shorter."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
 
 
+def in_chunks(rows: Iterable[Sequence[Any]]) -> Iterator[list[Row]]:
+    """Group rows into lists with a bounded number of rows and of characters."""
+    chunk: list[Row] = []
+    size = 0
+    for row in rows:
+        chunk.append(tuple(row))
+        size += sum(len(value) for value in row if isinstance(value, str))
+        if len(chunk) >= MAX_CHUNK_ROWS or size >= MAX_CHUNK_CHARS:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
 def as_object(text: object) -> dict[str, Any] | None:
-    """Read stored JSON that should be an object; None if it is anything else."""
+    """Parse a stored JSON object; None for anything else."""
     value = as_json(text)
     return value if isinstance(value, dict) else None
 
 
 def as_json(text: object) -> Any:
-    """Read stored JSON; an `Ellipsis`, which JSON does not have, for what is none."""
+    """Parse stored JSON; an `Ellipsis`, which is not a JSON value, if the text is invalid."""
     if not isinstance(text, str):
         return ...
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return ...
+
+
+def copy_all_tables(
+    source: Connection, inventory: TableInventory, target: Connection, progress: ProgressBars
+) -> None:
+    """Copy the rows of all tables unchanged, within the transaction of the target."""
+    for table in inventory.tables:
+        rows = stream(source, select(*table.columns))
+        for chunk in progress.track(in_chunks(rows), f"Copying {table_label(table)}"):
+            insert_missing(target, table, chunk)
+
+
+def insert_missing(connection: Connection, table: Table, rows: list[Row]) -> None:
+    """Insert rows of all columns within a transaction, and leave existing rows as they are.
+
+    Raises `NoTextError` for bytes or a number in a text column.
+    """
+    if not rows:
+        return
+    _check_types(table, rows)
+    if is_sqlite(connection):
+        statement = insert_new(connection, table).compile(dialect=connection.dialect)
+        connection.exec_driver_sql(str(statement), rows)
+    else:
+        _insert_by_copy(connection, table, rows)
+
+
+def _check_types(table: Table, rows: list[Row]) -> None:
+    """Refuse bytes and numbers, which SQLite can store in text columns."""
+    numbered = "id" in table.columns
+    for row in rows:
+        if not all(isinstance(value, str | None) for value in (row[1:] if numbered else row)):
+            raise NoTextError(table.name, " ".join(str(value)[:80] for value in row[:2]))
+
+
+def _insert_by_copy(connection: Connection, table: Table, rows: list[Row]) -> None:
+    staged = f"seamless_staged_{table.name}"
+    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS {staged} (LIKE {table.name})")
+    names = [column.name for column in table.columns]
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    with (
+        driver.cursor() as cursor,
+        cursor.copy(f"COPY {staged} ({', '.join(names)}) FROM STDIN") as copy,
+    ):
+        for row in rows:
+            copy.write_row(row)
+    staged_rows = sqlalchemy.table(staged, *(column(name) for name in names)).select()
+    connection.execute(insert_new(connection, table).from_select(names, staged_rows))
+    connection.exec_driver_sql(f"TRUNCATE {staged}")

@@ -1,7 +1,7 @@
-"""Open a file for the administrator: to read one snapshot of it, or to change it.
+"""Open an SQLite file for the administration: one snapshot of it, or exclusively, to change it.
 
-Reading delays no writer. Changing holds the exclusive lock of the file, from before the first row
-is looked at until the end. Statements go through SQLAlchemy connections, which stream.
+Reading delays no writer. A change holds the exclusive lock of the file from before the first read
+until the end. Statements go through SQLAlchemy connections, which stream their rows.
 """
 
 from __future__ import annotations
@@ -17,10 +17,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 import sqlalchemy
+from sqlalchemy import event
 from sqlalchemy.pool import NullPool
 
-from seamless_database.admin.access.engine_errors import EngineErrors
-from seamless_database.admin.access.open_files import processes_using
+from seamless_database.admin.access.files import (
+    TEMPORARY,
+    copy_with_journals,
+    processes_using,
+    resolve_readable,
+    sync,
+)
 from seamless_database.admin.errors import DamagedError, FileInUseError
 from seamless_database.admin.interruption import INTERRUPTION
 from seamless_database.errors import DatabaseError, FileError
@@ -33,51 +39,68 @@ from seamless_database.storage.sqlite.connection import (
 )
 from seamless_database.storage.sqlite.filesystem import is_network
 from seamless_database.storage.sqlite.lock_file import WriterLockFile
-from seamless_database.storage.sqlite.readonly_wal import FileState, is_unchanged, probe
+from seamless_database.storage.sqlite.readonly_wal import is_unchanged, probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine import ExceptionContext
 
 Mode = Literal["ro", "rw", "rwc"]
 
 #: seconds that SQLite waits for a lock
 LOCK_WAIT = 5.0
-#: pages of one step of a copy, and the pause after it, in which others may write
+#: pages of one step of a backup, and the pause after it in seconds, in which others can write
 STEP, PAUSE = 2000, 0.005
 #: kilobytes of a file that SQLite may keep in memory
 CACHE = 65536
-#: instructions of a statement between two looks at signals
+#: instructions of a statement between two checks for signals
 STEPS_BETWEEN_SIGNALS = 100_000
-#: what a step of a backup answers if it had to wait for that long: SQLITE_BUSY, SQLITE_LOCKED
+#: results of a backup step that has waited `LOCK_WAIT`: SQLITE_BUSY, SQLITE_LOCKED
 _LOCKED = (5, 6)
 _LOCK_HELD = f"another process holds its lock (waited {LOCK_WAIT:g} s); try again later"
-#: how often a backup may begin again because another process has written to the file
+#: how often a backup may restart because another process has written to the file
 RESTARTS = 20
 
 
+class EngineErrors:
+    """The errors of one engine, to tell them from those of another open database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._errors: list[BaseException | None] = []
+        event.listen(engine, "handle_error", self._add)
+
+    def __contains__(self, error: BaseException) -> bool:
+        return any(error is one for one in self._errors)
+
+    def _add(self, context: ExceptionContext) -> None:
+        self._errors.append(context.sqlalchemy_exception)
+
+
 @contextmanager
-def reading(path: Path, progress: Callable[[int, int], None] | None = None) -> Iterator[Connection]:
+def open_snapshot(
+    path: Path, report: Callable[[int, int], None] | None = None
+) -> Iterator[Connection]:
     """Open one snapshot of a file, without delaying a process that writes to it, now or later.
 
     In WAL mode, readers do not block writers. With a rollback journal, a reader blocks every
     commit and keeps a server from entering WAL mode, so such a file is copied first. Without
     space for the copy, a file that no other process has open is read in place.
     """
-    file = existing(path)
+    file = resolve_readable(path)
     if file.with_name(f"{file.name}-journal").exists() and os.access(file, os.W_OK):
-        # opening it for writing undoes what a process that was killed has left half done
-        with connected(file, "rw", path):
+        # opening the file for writing rolls back the transaction of a process that was killed
+        with connect(file, "rw", path):
             pass
     with ExitStack() as stack:
-        connection = stack.enter_context(_opened_to_read(file, path))
+        connection = stack.enter_context(_open_without_traces(file, path))
         if not is_in_wal_mode(connection):
-            folder = tempfile.TemporaryDirectory(prefix="seamless-database-admin-")
-            copy = Path(stack.enter_context(folder)) / "snapshot.db"
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=TEMPORARY))
+            copy = Path(folder) / "snapshot.db"
             if _has_space(copy.parent, file, path):
-                back_up(connection, path, copy, progress)
-                connection = stack.enter_context(connected(copy, "ro", path))
+                back_up(connection, path, copy, report)
+                connection = stack.enter_context(connect(copy, "ro", path))
         connection.exec_driver_sql("BEGIN")
         yield connection
         if raw(connection).in_transaction:
@@ -85,57 +108,64 @@ def reading(path: Path, progress: Callable[[int, int], None] | None = None) -> I
 
 
 @contextmanager
-def _opened_to_read(file: Path, path: Path) -> Iterator[Connection]:
+def _open_without_traces(file: Path, path: Path) -> Iterator[Connection]:
     """Open a file to read it, and leave no -wal or -shm beside it that was not there before.
 
     SQLite creates both for a file in WAL mode. The last connection that may write removes them
-    again; a read-only connection leaves them. A journal that was there before would be lost in
-    that way, so such a file is read in a temporary copy.
+    again; a read-only connection leaves them. A journal that was there before would be removed
+    too, so a file with a journal is read in a temporary copy.
     """
-    rest = probe(file)
-    if rest is None or processes_using(file):
-        # another process has it open, or one that was killed has left its -shm
-        with connected(file, "ro", path) as connection:
+    state = probe(file)
+    if state is None or processes_using(file):
+        # another process has the file open, or a process that was killed has left its -shm
+        with connect(file, "ro", path) as connection:
             yield connection
-    elif rest.wal is None:
+    elif state.wal is None:
         writable = os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
-        with connected(file, "rw" if writable else "ro", path) as connection:
+        with connect(file, "rw" if writable else "ro", path) as connection:
             yield connection
     else:
-        with tempfile.TemporaryDirectory(prefix="seamless-database-admin-") as folder:
-            copied = _copy_at_rest(file, rest, Path(folder) / "snapshot.db")
-            with connected(copied or file, "ro", path) as connection:
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
+            copy = copy_with_journals(file, Path(folder) / "snapshot.db")
+            if copy is None or not is_unchanged(file, state):
+                copy = file
+            with connect(copy, "ro", path) as connection:
                 yield connection
 
 
-def _copy_at_rest(file: Path, rest: FileState, copy: Path) -> Path | None:
-    """Copy a file and its journal; None if there is no space, or a process opens it meanwhile."""
-    needed = sum(stamp[2] for stamp in (rest.file, rest.wal) if stamp is not None)
-    if shutil.disk_usage(copy.parent).free <= needed:
-        return None
-    with INTERRUPTION.deferred(defer=False):
-        for suffix in ("", "-wal"):
-            shutil.copyfile(f"{file}{suffix}", f"{copy}{suffix}")
-    return copy if is_unchanged(file, rest) else None
+@contextmanager
+def open_damaged(path: Path) -> Iterator[Connection]:
+    """Open a damaged file to read it, in a temporary copy unless another process has it open."""
+    file = resolve_readable(path)
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
+        copy = None
+        if not processes_using(file):
+            copy = copy_with_journals(file, Path(folder) / "snapshot.db")
+        mode: Mode = "ro" if copy is None else "rw"
+        with connect(copy or file, mode, path, damaged=True) as connection:
+            # one snapshot, so that a lock of another process cannot look like damage later
+            connection.exec_driver_sql("BEGIN")
+            pragma(connection, "schema_version")
+            yield connection
 
 
 @contextmanager
-def changing(path: Path) -> Iterator[Connection]:
-    """Open a file, outside any transaction, with an exclusive lock that is held until the end.
+def open_exclusive(path: Path) -> Iterator[Connection]:
+    """Open a file outside of any transaction, and hold its exclusive lock until the end.
 
-    No other connection can read or write the file meanwhile, so a row that was found by its row
-    number is still the same row when it is deleted.
+    No other connection can read or write the file meanwhile, so the row numbers that a query
+    returns are still valid when the rows are deleted.
     """
-    file = existing(path)
-    if found := processes_using(file):
-        raise FileInUseError(path, ", ".join(found))
+    file = resolve_readable(path)
+    if users := processes_using(file):
+        raise FileInUseError(path, ", ".join(users))
     if not os.access(file, os.W_OK):
         raise FileError(path, "no permission to write it")
     identity = file.stat()
     with ExitStack() as stack:
         if is_network(file):
             stack.enter_context(WriterLockFile(file))
-        connection = stack.enter_context(connected(file, "rw", shown=path))
+        connection = stack.enter_context(connect(file, "rw", path))
         lock_exclusively(connection, path)
         check_not_replaced(file, identity, path)
         pragma(connection, "synchronous=EXTRA")
@@ -155,7 +185,7 @@ def lock_exclusively(connection: Connection, path: Path) -> None:
         connection.exec_driver_sql("BEGIN EXCLUSIVE")
         connection.exec_driver_sql("COMMIT")
     except sqlalchemy.exc.OperationalError as error:
-        if is_lock(plain(error)):
+        if is_lock(sqlite_error(error)):
             raise FileInUseError(path, "another process") from error
         raise
 
@@ -172,24 +202,27 @@ def check_not_replaced(file: Path, identity: os.stat_result, path: Path) -> None
 
 
 @contextmanager
-def scratch(path: Path) -> Iterator[Connection]:
-    """Open a temporary copy of a file, to be changed without disturbing anybody."""
-    file = existing(path)
-    with tempfile.TemporaryDirectory(prefix="seamless-database-admin-") as folder:
+def open_scratch(path: Path) -> Iterator[Connection]:
+    """Open a temporary copy of a file for changes that are thrown away."""
+    file = resolve_readable(path)
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
         copy = Path(folder) / "copy.db"
-        with _opened_to_read(file, path) as source:
+        with _open_without_traces(file, path) as source:
             back_up(source, path, copy)
-        with connected(copy, "rw", shown=path) as connection:
+        with connect(copy, "rw", path) as connection:
             yield connection
 
 
 @contextmanager
-def connected(
-    file: Path, mode: Mode, shown: Path | None = None, *, damaged: bool = False
+def connect(
+    file: Path, mode: Mode, path: Path | None = None, *, damaged: bool = False
 ) -> Iterator[Connection]:
-    """Connect to a file, in autocommit mode; to a damaged one too, if asked for."""
+    """Connect to a file in autocommit mode; `path` is its name in errors.
 
-    def connect() -> sqlite3.Connection:
+    With `damaged`, SQLite reads a damaged file as far as it can.
+    """
+
+    def create_connection() -> sqlite3.Connection:
         uri = f"file:{quote(os.fsencode(file.resolve()))}?mode={mode}"
         raw = sqlite3.connect(
             uri, uri=True, timeout=LOCK_WAIT, isolation_level=None, check_same_thread=False
@@ -197,35 +230,35 @@ def connected(
         raw.text_factory = _text_or_bytes
         if damaged:
             _accept_damage(raw)
-        # within a long statement, Python handles signals only when SQLite calls it
-        raw.set_progress_handler(lambda: INTERRUPTION.came, STEPS_BETWEEN_SIGNALS)
+        # during a long statement, Python handles signals only when SQLite calls it
+        raw.set_progress_handler(lambda: INTERRUPTION.requested, STEPS_BETWEEN_SIGNALS)
         return raw
 
     engine = sqlalchemy.create_engine(
-        "sqlite://", creator=connect, poolclass=NullPool, isolation_level="AUTOCOMMIT"
+        "sqlite://", creator=create_connection, poolclass=NullPool, isolation_level="AUTOCOMMIT"
     )
-    own = EngineErrors(engine)
+    own_errors = EngineErrors(engine)
     try:
         with engine.connect() as connection:
             try:
                 # reads the list of tables
                 pragma(connection, f"cache_size=-{CACHE}")
             except UnicodeDecodeError as error:
-                raise _error(shown or file, error, damaged=damaged) from error
+                raise _file_error(path or file, error, damaged=damaged) from error
             pragma(connection, "schema_version")
             yield connection
     except sqlalchemy.exc.DBAPIError as error:
-        if error not in own:
+        if error not in own_errors:
             raise
-        raise _error(shown or file, plain(error), damaged=damaged) from error
+        raise _file_error(path or file, sqlite_error(error), damaged=damaged) from error
     except sqlite3.Error as error:
-        # of what does not go through SQLAlchemy: backups, and the upgrade of the schema
-        raise _error(shown or file, error, damaged=damaged) from error
+        # raised outside of SQLAlchemy: by backups, and by the upgrade of the schema
+        raise _file_error(path or file, error, damaged=damaged) from error
 
 
 @contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
-    """Do everything inside, or nothing."""
+    """Run the block in a transaction, and roll it back after an exception."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     try:
         yield
@@ -237,7 +270,7 @@ def transaction(connection: Connection) -> Iterator[None]:
 
 
 def pragma(connection: Connection, setting: str) -> None:
-    """Change a setting; what SQLite answers is not of interest."""
+    """Run a PRAGMA statement, and ignore its result."""
     connection.exec_driver_sql(f"PRAGMA {setting}").close()
 
 
@@ -250,17 +283,17 @@ def back_up(
     source: Connection,
     path: Path,
     target: Path,
-    progress: Callable[[int, int], None] | None = None,
+    report: Callable[[int, int], None] | None = None,
 ) -> None:
     """Copy the file of an open connection by SQLite's backup, also while others write to it.
 
-    SQLite begins again after each commit of another process. In WAL mode, a snapshot that is held
-    prevents that. With a rollback journal, holding one would block the commits, so the copy gives
-    up after `RESTARTS`, with a `FileError` about `path`.
+    SQLite restarts the backup after each commit of another process. In WAL mode, an open snapshot
+    prevents that. With a rollback journal, a snapshot would block the commits, so the copy ends
+    after `RESTARTS` with a `FileError` about `path`.
     """
     restarts, least = 0, sys.maxsize
 
-    def report(status: int, remaining: int, total: int) -> None:
+    def after_step(status: int, remaining: int, total: int) -> None:
         nonlocal restarts, least
         INTERRUPTION.check()
         if status in _LOCKED:
@@ -269,17 +302,17 @@ def back_up(
         least = remaining
         if restarts > RESTARTS:
             raise FileError(path, "it is written to faster than it can be copied; try again later")
-        # a server that has started meanwhile has put the file into WAL mode
+        # a server that has started meanwhile has switched the file to WAL mode
         _hold_snapshot_in_wal_mode(source)
-        if progress is not None:
-            progress(total - remaining, total)
+        if report is not None:
+            report(total - remaining, total)
 
     _hold_snapshot_in_wal_mode(source)
     try:
-        with connected(target, "rwc") as copy:
-            # the whole file is synced below, and thrown away unless it is complete
+        with connect(target, "rwc") as copy:
+            # the complete file is synced below; an incomplete one is removed by the caller
             pragma(copy, "synchronous=OFF")
-            raw(source).backup(raw(copy), pages=STEP, progress=report, sleep=PAUSE)
+            raw(source).backup(raw(copy), pages=STEP, progress=after_step, sleep=PAUSE)
             # a copy of a file in WAL mode starts in that mode
             pragma(copy, "journal_mode=DELETE")
     finally:
@@ -288,53 +321,31 @@ def back_up(
     sync(target)
 
 
-def existing(path: Path) -> Path:
-    """Follow links to a file, and say what is wrong with it in clearer words than SQLite's."""
-    if path.is_dir():
-        raise FileError(path, "it is a folder")
-    if not path.exists():
-        raise FileError(path, "it does not exist")
-    if not os.access(path, os.R_OK):
-        raise FileError(path, "no permission to read it")
-    if not path.is_file():
-        raise FileError(path, "it is no plain file")
-    return path.resolve()
-
-
 def raw(connection: Connection) -> sqlite3.Connection:
-    """Reach SQLite's own connection, for what has no other way."""
+    """Return the `sqlite3` connection, for what SQLAlchemy does not offer."""
     found = connection.connection.driver_connection
     assert isinstance(found, sqlite3.Connection)
     return found
 
 
-def plain(error: sqlalchemy.exc.DBAPIError) -> sqlite3.Error:
-    """Take SQLite's error out of SQLAlchemy's."""
+def sqlite_error(error: sqlalchemy.exc.DBAPIError) -> sqlite3.Error:
+    """Return the `sqlite3` error inside one of SQLAlchemy."""
     return error.orig if isinstance(error.orig, sqlite3.Error) else sqlite3.Error(str(error.orig))
 
 
 def sizes(connection: Connection, path: Path) -> dict[str, Any]:
-    """Bytes of a file and its journal, and those that are not in use."""
+    """Return the bytes of a file, of its journal, and of unused pages."""
 
-    def asked(name: str) -> int:
+    def read_setting(name: str) -> int:
         return int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
 
-    file = existing(path)
+    file = resolve_readable(path)
     wal = file.with_name(file.name + "-wal")
     return {
         "file": file.stat().st_size,
         "write_ahead_log": wal.stat().st_size if wal.exists() else 0,
-        "unused": asked("freelist_count") * asked("page_size"),
+        "unused": read_setting("freelist_count") * read_setting("page_size"),
     }
-
-
-def sync(path: Path) -> None:
-    """Bring a file, or the names in a folder, to the disk."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def _hold_snapshot_in_wal_mode(connection: Connection) -> None:
@@ -344,7 +355,7 @@ def _hold_snapshot_in_wal_mode(connection: Connection) -> None:
 
 
 def _has_space(folder: Path, file: Path, path: Path) -> bool:
-    """Whether a copy of a file fits into a folder; raises a `FileError` if it has to fit."""
+    """Whether a copy of a file fits; raises a `FileError` if the file cannot be read in place."""
     needed = file.stat().st_size
     if shutil.disk_usage(folder).free > needed:
         return True
@@ -357,7 +368,7 @@ def _has_space(folder: Path, file: Path, path: Path) -> bool:
     return False
 
 
-def _error(path: Path, error: Exception, *, damaged: bool) -> DatabaseError:
+def _file_error(path: Path, error: Exception, *, damaged: bool) -> DatabaseError:
     if isinstance(error, sqlite3.Error) and is_lock(error):
         return FileError(path, _LOCK_HELD)
     if not is_damage(error):
@@ -367,7 +378,7 @@ def _error(path: Path, error: Exception, *, damaged: bool) -> DatabaseError:
 
 
 def _accept_damage(raw: sqlite3.Connection) -> None:
-    """Make SQLite open a truncated file, and use what is intact of a damaged list of tables."""
+    """Make SQLite open a truncated file, and use the intact part of a damaged list of tables."""
     raw.execute("PRAGMA writable_schema=ON").close()
     try:
         # the first statement fails if the list is damaged; later ones use the tables it could read
@@ -378,7 +389,7 @@ def _accept_damage(raw: sqlite3.Connection) -> None:
 
 
 def _text_or_bytes(data: bytes) -> str | bytes:
-    """Read a stored text; one that is not UTF-8 stays bytes, which no check takes for a text."""
+    """Decode a stored text; invalid UTF-8 stays bytes, which no check accepts as text."""
     try:
         return data.decode()
     except UnicodeDecodeError:

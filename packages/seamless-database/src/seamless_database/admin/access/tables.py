@@ -1,4 +1,4 @@
-"""Which of our tables a file has, and whether its execution records are of the legacy kind."""
+"""Inventory of the tables of a database: which are present, and legacy execution records."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
     from seamless_database.admin.access.database import DatabaseTarget
 
-_LEGACY_ROWS = select(func.count()).select_from(sqlalchemy.table(METADATA))
+_COUNT_LEGACY_ROWS = select(func.count()).select_from(sqlalchemy.table(METADATA))
 
 
 @dataclass(frozen=True)
 class TableInventory:
-    """The tables that are there, in a fixed order, without one of legacy records."""
+    """The tables of a database in a fixed order, without a table of legacy records."""
 
     tables: tuple[Table, ...]
     legacy: bool
@@ -40,50 +40,62 @@ class TableInventory:
 
     @property
     def missing(self) -> list[str]:
-        """The tables that a server will add when it opens the file for writing."""
+        """The tables that a server adds when it opens the file for writing."""
         present = {table.name for table in self.tables}
         return sorted(set(TABLES) - present - ({METADATA} if self.legacy else set()))
 
     def has(self, *models: object) -> bool:
-        """Whether the tables of all these models are there."""
+        """Whether the tables of all these models are present."""
         present = {table.name for table in self.tables}
         return all(getattr(model, "__tablename__", None) in present for model in models)
 
 
-def survey(connection: Connection, where: DatabaseTarget) -> TableInventory:
-    """Look at the tables of a database; refuses one that has none of ours, or foreign ones."""
+def inspect_tables(connection: Connection, database: DatabaseTarget) -> TableInventory:
+    """Take the inventory; refuses a database without our tables, or with other columns in them."""
     inspector = sqlalchemy.inspect(connection)
     present = set(inspector.get_table_names()) & set(TABLES)
     if not present:
-        raise _unusable(where, "it holds none of the tables of seamless-database")
+        raise _unusable(database, "it holds none of the tables of seamless-database")
     tables, legacy = [], False
     for name in sorted(present):
         columns = {str(column["name"]) for column in inspector.get_columns(name)}
         if name == METADATA and columns == LEGACY_COLUMNS:
             legacy = True
         elif missing := {column.name for column in TABLES[name].columns} - columns:
-            raise _unusable(where, f"its table {name} lacks columns: {', '.join(sorted(missing))}")
+            names = ", ".join(sorted(missing))
+            raise _unusable(database, f"its table {name} lacks columns: {names}")
         else:
             tables.append(TABLES[name])
-    count = connection.scalar(_LEGACY_ROWS) if legacy else 0
+    count = connection.scalar(_COUNT_LEGACY_ROWS) if legacy else 0
     return TableInventory(tuple(tables), legacy, count or 0)
 
 
-def current(connection: Connection, where: DatabaseTarget) -> TableInventory:
-    """Look at the tables of a database, and refuse one with legacy records."""
-    found = survey(connection, where)
-    if found.legacy_rows:
-        reason = f"its records are legacy ones; first run {migrate_command(where)}"
-        raise SchemaError(where, reason)
-    return found
+def require_current(connection: Connection, database: DatabaseTarget) -> TableInventory:
+    """Take the inventory; raises a `SchemaError` for a database with legacy records."""
+    inventory = inspect_tables(connection, database)
+    if inventory.legacy_rows:
+        reason = f"its records are legacy ones; first run {migrate_command(database)}"
+        raise SchemaError(database, reason)
+    return inventory
 
 
-def _unusable(where: DatabaseTarget, reason: str) -> DatabaseError:
-    if isinstance(where, Path):
-        return FileError(where, reason)
-    return ServerError(where.redacted, reason)
+def row_counts(connection: Connection, database: DatabaseTarget) -> list[dict[str, object]]:
+    """Count the rows of every table."""
+    return [
+        {
+            "table": table.name,
+            "rows": connection.scalar(select(func.count()).select_from(table)),
+        }
+        for table in inspect_tables(connection, database).tables
+    ]
+
+
+def _unusable(database: DatabaseTarget, reason: str) -> DatabaseError:
+    if isinstance(database, Path):
+        return FileError(database, reason)
+    return ServerError(database.redacted, reason)
 
 
 def migrate_command(path: object) -> str:
-    """Spell the command that migrates a file."""
+    """Return the command line that migrates a file."""
     return f"seamless-database-admin migrate {shlex.quote(str(path))}"

@@ -1,3 +1,3 @@
-"""The sub-commands of `seamless-database-admin`, one a file."""
+"""The sub-commands, one module each: a click command, and the function that runs it."""
 
 from __future__ import annotations

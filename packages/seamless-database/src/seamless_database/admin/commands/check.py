@@ -1,8 +1,8 @@
-"""`check FILE [--repair]`: what is wrong in a file, and mending it, after a backup.
+"""`check FILE [--repair]`: find damage and wrong rows in a database, and repair rows.
 
-What is found is told by kind, with a few examples. Repairs are done row by row, in short
-transactions, and the file is checked again afterwards. A file whose pages are damaged is never
-changed; the findings say how much of each table can be read.
+The findings name each kind of problem, with some examples. A repair makes a backup, changes rows
+in short transactions, and checks the database again. A file with damaged pages is never changed;
+the findings report how many rows of each table can be read.
 """
 
 from __future__ import annotations
@@ -16,25 +16,24 @@ from sqlalchemy import select
 from seamless_database.admin import options
 from seamless_database.admin.access.database import (
     DatabaseTarget,
-    changing,
-    reading,
-    shown,
-    trying,
+    display_name,
+    open_exclusive,
+    open_scratch,
+    open_snapshot,
 )
 from seamless_database.admin.access.dialects import address_of, is_sqlite
 from seamless_database.admin.access.tables import (
     TableInventory,
-    current,
+    inspect_tables,
     migrate_command,
-    survey,
+    require_current,
 )
 from seamless_database.admin.backup import back_up_before
-from seamless_database.admin.checks import PROBLEMS
-from seamless_database.admin.console import show
+from seamless_database.admin.checks import CHECKS
+from seamless_database.admin.console import ProgressBars, progress_bars, show
 from seamless_database.admin.errors import DamagedError
-from seamless_database.admin.progress import ProgressBars, steps
-from seamless_database.admin.repairs import applicable, found_rows, repair_all
-from seamless_database.admin.salvage import complaints, salvageable
+from seamless_database.admin.repairs import applicable_checks, failing_rows, repair_all
+from seamless_database.admin.salvage import integrity_errors, report_readable_rows
 from seamless_database.errors import DatabaseError
 from seamless_database.models import TABLES
 from seamless_database.storage.sqlite.connection import advice_for_damage
@@ -47,60 +46,61 @@ if TYPE_CHECKING:
 
     from seamless_database.admin.checks import IntegrityCheck
 
-#: the exit code when there are problems, and they are still there
-FOUND = 3
-#: how many rows of a kind are shown
+#: the exit code if problems are left
+EXIT_PROBLEMS = 3
+#: rows that are shown of each kind of problem
 EXAMPLES = 3
 
 
 @click.command()
 @options.database
-@click.option("--repair", is_flag=True, help="Mend what is found; a backup is made first.")
+@click.option("--repair", is_flag=True, help="Repair what is found; a backup is made first.")
 @options.dry_run
 @options.as_json
 def check(file: DatabaseTarget, repair: bool, dry_run: bool, as_json: bool) -> int:
-    """Look for damage, and for rows that should not be; exits with 3 if there are any."""
-    with steps() as doing:
+    """Find damage and wrong rows; exits with 3 if problems are left."""
+    with progress_bars() as progress:
         try:
-            findings = checked(file, doing)
+            findings = run_check(file, progress)
         except DamagedError as error:
             if repair or not isinstance(file, Path):
                 raise
-            findings = damaged(file, [error.reason], doing)
+            findings = report_damage(file, [error.reason], progress)
         if repair and findings["damage"]:
             reason = f"{findings['damage'][0]}; nothing was changed"
-            raise DamagedError(shown(file), reason, findings["advice"])
+            raise DamagedError(display_name(file), reason, findings["advice"])
         if repair and findings["problems"]:
-            findings |= repaired(file, doing, dry_run=dry_run)
+            findings |= run_repair(file, progress, dry_run=dry_run)
     show(findings, as_json=as_json)
-    return 0 if findings["clean"] else FOUND
+    return 0 if findings["clean"] else EXIT_PROBLEMS
 
 
-def checked(where: DatabaseTarget, doing: ProgressBars) -> dict[str, Any]:
-    """Look at everything, and change nothing."""
-    with doing.one("Opening") as progress, reading(where, progress) as connection:
-        # PostgreSQL looks after its pages itself
-        damage = complaints(connection, doing) if is_sqlite(connection) else None
+def run_check(database: DatabaseTarget, progress: ProgressBars) -> dict[str, Any]:
+    """Run all checks on a snapshot of the database."""
+    with progress.task("Opening") as report, open_snapshot(database, report) as connection:
+        # the pages of PostgreSQL are checked by its own tools
+        damage = integrity_errors(connection, progress) if is_sqlite(connection) else None
         if not damage:
-            found = survey(connection, where)
-            problems = list(_problems(connection, found, doing))
-    if damage and isinstance(where, Path):
-        return damaged(where, damage, doing)
+            inventory = inspect_tables(connection, database)
+            problems = list(_problems(connection, inventory, progress))
+    if damage and isinstance(database, Path):
+        return report_damage(database, damage, progress)
+    name = display_name(database)
     return {
-        "file": shown(where),
-        "clean": not (problems or found.legacy_rows),
+        "file": name,
+        "clean": not (problems or inventory.legacy_rows),
         "damage": damage,
-        "missing_tables": found.missing,
-        "legacy_records": found.legacy_rows,
-        **({"advice": migrate_command(shown(where))} if found.legacy_rows else {}),
+        "missing_tables": inventory.missing,
+        "legacy_records": inventory.legacy_rows,
+        **({"advice": migrate_command(name)} if inventory.legacy_rows else {}),
         "problems": problems,
     }
 
 
-def damaged(path: Path, damage: list[str], doing: ProgressBars) -> dict[str, Any]:
-    """Report what can be read of a file whose pages are damaged, and what to do."""
+def report_damage(path: Path, damage: list[str], progress: ProgressBars) -> dict[str, Any]:
+    """Report what can be read of a file with damaged pages, with advice."""
     try:
-        readable = salvageable(path, doing)
+        readable = report_readable_rows(path, progress)
     except DatabaseError as error:
         damage = [*damage, str(error)]
         readable = {
@@ -109,7 +109,7 @@ def damaged(path: Path, damage: list[str], doing: ProgressBars) -> dict[str, Any
             "readable_tables": [],
         }
     return {
-        "file": shown(path),
+        "file": display_name(path),
         "clean": False,
         "damage": damage,
         **readable,
@@ -118,50 +118,51 @@ def damaged(path: Path, damage: list[str], doing: ProgressBars) -> dict[str, Any
     }
 
 
-def repaired(
-    where: DatabaseTarget,
-    doing: ProgressBars,
+def run_repair(
+    database: DatabaseTarget,
+    progress: ProgressBars,
     *,
     dry_run: bool = False,
     now: datetime | None = None,
 ) -> dict[str, Any]:
-    """Mend everything that can be mended; tells what was done, and what is left."""
+    """Repair all problems after a backup; reports the repairs and the problems that are left."""
     backup = None
-    with trying(where, doing) if dry_run else changing(where) as connection:
-        found = current(connection, where)
+    opened = open_scratch(database, progress) if dry_run else open_exclusive(database)
+    with opened as connection:
+        inventory = require_current(connection, database)
         if not dry_run:
-            backup = back_up_before(connection, where, "repair", doing, now)
-        done = repair_all(connection, found, doing)
-    after = checked(where, doing)
+            backup = back_up_before(connection, database, "repair", progress, now)
+        repairs = repair_all(connection, inventory, progress)
+    after = run_check(database, progress)
     return {
         "clean": after["clean"],
         "dry_run": dry_run,
         "backup": None if backup is None else str(backup),
-        "repaired": [{"problem": name, "rows": count} for name, count in done.items()],
+        "repaired": [{"problem": name, "rows": count} for name, count in repairs.items()],
         "left": after["problems"],
     }
 
 
 def _problems(
-    connection: Connection, found: TableInventory, doing: ProgressBars
+    connection: Connection, inventory: TableInventory, progress: ProgressBars
 ) -> Iterator[dict[str, Any]]:
-    for problem in doing.each(applicable(found), "Checking", len(PROBLEMS)):
+    for one in progress.track(applicable_checks(inventory), "Checking", len(CHECKS)):
         count, first = 0, []
-        for address in found_rows(connection, problem):
+        for address in failing_rows(connection, one):
             count += 1
             if count <= EXAMPLES:
                 first.append(address)
         if count:
             yield {
-                "problem": problem.name,
+                "problem": one.name,
                 "rows": count,
-                "repair": problem.repair.value,
-                "examples": _examples(connection, first, problem),
+                "repair": one.repair.value,
+                "examples": _examples(connection, first, one),
             }
 
 
-def _examples(connection: Connection, first: list[Any], problem: IntegrityCheck) -> list[str]:
-    table = problem.model.__table__
+def _examples(connection: Connection, addresses: list[Any], check: IntegrityCheck) -> list[str]:
+    table = check.model.__table__
     shown = [column for column in table.columns if column.name != "id"][:2]
-    statement = select(*shown).where(address_of(problem.model).in_(first))
+    statement = select(*shown).where(address_of(check.model).in_(addresses))
     return [" ".join(str(value)[:80] for value in row) for row in connection.execute(statement)]

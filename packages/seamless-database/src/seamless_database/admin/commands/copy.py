@@ -1,9 +1,8 @@
-"""`copy SOURCE TARGET`: all rows from a file or a PostgreSQL database into another one.
+"""`copy SOURCE TARGET`: copy all rows between files and PostgreSQL databases, and verify them.
 
-The source is read as of one moment, so what is written to it later is not in the copy; copying
-again brings it. The rows go in pieces, each of them committed: after an interruption, the same
-command goes on. At the end, both sides are read again and compared, by the number of rows and by
-a checksum of them.
+The command reads one snapshot of the source; a second run copies what was written later. Each
+chunk of rows is committed, so the same command resumes an interrupted copy. At the end it reads
+both databases again, and compares the number and the SHA-256 of the rows of each table.
 """
 
 from __future__ import annotations
@@ -15,25 +14,27 @@ import click
 from sqlalchemy import func, select
 
 from seamless_database.admin import options
-from seamless_database.admin.access.database import DatabaseTarget, reading, shown
+from seamless_database.admin.access.database import DatabaseTarget, display_name, open_snapshot
 from seamless_database.admin.access.dialects import is_sqlite
 from seamless_database.admin.access.sqlite import raw
-from seamless_database.admin.access.tables import current, survey
-from seamless_database.admin.console import show
+from seamless_database.admin.access.tables import inspect_tables, require_current
+from seamless_database.admin.console import ProgressBars, progress_bars, show
 from seamless_database.admin.copy_tables import (
-    Side,
-    Standings,
+    OpenDatabase,
+    ResumePoint,
     copy_table,
     find_resume_points,
 )
-from seamless_database.admin.copy_target import committed, copy_target, present
+from seamless_database.admin.copy_target import (
+    committed_transaction,
+    open_copy_target,
+    open_existing_target,
+)
 from seamless_database.admin.errors import CopyFailedError, SameDatabaseError
-from seamless_database.admin.progress import ProgressBars, steps
-from seamless_database.admin.resume import ResumePoint
 from seamless_database.admin.verify import Fingerprint, fingerprints
 
 if TYPE_CHECKING:
-    from seamless_database.admin.copy_target import Target
+    from seamless_database.admin.copy_target import CopyTarget
 
 
 @click.command()
@@ -42,80 +43,90 @@ if TYPE_CHECKING:
 @options.dry_run
 @options.as_json
 def copy(source: DatabaseTarget, target: DatabaseTarget, dry_run: bool, as_json: bool) -> None:
-    """Copy all rows from SOURCE to TARGET, and verify; goes on where it was interrupted."""
-    with steps() as doing:
-        findings = copied(source, target, doing, dry_run=dry_run)
+    """Copy all rows from SOURCE to TARGET, and verify them; resumes an interrupted copy."""
+    with progress_bars() as progress:
+        findings = run_copy(source, target, progress, dry_run=dry_run)
     show(findings, as_json=as_json)
 
 
-def copied(
-    source: DatabaseTarget, target: DatabaseTarget, doing: ProgressBars, *, dry_run: bool = False
+def run_copy(
+    source: DatabaseTarget,
+    target: DatabaseTarget,
+    progress: ProgressBars,
+    *,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
-    """Copy and verify, and tell of each table what was there and what has come."""
+    """Copy and verify; reports the existing and the copied rows of each table."""
     if _is_same(source, target):
-        raise SameDatabaseError(shown(target))
-    with doing.one("Opening") as progress, reading(source, progress) as connection:
+        raise SameDatabaseError(display_name(target))
+    with progress.task("Opening") as report, open_snapshot(source, report) as connection:
         if is_sqlite(connection):
-            # what is no text must not be copied as if it were some
+            # text that is not UTF-8 is an error, not bytes
             raw(connection).text_factory = str
-        origin = Side(source, connection, current(connection, source).tables)
+        origin = OpenDatabase(source, connection, require_current(connection, source).tables)
         if dry_run:
-            tables = _planned(origin, target, doing)
+            tables = _plan(origin, target, progress)
         else:
-            with copy_target(target) as opened:
-                tables = _copied(origin, opened, doing)
+            with open_copy_target(target) as opened:
+                tables = _copy_and_verify(origin, opened, progress)
     return {
-        "source": shown(source),
-        "target": shown(target),
+        "source": display_name(source),
+        "target": display_name(target),
         "dry_run": dry_run,
         "verified": not dry_run,
         "tables": tables,
     }
 
 
-def _planned(source: Side, target: DatabaseTarget, doing: ProgressBars) -> list[dict[str, Any]]:
-    known: Standings = {}
-    with present(target) as there:
-        if there is not None:
-            known = find_resume_points(
-                source, Side(target, there, current(there, target).tables), doing
-            )
+def _plan(
+    source: OpenDatabase, target: DatabaseTarget, progress: ProgressBars
+) -> list[dict[str, Any]]:
+    resume: dict[str, ResumePoint] = {}
+    with open_existing_target(target) as connection:
+        if connection is not None:
+            tables = require_current(connection, target).tables
+            existing = OpenDatabase(target, connection, tables)
+            resume = find_resume_points(source, existing, progress)
     return [
         {
             "table": table.name,
             "rows": source.connection.scalar(select(func.count()).select_from(table)),
-            "already_there": known.get(table.name, ResumePoint()).rows,
+            "already_there": resume.get(table.name, ResumePoint()).rows,
         }
         for table in source.tables
     ]
 
 
-def _copied(source: Side, opened: Target, doing: ProgressBars) -> list[dict[str, Any]]:
-    with committed(opened.connection):
-        tables = survey(opened.connection, opened.place).tables
-        target = Side(opened.place, opened.connection, tables)
-        known = find_resume_points(source, target, doing)
+def _copy_and_verify(
+    source: OpenDatabase, opened: CopyTarget, progress: ProgressBars
+) -> list[dict[str, Any]]:
+    with committed_transaction(opened.connection):
+        tables = inspect_tables(opened.connection, opened.database).tables
+        target = OpenDatabase(opened.database, opened.connection, tables)
+        resume = find_resume_points(source, target, progress)
     for table in source.tables:
-        copy_table(source.connection, target.connection, table, known[table.name], doing)
+        copy_table(source.connection, target.connection, table, resume[table.name], progress)
     opened.complete()
     return [
         {
             "table": name,
-            "rows": verified.rows,
-            "already_there": known[name].rows,
-            "sha256": verified.sha256,
+            "rows": fingerprint.rows,
+            "already_there": resume[name].rows,
+            "sha256": fingerprint.sha256,
         }
-        for name, verified in _verified(source, target, doing).items()
+        for name, fingerprint in _verify(source, target, progress).items()
     ]
 
 
-def _verified(source: Side, target: Side, doing: ProgressBars) -> dict[str, Fingerprint]:
-    """Read both sides; raises `CopyFailedError` if they differ."""
-    wanted = fingerprints(source.connection, source.tables, doing)
-    with committed(target.connection):
-        found = fingerprints(target.connection, source.tables, doing)
-    if wrong := [name for name in wanted if wanted[name] != found[name]]:
-        raise CopyFailedError(shown(target.place), ", ".join(wrong))
+def _verify(
+    source: OpenDatabase, target: OpenDatabase, progress: ProgressBars
+) -> dict[str, Fingerprint]:
+    """Compare all rows of both databases; raises `CopyFailedError` if they differ."""
+    wanted = fingerprints(source.connection, source.tables, progress)
+    with committed_transaction(target.connection):
+        copied = fingerprints(target.connection, source.tables, progress)
+    if wrong := [name for name in wanted if wanted[name] != copied[name]]:
+        raise CopyFailedError(display_name(target.database), ", ".join(wrong))
     return wanted
 
 

@@ -1,7 +1,7 @@
-"""`export FILE TARGET`: a compact copy in one file, of everything or of what a result depends on.
+"""`export FILE TARGET`: write a compact copy of everything, or of what a result depends on.
 
-The copy is an ordinary database that any server can use. It is one snapshot, also of a file that
-is being written.
+The copy is an ordinary database for any server. It holds one snapshot, also of a database that a
+server writes to. With `--salvage`, it holds what can be read of a damaged file.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from sqlalchemy import func, select
 
 from seamless_database.admin import options
-from seamless_database.admin.access.bulk import copy_all
-from seamless_database.admin.access.database import DatabaseTarget, reading, shown, sizes
-from seamless_database.admin.access.new_database import (
-    filled,
-    filling,
+from seamless_database.admin.access.database import (
+    DatabaseTarget,
+    display_name,
     new_database,
+    open_for_load,
+    open_snapshot,
+    reopen,
+    sizes,
 )
 from seamless_database.admin.access.output import add_reverse_rows
-from seamless_database.admin.access.sqlite import connected, raw, transaction
-from seamless_database.admin.access.tables import current, survey
-from seamless_database.admin.commands.check import FOUND
-from seamless_database.admin.console import show
-from seamless_database.admin.progress import ProgressBars, steps
+from seamless_database.admin.access.rows import copy_all_tables
+from seamless_database.admin.access.sqlite import connect, raw, transaction
+from seamless_database.admin.access.tables import require_current, row_counts
+from seamless_database.admin.console import ProgressBars, progress_bars, show
 from seamless_database.admin.provenance import copy_closure
-from seamless_database.admin.salvage import salvaged
+from seamless_database.admin.salvage import run_salvage
 from seamless_database.storage.sqlite import schema
 from seamless_database.storage.sqlite.connection import (
     Connection as PlainConnection,
@@ -35,6 +35,9 @@ from seamless_database.storage.sqlite.connection import (
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+#: the exit code if a damaged file could not be copied completely
+EXIT_INCOMPLETE = 3
 
 
 @click.command()
@@ -68,52 +71,52 @@ def export(
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Write a compact copy to TARGET: a file that does not exist, or a PostgreSQL without rows."""
+    """Write a compact copy to TARGET: a new file, or a PostgreSQL database without rows."""
     if salvage and closure is not None:
         raise click.UsageError("--salvage copies all that can be read: leave out --closure")
     if unconfirmed and not salvage:
         raise click.UsageError("--unconfirmed is for --salvage only")
-    with steps() as doing:
+    with progress_bars() as progress:
         if not salvage:
-            findings = exported(file, target, closure, doing, dry_run=dry_run)
+            findings = run_export(file, target, closure, progress, dry_run=dry_run)
         elif isinstance(file, Path) and isinstance(target, Path):
-            findings = salvaged(file, target, doing, unconfirmed=unconfirmed, dry_run=dry_run)
+            findings = run_salvage(file, target, progress, unconfirmed=unconfirmed, dry_run=dry_run)
         else:
             raise click.UsageError("--salvage is for SQLite files: FILE and TARGET must be paths")
     show(findings, as_json=as_json)
-    return 0 if findings.get("complete", True) else FOUND
+    return 0 if findings.get("complete", True) else EXIT_INCOMPLETE
 
 
-def exported(
-    where: DatabaseTarget,
+def run_export(
+    database: DatabaseTarget,
     target: DatabaseTarget,
     closure: str | None,
-    doing: ProgressBars,
+    progress: ProgressBars,
     *,
     dry_run: bool = False,
 ) -> dict[str, Any]:
-    """Copy, and tell what the copy holds."""
+    """Copy all tables or a closure, and report the size and the rows of the copy."""
     with (
         new_database(target, dry_run=dry_run) as new,
-        doing.one("Opening") as progress,
-        reading(where, progress) as source,
+        progress.task("Opening") as report,
+        open_snapshot(database, report) as source,
     ):
-        found = current(source, where)
-        before = _size(source, where)
-        with doing.one("Copying"):
+        inventory = require_current(source, database)
+        before = _size(source, database)
+        with progress.task("Copying"):
             if closure is not None:
-                with filling(new) as copy:
-                    copy_closure(source, found, copy, closure)
+                with open_for_load(new) as copy:
+                    copy_closure(source, inventory, copy, closure)
                     add_reverse_rows(copy)
-            elif isinstance(where, Path) and isinstance(new, Path):
-                _vacuum(source, new, where)
+            elif isinstance(database, Path) and isinstance(new, Path):
+                _vacuum(source, new, database)
             else:
-                with filling(new) as copy:
-                    copy_all(source, found, copy, doing)
-        with filled(new) as copy:
+                with open_for_load(new) as copy:
+                    copy_all_tables(source, inventory, copy, progress)
+        with reopen(new) as copy:
             return {
-                "file": shown(where),
-                "target": shown(target),
+                "file": display_name(database),
+                "target": display_name(target),
                 "closure": closure,
                 "dry_run": dry_run,
                 "bytes_before": before,
@@ -122,27 +125,16 @@ def exported(
             }
 
 
-def row_counts(connection: Connection, where: DatabaseTarget) -> list[dict[str, Any]]:
-    """Count the rows of every table."""
-    return [
-        {
-            "table": table.name,
-            "rows": connection.scalar(select(func.count()).select_from(table)),
-        }
-        for table in survey(connection, where).tables
-    ]
-
-
-def _size(connection: Connection, where: DatabaseTarget) -> int:
-    """Bytes of a file, or of a database."""
-    return int(next(iter(sizes(connection, where).values())))
+def _size(connection: Connection, database: DatabaseTarget) -> int:
+    """Return the bytes of a file without its journal, or of a PostgreSQL database."""
+    return int(next(iter(sizes(connection, database).values())))
 
 
 def _vacuum(source: Connection, new: Path, path: Path) -> None:
-    """Let SQLite copy a file: in a tenth of the time that `copy` takes for a million rows."""
-    # this makes a snapshot of its own, and refuses to be inside another
+    """Copy a file by VACUUM: a tenth of the time of copying a million rows by statements."""
+    # VACUUM needs a connection without a transaction, and makes a snapshot of its own
     source.exec_driver_sql("ROLLBACK")
     source.exec_driver_sql("VACUUM INTO ?", (str(new),))
-    with connected(new, "rw") as copy, transaction(copy):
-        # tables that came with later versions
+    with connect(new, "rw") as copy, transaction(copy):
+        # adds the tables of later versions
         schema.upgrade(PlainConnection(raw(copy)), path)

@@ -1,7 +1,7 @@
-"""`merge A B … --into TARGET`: everything that several files know, in a new one.
+"""`merge A B … --into TARGET`: merge several databases into a new one.
 
-Results that contradict each other are not reproducible: they all become contested rows. For
-anything else that differs, the file that is named first counts.
+Conflicting results of a transformation all become irreproducible results. For any other conflict,
+the first database counts.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from typing import Any
 import click
 
 from seamless_database.admin import options
-from seamless_database.admin.access.database import DatabaseTarget, reading, shown
-from seamless_database.admin.access.new_database import (
-    filled,
-    filling,
+from seamless_database.admin.access.database import (
+    DatabaseTarget,
+    display_name,
     new_database,
+    open_for_load,
+    open_snapshot,
+    reopen,
 )
 from seamless_database.admin.access.output import add_reverse_rows
-from seamless_database.admin.access.tables import current
-from seamless_database.admin.commands.export import row_counts
-from seamless_database.admin.console import show
-from seamless_database.admin.merge_report import MergeReport
+from seamless_database.admin.access.tables import require_current, row_counts
+from seamless_database.admin.console import ProgressBars, progress_bars, show
 from seamless_database.admin.merge_results import merge_into
-from seamless_database.admin.progress import ProgressBars, steps
+from seamless_database.admin.merge_tables import MergeReport
 
 
 @click.command()
@@ -35,42 +35,44 @@ from seamless_database.admin.progress import ProgressBars, steps
     type=options.DATABASE,
     required=True,
     metavar="TARGET",
-    help="The file to write, which must not exist, or a PostgreSQL without rows.",
+    help="The file to write, which must not exist, or a PostgreSQL database without rows.",
 )
 @options.dry_run
 @options.as_json
 def merge(
     files: tuple[DatabaseTarget, ...], target: DatabaseTarget, dry_run: bool, as_json: bool
 ) -> None:
-    """Write what several FILES know into a new one; the earlier file is preferred."""
-    with steps() as doing:
-        findings = merged(files, target, doing, dry_run=dry_run)
+    """Merge several FILES into a new one; the earlier file is preferred."""
+    with progress_bars() as progress:
+        findings = run_merge(files, target, progress, dry_run=dry_run)
     show(findings, as_json=as_json)
 
 
-def merged(
-    places: tuple[DatabaseTarget, ...],
+def run_merge(
+    sources: tuple[DatabaseTarget, ...],
     target: DatabaseTarget,
-    doing: ProgressBars,
+    progress: ProgressBars,
     *,
     dry_run: bool = False,
 ) -> dict[str, Any]:
-    """Merge, and tell what did not fit together."""
-    report = MergeReport()
+    """Merge the databases in their order, and report the conflicts."""
+    conflicts = MergeReport()
     with new_database(target, dry_run=dry_run) as new:
-        with filling(new) as copy:
-            for where in places:
+        with open_for_load(new) as copy:
+            for database in sources:
                 with ExitStack() as stack:
-                    progress = stack.enter_context(doing.one(f"Opening {shown(where)}"))
-                    source = stack.enter_context(reading(where, progress))
-                    merge_into(source, current(source, where), copy, report, doing)
+                    label = f"Opening {display_name(database)}"
+                    report = stack.enter_context(progress.task(label))
+                    source = stack.enter_context(open_snapshot(database, report))
+                    inventory = require_current(source, database)
+                    merge_into(source, inventory, copy, conflicts, progress)
             add_reverse_rows(copy)
-        with filled(new) as copy:
+        with reopen(new) as copy:
             rows = row_counts(copy, new)
     return {
-        "files": [shown(where) for where in places],
-        "target": shown(target),
+        "files": [display_name(database) for database in sources],
+        "target": display_name(target),
         "dry_run": dry_run,
-        **report.findings(),
+        **conflicts.findings(),
         "tables": rows,
     }

@@ -1,33 +1,79 @@
-"""`prune FILE`: forget results by age, by a list, those without a record, or contested ones.
+"""`prune FILE`: delete results by age, by a list, without a record, or irreproducible ones.
 
-What is forgotten is gone; the file is not copied first, because it may be large. Space is used
-again, but only `export` makes a smaller file. Rows leave in short transactions, so that an
-interruption leaves a sound file.
+There is no backup, because the file can be large. SQLite uses the freed space again; only
+`export` makes a smaller file. Rows are deleted in short transactions, so an interruption leaves a
+valid file.
 """
 
 from __future__ import annotations
 
 import re
 import tempfile
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+from sqlalchemy import and_, delete, func, not_, or_, select, true
 
-from seamless_database.admin import options, pruning
-from seamless_database.admin.access.database import DatabaseTarget, changing, trying
-from seamless_database.admin.access.database import shown as named
-from seamless_database.admin.access.tables import current
-from seamless_database.admin.console import show
+from seamless_database.admin import options
+from seamless_database.admin.access.database import (
+    DatabaseTarget,
+    display_name,
+    open_exclusive,
+    open_scratch,
+    transaction,
+)
+from seamless_database.admin.access.dialects import address_of, select_addresses
+from seamless_database.admin.access.rows import as_object, in_batches, stream
+from seamless_database.admin.access.tables import require_current
+from seamless_database.admin.console import ProgressBars, progress_bars, show
+from seamless_database.admin.errors import ListError
 from seamless_database.admin.interruption import INTERRUPTION
-from seamless_database.admin.progress import ProgressBars, steps
-from seamless_database.admin.timestamps import read, shown
+from seamless_database.admin.repairs import RowSelection
+from seamless_database.admin.timestamps import format_time, parse_time, time_of
+from seamless_database.models import (
+    BucketProbe,
+    BufferInfo,
+    Expression,
+    IrreproducibleTransformation,
+    MetaData,
+    RevTransformation,
+    SyntacticToSemantic,
+    Transformation,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy.orm import InstrumentedAttribute
+
+    from seamless_database.admin.access.tables import TableInventory
+    from seamless_database.models import Base
 
 _UNITS = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}
+#: the columns, all with an index, that are searched for a listed checksum
+_CHECKSUM_COLUMNS: dict[type[Base], tuple[InstrumentedAttribute[str], ...]] = {
+    Transformation: (Transformation.checksum, Transformation.result),
+    RevTransformation: (RevTransformation.result,),
+    MetaData: (MetaData.checksum, MetaData.result),
+    IrreproducibleTransformation: (
+        IrreproducibleTransformation.checksum,
+        IrreproducibleTransformation.result,
+    ),
+    BufferInfo: (BufferInfo.checksum,),
+    Expression: (Expression.input_checksum, Expression.result),
+    SyntacticToSemantic: (SyntacticToSemantic.syntactic, SyntacticToSemantic.semantic),
+    BucketProbe: (BucketProbe.bucket_checksum,),
+}
+_IS_CURRENT = and_(
+    Transformation.checksum == MetaData.checksum, Transformation.result == MetaData.result
+)
 
 
 class _TimeType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
-    """A date, or an age such as 90d; given back as a time."""
+    """A date, or an age such as 90d, converted to a time."""
 
     name = "time"
 
@@ -42,8 +88,8 @@ class _TimeType(click.ParamType):  # type: ignore[type-arg]  # generic from clic
                 hours = timedelta(hours=int(age[1]) * _UNITS[age[2]])
                 return datetime.now(timezone.utc) - hours
         except OverflowError:
-            self.fail(f"{value!r} is before there were dates", param, ctx)
-        time = read(value)
+            self.fail(f"{value!r} is before the first date", param, ctx)
+        time = parse_time(value)
         if time is None:
             self.fail(f"{value!r} is neither an age (36h, 90d, 8w, 2y) nor a date", param, ctx)
         return time
@@ -55,23 +101,23 @@ class _TimeType(click.ParamType):  # type: ignore[type-arg]  # generic from clic
     "--older-than",
     type=_TimeType(),
     metavar="AGE|DATE",
-    help="Forget results whose record is older (36h, 90d, 8w, 2y, or a date).",
+    help="Delete results whose record is older (36h, 90d, 8w, 2y, or a date).",
 )
 @click.option(
     "--checksums",
     type=click.File("r", errors="replace"),
     metavar="LIST",
-    help="Forget all that names these checksums, one a line; - is stdin.",
+    help="Delete all rows with these checksums, one a line; - is stdin.",
 )
 @click.option(
     "--irreproducible",
     is_flag=True,
-    help="Forget contested results; with --older-than, those with an older record.",
+    help="Delete irreproducible results; with --older-than, those with an older record.",
 )
 @click.option(
     "--without-record",
     is_flag=True,
-    help="Forget results that have no record, whatever their age.",
+    help="Delete results that have no record, whatever their age.",
 )
 @options.dry_run
 @options.as_json
@@ -85,17 +131,17 @@ def prune(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Forget results that are old, listed, without a record, or contested."""
+    """Delete results that are old, listed, without a record, or irreproducible."""
     if older_than is None and checksums is None and not irreproducible and not without_record:
         raise click.UsageError(
             "say what to prune: --older-than, --checksums, --irreproducible or --without-record"
         )
     if irreproducible and without_record:
         raise click.UsageError("use --irreproducible and --without-record in separate commands")
-    with steps() as doing:
-        findings = pruned(
+    with progress_bars() as progress:
+        findings = run_prune(
             file,
-            doing,
+            progress,
             before=older_than,
             checksums=checksums,
             irreproducible=irreproducible,
@@ -105,9 +151,9 @@ def prune(
     show(findings, as_json=as_json)
 
 
-def pruned(
-    where: DatabaseTarget,
-    doing: ProgressBars,
+def run_prune(
+    database: DatabaseTarget,
+    progress: ProgressBars,
     *,
     before: datetime | None = None,
     checksums: TextIO | None = None,
@@ -115,36 +161,168 @@ def pruned(
     without_record: bool = False,
     dry_run: bool = False,
 ) -> dict[str, Any]:
-    """Forget, and tell how many rows of what."""
-    ages = pruning.Ages(before) if before is not None else None
+    """Delete the chosen rows, and count them by table."""
+    ages = AgeFilter(before) if before is not None else None
+    results_without_record = 0
     with tempfile.TemporaryFile("w+") as listed:
         if checksums is not None:
-            # all of it, before anything is changed: it may hold a mistake
+            # the whole list before the first change: a line can be invalid
             source = str(getattr(checksums, "name", "the list"))
             with INTERRUPTION.deferred(defer=False):
-                listed.writelines(f"{one}\n" for one in pruning.listed(checksums, source))
+                listed.writelines(f"{one}\n" for one in read_checksum_list(checksums, source))
             listed.seek(0)
-        with trying(where, doing) if dry_run else changing(where) as connection:
-            work = pruning.Pruning(connection, current(connection, where), doing)
+        opened = open_scratch(database, progress) if dry_run else open_exclusive(database)
+        with opened as connection:
+            pruner = Pruner(connection, require_current(connection, database), progress)
             if ages is not None and not irreproducible:
-                work.forget_old_results(ages)
+                pruner.delete_old_results(ages)
             if irreproducible:
-                work.forget_contested(ages)
+                pruner.delete_irreproducible(ages)
             if without_record:
-                work.forget_results_without_record()
-            work.forget_checksums(line.strip() for line in listed)
-            kept_without_record = 0
+                pruner.delete_results_without_record()
+            pruner.delete_checksums(line.strip() for line in listed)
             if ages is not None and not irreproducible:
-                kept_without_record = work.count_results_without_record()
-    findings: dict[str, Any] = {"file": named(where), "dry_run": dry_run, "removed": work.removed}
+                results_without_record = pruner.count_results_without_record()
+    findings: dict[str, Any] = {
+        "file": display_name(database),
+        "dry_run": dry_run,
+        "removed": pruner.removed,
+    }
     if ages is not None:
         findings["ages"] = {
-            "older_than": shown(before),
+            "older_than": format_time(before),
             "records_with_a_time": ages.known,
             "kept_because_their_record_tells_no_time": ages.unknown,
         }
         if not irreproducible:
-            findings["ages"]["kept_because_they_have_no_record"] = kept_without_record
-            if kept_without_record:
-                findings["advice"] = "use --without-record to forget results without a record"
+            findings["ages"]["kept_because_they_have_no_record"] = results_without_record
+            if results_without_record:
+                findings["advice"] = "use --without-record to delete results without a record"
     return findings
+
+
+def read_checksum_list(lines: Iterable[str], source: str) -> Iterator[str]:
+    """Parse one checksum a line; `#` starts a comment, and empty lines are ignored."""
+    for number, line in enumerate(lines, start=1):
+        text = line.partition("#")[0].strip()
+        if not text:
+            continue
+        if not re.fullmatch("[0-9a-fA-F]{64}", text):
+            raise ListError(source, number, text)
+        yield text.lower()
+
+
+@dataclass
+class AgeFilter:
+    """Finds the records before a time, and counts those with and without a time."""
+
+    before: datetime
+    known: int = 0
+    unknown: int = 0
+
+    def is_old(self, text: object) -> bool:
+        """Whether the time of a record is before the limit."""
+        time = time_of(as_object(text) or {})
+        if time is None:
+            self.unknown += 1
+            return False
+        self.known += 1
+        return time < self.before
+
+
+class Pruner:
+    """Deletes rows of one database; `removed` counts them by table."""
+
+    def __init__(
+        self, connection: Connection, inventory: TableInventory, progress: ProgressBars
+    ) -> None:
+        self._connection = connection
+        self._inventory = inventory
+        self._progress = progress
+        self.removed: dict[str, int] = {}
+
+    def delete_old_results(self, ages: AgeFilter) -> None:
+        """Delete the results with an old record, and the record with them."""
+        if not self._inventory.has(Transformation, MetaData):
+            return
+        rows = RowSelection(self._connection)
+        records = select_addresses(MetaData, MetaData.record).join(Transformation, _IS_CURRENT)
+        stored = self._progress.track(stream(self._connection, records), "Reading records")
+        rows.collect(address for address, text in stored if ages.is_old(text))
+        self._delete_selected(rows, MetaData)
+
+    def delete_results_without_record(self) -> None:
+        """Delete the results that have no record."""
+        if not self._inventory.has(Transformation):
+            return
+        rows = RowSelection(self._connection)
+        rows.fill(select_addresses(Transformation).where(self._has_no_record()))
+        self._delete_selected(rows, Transformation)
+
+    def count_results_without_record(self) -> int:
+        """Count the results that have no record."""
+        if not self._inventory.has(Transformation):
+            return 0
+        count = select(func.count()).select_from(Transformation).where(self._has_no_record())
+        return self._connection.scalar(count) or 0
+
+    def delete_irreproducible(self, ages: AgeFilter | None) -> None:
+        """Delete irreproducible results: all of them, or those with an old record."""
+        model = IrreproducibleTransformation
+        if not self._inventory.has(model):
+            return
+        rows = RowSelection(self._connection)
+        if ages is None:
+            rows.fill(select_addresses(model))
+        else:
+            stored = stream(self._connection, select_addresses(model, model.record))
+            rows.collect(address for address, text in stored if ages.is_old(text))
+        for batch in self._progress.track(rows.batches(), "Deleting"):
+            with transaction(self._connection):
+                self._delete(model, address_of(model).in_(batch))
+        rows.close()
+
+    def delete_checksums(self, checksums: Iterable[str]) -> None:
+        """Delete every row with one of these checksums."""
+        for batch in self._progress.track(in_batches(checksums), "Deleting"):
+            with transaction(self._connection):
+                self._delete_results(batch)
+                for model, columns in _CHECKSUM_COLUMNS.items():
+                    if self._inventory.has(model):
+                        self._delete(model, or_(*(column.in_(batch) for column in columns)))
+
+    def _has_no_record(self) -> ColumnElement[bool]:
+        """Build the condition that a transformation has no record of its current result."""
+        if not self._inventory.has(MetaData):
+            return true()
+        return not_(select(MetaData.checksum).where(_IS_CURRENT).exists())
+
+    def _delete_selected(
+        self, rows: RowSelection, model: type[Transformation] | type[MetaData]
+    ) -> None:
+        """Delete the results whose transformations or records are selected."""
+        for batch in self._progress.track(rows.batches(), "Deleting"):
+            selected = select(model.checksum).where(address_of(model).in_(batch))
+            keys = list(self._connection.scalars(selected))
+            with transaction(self._connection):
+                self._delete_results(keys)
+        rows.close()
+
+    def _delete_results(self, keys: list[str]) -> None:
+        """Delete transformations, their reverse rows and their records."""
+        if not self._inventory.has(Transformation):
+            return
+        results = select(Transformation.result).where(Transformation.checksum.in_(keys))
+        if self._inventory.has(RevTransformation):
+            # by result, because there is no index by transformation
+            of_these = RevTransformation.result.in_(list(set(self._connection.scalars(results))))
+            self._delete(RevTransformation, and_(of_these, RevTransformation.checksum.in_(keys)))
+        self._delete(Transformation, Transformation.checksum.in_(keys))
+        if self._inventory.has(MetaData):
+            self._delete(MetaData, MetaData.checksum.in_(keys))
+
+    def _delete(self, model: type[Base], condition: ColumnElement[bool]) -> None:
+        count = self._connection.execute(delete(model).where(condition)).rowcount
+        if count:
+            name = model.__tablename__
+            self.removed[name] = self.removed.get(name, 0) + count
