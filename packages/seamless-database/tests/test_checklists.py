@@ -17,7 +17,8 @@ from database_samples import checksum
 from database_server import Server
 
 import seamless_database
-from seamless_database.admin import checks, merge_tables, provenance, pruning
+from seamless_database.admin import checks, merge_tables, provenance
+from seamless_database.admin.commands.prune import CHECKSUM_COLUMNS
 from seamless_database.client import AsyncDatabaseClient, DatabaseClient, calls
 from seamless_database.client.calls import Call
 from seamless_database.models import Base
@@ -180,15 +181,15 @@ def test_every_request_type_has_a_call_in_both_clients() -> None:
 
 
 def test_every_table_is_checked() -> None:
-    checked = {problem.model for problem in checks.PROBLEMS}
+    checked = {check.model for check in checks.CHECKS}
     missing = set(MODELS.values()) - checked
-    assert not missing, f"add to PROBLEMS in admin/checks.py: {missing}"
+    assert not missing, f"add to CHECKS in admin/checks.py: {missing}"
 
 
 def test_every_table_can_be_merged() -> None:
-    merged = RESULT_TABLES | {model.__tablename__ for model in merge_tables._RESOLVERS}
+    merged = RESULT_TABLES | {model.__tablename__ for model in merge_tables.RULES}
     missing = set(MODELS) - merged
-    assert not missing, f"add to _RESOLVERS in admin/merge_tables.py: {missing}"
+    assert not missing, f"add to RULES in admin/merge_tables.py: {missing}"
 
 
 def test_every_table_is_exported_with_what_it_depends_on() -> None:
@@ -199,6 +200,6 @@ def test_every_table_is_exported_with_what_it_depends_on() -> None:
     )
 
 
-def test_every_table_counts_as_naming_its_checksums() -> None:
-    missing = set(MODELS.values()) - set(pruning._NAMING)
-    assert not missing, f"add to _NAMING in admin/pruning.py: {missing}"
+def test_every_table_is_pruned_by_listed_checksums() -> None:
+    missing = set(MODELS.values()) - set(CHECKSUM_COLUMNS)
+    assert not missing, f"add to CHECKSUM_COLUMNS in admin/commands/prune.py: {missing}"

@@ -78,7 +78,7 @@ def merge_tables(
     progress: ProgressBars,
 ) -> None:
     """Merge the rows of these tables into the target."""
-    for model, resolve in _RULES.items():
+    for model, resolve in RULES.items():
         if inventory.has(model):
             table = table_of(model)
             names = [column.name for column in table.columns]
@@ -142,7 +142,8 @@ def _keep_existing(existing: Row, _added: Row, _report: MergeReport) -> Row:
     return existing
 
 
-_RULES: dict[type[Base], Resolve] = {
+#: the conflict rule of each table
+RULES: dict[type[Base], Resolve] = {
     BufferInfo: _merge_fields,
     Expression: _keep_first_result,
     SyntacticToSemantic: _keep_existing,

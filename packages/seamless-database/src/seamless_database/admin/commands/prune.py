@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 _UNITS = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}
 #: the columns, all with an index, that are searched for a listed checksum
-_CHECKSUM_COLUMNS: dict[type[Base], tuple[InstrumentedAttribute[str], ...]] = {
+CHECKSUM_COLUMNS: dict[type[Base], tuple[InstrumentedAttribute[str], ...]] = {
     Transformation: (Transformation.checksum, Transformation.result),
     RevTransformation: (RevTransformation.result,),
     MetaData: (MetaData.checksum, MetaData.result),
@@ -287,7 +287,7 @@ class Pruner:
         for batch in self._progress.track(in_batches(checksums), "Deleting"):
             with transaction(self._connection):
                 self._delete_results(batch)
-                for model, columns in _CHECKSUM_COLUMNS.items():
+                for model, columns in CHECKSUM_COLUMNS.items():
                     if self._inventory.has(model):
                         self._delete(model, or_(*(column.in_(batch) for column in columns)))
 
