@@ -206,7 +206,7 @@ What a buffer of one cell type (downwards) becomes as another (across):
 """
 
 FORBIDDEN_NOTE = """\
-A forbidden pair asks for a decision about values: read the value, make the other one yourself,
+A forbidden pair needs a decision about values: read the value, make the other one yourself,
 and write that.
 
 These go through other cell types, one step after the other; everything else is one step:

@@ -1,1 +1,1 @@
-"""Checksums, and the canonical bytes that they are taken of."""
+"""Checksums, codecs of the cell types, conversions between them, and properties of buffers."""

@@ -236,17 +236,17 @@ def convert_from_buffer_info(
     except ValueError as error:
         raise ConversionError(str(error), **pair) from None
     require_celltype(target_celltype)
-    answer = predict(buffer_info.as_dict(), celltype, target_celltype)
-    if isinstance(answer, KnownResult):
-        stored: str = buffer_info[answer.field]
-        return stored if "json" in answer.field else Checksum(stored)
-    if answer is Outcome.STEPWISE:
+    outcome = predict(buffer_info.as_dict(), celltype, target_celltype)
+    if isinstance(outcome, KnownResult):
+        stored: str = buffer_info[outcome.field]
+        return stored if "json" in outcome.field else Checksum(stored)
+    if outcome is Outcome.STEPWISE:
         raise ConversionError(
             f"{celltype} -> {target_celltype} takes several steps: predict each step of "
             "seamless.checksum.conversion.route",
             **pair,
         )
-    return _RESULTS_OF_OUTCOMES[answer]
+    return _RESULTS_OF_OUTCOMES[outcome]
 
 
 _RESULTS_OF_OUTCOMES: Mapping[Outcome, PredictedResult] = {

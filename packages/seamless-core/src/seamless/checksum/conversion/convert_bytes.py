@@ -87,7 +87,7 @@ def refuse_forbidden(source: str, target: str) -> None:
     """
     if classify(source, target) is Conversion.FORBIDDEN:
         raise ConversionError(
-            f"{source} -> {target} is forbidden: it asks for a decision about values; "
+            f"{source} -> {target} is forbidden: it needs a decision about values; "
             f"read the buffer as {source}, make the {target} value yourself, and write that",
             source=source,
             target=target,
