@@ -22,20 +22,24 @@ from tools.compat.readme_tables import ROOT, Outcome, run_tests, table, write
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: library -> the package that asks for it, and whose bytes or answers depend on it
+#: library -> the package that requires it, and whose bytes or responses depend on it
 LIBRARIES = {
     "numpy": "seamless-core",
     "orjson": "seamless-core",
     "sqlalchemy": "seamless-database",
+    "uvicorn": "seamless-database",
+    "httptools": "seamless-database",
 }
 ROWS = ("oldest", "newest")
 HOME = ROOT / ".dev" / str(sys.implementation.cache_tag) / "matrix"
-#: the exact bytes of every cell type, and every request that was recorded
+#: the exact bytes of every cell type, every request that was recorded, and HTTP connections
 TESTS = (
     "packages/seamless-core/tests/test_golden.py",
     "packages/seamless-core/tests/test_golden_recorded.py",
     "packages/seamless-core/tests/checksum/conversion/test_recorded.py",
     "packages/seamless-core/tests/util/mixed/test_mixed.py",
+    "packages/seamless-database/tests/http/test_connection.py",
+    "packages/seamless-database/tests/http/test_limits.py",
     "packages/seamless-database/tests/protocol/test_request.py",
     "packages/seamless-database/tests/request_types/test_request_types.py",
     "packages/seamless-database/tests/request_types/test_transcript.py",
@@ -56,7 +60,7 @@ def lower_bounds() -> dict[str, str]:
         (bound,) = (
             match[1]
             for requirement in dependencies(package)
-            if (match := re.fullmatch(rf"{library}>=([0-9.]+)", requirement))
+            if (match := re.fullmatch(rf"{library}>=([0-9.]+)(,<.*)?", requirement))
         )
         bounds[library] = bound
     return bounds

@@ -1,4 +1,4 @@
-"""What a careful server does on its way up: every start that can fail, and what it leaves."""
+"""The start of the server: output, status file, exit codes, and what a failed start leaves."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 #: starts that are stopped by the test that does so at random moments
 STOPS = int(os.environ.get("SEAMLESS_TEST_STOPS", "5"))
-#: how long a start takes, more or less
+#: seconds that a start takes, approximately
 START_SECONDS = 0.6
 STOPPED = "Error: stopped by a signal before the server was ready\n"
 needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
@@ -130,7 +130,7 @@ def assert_usage_error(ended: Ended, status: Path, *named: str) -> None:
         ["--port-range", "5", "4"],
     ],
 )
-def test_an_impossible_value_ends_with_2_and_creates_nothing(
+def test_an_invalid_value_exits_with_2_and_creates_nothing(
     words: list[str], tmp_path: Path, status: Path
 ) -> None:
     ended = run(tmp_path / "new.db", "--writable", *words, "--status-file", status)
@@ -139,7 +139,7 @@ def test_an_impossible_value_ends_with_2_and_creates_nothing(
     assert not (tmp_path / "new.db").exists()
 
 
-def test_a_url_of_no_database_ends_with_2(status: Path) -> None:
+def test_an_invalid_database_url_exits_with_2(status: Path) -> None:
     ended = run("sqlite://seamless.db", "--writable", "--status-file", status)
     assert ended.code == 2
     assert "sqlite:///seamless.db" in ended.err
@@ -157,21 +157,21 @@ def test_a_url_of_no_database_ends_with_2(status: Path) -> None:
         ["x.db", "--timeout", "soon"],
     ],
 )
-def test_a_mistaken_command_line_ends_with_2(words: list[str], status: Path) -> None:
+def test_an_unknown_option_exits_with_2(words: list[str], status: Path) -> None:
     ended = run(*words, "--status-file", status)
     assert ended.code == 2
     assert ended.err.startswith("usage: seamless-database")
     assert json.loads(status.read_text()) == LAUNCHER
 
 
-def test_help_ends_with_0_and_names_every_option() -> None:
+def test_help_exits_with_0_and_names_every_option() -> None:
     ended = run("--help")
     assert ended.code == 0
     for option in ("--port", "--port-range", "--host", "--writable", "--status-file", "--timeout"):
         assert option in ended.out
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     assert run("--version").out == f"seamless-database {__version__}\n"
 
 
@@ -189,7 +189,7 @@ def test_the_default_host_is_every_address() -> None:
 # starts that succeed
 
 
-def test_the_start_tells_the_file_and_the_address(file: Path) -> None:
+def test_the_start_prints_the_file_and_the_address(file: Path) -> None:
     with Server(file) as server:
         assert server.lines == [
             f"Database file: {file}",
@@ -229,7 +229,7 @@ def test_an_empty_file_gets_its_tables(tmp_path: Path, status: Path) -> None:
         assert json.loads(status.read_text())["status"] == "running"
 
 
-def test_the_status_file_tells_the_port_and_keeps_the_rest(file: Path, status: Path) -> None:
+def test_the_status_file_reports_the_port_and_keeps_other_fields(file: Path, status: Path) -> None:
     with Server(file, "--status-file", str(status)) as server:
         said = status.read_text()
         assert json.loads(said) == {**LAUNCHER, "status": "running", "port": server.port}
@@ -260,13 +260,13 @@ def test_a_status_file_may_change_or_go_while_serving(file: Path, status: Path) 
     assert not status.exists()
 
 
-def test_port_0_is_a_port_that_is_told(file: Path, status: Path) -> None:
+def test_port_0_is_replaced_by_the_actual_port(file: Path, status: Path) -> None:
     with Server(file, "--port-range", "0", "0", "--status-file", str(status)) as server:
         assert server.port != 0
         assert json.loads(status.read_text())["port"] == server.port
 
 
-def test_ipv6_is_listened_on(file: Path) -> None:
+def test_the_server_listens_on_ipv6(file: Path) -> None:
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::1", 0))
@@ -277,7 +277,7 @@ def test_ipv6_is_listened_on(file: Path) -> None:
         assert server.get("protocol").status == 200
 
 
-def test_a_taken_port_of_a_range_is_passed_over(file: Path, taken: int) -> None:
+def test_a_port_in_use_is_skipped(file: Path, taken: int) -> None:
     first = max(1, taken - 3)
     with Server(file, "--port-range", str(first), str(first + 6)) as server:
         assert server.port != taken
@@ -298,7 +298,7 @@ def test_servers_that_race_for_ports_all_get_one(tmp_path: Path, taken: int) -> 
             server.stop()
 
 
-def test_a_closed_output_is_no_reason_to_fail(file: Path) -> None:
+def test_a_closed_output_is_no_error(file: Path) -> None:
     command = f"exec '{sys.executable}' -m seamless_database '{file}' --timeout 0.3 >&- 2>&-"
     assert subprocess.run(command, shell=True, timeout=PATIENCE, check=False).returncode == 0
 
@@ -310,14 +310,14 @@ def second_line(path: Path, *, writable: bool = True) -> str:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_file_that_did_not_exist_is_said_to_be_new(tmp_path: Path, workers: str) -> None:
+def test_a_missing_file_is_reported_as_new(tmp_path: Path, workers: str) -> None:
     with Server(tmp_path / "mistyped.db", "--workers", workers) as server:
         assert server.lines[1] == "(new file)"
     assert second_line(tmp_path / "mistyped.db") == "(0 rows)"
 
 
 @pytest.mark.parametrize("writable", [True, False])
-def test_a_file_of_0_bytes_is_said_to_be_new(tmp_path: Path, writable: bool) -> None:
+def test_an_empty_file_is_reported_as_new(tmp_path: Path, writable: bool) -> None:
     path = tmp_path / "seamless.db"
     path.touch()
     assert second_line(path, writable=writable) == "(new file)"
@@ -368,41 +368,41 @@ def test_a_missing_file_is_not_created_without_writable(tmp_path: Path, status: 
         ["--port", "-1"],
     ],
 )
-def test_an_impossible_port_is_refused(file: Path, status: Path, options: list[str]) -> None:
+def test_an_invalid_port_is_rejected(file: Path, status: Path, options: list[str]) -> None:
     ended = attempt(file, *options, "--writable", "--status-file", status)
     assert_usage_error(ended, status, options[1])
 
 
-def test_a_range_without_a_free_port_is_refused(file: Path, status: Path, taken: int) -> None:
+def test_a_range_without_a_free_port_is_rejected(file: Path, status: Path, taken: int) -> None:
     options = ["--host", "127.0.0.1", "--port-range", taken, taken]
     assert_failed(run(file, *options, "--status-file", status), status, str(taken))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
-def test_a_taken_port_is_refused(file: Path, status: Path, taken: int, host: str) -> None:
+def test_a_port_in_use_is_rejected(file: Path, status: Path, taken: int, host: str) -> None:
     ended = run(file, "--host", host, "--port", taken, "--timeout", 60, "--status-file", status)
     assert_failed(ended, status, str(taken))
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1", "not an address"])
-def test_a_host_that_is_not_ours_is_named(file: Path, status: Path, host: str) -> None:
+def test_a_host_of_another_machine_is_named(file: Path, status: Path, host: str) -> None:
     ended = attempt(file, "--host", host, "--port-range", 40000, 50000, "--status-file", status)
     assert_failed(ended, status, host)
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
-def test_an_impossible_timeout_is_refused(file: Path, status: Path, seconds: str) -> None:
+def test_an_invalid_timeout_is_rejected(file: Path, status: Path, seconds: str) -> None:
     ended = attempt(file, f"--timeout={seconds}", "--status-file", status)
     assert_failed(ended, status, "--timeout")
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "many", "1.5MB"])
-def test_an_impossible_body_size_is_refused(file: Path, status: Path, size: str) -> None:
+def test_an_invalid_body_size_is_rejected(file: Path, status: Path, size: str) -> None:
     ended = attempt(file, f"--max-body={size}", "--status-file", status)
     assert_usage_error(ended, status, "--max-body")
 
 
-def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path, status: Path) -> None:
+def test_a_file_that_is_no_database_is_left_unchanged(tmp_path: Path, status: Path) -> None:
     path = tmp_path / "text.db"
     path.write_bytes(b"no database at all " * 500)
     for options in ([], ["--writable"]):
@@ -412,7 +412,7 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path, status: Path) 
     assert path.read_bytes() == b"no database at all " * 500
 
 
-def test_a_truncated_database_is_refused(file: Path, status: Path) -> None:
+def test_a_truncated_database_is_rejected(file: Path, status: Path) -> None:
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     assert_failed(attempt(file, "--writable", "--status-file", status), status, "malformed")
@@ -428,7 +428,7 @@ def test_a_missing_folder_is_named(tmp_path: Path, status: Path) -> None:
     assert_failed(attempt(path, "--writable", "--status-file", status), status, "folder")
 
 
-def test_legacy_records_are_refused_and_left_alone(tmp_path: Path, status: Path) -> None:
+def test_legacy_records_are_rejected_and_left_unchanged(tmp_path: Path, status: Path) -> None:
     path = tmp_path / "legacy.db"
     with sqlite3.connect(path) as raw:
         raw.execute("CREATE TABLE meta_data (checksum CHAR(64) PRIMARY KEY, metadata TEXT)")
@@ -441,7 +441,7 @@ def test_legacy_records_are_refused_and_left_alone(tmp_path: Path, status: Path)
     assert path.read_bytes() == before
 
 
-def test_a_record_table_of_unknown_shape_is_refused(tmp_path: Path, status: Path) -> None:
+def test_a_record_table_with_other_columns_is_rejected(tmp_path: Path, status: Path) -> None:
     path = tmp_path / "other.db"
     with sqlite3.connect(path) as raw:
         raw.execute("CREATE TABLE meta_data (checksum TEXT, surprise TEXT)")
@@ -451,7 +451,7 @@ def test_a_record_table_of_unknown_shape_is_refused(tmp_path: Path, status: Path
 
 
 @pytest.mark.parametrize("options", [[], ["--writable"]])
-def test_a_locked_database_is_refused(file: Path, status: Path, options: list[str]) -> None:
+def test_a_locked_database_is_rejected(file: Path, status: Path, options: list[str]) -> None:
     holder = sqlite3.connect(file, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     try:
@@ -545,7 +545,7 @@ def test_signals_are_handled_before_the_heavy_imports(file: Path, status: Path) 
 
 
 def wait_for_handlers(server: Server) -> None:
-    """Wait until a process handles stop signals in its own way, of which HUP is the last."""
+    """Wait until a process handles the stop signals, of which HUP is the last."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         status = Path(f"/proc/{server.process.pid}/status").read_text()
@@ -595,7 +595,7 @@ def test_a_read_only_medium_cannot_be_writable(read_only_folder: Path, status: P
 
 
 @pytest.mark.parametrize("name", ["legacy-filled-metadata.db"])
-def test_the_recorded_legacy_file_is_refused(name: str, tmp_path: Path, status: Path) -> None:
+def test_the_recorded_legacy_file_is_rejected(name: str, tmp_path: Path, status: Path) -> None:
     recorded = shared("protocol", "fixtures", name)
     if not recorded.is_file():
         pytest.skip(f"no recorded file at {recorded}")
@@ -608,7 +608,7 @@ def test_the_recorded_legacy_file_is_refused(name: str, tmp_path: Path, status: 
 # details of the edge
 
 
-def test_sizes_are_read_with_their_units() -> None:
+def test_sizes_are_parsed_with_their_units() -> None:
     from seamless_database.cli.arguments import _size
 
     assert [_size(text) for text in ("5", "2KB", "2KiB", "64MiB", "1 GB")] == [

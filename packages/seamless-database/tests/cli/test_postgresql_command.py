@@ -28,7 +28,7 @@ def run(*words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
-def test_a_start_that_fails_is_one_line_and_reported(tmp_path: Path) -> None:
+def test_a_failed_start_prints_one_line_and_is_reported(tmp_path: Path) -> None:
     status = tmp_path / "status.json"
     status.write_text('{"pid": 7}')
     ended = run(AWAY, "--writable", "--port", 0, "--status-file", status)
@@ -40,7 +40,7 @@ def test_a_start_that_fails_is_one_line_and_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", [f"postgresql://me:{SECRET}@h:x/db", f"my://{SECRET}@h"])
-def test_a_url_that_cannot_be_read_is_a_usage_error(tmp_path: Path, target: str) -> None:
+def test_an_invalid_url_is_a_usage_error(tmp_path: Path, target: str) -> None:
     status = tmp_path / "status.json"
     status.write_text('{"pid": 7}')
     ended = run(target, "--writable", "--port", 0, "--status-file", status)
@@ -50,7 +50,7 @@ def test_a_url_that_cannot_be_read_is_a_usage_error(tmp_path: Path, target: str)
     assert SECRET not in ended.stdout + ended.stderr + status.read_text()
 
 
-def test_it_says_whether_there_were_tables_and_how_many_rows(postgresql: str) -> None:
+def test_the_start_prints_whether_there_were_tables_and_the_number_of_rows(postgresql: str) -> None:
     said = []
     for writable in (False, True, True):
         with Server(postgresql, writable=writable) as server:
@@ -60,7 +60,7 @@ def test_it_says_whether_there_were_tables_and_how_many_rows(postgresql: str) ->
     assert said == ["(no tables yet)", "(new tables)", "(2 rows)"]
 
 
-def test_it_says_what_it_serves_and_counts_the_rows(postgresql: str) -> None:
+def test_the_start_prints_the_database_and_metrics_have_its_rows(postgresql: str) -> None:
     with Server(postgresql, "--log-level", "info") as server:
         assert server.lines[0].startswith("Database: postgresql+psycopg://")
         put = server.put("transformation", checksum=checksum(1), value=checksum(2))

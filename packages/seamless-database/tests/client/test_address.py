@@ -20,19 +20,19 @@ def header(address: ServerAddress) -> str:
     "url",
     ["http://host:5522", "https://[::1]:5522", "http://host:5522/prefix", "http://host/a@b", "x"],
 )
-def test_an_address_without_a_password_stays_as_it_is(url: str) -> None:
+def test_a_url_without_a_password_is_unchanged(url: str) -> None:
     assert ServerAddress.of(url) == ServerAddress(url)
     assert ServerAddress.of(url + "/") == ServerAddress(url)
 
 
-def test_a_password_leaves_the_url_and_becomes_basic() -> None:
+def test_a_password_in_the_url_becomes_basic_authentication() -> None:
     address = ServerAddress.of("http://user:a%40b:c@host:5522/")
     assert address.url == "http://host:5522"
     assert header(address) == "Basic " + base64.b64encode(b"user:a@b:c").decode()
     assert "a%40b" not in repr(address)
 
 
-def test_a_token_goes_before_the_password_of_the_url() -> None:
+def test_a_token_takes_precedence_over_the_password_of_the_url() -> None:
     address = ServerAddress.of("http://user:password@host", "token")
     assert address.url == "http://host"
     assert header(address) == "Bearer token"

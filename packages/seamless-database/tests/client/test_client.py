@@ -81,7 +81,7 @@ def test_a_record_is_stored_once(client: DatabaseClient) -> None:
         client.put_metadata(checksum(20), RESULT, {**body, "wall_time_seconds": 4.0})
 
 
-def test_a_contested_result_leaves_with_its_record(client: DatabaseClient) -> None:
+def test_an_irreproducible_result_is_removed_with_its_record(client: DatabaseClient) -> None:
     body = record(checksum(30), RESULT)
     client.put_metadata(checksum(30), RESULT, body)
     client.put_irreproducible(checksum(30), RESULT)
@@ -91,7 +91,9 @@ def test_a_contested_result_leaves_with_its_record(client: DatabaseClient) -> No
     assert client.get_irreproducible(checksum(30), OTHER) is None
 
 
-def test_contesting_another_result_is_an_unknown_key(client: DatabaseClient) -> None:
+def test_an_irreproducible_result_that_is_not_stored_is_an_unknown_key(
+    client: DatabaseClient,
+) -> None:
     client.put_transformation(checksum(40), RESULT)
     with pytest.raises(UnknownKeyError, match="does not have the irreproducible result"):
         client.put_irreproducible(checksum(40), OTHER)
@@ -109,7 +111,7 @@ def test_any_mapping_is_sent(client: DatabaseClient) -> None:
     assert client.get_buffer_info(checksum(51)) == {"length": 3, "inner": {"a": 1}}
 
 
-def test_meanings_are_found_from_both_ends(client: DatabaseClient) -> None:
+def test_meanings_are_found_both_ways(client: DatabaseClient) -> None:
     client.put_semantic_to_syntactic(checksum(60), "python", "", [checksum(61)])
     assert client.get_semantic_to_syntactic(checksum(60), "python") == [checksum(61)]
     assert client.get_syntactic_to_semantic(checksum(61), "python") == [checksum(60)]
@@ -154,13 +156,13 @@ def test_many_infos_are_found_and_misses_are_absent(client: DatabaseClient) -> N
     assert client.get_buffer_infos([checksum(102), checksum(199)]) == {checksum(102): {"length": 3}}
 
 
-def test_more_than_one_request_may_name_are_asked_for(client: DatabaseClient) -> None:
+def test_more_checksums_than_fit_into_one_request_are_looked_up(client: DatabaseClient) -> None:
     client.put_transformation(checksum(103), RESULT)
     many = [checksum((number, "nobody")) for number in range(10_001)]
     assert client.get_transformations([*many, checksum(103)]) == {checksum(103): RESULT}
 
 
-def test_what_was_asked_for_in_capitals_is_found_so(client: DatabaseClient) -> None:
+def test_a_result_is_under_the_checksum_in_the_case_that_was_given(client: DatabaseClient) -> None:
     client.put_transformation(checksum(104), RESULT)
     asked = [checksum(104).upper(), checksum(104), checksum(104).upper()]
     assert client.get_transformations(asked) == dict.fromkeys(asked, RESULT)
@@ -172,7 +174,7 @@ def test_one_wrong_checksum_among_many_is_named_by_its_index(client: DatabaseCli
             client.get_buffer_infos([TF, wrong, OTHER])  # type: ignore[type-var]  # on purpose
 
 
-def test_a_server_that_takes_less_at_once_is_asked_more_often(tmp_path: Path) -> None:
+def test_a_list_that_is_too_large_is_sent_in_parts(tmp_path: Path) -> None:
     with (
         Server(tmp_path / "seamless.db", "--max-body", "1KB") as server,
         DatabaseClient(server.url) as client,
@@ -183,7 +185,7 @@ def test_a_server_that_takes_less_at_once_is_asked_more_often(tmp_path: Path) ->
         assert client.get_transformations([*stored, TF[::-1]]) == stored
 
 
-def test_a_refused_request_is_a_request_error(client: DatabaseClient) -> None:
+def test_a_rejected_request_is_a_request_error(client: DatabaseClient) -> None:
     with pytest.raises(RequestError, match="'checksum'"):
         client.get_transformation("not a checksum")
 
@@ -194,7 +196,7 @@ def test_a_value_without_json_form_is_not_sent(client: DatabaseClient) -> None:
             client.put_buffer_info(TF, {"x": value})
 
 
-def test_a_read_only_server_is_told_apart(tmp_path: Path) -> None:
+def test_a_read_only_server_is_a_read_only_error(tmp_path: Path) -> None:
     with Server(tmp_path / "seamless.db"):
         pass
     with (
@@ -231,7 +233,7 @@ def test_a_silent_server_is_a_client_error() -> None:
             asyncio.run(talk())
 
 
-def test_the_async_face_gives_the_same_answers(server: Server) -> None:
+def test_the_async_client_returns_the_same_values(server: Server) -> None:
     async def talk() -> None:
         async with AsyncDatabaseClient(server.url) as client:
             await client.put_transformation(checksum(90), RESULT)
@@ -246,7 +248,7 @@ def test_the_async_face_gives_the_same_answers(server: Server) -> None:
     asyncio.run(talk())
 
 
-def test_both_faces_have_the_same_methods() -> None:
+def test_both_clients_have_the_same_methods() -> None:
     def public(face: type) -> set[str]:
         return {name for name in vars(face) if not name.startswith("_")}
 
@@ -259,7 +261,7 @@ def test_methods_keep_their_signature_and_description(client: DatabaseClient) ->
 
 
 @pytest.mark.parametrize("face", [DatabaseClient, AsyncDatabaseClient])
-def test_help_tells_what_each_method_takes_and_returns(face: type) -> None:
+def test_help_shows_the_parameters_and_result_of_each_method(face: type) -> None:
     # newer versions of Python break long lines
     told = re.sub(r"[\s|]+", "", pydoc.plain(pydoc.render_doc(face)))
     for line in (
@@ -281,7 +283,7 @@ def test_help_tells_what_each_method_takes_and_returns(face: type) -> None:
 
 
 class Named:
-    """Has a method hex(), as checksums of other packages do."""
+    """An object with a method hex(), such as the checksums of other packages."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -316,7 +318,7 @@ def test_a_checksum_may_be_text_bytes_or_an_object_with_hex(client: DatabaseClie
         assert probe["bucket_checksum"] == probe["freshness_tokens"]["buffer"] == text
 
 
-def test_what_is_found_of_many_is_under_what_was_asked_with(client: DatabaseClient) -> None:
+def test_results_are_under_the_checksums_as_they_were_given(client: DatabaseClient) -> None:
     named, raw = Named(checksum(110)), bytes.fromhex(checksum(111))
     client.put_transformation(named, RESULT)
     client.put_transformation(raw, OTHER)
@@ -337,7 +339,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def test_a_token_lets_in_as_argument_and_in_the_url(guarded: Server) -> None:
+def test_a_token_is_accepted_as_argument_and_in_the_url(guarded: Server) -> None:
     with DatabaseClient(guarded.url, token=WRITE_TOKEN) as client:
         client.put_transformation(TF, RESULT)
     place = guarded.url.removeprefix("http://")
@@ -359,7 +361,7 @@ def test_no_token_or_a_wrong_one_is_unauthorized(guarded: Server) -> None:
         client.get_transformation(TF)
 
 
-def test_the_async_face_shows_tokens_too(guarded: Server) -> None:
+def test_the_async_client_sends_tokens(guarded: Server) -> None:
     async def talk() -> None:
         place = guarded.url.removeprefix("http://")
         async with AsyncDatabaseClient(guarded.url, token=WRITE_TOKEN) as client:

@@ -47,13 +47,13 @@ REQUESTS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def test_every_request_of_the_client_is_tried_here() -> None:
+def test_every_method_of_the_client_is_tested_here() -> None:
     public = {name for name in vars(DatabaseClient) if not name.startswith("_")}
     assert set(REQUESTS) == public - {"send", "close"}
 
 
 def refuse_everything(url: str, match: str) -> None:
-    """Let both clients make every request."""
+    """Send every request with both clients."""
     with DatabaseClient(url) as client:
         for request in REQUESTS.values():
             with pytest.raises(ClientError, match=match) as caught:
@@ -69,30 +69,30 @@ def refuse_everything(url: str, match: str) -> None:
     asyncio.run(talk())
 
 
-def test_a_page_of_another_web_server_is_no_answer() -> None:
+def test_a_page_of_another_web_server_is_a_client_error() -> None:
     with other_server(PAGE, headers={"Content-Type": "text/html"}) as url:
         refuse_everything(url, NO_DATABASE + "status 200, an HTML page titled 'Welcome to nginx!'")
 
 
 @pytest.mark.parametrize("body", ['{"status": "ok"}', "{}", "[]", "null", '["seamless"]', "NaN"])
-def test_json_of_another_service_is_no_answer(body: str) -> None:
+def test_json_of_another_service_is_a_client_error(body: str) -> None:
     with other_server(body) as url:
         refuse_everything(url, NO_DATABASE + "status 200, JSON")
 
 
-def test_an_empty_body_is_no_answer() -> None:
+def test_an_empty_body_is_a_client_error() -> None:
     with other_server("") as url:
         refuse_everything(url, NO_DATABASE + "status 200, an empty body")
 
 
-def test_json_that_is_nested_too_deeply_is_no_answer() -> None:
+def test_json_that_is_nested_too_deeply_is_a_client_error() -> None:
     with other_server("[" * 100_000) as url, DatabaseClient(url) as client:
         for _ in range(2):
             with pytest.raises(ClientError, match=NO_DATABASE):
                 client.get_rev_transformations(RESULT)
 
 
-def test_a_service_that_says_ok_to_everything_stores_nothing() -> None:
+def test_a_service_that_always_answers_ok_gets_no_write() -> None:
     with other_server("OK") as url, DatabaseClient(url) as client:
         assert client.healthcheck()
         with pytest.raises(ClientError, match=NO_DATABASE):
@@ -108,19 +108,19 @@ def test_a_redirect_is_named_and_not_followed() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 413])
-def test_an_error_page_is_neither_a_miss_nor_a_refusal(status: int) -> None:
+def test_an_error_page_is_neither_a_miss_nor_a_rejection(status: int) -> None:
     with other_server(PAGE, status=status) as url:
         refuse_everything(url, NO_DATABASE + f"status {status}")
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_a_page_of_a_proxy_tells_of_the_server_behind_it(status: int) -> None:
+def test_the_error_of_a_proxy_page_mentions_the_server_behind_it(status: int) -> None:
     with other_server(PAGE, status=status) as url:
         refuse_everything(url, NO_DATABASE + rf"status {status}.*; a proxy answers so")
 
 
 @pytest.mark.parametrize("body", [PAGE, '{"status": "ok"}', "", "0" * 63, "x" * 64])
-def test_wrong_answers_of_something_before_a_database_are_no_answers(body: str) -> None:
+def test_wrong_responses_of_a_proxy_are_client_errors(body: str) -> None:
     # what any object may be an answer to is left out
     only_objects = {"get_protocol", "get_buffer_info"}
     with other_server(body, protocol=PROTOCOL) as url, DatabaseClient(url) as client:
@@ -130,7 +130,7 @@ def test_wrong_answers_of_something_before_a_database_are_no_answers(body: str) 
                     request(client)
 
 
-def test_an_error_in_the_words_of_a_database_is_that_error() -> None:
+def test_an_error_text_of_a_database_is_that_error() -> None:
     with (
         other_server("ERROR: disk full", status=503, protocol=PROTOCOL) as url,
         DatabaseClient(url) as client,
@@ -145,7 +145,7 @@ def test_an_error_in_the_words_of_a_database_is_that_error() -> None:
         client.put_transformation(TF, RESULT)
 
 
-def test_a_database_of_another_version_is_one() -> None:
+def test_a_database_of_another_version_is_accepted() -> None:
     with (
         other_server(RESULT.upper(), protocol='["seamless", "database", "3.0"]') as url,
         DatabaseClient(url) as client,
@@ -184,7 +184,7 @@ EXPRESSION = object_of(path=[], celltype="mixed", target_celltype="plain")
         (calls.get_buffer_infos([TF]), {}, []),
     ],
 )
-def test_each_type_of_request_has_its_own_answers(
+def test_each_request_type_has_its_own_responses(
     call: Call[object], right: object, wrong: object
 ) -> None:
     text = right if isinstance(right, str) else json.dumps(right)
@@ -193,7 +193,7 @@ def test_each_type_of_request_has_its_own_answers(
         call.result("http://host", 200, wrong if isinstance(wrong, str) else json.dumps(wrong))
 
 
-def test_a_wrong_checksum_is_refused_before_anything_is_sent() -> None:
+def test_a_wrong_checksum_is_rejected_before_anything_is_sent() -> None:
     with DatabaseClient("http://127.0.0.1:1") as client:
         for wrong in ("", "0" * 63, b"x" * 31, 1.5, None, object(), str):
             with pytest.raises(RequestError, match=r"^'checksum' must be a checksum"):

@@ -55,9 +55,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def test_a_token_read_from_a_file_with_its_newline_is_taken(
-    guarded: Server, tmp_path: Path
-) -> None:
+def test_a_token_with_the_newline_of_its_file_is_accepted(guarded: Server, tmp_path: Path) -> None:
     (tmp_path / "token").write_text(f"{SECRET}\n")
     token = (tmp_path / "token").read_text()
     with DatabaseClient(guarded.url, token=token) as client:
@@ -85,7 +83,7 @@ def test_a_token_read_from_a_file_with_its_newline_is_taken(
         f"{SECRET}\x7f",
     ],
 )
-def test_a_token_that_no_header_can_hold_is_refused_unseen(
+def test_a_token_that_fits_in_no_header_is_rejected_without_showing_it(
     face: type[DatabaseClient | AsyncDatabaseClient], token: str
 ) -> None:
     with pytest.raises(RequestError, match="the token is empty, or holds white space") as caught:
@@ -98,7 +96,7 @@ def test_a_token_that_no_header_can_hold_is_refused_unseen(
 @pytest.mark.parametrize(
     "url", [f"user:{SECRET}@host:5522", f"http://user:{SECRET}/x@host", f"http:/user:{SECRET}@host"]
 )
-def test_a_malformed_url_is_refused_unseen(
+def test_a_malformed_url_is_rejected_without_showing_it(
     face: type[DatabaseClient | AsyncDatabaseClient], url: str
 ) -> None:
     with pytest.raises(RequestError, match="must be like http://user:TOKEN@host:port") as caught:
@@ -152,7 +150,7 @@ def test_no_log_shows_the_token(guarded: Server, caplog: pytest.LogCaptureFixtur
     assert SECRET not in caplog.text
 
 
-def test_an_error_is_told_without_the_errors_of_the_libraries_below() -> None:
+def test_an_error_has_no_cause_from_the_libraries_below() -> None:
     with DatabaseClient("http://127.0.0.1:1") as client, pytest.raises(ClientError) as caught:
         client.get_transformation(TF)
     report = "".join(traceback.format_exception(caught.value))

@@ -86,7 +86,7 @@ def test_the_samples_cover_every_request_type() -> None:
 # verbs and paths
 
 
-def test_the_protocol_is_told(empty: Server) -> None:
+def test_the_protocol_version_is_reported(empty: Server) -> None:
     answer = empty.get("protocol")
     assert answer.json() == ["seamless", "database", "2.1"]
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
@@ -95,16 +95,16 @@ def test_the_protocol_is_told(empty: Server) -> None:
 @pytest.mark.parametrize(
     "path", ["/", "/x/y", "//", "/%20", "/a%0Ab", "/x?type=none", "/HEALTHCHECK"]
 )
-def test_any_path_will_do(empty: Server, path: str) -> None:
+def test_any_path_is_accepted(empty: Server, path: str) -> None:
     assert empty.ask("GET", {"type": "protocol"}, path=path).status == 200
 
 
 @pytest.mark.parametrize("body", [None, b"", b"nonsense", {"type": "transformation"}])
-def test_the_healthcheck_looks_at_nothing(empty: Server, body: object) -> None:
+def test_the_healthcheck_ignores_query_and_body(empty: Server, body: object) -> None:
     assert empty.ask("GET", body, path="/healthcheck?x=1").text == "OK"
 
 
-def test_the_healthcheck_may_be_asked_for_its_head(empty: Server) -> None:
+def test_the_healthcheck_supports_head(empty: Server) -> None:
     answer = empty.ask("HEAD", path="/healthcheck")
     assert (answer.status, answer.text) == (200, "")
 
@@ -118,14 +118,14 @@ def test_putting_to_the_healthcheck_is_an_ordinary_put(server: Server) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PATCH", "OPTIONS"])
-def test_other_methods_are_told_the_allowed_ones(empty: Server, method: str) -> None:
+def test_other_methods_are_answered_405_with_the_allowed_ones(empty: Server, method: str) -> None:
     answer = empty.ask(method, {"type": "protocol"})
     assert_error(answer, 405)
     assert answer.headers["allow"] == "GET, HEAD, PUT"
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/json", "nonsense"])
-def test_the_content_type_is_not_looked_at(empty: Server, kind: str) -> None:
+def test_the_content_type_is_ignored(empty: Server, kind: str) -> None:
     answer = empty.ask("GET", {"type": "protocol"}, headers={"Content-Type": kind})
     assert answer.status == 200
 
@@ -157,7 +157,9 @@ BODIES = [
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 @pytest.mark.parametrize("body", BODIES)
-def test_what_is_no_request_is_answered_400(empty: Server, method: str, body: object) -> None:
+def test_a_body_that_is_no_request_is_answered_400(
+    empty: Server, method: str, body: object
+) -> None:
     assert_error(empty.ask(method, body), 400)
 
 
@@ -166,7 +168,7 @@ def test_what_is_no_request_is_answered_400(empty: Server, method: str, body: ob
     ("start", "rest"),
     [(b"", b"x"), (b"", b"\xff"), (b"", b"["), (b"", b"9"), (b'{"type": "metadata"}', b" ")],
 )
-def test_a_large_body_is_refused_in_the_words_for_a_small_one(
+def test_a_large_body_is_rejected_with_the_message_of_a_small_one(
     empty: Server, method: str, start: bytes, rest: bytes
 ) -> None:
     large = empty.ask(method, start + rest * 400_000)
@@ -181,12 +183,12 @@ def test_a_miss_is_answered_404(empty: Server, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["buffer_infos", "transformations"])
-def test_nothing_of_what_was_asked_is_an_empty_object(empty: Server, kind: str) -> None:
+def test_a_list_of_misses_is_an_empty_object(empty: Server, kind: str) -> None:
     assert empty.get(kind, **KEYS).json() == {}
 
 
 @pytest.mark.parametrize("kind", sorted(set(READS) - set(WRITES)))
-def test_what_can_only_be_read_cannot_be_put(empty: Server, kind: str) -> None:
+def test_a_read_only_type_cannot_be_put(empty: Server, kind: str) -> None:
     assert_error(empty.put(kind, **READS[kind], value=[]), 400)
 
 
@@ -212,7 +214,7 @@ def test_a_missing_or_wrong_field_is_answered_400_and_named(
 
 
 @pytest.mark.parametrize("kind", [kind for kind in WRITES if kind != "buffer_info"])
-def test_nothing_of_a_refused_write_is_stored(server: Server, kind: str) -> None:
+def test_a_rejected_write_stores_nothing(server: Server, kind: str) -> None:
     for field in WRITES[kind]:
         assert server.put(kind, **{**WRITES[kind], field: 5}).status == 400
     for read, fields in READS.items():
@@ -230,7 +232,7 @@ def test_a_write_is_answered_ok(server: Server, kind: str) -> None:
 @pytest.mark.parametrize(
     "body", [None, b"nonsense", {"type": "transformation", **KEY, "value": ONE}]
 )
-def test_a_read_only_server_refuses_every_put(tmp_path: Path, body: object) -> None:
+def test_a_read_only_server_rejects_every_put(tmp_path: Path, body: object) -> None:
     Database(tmp_path / "seamless.db", writable=True).close()
     with Server(tmp_path / "seamless.db", writable=False) as server:
         answer = server.ask("PUT", body)
@@ -257,14 +259,14 @@ def test_conflicts_are_answered_409(server: Server) -> None:
     assert contested.text == "ERROR: Transformation already has irreproducible records"
 
 
-def test_a_contest_of_another_result_is_answered_404(server: Server) -> None:
+def test_an_irreproducible_result_that_is_not_stored_is_answered_404(server: Server) -> None:
     server.put("transformation", **KEY, value=ONE)
     answer = server.put("irreproducible", **KEY, result=TWO)
     assert answer.status == 404
     assert answer.text == "ERROR: Transformation does not have the irreproducible result"
 
 
-def test_a_record_comes_back_to_the_last_digit(server: Server) -> None:
+def test_a_record_is_returned_to_the_last_digit(server: Server) -> None:
     text = (
         f'{{"schema_version": 1, "tf_checksum": "{TF}", "result_checksum": "{ONE}", '
         '"big": 118059162071741130342412, "small": 5e-324, "minus": -0.0, "whole": 3.0, '
@@ -278,7 +280,7 @@ def test_a_record_comes_back_to_the_last_digit(server: Server) -> None:
 # large answers
 
 
-def test_a_large_record_comes_back_whole(server: Server) -> None:
+def test_a_large_record_is_returned_completely(server: Server) -> None:
     value = record(TF, ONE, ascii="x" * 3_000_000, other="é" * 500_000)
     assert server.put("metadata", **KEY, result=ONE, value=value).text == "OK"
     for _ in range(2):
@@ -287,7 +289,7 @@ def test_a_large_record_comes_back_whole(server: Server) -> None:
     assert (head.status, head.text) == (200, "")
 
 
-def test_others_are_answered_while_a_large_answer_is_under_way(server: Server) -> None:
+def test_other_requests_are_answered_while_a_large_response_is_sent(server: Server) -> None:
     value = record(TF, ONE, x="x" * 8_000_000)
     assert server.put("metadata", **KEY, result=ONE, value=value).text == "OK"
     with socket.socket() as slow:

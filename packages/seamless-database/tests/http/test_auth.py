@@ -62,7 +62,7 @@ def headers(*values: str) -> Headers:
         (f"read {READ}\nwrite {READ}\n", "line 2 repeats"),
     ],
 )
-def test_a_malformed_text_is_refused_without_showing_a_token(text: str, reason: str) -> None:
+def test_a_malformed_token_file_is_rejected_without_showing_a_token(text: str, reason: str) -> None:
     with pytest.raises(TokenFileError, match=reason) as caught:
         Tokens.parse(text, "tokens")
     assert READ[1:] not in str(caught.value)
@@ -112,7 +112,7 @@ def test_anything_else_is_unauthorized(shown: list[str], method: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["bearer", "BEARER"])
-def test_the_name_of_a_scheme_is_taken_in_any_case(word: str) -> None:
+def test_the_name_of_a_scheme_is_case_insensitive(word: str) -> None:
     TOKENS.check("GET", headers(f"{word} {READ}"))
 
 
@@ -124,7 +124,7 @@ def test_every_token_of_many_is_found() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_no_header_whatever_fails_otherwise_than_unauthorized(value: bytes) -> None:
+def test_any_malformed_header_is_unauthorized(value: bytes) -> None:
     for scheme in (b"", b"Basic ", b"Bearer "):
         with pytest.raises(UnauthorizedError):
             TOKENS.check("GET", [(b"authorization", scheme + value)])
@@ -168,7 +168,7 @@ def test_without_a_known_token_the_answer_is_401(
     assert ask(server, "GET", bearer(READ)).status in (200, 404)
 
 
-def test_a_token_behind_the_body_is_not_looked_at(server: Server) -> None:
+def test_a_token_in_a_trailer_is_ignored(server: Server) -> None:
     request = b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
     with socket.create_connection((server.host, server.port), timeout=PATIENCE) as client:
         client.sendall(request + f"Authorization: {bearer(READ)}\r\n\r\n".encode())
@@ -176,7 +176,7 @@ def test_a_token_behind_the_body_is_not_looked_at(server: Server) -> None:
 
 
 @pytest.mark.parametrize("method", ["DELETE", "POST", "OPTIONS"])
-def test_another_method_learns_nothing_either(server: Server, method: str) -> None:
+def test_other_methods_are_unauthorized_too(server: Server, method: str) -> None:
     assert ask(server, method).status == 401
 
 
@@ -200,7 +200,7 @@ def test_the_healthcheck_is_open_but_a_put_there_is_not(server: Server) -> None:
     assert ask(server, "PUT", path="/healthcheck").status == 401
 
 
-def test_a_large_body_without_a_token_is_refused_and_the_connection_goes_on(
+def test_a_large_body_without_a_token_is_rejected_and_the_connection_stays_open(
     server: Server,
 ) -> None:
     assert server.ask("PUT", b"x" * 3_000_000).status == 401
@@ -258,7 +258,7 @@ def test_a_missing_file_a_folder_and_bytes_are_rejected(file: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize(("mode", "text"), [(0o644, f"read {READ}"), (0o600, ""), (0o600, "x")])
-def test_a_start_without_proper_tokens_fails_in_one_line(
+def test_a_start_without_valid_tokens_fails_with_one_line(
     file: Path, tmp_path: Path, mode: int, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Database(tmp_path / "seamless.db", writable=True).close()

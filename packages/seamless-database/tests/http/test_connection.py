@@ -25,7 +25,7 @@ TEXT = b"content-type: text/plain; charset=utf-8"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with Server(tmp_path_factory.mktemp("short") / "seamless.db") as server:
-        # what is no ASCII has another length in bytes
+        # text that is not ASCII has another length in bytes
         value = record(checksum(1), checksum(2), name="ä\ud800")
         put = server.put("metadata", checksum=checksum(1), result=checksum(2), value=value)
         assert put.status == 200
@@ -57,7 +57,7 @@ def answer(stream: BinaryIO, *, body: bool = True) -> tuple[bytes, bytes]:
 
 
 def answers(server: Server, *messages: bytes) -> list[tuple[bytes, bytes]]:
-    """Send messages one after the other."""
+    """Send messages one after the other; return the responses."""
     found = []
     with connected(server) as (client, stream):
         for message in messages:

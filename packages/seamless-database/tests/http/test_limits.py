@@ -1,4 +1,4 @@
-"""Limits on connections, over real sockets: number, headers, slowness, and the order of answers."""
+"""Limits of connections, over real sockets: number, headers, timeouts, order of responses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HEALTH = b"GET /healthcheck HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with little patience and few connections."""
+    """A server with a short timeout and few connections."""
     file = tmp_path_factory.mktemp("guarded") / "seamless.db"
     with Server(file, "--receive-timeout", "1", "--max-connections", "6") as server:
         yield server
@@ -50,7 +50,7 @@ def receive(client: socket.socket) -> tuple[int, str]:
 
 
 def receive_all(client: socket.socket) -> list[tuple[int, str]]:
-    """Every answer until the server hangs up."""
+    """Every response until the server closes the connection."""
     answers = []
     with client.makefile("rb") as stream:
         while line := stream.readline():
@@ -61,7 +61,7 @@ def receive_all(client: socket.socket) -> list[tuple[int, str]]:
 
 
 def is_closed(client: socket.socket) -> bool:
-    """Wait until the server has nothing more to say."""
+    """Wait until the server has closed the connection."""
     try:
         while client.recv(65536):
             pass
@@ -82,7 +82,7 @@ def is_closed(client: socket.socket) -> bool:
         b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
     ],
 )
-def test_a_request_that_does_not_arrive_is_given_up(server: Server, start: bytes) -> None:
+def test_an_incomplete_request_times_out(server: Server, start: bytes) -> None:
     with connect(server) as client:
         client.sendall(start)
         status, text = receive(client)
@@ -90,7 +90,7 @@ def test_a_request_that_does_not_arrive_is_given_up(server: Server, start: bytes
         assert is_closed(client)
 
 
-def test_a_request_that_trickles_in_is_given_up(server: Server) -> None:
+def test_a_request_that_arrives_too_slowly_times_out(server: Server) -> None:
     with connect(server) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
         client.settimeout(0.1)
@@ -115,7 +115,7 @@ def test_a_large_request_gets_more_time(server: Server) -> None:
         assert receive(client) == (200, "OK")
 
 
-def test_a_client_that_takes_no_answers_is_let_go(server: Server) -> None:
+def test_a_client_that_reads_nothing_is_disconnected(server: Server) -> None:
     value = record(checksum(3), checksum(4), x="x" * 8_000_000)
     fields = {"checksum": checksum(3), "result": checksum(4), "value": value}
     assert server.put("metadata", **fields).status == 200
@@ -138,7 +138,7 @@ def test_a_client_that_takes_no_answers_is_let_go(server: Server) -> None:
 # numbers
 
 
-def test_new_connections_take_the_place_of_idle_ones(tmp_path: Path) -> None:
+def test_idle_connections_are_closed_in_favour_of_new_ones(tmp_path: Path) -> None:
     # a server of its own: a connection of a former test may still be open, and is idle for longer
     with Server(tmp_path / "seamless.db", "--max-connections", "6") as server:
         idle = [connect(server) for _ in range(6)]
@@ -156,11 +156,11 @@ def test_new_connections_take_the_place_of_idle_ones(tmp_path: Path) -> None:
         client.close()
 
 
-def test_too_many_busy_connections_are_refused(server: Server) -> None:
+def test_a_connection_beyond_the_limit_of_busy_ones_is_rejected(server: Server) -> None:
     busy = [connect(server) for _ in range(6)]
     for client in busy:
         client.sendall(b"GET / HTTP/1.1\r\nContent-Length: 10\r\n\r\n{")
-    # the last of them has certainly been seen once another one is refused
+    # all of them have been accepted once another one is rejected
     refusals = []
     for _ in range(4):
         with connect(server) as another:
@@ -175,8 +175,8 @@ def test_too_many_busy_connections_are_refused(server: Server) -> None:
 
 
 @dataclass(eq=False)
-class Holding:
-    """What is looked at in a connection to decide whether it has to go."""
+class FakeConnection:
+    """The part of a connection by which `shed_memory` decides."""
 
     active_at: float
     held_bytes: int
@@ -184,7 +184,7 @@ class Holding:
     aborted: bool = False
 
     @property
-    def transport(self) -> Holding:
+    def transport(self) -> FakeConnection:
         return self
 
     def abort(self) -> None:
@@ -195,11 +195,16 @@ class Holding:
     ("memory", "aborted"),
     [(60, []), (59, [1]), (50, [1]), (49, [1, 3]), (20, [1, 3]), (19, [1, 3, 4]), (0, [1, 3, 4])],
 )
-def test_those_go_that_have_stood_still_for_longest_until_the_others_fit(
+def test_the_connections_that_were_idle_longest_are_aborted_until_the_rest_fit(
     memory: int, aborted: list[int]
 ) -> None:
-    held = [Holding(5, 0), Holding(10, 10), Holding(0, 900, is_closing=True), Holding(20, 30)]
-    held.append(Holding(30, 20))
+    held = [
+        FakeConnection(5, 0),
+        FakeConnection(10, 10),
+        FakeConnection(0, 900, is_closing=True),
+        FakeConnection(20, 30),
+    ]
+    held.append(FakeConnection(30, 20))
     shed_memory(cast("list[LimitedHttpProtocol]", held), memory)
     assert [place for place, each in enumerate(held) if each.aborted] == aborted
 
@@ -220,7 +225,7 @@ def test_those_go_that_have_stood_still_for_longest_until_the_others_fit(
         b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"x" * 700_000,
     ],
 )
-def test_too_many_or_too_large_headers_are_refused(server: Server, head: bytes) -> None:
+def test_too_many_or_too_large_headers_are_rejected(server: Server, head: bytes) -> None:
     with connect(server) as client:
         client.sendall(head)
         status, text = receive(client)
@@ -229,7 +234,7 @@ def test_too_many_or_too_large_headers_are_refused(server: Server, head: bytes) 
         assert is_closed(client)
 
 
-def test_a_body_behind_the_wish_for_an_upgrade_is_no_request(server: Server) -> None:
+def test_the_body_of_an_upgrade_request_is_no_request(server: Server) -> None:
     put = request("transformation", checksum=checksum(9), value=checksum(10))
     head = b"PUT / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: x\r\nContent-Length: %d\r\n\r\n"
     with connect(server) as client:
@@ -242,13 +247,13 @@ def test_a_body_behind_the_wish_for_an_upgrade_is_no_request(server: Server) -> 
         assert receive(client) == (404, "ERROR: Unknown key")
 
 
-def test_a_tunnel_is_refused(server: Server) -> None:
+def test_connect_is_rejected(server: Server) -> None:
     with connect(server) as client:
         client.sendall(b"CONNECT / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert receive(client) == (400, "ERROR: this is not HTTP")
 
 
-def test_a_body_in_the_smallest_chunks_is_taken(server: Server) -> None:
+def test_a_body_in_chunks_of_one_byte_is_accepted(server: Server) -> None:
     put = request("transformation", checksum=checksum(11), value=checksum(12), x=" " * 60_000)
     body = put.partition(b"\r\n\r\n")[2]
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
@@ -260,7 +265,7 @@ def test_a_body_in_the_smallest_chunks_is_taken(server: Server) -> None:
         assert receive_all(client) == [(200, "OK"), (200, checksum(12))]
 
 
-def test_what_follows_a_body_counts_for_nothing_in_the_next_request(server: Server) -> None:
+def test_bytes_after_a_body_do_not_count_for_the_next_request(server: Server) -> None:
     put = request("transformation", checksum=checksum(13), value=checksum(14))
     body = put.partition(b"\r\n\r\n")[2]
     head = b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % len(body)
@@ -277,7 +282,7 @@ def test_what_follows_a_body_counts_for_nothing_in_the_next_request(server: Serv
 # the order of answers
 
 
-def test_answers_come_before_the_refusal_of_what_follows(server: Server) -> None:
+def test_complete_requests_are_answered_before_a_malformed_one_is_rejected(server: Server) -> None:
     put = request("transformation", checksum=checksum(5), value=checksum(6))
     get = request("transformation", checksum=checksum(5))
     with connect(server) as client:
@@ -285,7 +290,7 @@ def test_answers_come_before_the_refusal_of_what_follows(server: Server) -> None
         assert receive_all(client) == [(200, "OK"), (200, checksum(6))]
 
 
-def test_a_broken_body_behind_other_requests_takes_nothing_of_them(server: Server) -> None:
+def test_a_malformed_body_after_other_requests_does_not_affect_them(server: Server) -> None:
     put = request("transformation", checksum=checksum(7), value=checksum(8))
     broken = b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n"
     with connect(server) as client:
@@ -293,7 +298,7 @@ def test_a_broken_body_behind_other_requests_takes_nothing_of_them(server: Serve
         assert receive_all(client) == [(200, "OK")]
 
 
-def test_a_broken_body_is_refused(server: Server) -> None:
+def test_a_malformed_body_is_rejected(server: Server) -> None:
     with connect(server) as client:
         client.sendall(b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
         time.sleep(0.2)

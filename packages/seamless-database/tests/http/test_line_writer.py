@@ -1,4 +1,4 @@
-"""Writing to pipes that nobody reads: never a reason to wait, in a process or in a real server."""
+"""Writing to pipes that are not read: it delays no caller, in a process or in a real server."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def test_a_full_pipe_blocks_no_caller() -> None:
         for thread in threads:
             thread.join(PATIENCE)
         assert writer.queued == 10
-        # gives up on what is waiting
+        # gives up on the queue
         writer.close()
         while writer.queued:
             os.read(reader, 65536)
 
 
-def test_the_line_after_those_that_are_missing_learns_their_number() -> None:
+def test_the_line_after_dropped_ones_gets_their_number() -> None:
     with full_pipe() as (reader, descriptor):
         writer = LineWriter(descriptor, max_queued=1)
         made: list[int] = []
@@ -87,7 +87,7 @@ def test_the_line_after_those_that_are_missing_learns_their_number() -> None:
         assert made == [0, 0, 5]
 
 
-def test_a_reader_that_is_gone_is_no_failure() -> None:
+def test_a_closed_pipe_is_no_error() -> None:
     reader, descriptor = os.pipe()
     os.close(reader)
     with LineWriter(descriptor) as writer:
@@ -107,7 +107,7 @@ def test_a_stream_without_descriptor_is_written_directly() -> None:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("level", ["error", "info"])
-def test_output_that_nobody_reads_holds_up_neither_requests_nor_the_end(
+def test_unread_output_delays_neither_requests_nor_the_shutdown(
     tmp_path: Path, workers: str, level: str
 ) -> None:
     status = tmp_path / "status.json"
@@ -127,7 +127,7 @@ def test_output_that_nobody_reads_holds_up_neither_requests_nor_the_end(
             if workers == "2":
                 (first, *_) = children(server.pid)
                 os.kill(first, signal.SIGKILL)
-                # the supervisor complains, and starts another one
+                # the supervisor reports it, and starts another one
                 wait_until(lambda: len(set(children(server.pid)) - {first}) == 2)
             server.terminate()
             assert server.wait(PATIENCE) == 0

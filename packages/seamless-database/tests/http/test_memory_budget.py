@@ -9,14 +9,14 @@ from seamless_database.http.memory_budget import MemoryBudget
 SOON, LONG = 0.01, 30
 
 
-def test_as_much_as_there_is_may_be_taken_at_once() -> None:
+def test_the_whole_budget_can_be_taken_at_once() -> None:
     budget = MemoryBudget(10)
     assert [budget.try_take(size) for size in (6, 5, 4, 1)] == [True, False, True, False]
     budget.give_back(6)
     assert budget.try_take(6)
 
 
-def test_what_is_too_large_is_taken_alone() -> None:
+def test_more_than_the_budget_is_taken_alone() -> None:
     budget = MemoryBudget(10)
     assert budget.try_take(50)
     assert not budget.try_take(1)
@@ -25,7 +25,7 @@ def test_what_is_too_large_is_taken_alone() -> None:
     assert not budget.try_take(50)
 
 
-def test_those_who_wait_come_first_and_in_turn() -> None:
+def test_waiting_tasks_are_served_first_and_in_order() -> None:
     async def run() -> None:
         budget = MemoryBudget(10)
         assert budget.try_take(8)
@@ -52,7 +52,7 @@ def test_those_who_wait_come_first_and_in_turn() -> None:
     asyncio.run(run())
 
 
-def test_one_that_gives_up_is_passed_over() -> None:
+def test_a_task_that_timed_out_is_skipped() -> None:
     async def run() -> None:
         budget = MemoryBudget(10)
         assert budget.try_take(8)
@@ -73,7 +73,7 @@ def test_one_that_gives_up_is_passed_over() -> None:
     asyncio.run(run())
 
 
-def test_a_turn_that_comes_with_a_cancellation_is_given_back() -> None:
+def test_bytes_assigned_during_a_cancellation_are_given_back() -> None:
     async def run() -> None:
         budget = MemoryBudget(10)
         assert budget.try_take(10)

@@ -35,13 +35,13 @@ def test_the_server_describes_itself(server: Server) -> None:
     assert set(document["paths"]["/"]) == {"get", "put"}
 
 
-def test_it_says_which_numbers_are_kept(server: Server) -> None:
+def test_the_description_names_the_numbers_that_are_stored(server: Server) -> None:
     about = described(server)["info"]["description"]
     assert "doubles" in about
     assert f"integers with up to {MAX_DIGITS} digits" in about
 
 
-def test_with_a_body_it_is_a_path_like_any_other(server: Server) -> None:
+def test_a_request_with_a_body_on_this_path_is_a_request_of_the_protocol(server: Server) -> None:
     answer = server.ask("GET", {"type": "protocol"}, path="/openapi.json")
     assert answer.text == '["seamless", "database", "2.1"]'
     put = {"type": "transformation", "checksum": checksum(1), "value": checksum(2)}
@@ -76,7 +76,7 @@ def test_a_read_only_server_describes_no_writes(tmp_path: Path) -> None:
     assert not any(name.startswith("write_") for name in document["components"]["schemas"])
 
 
-def test_every_reference_leads_somewhere(server: Server) -> None:
+def test_every_reference_resolves(server: Server) -> None:
     document = described(server)
 
     def follow(node: object) -> int:
@@ -92,7 +92,7 @@ def test_every_reference_leads_somewhere(server: Server) -> None:
     assert follow(document) > 20
 
 
-def test_tokens_are_described_where_they_are_asked_for() -> None:
+def test_token_schemes_are_described_if_tokens_are_required() -> None:
     document = json.loads(openapi.document(writable=True, secured=True))
     assert document["security"] == [{"bearer": []}, {"basic": []}]
     assert document["paths"]["/healthcheck"]["get"]["security"] == []

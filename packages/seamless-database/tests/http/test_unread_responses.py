@@ -38,7 +38,7 @@ def store(server: Server, length: int = LONG) -> None:
 
 
 def send_until_blocked(client: socket.socket, message: bytes) -> None:
-    """Send a message again and again, until the server has taken nothing for a while."""
+    """Send a message repeatedly, until the server has read nothing for a while."""
     client.settimeout(0.2)
     with suppress(TimeoutError):
         while True:
@@ -121,7 +121,7 @@ def test_the_memory_of_all_connections_together_is_bounded(tmp_path: Path) -> No
             for client in clients:
                 with suppress(ConnectionResetError):
                     client.recv(1, socket.MSG_PEEK)
-            # the system takes some megabytes of each, and then flow control allows for 64 KiB
+            # the sockets hold some megabytes of each, and flow control allows 64 KiB more
             wait_until(lambda: len(list(files.iterdir())) < before + 20)
             assert server.get("transformation", **KEY).text == checksum(2)
         assert server.stop() == (0, "")

@@ -23,8 +23,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         assert server.stop() == (0, "")
 
 
-class MetricsSnapshot:
-    """What a server tells, to be asked for by name and labels."""
+class Scrape:
+    """The metrics of a server, by name and labels."""
 
     def __init__(self, server: Server) -> None:
         self.answer = server.ask("GET", path="/metrics")
@@ -55,13 +55,13 @@ def put(server: Server, number: int) -> Answer:
 
 
 def test_the_format_is_that_of_prometheus(server: Server) -> None:
-    told = MetricsSnapshot(server)
-    assert told.answer.headers["content-type"].startswith("text/plain; version=")
-    assert told.get("seamless_database_info", version=__version__, writable="true") == 1
+    scrape = Scrape(server)
+    assert scrape.answer.headers["content-type"].startswith("text/plain; version=")
+    assert scrape.get("seamless_database_info", version=__version__, writable="true") == 1
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics?x=1"])
-def test_a_request_with_a_body_stays_a_request(server: Server, path: str) -> None:
+def test_a_request_with_a_body_is_no_scrape(server: Server, path: str) -> None:
     for headers in ({}, {"Transfer-Encoding": "chunked"}):
         body = b'{"type": "protocol"}'
         if headers:
@@ -71,7 +71,7 @@ def test_a_request_with_a_body_stays_a_request(server: Server, path: str) -> Non
         assert answer.headers["content-type"] == "text/plain; charset=utf-8"
 
 
-def test_only_that_very_path_and_a_get_are_for_the_metrics(server: Server) -> None:
+def test_only_a_get_of_that_path_is_a_scrape(server: Server) -> None:
     for path in ("/metrics/", "/METRICS", "/x/metrics"):
         assert server.ask("GET", path=path).status == 400
     assert server.ask("PUT", path="/metrics").status == 400
@@ -79,7 +79,7 @@ def test_only_that_very_path_and_a_get_are_for_the_metrics(server: Server) -> No
 
 
 def test_requests_are_counted_by_type_and_outcome(server: Server) -> None:
-    before = MetricsSnapshot(server)
+    before = Scrape(server)
     assert put(server, 1).status == 200
     for number in (1, 1, 99):
         server.get("transformation", checksum=checksum(number))
@@ -88,7 +88,7 @@ def test_requests_are_counted_by_type_and_outcome(server: Server) -> None:
     server.ask("GET", b"{")
     server.ask("DELETE")
     server.ask("GET", path="/healthcheck")
-    after = MetricsSnapshot(server)
+    after = Scrape(server)
     for method, kind, status, more in [
         ("PUT", "transformation", 200, 1),
         ("GET", "transformation", 200, 2),
@@ -103,35 +103,37 @@ def test_requests_are_counted_by_type_and_outcome(server: Server) -> None:
 
 
 def test_a_large_request_is_counted_by_its_type_too(server: Server) -> None:
-    before = MetricsSnapshot(server).requests("PUT", "buffer_info", 200)
+    before = Scrape(server).requests("PUT", "buffer_info", 200)
     server.put("buffer_info", checksum=checksum(5), value={"x": "x" * 1_000_000})
-    assert MetricsSnapshot(server).requests("PUT", "buffer_info", 200) == before + 1
+    assert Scrape(server).requests("PUT", "buffer_info", 200) == before + 1
 
 
-def test_the_classes_of_a_duration_add_up(server: Server) -> None:
+def test_the_buckets_of_a_duration_add_up(server: Server) -> None:
     put(server, 2)
-    told = MetricsSnapshot(server)
+    scrape = Scrape(server)
     name, labels = "seamless_database_request_seconds", {"method": "PUT", "type": "transformation"}
-    assert told.get(f"{name}_count", **labels) > 0
-    assert told.get(f"{name}_bucket", **labels, le="+Inf") == told.get(f"{name}_count", **labels)
-    assert told.get(f"{name}_sum", **labels) > 0
+    assert scrape.get(f"{name}_count", **labels) > 0
+    assert scrape.get(f"{name}_bucket", **labels, le="+Inf") == scrape.get(
+        f"{name}_count", **labels
+    )
+    assert scrape.get(f"{name}_sum", **labels) > 0
 
 
 def test_the_metrics_are_not_counted_themselves(server: Server) -> None:
-    first, second = MetricsSnapshot(server), MetricsSnapshot(server)
+    first, second = Scrape(server), Scrape(server)
     name = "seamless_database_requests_total"
     lines = [
-        [line for line in told.answer.text.splitlines() if line.startswith(name)]
-        for told in (first, second)
+        [line for line in scrape.answer.text.splitlines() if line.startswith(name)]
+        for scrape in (first, second)
     ]
     assert lines[0] == lines[1]
 
 
-def test_commits_are_told_with_their_size_and_duration(server: Server) -> None:
-    before = MetricsSnapshot(server)
+def test_commits_are_counted_with_their_size_and_duration(server: Server) -> None:
+    before = Scrape(server)
     for number in range(10, 15):
         put(server, number)
-    after = MetricsSnapshot(server)
+    after = Scrape(server)
     for name, more in [
         ("commit_writes_sum", 5),
         ("commit_writes_count", 5),
@@ -143,31 +145,31 @@ def test_commits_are_told_with_their_size_and_duration(server: Server) -> None:
     assert "seamless_database_writes_waiting 0.0\n" in after.answer.text
 
 
-def test_rows_and_file_sizes_are_told(tmp_path: Path) -> None:
+def test_rows_and_file_sizes_are_shown(tmp_path: Path) -> None:
     with Server(tmp_path / "seamless.db") as server:
         put(server, 1)
         put(server, 2)
-        told = MetricsSnapshot(server)
-        assert told.get("seamless_database_rows", table="transformation") == 2
+        scrape = Scrape(server)
+        assert scrape.get("seamless_database_rows", table="transformation") == 2
         for name, file in (("main", "seamless.db"), ("wal", "seamless.db-wal")):
             size = (tmp_path / file).stat().st_size
-            assert told.get("seamless_database_file_bytes", file=name) == size
+            assert scrape.get("seamless_database_file_bytes", file=name) == size
 
 
-def test_the_process_is_told_of(server: Server) -> None:
+def test_process_metrics_are_shown(server: Server) -> None:
     if sys.platform == "linux":
-        assert MetricsSnapshot(server).get("process_resident_memory_bytes") > 0
+        assert Scrape(server).get("process_resident_memory_bytes") > 0
 
 
-def test_a_read_only_server_tells_of_no_writes(tmp_path: Path) -> None:
+def test_a_read_only_server_shows_no_commits(tmp_path: Path) -> None:
     Database(tmp_path / "seamless.db", writable=True).close()
     with Server(tmp_path / "seamless.db", writable=False) as server:
-        told = MetricsSnapshot(server)
-    assert told.get("seamless_database_info", writable="false") == 1
-    assert "commit" not in told.answer.text
+        scrape = Scrape(server)
+    assert scrape.get("seamless_database_info", writable="false") == 1
+    assert "commit" not in scrape.answer.text
 
 
-def test_the_metrics_want_a_token_where_there_are_tokens(tmp_path: Path) -> None:
+def test_a_scrape_needs_a_token_if_tokens_are_required(tmp_path: Path) -> None:
     tokens = tmp_path / "tokens"
     tokens.touch(mode=0o600)
     tokens.write_text(f"read {'r' * 20}\n")
@@ -177,7 +179,7 @@ def test_the_metrics_want_a_token_where_there_are_tokens(tmp_path: Path) -> None
         assert server.ask("GET", path="/metrics", headers=bearer).status == 200
 
 
-def test_asking_for_metrics_keeps_no_server_from_stopping(tmp_path: Path) -> None:
+def test_scrapes_do_not_keep_an_idle_server_from_stopping(tmp_path: Path) -> None:
     with Server(tmp_path / "seamless.db", "--timeout", "1") as server:
         while server.process.poll() is None:
             try:
@@ -187,7 +189,7 @@ def test_asking_for_metrics_keeps_no_server_from_stopping(tmp_path: Path) -> Non
         assert server.end() == (0, "")
 
 
-def test_a_server_starts_without_loading_the_library() -> None:
+def test_a_server_starts_without_loading_prometheus_client() -> None:
     code = "import sys, seamless_database.server.server; print('prometheus_client' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

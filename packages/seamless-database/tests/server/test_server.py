@@ -97,7 +97,7 @@ def test_a_write_that_gets_the_lock_in_time_succeeds(
         assert write.result().status == 200
 
 
-def test_the_end_does_not_wait_for_ever_for_a_lock(
+def test_the_shutdown_does_not_wait_for_ever_for_a_lock(
     server: Server, holder: sqlite3.Connection
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
@@ -151,7 +151,7 @@ def test_a_full_disk_is_answered_503_and_reads_go_on(server: Server, file: Path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_ends_the_server_and_leaves_one_plain_file(
+def test_a_signal_stops_the_server_and_ends_wal_mode(
     server: Server, file: Path, number: signal.Signals
 ) -> None:
     server.put("transformation", checksum=checksum(1), value=checksum(2))
@@ -167,7 +167,7 @@ def test_an_ignored_hangup_stays_ignored(file: Path, tmp_path: Path) -> None:
         assert server.get("protocol").status == 200
 
 
-def test_a_half_received_request_does_not_hold_up_the_end(server: Server, file: Path) -> None:
+def test_an_incomplete_request_does_not_delay_the_shutdown(server: Server, file: Path) -> None:
     with connect(server) as client:
         client.sendall(HALF)
         time.sleep(0.3)
@@ -176,14 +176,14 @@ def test_a_half_received_request_does_not_hold_up_the_end(server: Server, file: 
     assert is_one_plain_file(file)
 
 
-def test_half_a_header_does_not_hold_up_the_end(server: Server) -> None:
+def test_an_incomplete_header_does_not_delay_the_shutdown(server: Server) -> None:
     with connect(server) as client:
         client.sendall(HALF[:30])
         time.sleep(0.3)
         assert server.stop() == (0, "")
 
 
-def test_a_request_that_arrives_in_full_after_the_signal_is_answered(server: Server) -> None:
+def test_a_request_that_is_complete_soon_after_the_signal_is_answered(server: Server) -> None:
     with connect(server) as client:
         client.sendall(HALF)
         time.sleep(0.3)
@@ -194,7 +194,7 @@ def test_a_request_that_arrives_in_full_after_the_signal_is_answered(server: Ser
     assert server.end() == (0, "")
 
 
-def test_what_was_acknowledged_in_a_write_storm_is_in_the_file(server: Server, file: Path) -> None:
+def test_acknowledged_writes_of_many_clients_are_in_the_file(server: Server, file: Path) -> None:
     acknowledged: list[int] = []
     counter, lock = iter(range(1, 100_000)), threading.Lock()
 
@@ -242,7 +242,7 @@ def test_a_killed_server_keeps_what_it_acknowledged(server: Server, file: Path) 
 # idleness
 
 
-def test_the_server_ends_when_nobody_asks(file: Path) -> None:
+def test_an_idle_server_stops(file: Path) -> None:
     with Server(file, "--timeout", "0.5") as server:
         assert server.end() == (0, "")
     assert is_one_plain_file(file)
@@ -264,7 +264,7 @@ def test_every_request_counts_as_activity(
         assert server.end() == (0, "")
 
 
-def test_a_request_that_is_still_arriving_is_finished_first(file: Path) -> None:
+def test_a_request_that_is_arriving_is_no_idle_time(file: Path) -> None:
     with Server(file, "--timeout", "0.5") as server, connect(server) as client:
         client.sendall(HALF)
         time.sleep(1.5)
@@ -276,7 +276,7 @@ def test_a_request_that_is_still_arriving_is_finished_first(file: Path) -> None:
 # bodies and connections
 
 
-def test_a_body_above_the_limit_is_refused(file: Path) -> None:
+def test_a_body_above_the_limit_is_rejected(file: Path) -> None:
     with Server(file, "--max-body", "10KB") as server:
         value = {"x": "x" * 12_000}
         refused = server.put("buffer_info", checksum=checksum(1), value=value)
@@ -285,14 +285,14 @@ def test_a_body_above_the_limit_is_refused(file: Path) -> None:
         assert server.get("buffer_info", checksum=checksum(1)).status == 404
 
 
-def test_a_body_above_8_mib_is_refused_by_default(server: Server) -> None:
+def test_a_body_above_8_mib_is_rejected_by_default(server: Server) -> None:
     small = b'{"type": "protocol"}'
     body = small + b" " * (8 * 1024 * 1024 - len(small))
     assert server.ask("GET", body).status == 200
     assert server.ask("GET", body + b" ").status == 413
 
 
-def test_an_endless_body_is_cut_off(file: Path) -> None:
+def test_the_connection_of_an_endless_body_is_closed(file: Path) -> None:
     with Server(file, "--max-body", "10KB") as server, connect(server) as client:
         client.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         answer = b""
@@ -306,7 +306,7 @@ def test_an_endless_body_is_cut_off(file: Path) -> None:
         assert b" 413 " in answer
 
 
-def test_a_large_body_is_taken(server: Server) -> None:
+def test_a_large_body_is_accepted(server: Server) -> None:
     value = record(checksum(1), checksum(2), x="é" * 1_000_000)
     put = server.put("metadata", checksum=checksum(1), result=checksum(2), value=value)
     assert put.status == 200
@@ -323,14 +323,14 @@ def test_a_connection_survives_requests_whose_body_is_not_read(file: Path) -> No
             assert receive(client) == 405
 
 
-def test_malformed_http_is_refused_without_a_word_in_the_log(server: Server) -> None:
+def test_malformed_http_is_rejected_without_a_log_line(server: Server) -> None:
     with connect(server) as client:
         client.sendall(b"complete nonsense\r\n\r\n")
         assert receive(client) == 400
     assert server.stop() == (0, "")
 
 
-def test_an_idle_connection_is_kept(server: Server) -> None:
+def test_an_idle_connection_stays_open(server: Server) -> None:
     with connect(server) as client:
         for pause in (6, 0):
             client.sendall(b"GET /healthcheck HTTP/1.1\r\nHost: x\r\n\r\n")

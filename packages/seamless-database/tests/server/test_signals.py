@@ -19,7 +19,7 @@ def request_to_stop() -> StopRequest:
     return request
 
 
-def test_without_a_signal_the_start_goes_on(request_to_stop: StopRequest) -> None:
+def test_a_start_without_a_signal_continues(request_to_stop: StopRequest) -> None:
     request_to_stop.check()
 
 
@@ -33,21 +33,21 @@ def test_only_the_first_signal_interrupts(
         signal.raise_signal(other)
 
 
-def test_an_interruption_that_was_swallowed_is_not_forgotten(request_to_stop: StopRequest) -> None:
+def test_a_swallowed_interruption_is_raised_again(request_to_stop: StopRequest) -> None:
     with pytest.raises(Stopped):
         signal.raise_signal(signal.SIGTERM)
     with pytest.raises(Stopped):
         request_to_stop.check()
 
 
-def test_a_signal_that_was_ignored_stays_so() -> None:
+def test_an_ignored_signal_stays_ignored() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     StopRequest().install()
     signal.raise_signal(signal.SIGHUP)
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
-def test_at_the_end_all_are_ignored(request_to_stop: StopRequest) -> None:
+def test_stop_signals_are_ignored_at_the_end(request_to_stop: StopRequest) -> None:
     signals.ignore()
     for number in STOP_SIGNALS:
         signal.raise_signal(number)

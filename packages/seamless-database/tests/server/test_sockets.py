@@ -27,7 +27,7 @@ def test_it_listens_at_once() -> None:
         assert url_of(listener) == f"http://127.0.0.1:{port_of(listener)}"
 
 
-def test_a_port_that_somebody_chose_is_not_chosen_again() -> None:
+def test_a_port_in_use_is_not_chosen() -> None:
     (one,) = bind_listeners("127.0.0.1", 0, 0)
     with closing(one), pytest.raises(AddressError, match="is taken"):
         bind_listeners("127.0.0.1", port_of(one), port_of(one))
@@ -42,12 +42,12 @@ def test_the_free_port_of_a_range_is_found(taken: int) -> None:
     assert taken not in ports
 
 
-def test_a_port_taken_on_loopback_is_taken_for_all_addresses(taken: int) -> None:
+def test_a_port_in_use_on_loopback_is_in_use_for_all_addresses(taken: int) -> None:
     with pytest.raises(AddressError):
         bind_listeners("0.0.0.0", taken, taken)
 
 
-def test_a_name_is_listened_on_at_all_its_addresses_with_one_port() -> None:
+def test_a_host_name_is_bound_at_all_its_addresses_with_one_port() -> None:
     listeners = bind_listeners("localhost", 0, 0)
     ports = {port_of(listener) for listener in listeners}
     for listener in listeners:
@@ -56,7 +56,7 @@ def test_a_name_is_listened_on_at_all_its_addresses_with_one_port() -> None:
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "not an address", "x" * 300])
-def test_a_strange_host_is_named(host: str) -> None:
+def test_an_unknown_host_is_named(host: str) -> None:
     with pytest.raises(AddressError, match=host):
         bind_listeners(host, 40000, 40010)
 

@@ -34,13 +34,13 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "status.json"
 
 
-def test_it_is_waited_for_until_it_is_whole(path: Path) -> None:
+def test_reading_waits_until_the_file_is_complete(path: Path) -> None:
     clock = Clock((path, b""), (path, b'{"pid'), (path, b"\xff"), (path, b'{"pid": 1}'))
     assert status_file.read(path, 20, clock.time, clock.sleep) == {"pid": 1}
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b"\xff", b"[" * 100_000])
-def test_the_wait_has_an_end(path: Path, content: bytes | None) -> None:
+def test_reading_times_out(path: Path, content: bytes | None) -> None:
     if content is not None:
         path.write_bytes(content)
     clock = Clock()
@@ -50,7 +50,7 @@ def test_the_wait_has_an_end(path: Path, content: bytes | None) -> None:
 
 
 @pytest.mark.parametrize("content", ["[]", "null", "5", '"x"'])
-def test_something_else_than_an_object_is_refused_at_once(path: Path, content: str) -> None:
+def test_another_value_than_an_object_is_rejected_at_once(path: Path, content: str) -> None:
     path.write_text(content)
     clock = Clock()
     with pytest.raises(StatusFileError, match="no JSON object"):
@@ -87,12 +87,12 @@ def test_a_link_is_kept(path: Path) -> None:
     assert json.loads(target.read_text())["port"] == 80
 
 
-def test_nothing_is_left_beside_it(path: Path) -> None:
+def test_no_temporary_file_remains(path: Path) -> None:
     path.write_text("{}")
     status_file.write_running(path, {}, 80)
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_folder_that_is_gone_is_a_status_file_error(path: Path) -> None:
+def test_a_missing_folder_is_a_status_file_error(path: Path) -> None:
     with pytest.raises(StatusFileError):
         status_file.write_failed(path.parent / "gone" / "status.json", {})

@@ -1,4 +1,4 @@
-"""Several processes on one address: one server for those who ask, whatever happens to one."""
+"""Several worker processes on one address: balance, restarts, shutdown and metrics."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def run(work, count=2, **options):
 # all workers together
 
 
-def test_what_one_worker_acknowledged_another_serves_at_once(
+def test_a_write_of_one_worker_is_visible_to_the_other_at_once(
     pair: tuple[Connection, Connection],
 ) -> None:
     for number in range(100):
@@ -156,7 +156,7 @@ def test_the_number_of_connections_is_that_of_all_workers_together(file: Path) -
                 connection.close()
 
 
-def test_a_worker_that_is_asked_to_end_leaves_its_connections_to_the_others(
+def test_a_stopped_worker_leaves_new_connections_to_the_others(
     server: Server, pair: tuple[Connection, Connection]
 ) -> None:
     os.kill(pair[0].worker, signal.SIGTERM)
@@ -177,7 +177,7 @@ def test_a_signal_to_the_supervisor_stops_all_workers_and_ends_wal_mode(
     assert is_one_plain_file(file)
 
 
-def test_a_half_received_request_is_answered_at_the_end(server: Server) -> None:
+def test_an_incomplete_request_is_answered_at_the_shutdown(server: Server) -> None:
     with socket.create_connection((server.host, server.port), timeout=PATIENCE) as client:
         client.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
         time.sleep(0.3)
@@ -186,7 +186,9 @@ def test_a_half_received_request_is_answered_at_the_end(server: Server) -> None:
     assert server.end() == (0, "")
 
 
-def test_the_status_file_says_running_once_all_of_them_listen(file: Path, tmp_path: Path) -> None:
+def test_the_status_file_says_running_once_all_workers_are_ready(
+    file: Path, tmp_path: Path
+) -> None:
     status = tmp_path / "status.json"
     status.write_text('{"pid": 7}')
     with Server(file, "--workers", "3", "--status-file", str(status)) as server:
@@ -195,7 +197,7 @@ def test_the_status_file_says_running_once_all_of_them_listen(file: Path, tmp_pa
         assert len(workers(server)) == 3
 
 
-def test_a_file_is_served_for_reading_alone(file: Path) -> None:
+def test_workers_serve_a_read_only_file(file: Path) -> None:
     with Database(file, writable=True) as database:
         database.put({"type": "transformation", "checksum": checksum(1), "value": checksum(2)})
     with Server(file, "--workers", "2", writable=False) as server:
@@ -217,7 +219,7 @@ def test_the_server_stops_when_all_workers_are_idle(file: Path) -> None:
 # one worker exits
 
 
-def test_a_killed_worker_is_replaced_and_has_lost_nothing(
+def test_a_killed_worker_is_restarted_and_loses_no_write(
     server: Server, pair: tuple[Connection, Connection]
 ) -> None:
     first, second = pair

@@ -1,4 +1,4 @@
-"""Over real TLS: who is served, who is not, how it ends, and which files are refused."""
+"""TLS over real sockets: certificates, limits, shutdown, and files that are rejected."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TF, RESULT = checksum(1), checksum(2)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a certificate for this machine, its key, and who has signed it."""
+    """A folder with a certificate for this machine, its key, and its authority."""
     folder = tmp_path_factory.mktemp("tls")
     authority = trustme.CA()
     certificate = authority.issue_cert("localhost", "127.0.0.1")
@@ -59,7 +59,7 @@ def trust(folder: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=folder / "authority.pem")
 
 
-def test_the_start_tells_the_secure_address(server: Server) -> None:
+def test_the_start_prints_the_https_url(server: Server) -> None:
     assert server.lines[-1] == f"Reading and writing, on https://127.0.0.1:{server.port}"
 
 
@@ -69,7 +69,7 @@ def test_a_client_that_trusts_the_certificate_is_served(server: Server, folder: 
         assert client.get_transformation(TF) == RESULT
 
 
-def test_the_async_face_speaks_tls_too(server: Server, trust: ssl.SSLContext) -> None:
+def test_the_async_client_supports_tls(server: Server, trust: ssl.SSLContext) -> None:
     async def talk() -> bool:
         async with AsyncDatabaseClient(server.url, verify=trust) as client:
             return await client.healthcheck()
@@ -100,7 +100,7 @@ def refusal(url: str, verify: bool | str | Path = True) -> str:
     return str(caught.value)
 
 
-def test_a_client_that_does_not_trust_it_is_told_what_to_pass(server: Server) -> None:
+def test_the_error_of_an_untrusted_certificate_names_the_argument(server: Server) -> None:
     assert re.search(
         rf"^{server.url} gave no answer: .*certificate verify failed.*; pass the certificate of "
         r"the server or of its authority, as verify='file\.pem'$",
@@ -108,7 +108,7 @@ def test_a_client_that_does_not_trust_it_is_told_what_to_pass(server: Server) ->
     )
 
 
-def test_a_client_may_trust_anybody(server: Server) -> None:
+def test_a_client_may_skip_verification(server: Server) -> None:
     with DatabaseClient(server.url, verify=False) as client:
         assert client.healthcheck()
 
@@ -142,7 +142,7 @@ def test_certificates_to_trust_that_cannot_be_read_are_named(
             face("https://127.0.0.1:1", verify=tmp_path / "empty.pem")
 
 
-def test_old_versions_of_tls_are_refused(server: Server, trust: ssl.SSLContext) -> None:
+def test_old_versions_of_tls_are_rejected(server: Server, trust: ssl.SSLContext) -> None:
     trust.minimum_version = ssl.TLSVersion.TLSv1_2
     raw = socket.create_connection((server.host, server.port), timeout=PATIENCE)
     with trust.wrap_socket(raw, server_hostname="localhost") as secure:
@@ -150,7 +150,7 @@ def test_old_versions_of_tls_are_refused(server: Server, trust: ssl.SSLContext) 
     assert tls.context(None, None) is None
 
 
-# clients that take up connections
+# limits of connections
 
 #: the first bytes of a handshake
 HELLO = b"\x16\x03\x01"
@@ -166,7 +166,7 @@ def is_closed(client: socket.socket) -> bool:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("first", [b"", HELLO])
-def test_clients_that_never_shake_hands_keep_nobody_out(
+def test_incomplete_handshakes_keep_no_client_out(
     folder: Path, tmp_path: Path, workers: str, first: bytes
 ) -> None:
     # 64 files are kept for the database, and 36 for the connections of each worker
@@ -181,7 +181,9 @@ def test_clients_that_never_shake_hands_keep_nobody_out(
         assert server.stop() == (0, "")
 
 
-def test_idle_tls_connections_give_way(folder: Path, tmp_path: Path, trust: ssl.SSLContext) -> None:
+def test_idle_tls_connections_are_closed_in_favour_of_new_ones(
+    folder: Path, tmp_path: Path, trust: ssl.SSLContext
+) -> None:
     with (
         served(folder, tmp_path / "x.db", "--max-connections", "6", open_files=80) as server,
         ExitStack() as stack,
@@ -200,7 +202,7 @@ def test_idle_tls_connections_give_way(folder: Path, tmp_path: Path, trust: ssl.
             assert b"HTTP/1.1 400" in secure.makefile("rb").read()
 
 
-def test_too_many_busy_tls_connections_are_refused_in_words(
+def test_a_tls_connection_beyond_the_limit_is_answered_503(
     folder: Path, tmp_path: Path, trust: ssl.SSLContext
 ) -> None:
     with (
@@ -217,9 +219,7 @@ def test_too_many_busy_tls_connections_are_refused_in_words(
 
 
 @pytest.mark.parametrize("first", [b"", HELLO])
-def test_a_handshake_that_does_not_come_is_given_up(
-    folder: Path, tmp_path: Path, first: bytes
-) -> None:
+def test_an_incomplete_handshake_times_out(folder: Path, tmp_path: Path, first: bytes) -> None:
     with (
         served(folder, tmp_path / "x.db", "--receive-timeout", "0.5") as server,
         silent_clients(server, 3, first=first) as silent,
@@ -231,7 +231,7 @@ def test_a_handshake_that_does_not_come_is_given_up(
 # the end
 
 
-def test_an_idle_connection_does_not_hold_up_the_end(
+def test_an_idle_tls_connection_does_not_delay_the_shutdown(
     folder: Path, tmp_path: Path, trust: ssl.SSLContext
 ) -> None:
     with served(folder, tmp_path / "seamless.db") as server:
@@ -242,7 +242,7 @@ def test_an_idle_connection_does_not_hold_up_the_end(
             assert server.stop() == (0, "")
 
 
-def test_half_a_handshake_does_not_hold_up_the_end(folder: Path, tmp_path: Path) -> None:
+def test_an_incomplete_handshake_does_not_delay_the_shutdown(folder: Path, tmp_path: Path) -> None:
     with (
         served(folder, tmp_path / "seamless.db") as server,
         closing(socket.create_connection((server.host, server.port))) as silent,
@@ -291,7 +291,7 @@ with Database(file, writable=True) as database:
 """
 
 
-def test_nothing_is_kept_of_a_handshake_that_is_over(folder: Path, tmp_path: Path) -> None:
+def test_a_finished_handshake_leaves_no_task(folder: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-c", MANY_CONNECTIONS, str(folder), str(tmp_path / "seamless.db")]
     done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=True)
     assert done.stderr == ""
@@ -299,7 +299,7 @@ def test_nothing_is_kept_of_a_handshake_that_is_over(folder: Path, tmp_path: Pat
     assert int(done.stdout) < 10
 
 
-def test_one_file_without_the_other_is_refused(folder: Path) -> None:
+def test_a_certificate_without_a_key_is_rejected(folder: Path) -> None:
     for pair in ((folder / "cert.pem", None), (None, folder / "key.pem")):
         with pytest.raises(OptionError, match="--tls-cert and --tls-key go together"):
             tls.context(*pair)
@@ -311,16 +311,14 @@ def test_a_missing_file_is_named(folder: Path) -> None:
             tls.context(*pair)
 
 
-def test_a_key_of_another_certificate_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_the_key_of_another_certificate_is_rejected(folder: Path, tmp_path: Path) -> None:
     other = trustme.CA().issue_cert("localhost")
     other.private_key_pem.write_to_path(tmp_path / "other.pem")
     with pytest.raises(CertificateError, match=r"other\.pem: KEY_VALUES_MISMATCH"):
         tls.context(folder / "cert.pem", tmp_path / "other.pem")
 
 
-def test_a_key_with_a_passphrase_is_refused_and_never_asked_for(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_a_key_with_a_passphrase_is_rejected_without_a_prompt(folder: Path, tmp_path: Path) -> None:
     from cryptography.hazmat.primitives import serialization as form
 
     key = form.load_pem_private_key((folder / "key.pem").read_bytes(), None)
@@ -332,7 +330,7 @@ def test_a_key_with_a_passphrase_is_refused_and_never_asked_for(
         tls.context(folder / "cert.pem", tmp_path / "locked.pem")
 
 
-def test_a_start_with_a_file_that_is_no_certificate_fails_in_one_line(
+def test_a_start_without_a_valid_certificate_fails_with_one_line(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "cert.pem").write_text("nonsense\n")
@@ -352,7 +350,7 @@ def test_several_workers_serve_https(folder: Path, tmp_path: Path) -> None:
     files = ("--tls-cert", str(folder / "cert.pem"), "--tls-key", str(folder / "key.pem"))
     with Server(tmp_path / "seamless.db", "--workers", "2", *files) as server:
         for _ in range(2):
-            # who speaks no TLS is in nobody's way
+            # a client that speaks no TLS delays no other one
             with (
                 socket.create_connection((server.host, server.port)) as plain,
                 DatabaseClient(server.url, verify=folder / "authority.pem") as client,
