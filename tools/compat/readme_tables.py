@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -67,12 +68,13 @@ def table(rows: Sequence[Sequence[object]]) -> str:
 
 def write(section: str, content: str) -> None:
     """Replace a section of the README by the outcome of this run."""
-    begin, end = f"<!-- {section}: written by tools/{section}.py -->", f"<!-- end of {section} -->"
-    before, found, rest = README.read_text().partition(begin)
-    _, closed, after = rest.partition(end)
-    if not (found and closed):
-        raise SystemExit(f"Error: README.md has no section between {begin!r} and {end!r}")
+    pattern = rf"(<!-- {section}: [^\n]* -->\n).*?(<!-- end of {section} -->)"
     today = datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat()
     python = ".".join(map(str, sys.version_info[:2]))
-    note = f"Last run: {today}, Python {python}."
-    README.write_text(f"{before}{begin}\n{content}\n\n{note}\n{end}{after}")
+    text = f"{content}\n\nLast run: {today}, Python {python}.\n"
+    readme, count = re.subn(
+        pattern, lambda found: found[1] + text + found[2], README.read_text(), flags=re.DOTALL
+    )
+    if not count:
+        raise SystemExit(f"Error: README.md has no section {section!r}")
+    README.write_text(readme)
