@@ -8,6 +8,7 @@ import re
 import socket
 import sqlite3
 import struct
+import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -133,6 +134,29 @@ def test_a_client_that_reads_nothing_is_disconnected(server: Server) -> None:
         except ConnectionResetError:
             pass
         assert received < 8_000_000
+
+
+#: the command, with an idle timeout of half a second
+IMPATIENT = """
+import functools, sys
+from seamless_database.cli.main import main
+from seamless_database.http import limits
+
+limits.Limits = functools.partial(limits.Limits, idle_timeout=0.5)
+sys.exit(main())
+"""
+
+
+class ImpatientServer(Server):
+    command = (sys.executable, "-c", IMPATIENT)
+
+
+def test_an_idle_connection_is_closed_after_the_timeout(tmp_path: Path) -> None:
+    with ImpatientServer(tmp_path / "seamless.db") as server, connect(server) as client:
+        client.sendall(HEALTH)
+        assert receive(client) == (200, "OK")
+        assert is_closed(client)
+        assert server.stop() == (0, "")
 
 
 # numbers

@@ -72,8 +72,6 @@ class Backend(ABC):
     writable: bool
     #: whether the database had no tables before it was opened
     is_new: bool
-    #: whether `try_read` usually answers look-ups of one row
-    is_local: bool = False
 
     def __init__(self, *, writable: bool) -> None:
         self.writable = writable

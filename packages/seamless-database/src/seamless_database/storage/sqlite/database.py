@@ -87,7 +87,6 @@ class Database(Backend):
         # connections are opened later, when the working folder or a link may have changed
         self._file = self.path.resolve()
         self.on_network = is_network(self._file)
-        self.is_local = not self.on_network
         self._lock_wait = lock_wait
         self._durability = durability
         self._writer_lock = writer_lock
