@@ -32,7 +32,7 @@ def _reason(content: bytes, start: int) -> str:
             f"the buffer is not UTF-8 text: byte 0x{content[start]:02x} at position {start} "
             "can't be decoded; read it as bytes"
         )
-    from seamless.util.mixed.array_path import first_array_path
+    from seamless.util.mixed.read_form import first_array_path
 
     path = first_array_path(content)
     where = "somewhere" if path is None else f"at {value_path(path)}"

@@ -19,13 +19,17 @@ from seamless.errors import BufferFormatError, BufferTypeError
 from seamless.util.mixed.form_dtype import shape_of
 from seamless.util.mixed.format import (
     DATA_SIZES,
-    FORM_SIZE,
     MAGIC_SEAMLESS,
-    MAGIC_SEAMLESS_MIXED,
 )
 from seamless.util.mixed.get_form import MIXED_PLAIN, PURE_BINARY, PURE_PLAIN
 from seamless.util.mixed.npy import read_npy
-from seamless.util.mixed.read_form import ArraySpec, read_form, read_spec
+from seamless.util.mixed.read_form import (
+    ArraySpec,
+    checked_slice,
+    read_form,
+    read_head,
+    read_spec,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -117,26 +121,15 @@ def read_container(content: bytes | memoryview) -> Any:
     return value
 
 
-def read_head(view: memoryview) -> tuple[str, bytes, int]:
-    """Return the storage, the text of the form, and the offset of the data part."""
-    position = len(MAGIC_SEAMLESS_MIXED)
-    size = _slice(view, position, 1)[0]
-    storage = str(_slice(view, position + 1, size), "utf8")
-    position += 1 + size
-    (size,) = FORM_SIZE.unpack(_slice(view, position, FORM_SIZE.size))
-    position += FORM_SIZE.size
-    return storage, bytes(_slice(view, position, size)), position + size
-
-
 def _read_data(view: memoryview) -> tuple[memoryview, list[int], Any]:
     """Return the data of the arrays, their offsets, and the template."""
     position = len(MAGIC_SEAMLESS)
     if view[:position] != MAGIC_SEAMLESS:
         raise BufferFormatError("a mixed buffer has no data part where its form ends")
-    text_size, data_size = DATA_SIZES.unpack(_slice(view, position, DATA_SIZES.size))
+    text_size, data_size = DATA_SIZES.unpack(checked_slice(view, position, DATA_SIZES.size))
     position += DATA_SIZES.size
-    text = _read_json(_slice(view, position, text_size))
-    data = _slice(view, position + text_size, data_size)
+    text = _read_json(checked_slice(view, position, text_size))
+    data = checked_slice(view, position + text_size, data_size)
     if len(view) > position + text_size + data_size:
         raise BufferFormatError("a mixed buffer has bytes after its data")
     if not isinstance(text, list) or len(text) != 2:
@@ -155,12 +148,6 @@ def _check_offsets(offsets: Any, size: int) -> None:
         or any(a > b for a, b in itertools.pairwise(offsets))
     ):
         raise BufferFormatError("the offsets of a mixed buffer don't fit its data")
-
-
-def _slice(view: memoryview, start: int, size: int) -> memoryview:
-    if size > len(view) - start:
-        raise BufferFormatError(f"a mixed buffer is truncated: {size} bytes wanted at {start}")
-    return view[start : start + size]
 
 
 def _read_json(text: memoryview) -> Any:

@@ -1,7 +1,7 @@
-"""Reads the form of a mixed container; equal forms of arrays are parsed and validated once.
+"""Reads the head of a mixed container: its storage and its form.
 
-Ten thousand arrays usually have the same form. Its text is replaced by a number before the form of
-the container is parsed.
+Ten thousand arrays usually have the same form. Its text is replaced by a number before the form
+of the container is parsed, so that it is parsed and validated once.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import orjson
 
 from seamless.errors import BufferFormatError
 from seamless.util.mixed.form_dtype import form_dtype, shape_of
+from seamless.util.mixed.format import FORM_SIZE, MAGIC_SEAMLESS_MIXED
+from seamless.util.mixed.get_form import PURE_BINARY
 
 _MIN_TEXT_BYTES = 1000
 _MAX_NUMBERS = 10**6  # so that each number fits into 64 bits
@@ -57,6 +59,30 @@ def read_spec(form: Any) -> ArraySpec:
             raise BufferFormatError("a mixed buffer has an array whose items have no bytes")
         dtype = np.dtype("S1") if dtype.kind == "S" else dtype  # has always been read so
     return ArraySpec(dtype, shape, math.prod(shape) * dtype.itemsize, is_array)
+
+
+def read_head(view: memoryview) -> tuple[str, bytes, int]:
+    """Return the storage, the text of the form, and the offset of the data part."""
+    position = len(MAGIC_SEAMLESS_MIXED)
+    size = checked_slice(view, position, 1)[0]
+    storage = str(checked_slice(view, position + 1, size), "utf8")
+    position += 1 + size
+    (size,) = FORM_SIZE.unpack(checked_slice(view, position, FORM_SIZE.size))
+    position += FORM_SIZE.size
+    return storage, bytes(checked_slice(view, position, size)), position + size
+
+
+def checked_slice(view: memoryview, start: int, size: int) -> memoryview:
+    """Return a slice of this size.
+
+    Raises
+    ------
+    BufferFormatError
+        When the content is too short.
+    """
+    if size > len(view) - start:
+        raise BufferFormatError(f"a mixed buffer is truncated: {size} bytes wanted at {start}")
+    return view[start : start + size]
 
 
 def read_form(text: bytes) -> tuple[Any, dict[Any, ArraySpec]]:
@@ -104,3 +130,32 @@ def _parse(text: bytes) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return json.loads(str(text, "utf8"))
+
+
+def first_array_path(content: bytes) -> list[Any] | None:
+    """Return the keys and indices of the first array of a mixed container.
+
+    Returns None if the container is damaged or has no array.
+    """
+    try:
+        form = json.loads(read_head(memoryview(content))[1])
+    except (ValueError, RecursionError):
+        return None
+    pending: list[tuple[list[Any], Any]] = [([], form)]
+    while pending:
+        path, form = pending.pop()
+        if not isinstance(form, dict):
+            continue
+        if form.get("storage") == PURE_BINARY:
+            return path
+        pending += reversed([([*path, key], item) for key, item in _entries(form)])
+    return None
+
+
+def _entries(form: dict[str, Any]) -> list[tuple[Any, Any]]:
+    properties, items = form.get("properties"), form.get("items")
+    if isinstance(properties, dict):
+        return list(properties.items())
+    if isinstance(items, list):
+        return list(enumerate(items))
+    return [(0, items)]  # all items have the same form
