@@ -124,32 +124,40 @@ def test_a_full_queue_rejects_operations(
         batch_queue.submit(operation())
 
 
-def test_a_callback_that_fails_does_not_stop_the_others(
+def test_an_event_loop_gets_the_outcome_of_its_operations(
     batch_queue: BatchQueue[int], handler: BlockingHandler
 ) -> None:
     handler.allowed.release(10)
 
-    async def submit_three() -> list[tuple[int | None, BaseException | None]]:
-        outcomes: asyncio.Queue[tuple[int | None, BaseException | None]] = asyncio.Queue()
+    async def execute_three() -> list[int | None]:
+        return await asyncio.gather(*(batch_queue.execute(operation()) for _ in range(3)))
 
-        def callback(value: int | None, error: BaseException | None) -> None:
-            outcomes.put_nowait((value, error))
-            raise ZeroDivisionError("the callback fails")
+    assert len(asyncio.run(execute_three())) == 3
+    handler.outage = UnavailableError("away")
+    with pytest.raises(UnavailableError, match="away"):
+        asyncio.run(execute_three())
 
-        for _ in range(3):
-            batch_queue.submit_with_callback(operation(), callback, asyncio.get_running_loop())
-        return [await outcomes.get() for _ in range(3)]
 
-    assert [error for _, error in asyncio.run(submit_three())] == [None] * 3
+def test_a_cancelled_task_does_not_matter(
+    batch_queue: BatchQueue[int], handler: BlockingHandler
+) -> None:
+    async def cancel_one() -> int | None:
+        gone, stays = (asyncio.ensure_future(batch_queue.execute(operation())) for _ in range(2))
+        await asyncio.sleep(0)
+        gone.cancel()
+        handler.allowed.release(10)
+        return await stays
+
+    assert asyncio.run(cancel_one()) is not None
 
 
 def test_a_closed_event_loop_does_not_stop_the_thread(
     batch_queue: BatchQueue[int], handler: BlockingHandler
 ) -> None:
-    async def submit_one() -> None:
-        loop = asyncio.get_running_loop()
-        batch_queue.submit_with_callback(operation(), lambda _value, _error: None, loop)
+    async def leave() -> None:
+        asyncio.ensure_future(batch_queue.execute(operation()))  # noqa: RUF006  # cancelled below
+        await asyncio.sleep(0)
 
-    asyncio.run(submit_one())
+    asyncio.run(leave())
     handler.allowed.release(10)
     assert batch_queue.submit(operation()).result(30) is not None

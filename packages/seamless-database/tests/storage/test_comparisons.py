@@ -71,20 +71,7 @@ def store(database: Backend, value: object) -> None:
     asyncio.run(database.execute_write(request_types.parse_write(from_python(put_request(value)))))
 
 
-def submit_write(database: Backend, value: object) -> None:
-    async def wait() -> BaseException | None:
-        told: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
-        database.submit_write(
-            request_types.parse_write(from_python(put_request(value))), told.set_result
-        )
-        return await asyncio.wait_for(told, PATIENCE)
-
-    error = asyncio.run(wait())
-    if error is not None:
-        raise error
-
-
-WAYS = pytest.mark.parametrize("do", [put, store, submit_write])
+WAYS = pytest.mark.parametrize("do", [put, store])
 
 
 @WAYS
@@ -241,16 +228,6 @@ def test_the_number_of_comparisons_is_bounded() -> None:
         future.result(PATIENCE)
     # there is room again
     comparisons.submit(undecided).result(PATIENCE)
-
-
-def test_a_closed_event_loop_does_not_matter() -> None:
-    done = threading.Event()
-    comparisons = Comparisons(lambda _undecided: done.set())
-    loop = asyncio.new_event_loop()
-    loop.close()
-    undecided = UndecidedError(lambda _connection: None, lambda _row: None)  # type: ignore[arg-type,return-value]
-    comparisons.report_to(lambda _error: None, loop, None, undecided)
-    assert done.wait(PATIENCE)
 
 
 def test_a_server_answers_other_requests_during_a_comparison(tmp_path: Path) -> None:

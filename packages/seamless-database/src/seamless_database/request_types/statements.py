@@ -17,7 +17,6 @@ from sqlalchemy.sql.functions import FunctionElement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
 
     from sqlalchemy import Dialect
     from sqlalchemy.orm import InstrumentedAttribute
@@ -74,21 +73,6 @@ class Connection(Protocol):
 
     def run(self, statement: Statement, **values: str) -> None:
         """Run a statement that changes rows."""
-        ...
-
-
-class InterruptibleConnection(Connection, Protocol):
-    """A connection that can end a long statement."""
-
-    def statement_timeout(self, seconds: float) -> AbstractContextManager[Callable[[], None]]:
-        """Interrupt a statement that still runs after `seconds`.
-
-        The context manager gives a function that interrupts at once, from any thread.
-        """
-        ...
-
-    def is_timeout(self, error: Exception) -> bool:
-        """Whether an error was raised by such an interruption."""
         ...
 
 

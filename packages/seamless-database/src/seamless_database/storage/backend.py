@@ -4,40 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from enum import Enum, auto
-from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
+from typing import TYPE_CHECKING, TypeVar
 
 from seamless_database import request_types
 from seamless_database.errors import DatabaseClosedError, ReadOnlyError
 from seamless_database.protocol.request import from_python
 from seamless_database.request_types.statements import UndecidedError
-from seamless_database.storage.batch_queue import BatchQueue, Operation, resolve
+from seamless_database.storage.batch_queue import BatchQueue, Operation
 from seamless_database.storage.comparisons import Comparisons
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
     from typing import Any
 
     from typing_extensions import Self
 
-    from seamless_database.request_types.statements import InterruptibleConnection, WriteOperation
+    from seamless_database.request_types.statements import Connection, WriteOperation
     from seamless_database.storage.commit_metrics import CommitMetrics
 
 T = TypeVar("T")
 
-#: receives the response of a read, None for a miss, or the error
-ReadCallback = Callable[[str | None, BaseException | None], None]
-#: receives the error of a write, or None once the write is durable
-WriteCallback = Callable[[BaseException | None], None]
-
 #: seconds to wait for a lock that another process or server holds
 LOCK_WAIT = 5.0
-#: threads for reads that `try_read` does not answer
+#: threads for lists and other long reads
 READERS = 4
 
 
@@ -50,20 +42,11 @@ class Durability(Enum):
     RELAXED = "relaxed"
 
 
-class NotImmediate(Enum):
-    """What `try_read` returns in place of a response that would block the event loop."""
-
-    NOT_IMMEDIATE = auto()
-
-
-NOT_IMMEDIATE: Final = NotImmediate.NOT_IMMEDIATE
-
-
 class Backend(ABC):
     """An open database: a SQLite file or a PostgreSQL database.
 
-    `get`, `put` and `read` are safe from any thread. The other methods that take a request belong
-    to an event loop.
+    `get`, `put` and `read` are safe from any thread; `execute_read` and `execute_write` belong to
+    an event loop.
     """
 
     #: the name of the database in messages, without a password
@@ -90,39 +73,19 @@ class Backend(ABC):
         """Run a write request, given as the JSON object of the protocol, until it is durable."""
         self._put(request_types.parse_write(from_python(body)))
 
-    async def execute_read(self, request: request_types.ReadRequest) -> str | None:
-        """Answer a parsed read request."""
-        response = self.try_read(request)
-        if response is not NOT_IMMEDIATE:
-            return response
-        future: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
-        self.submit_read(request, partial(resolve, future))
-        return await future
-
-    def try_read(self, request: request_types.ReadRequest) -> str | NotImmediate | None:
-        """Answer a parsed read request if that does not block the event loop."""
-        return NOT_IMMEDIATE
-
     @abstractmethod
-    def submit_read(self, request: request_types.ReadRequest, callback: ReadCallback) -> None:
-        """Queue a parsed read request; the callback gets the response on this event loop."""
+    async def execute_read(self, request: request_types.ReadRequest) -> str | None:
+        """Answer a parsed read request; None is a miss."""
 
     async def execute_write(self, request: request_types.WriteRequest) -> None:
         """Run a parsed write request until it is durable."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.submit_write(request, partial(resolve, future, None))
-        await future
-
-    def submit_write(self, request: request_types.WriteRequest, callback: WriteCallback) -> None:
-        """Queue a parsed write request; this event loop calls back when it is durable."""
-        loop = asyncio.get_running_loop()
-        report = partial(self._comparisons.report_to, callback, loop)
-        self._writer().submit_with_callback(
-            Operation(request.run, request.lock_keys()), report, loop
-        )
+        try:
+            await self._writer().execute(Operation(request.run, request.lock_keys()))
+        except UndecidedError as undecided:
+            await asyncio.wrap_future(self._comparisons.submit(undecided))
 
     @abstractmethod
-    def read(self, work: Callable[[InterruptibleConnection], T]) -> T | None:
+    def read(self, work: Callable[[Connection], T]) -> T | None:
         """Call `work` with a reading connection."""
 
     @property
@@ -184,18 +147,9 @@ class Backend(ABC):
         """Compare what a write depends on, and run the write that follows from it."""
         self._put(undecided.decide(self.read(undecided.read)))
 
-    def _run_in_pool(self, work: Callable[[], str | None], callback: ReadCallback) -> None:
-        """Run a read in a thread; this event loop calls back."""
-        loop = asyncio.get_running_loop()
-
-        def report(future: Future[str | None]) -> None:
-            error = future.exception()
-            # a closed event loop has no client that waits
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(callback, None if error else future.result(), error)
-
+    async def _run_in_pool(self, work: Callable[[], str | None]) -> str | None:
         try:
-            self._pool.submit(work).add_done_callback(report)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         except RuntimeError as error:
             if self._closed:
                 raise DatabaseClosedError from error

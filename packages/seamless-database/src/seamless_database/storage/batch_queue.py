@@ -7,13 +7,11 @@ own: a group commit, or one round trip for many reads.
 from __future__ import annotations
 
 import asyncio
-import logging
 import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from seamless_database.errors import DatabaseClosedError, UnavailableError
@@ -23,11 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LOG = logging.getLogger(__name__)
 #: operations in one queue; the server rejects further ones at once
 MAX_QUEUED = 10_000
-#: receives the value of an operation, or its error
-Callback = Callable[[T | None, BaseException | None], None]
 
 
 class Operation(Generic[T]):
@@ -41,15 +36,15 @@ class Operation(Generic[T]):
         names of what no other operation may change before the commit
     """
 
-    __slots__ = ("callback", "error", "lock_keys", "loop", "value", "work")
+    __slots__ = ("error", "future", "lock_keys", "loop", "value", "work")
 
     def __init__(self, work: Callable[[Any], T], lock_keys: tuple[str, ...] = ()) -> None:
         self.work = work
         self.lock_keys = lock_keys
         self.value: T | None = None
         self.error: Exception | None = None
-        #: called with the outcome, on the event loop if there is one, or else on the queue's thread
-        self.callback: Callback[T] = _ignore_outcome
+        #: gets the outcome, on its event loop if it has one
+        self.future: Future[T | None] | asyncio.Future[T | None] | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def run(self, connection: object) -> None:
@@ -96,18 +91,18 @@ class BatchQueue(Generic[T]):
             thread.start()
 
     def submit(self, operation: Operation[T]) -> Future[T | None]:
-        """Queue an operation; the future gets its outcome."""
-        future: Future[T | None] = Future()
-        operation.callback = partial(resolve, future)
+        """Queue an operation from any thread; the future gets its outcome."""
+        operation.future = future = Future[T | None]()
         self._put(operation)
         return future
 
-    def submit_with_callback(
-        self, operation: Operation[T], callback: Callback[T], loop: asyncio.AbstractEventLoop
-    ) -> None:
-        """Queue an operation; the callback gets its outcome on an event loop."""
-        operation.callback, operation.loop = callback, loop
+    async def execute(self, operation: Operation[T]) -> T | None:
+        """Queue an operation from an event loop, and wait for its outcome."""
+        operation.loop = asyncio.get_running_loop()
+        future: asyncio.Future[T | None] = operation.loop.create_future()
+        operation.future = future
         self._put(operation)
+        return await future
 
     def collect(self, batch: Batch[T]) -> None:
         """Add queued operations to a batch, until it is full or nothing is queued."""
@@ -142,12 +137,12 @@ class BatchQueue(Generic[T]):
             batch = [operation]
             self.collect(batch)
             outage = self._run(batch)
-            _call_back(batch)
+            _report(batch)
             if outage is not None:
                 queued: Batch[T] = []
                 self._collect(queued, MAX_QUEUED)
                 fail(queued, outage)
-                _call_back(queued)
+                _report(queued)
 
     def _run(self, batch: Batch[T]) -> UnavailableError | None:
         try:
@@ -185,36 +180,27 @@ def retry_individually(handler: Handler[T], batch: Batch[T]) -> UnavailableError
     return None
 
 
-def resolve(future: Future[T] | asyncio.Future[T], value: T, error: BaseException | None) -> None:
-    """Set the outcome of a future, unless its owner has cancelled it."""
-    with suppress(InvalidStateError, asyncio.InvalidStateError):
-        if error is None:
-            future.set_result(value)
-        else:
-            future.set_exception(error)
-
-
-def _call_back(batch: Batch[T]) -> None:
+def _report(batch: Batch[T]) -> None:
     """Report outcomes; each event loop is woken once for all of its operations."""
     by_loop: dict[asyncio.AbstractEventLoop | None, Batch[T]] = {}
     for operation in batch:
         by_loop.setdefault(operation.loop, []).append(operation)
     for loop, own in by_loop.items():
         if loop is None:
-            _call_each(own)
+            _resolve(own)
             continue
         # a closed event loop has no client that waits
         with suppress(RuntimeError):
-            loop.call_soon_threadsafe(_call_each, own)
+            loop.call_soon_threadsafe(_resolve, own)
 
 
-def _call_each(batch: Batch[T]) -> None:
+def _resolve(batch: Batch[T]) -> None:
     for operation in batch:
-        try:
-            operation.callback(operation.value, operation.error)
-        except Exception:  # noqa: BLE001  # the callbacks of the other operations must run
-            _LOG.exception("the outcome of a request could not be reported")
-
-
-def _ignore_outcome(_value: object, _error: BaseException | None) -> None:
-    """Do nothing: an operation without a callback has no caller that waits."""
+        if operation.future is None:
+            continue
+        # a cancelled future accepts no outcome; the operation is done all the same
+        with suppress(InvalidStateError, asyncio.InvalidStateError):
+            if operation.error is None:
+                operation.future.set_result(operation.value)
+            else:
+                operation.future.set_exception(operation.error)

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from seamless_database.errors import UnavailableError
-from seamless_database.request_types.statements import UndecidedError
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
-    from seamless_database.storage.backend import WriteCallback
+    from seamless_database.request_types.statements import UndecidedError
 
 #: comparisons that run or wait; the server rejects further ones at once
 MAX_UNDECIDED = 16
@@ -56,25 +53,6 @@ class Comparisons:
             message = f"{MAX_UNDECIDED} large records are being compared already; try again later"
             future.set_exception(UnavailableError(message))
         return future
-
-    def report_to(
-        self,
-        callback: WriteCallback,
-        loop: asyncio.AbstractEventLoop,
-        _value: object,
-        error: BaseException | None,
-    ) -> None:
-        """Call the callback of a write on its event loop, after the comparison if it needs one."""
-        if not isinstance(error, UndecidedError):
-            callback(error)
-            return
-
-        def report(future: Future[None]) -> None:
-            # a closed event loop has no client that waits
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(callback, future.exception())
-
-        self.submit(error).add_done_callback(report)
 
     def _run(self, undecided: UndecidedError, future: Future[None]) -> None:
         try:

@@ -120,16 +120,6 @@ def test_abort_leaves_an_idle_connection_alone(connection: PipelineConnection) -
     assert pid(connection) == first
 
 
-def test_a_read_can_be_interrupted(connection: PipelineConnection) -> None:
-    reading = ReadOnlyConnection(connection)
-    endless = Statement(text("SELECT pg_sleep(60)"))
-    with pytest.raises(psycopg.Error) as caught, reading.statement_timeout(0.1):
-        reading.one(endless)
-    assert reading.is_timeout(caught.value)
-    assert not reading.is_timeout(ValueError())
-    assert connection.command("SELECT 1") == [(1,)]
-
-
 def test_texts_with_any_character_come_back(connection: PipelineConnection) -> None:
     value = "\x00 \x01 \x02 % é \U0001f600"
     assert fetch_all(connection, [(ECHO, {"value": value})]) == [[(value, 1)]]

@@ -25,7 +25,6 @@ from seamless_database.errors import (
 )
 from seamless_database.models import TABLES
 from seamless_database.protocol.request import from_python
-from seamless_database.storage.backend import NOT_IMMEDIATE
 from seamless_database.storage.postgresql.advisory_locks import lock_id
 from seamless_database.storage.postgresql.database import PostgresDatabase
 from seamless_database.storage.postgresql.health import INTERVAL
@@ -86,17 +85,8 @@ def test_look_ups_and_lists_are_answered_on_an_event_loop(database: Backend) -> 
     assert asyncio.run(talk()) == [checksum(2)] * 100 + [listed] * 10 + [None]
 
 
-def test_try_read_answers_nothing(database: Backend) -> None:
-    assert database.try_read(get(**GET)) is NOT_IMMEDIATE
-
-
-def test_submit_write_calls_back_when_the_write_is_durable(database: Backend) -> None:
-    async def talk() -> object:
-        told = asyncio.get_running_loop().create_future()
-        database.submit_write(request_types.parse_write(from_python(PUT)), told.set_result)
-        return await told
-
-    assert asyncio.run(talk()) is None
+def test_execute_write_returns_when_the_write_is_durable(database: Backend) -> None:
+    asyncio.run(database.execute_write(request_types.parse_write(from_python(PUT))))
     assert database.get(GET) == checksum(2)
 
 

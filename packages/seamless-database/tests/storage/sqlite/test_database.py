@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from database_samples import checksum, record
@@ -23,13 +23,14 @@ from seamless_database.errors import (
     UnavailableError,
 )
 from seamless_database.protocol.request import from_python
-from seamless_database.storage.backend import NOT_IMMEDIATE, Durability
+from seamless_database.storage.backend import Durability
 from seamless_database.storage.batch_queue import Operation
 from seamless_database.storage.sqlite.database import MAX_ROW_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
+
+    from seamless_database.request_types.statements import Connection
 
 PUT = {"type": "transformation", "checksum": checksum(1), "value": checksum(2)}
 GET = {"type": "transformation", "checksum": checksum(1)}
@@ -252,7 +253,7 @@ def test_queued_reads_of_a_locked_file_wait_only_once(filled: Path) -> None:
 
     async def ask(database: Database) -> list[object]:
         answers = [database.execute_read(request) for request in requests]
-        both = asyncio.gather(*answers, *map(_soon(database), requests), return_exceptions=True)
+        both = asyncio.gather(*answers, return_exceptions=True)
         return list(await asyncio.wait_for(both, 40))
 
     with (
@@ -265,19 +266,6 @@ def test_queued_reads_of_a_locked_file_wait_only_once(filled: Path) -> None:
         assert {str(error) for error in errors} == {str(DatabaseLockedError(2.0))}
         holder.execute("ROLLBACK")
         assert asyncio.run(database.execute_read(requests[0])) == f'["{checksum(1)}"]'
-
-
-def _soon(database: Database) -> Callable[[request_types.ReadRequest], asyncio.Future[str | None]]:
-    def ask(request: request_types.ReadRequest) -> asyncio.Future[str | None]:
-        told = asyncio.get_running_loop().create_future()
-
-        def tell(found: str | None, error: BaseException | None) -> None:
-            told.set_result(found) if error is None else told.set_exception(error)
-
-        database.submit_read(request, tell)
-        return told
-
-    return ask
 
 
 def test_a_killed_writer_leaves_no_partial_write(file: Path) -> None:
@@ -357,32 +345,60 @@ def put_record(database: Database, number: int, size: int) -> None:
     database.put({"type": "metadata", "checksum": tf, "result": result, "value": value})
 
 
-def test_try_read_answers_a_small_row(file: Path) -> None:
+class TracedRequest:
+    """A read request that records which threads run it."""
+
+    def __init__(self, request: request_types.ReadRequest) -> None:
+        self._request = request
+        self.is_point_lookup = request.is_point_lookup
+        self.threads: list[int] = []
+
+    def run(self, connection: Connection) -> str | None:
+        self.threads.append(threading.get_ident())
+        return self._request.run(connection)
+
+
+def execute(database: Database, request: request_types.ReadRequest) -> tuple[str | None, bool]:
+    """Return the response to a request, and whether the event loop itself has read it."""
+    traced: Any = TracedRequest(request)
+    response = asyncio.run(database.execute_read(traced))
+    return response, traced.threads[-1] == threading.get_ident()
+
+
+def test_the_event_loop_reads_a_small_row(file: Path) -> None:
     with Database(file, writable=True) as database:
-        assert database.try_read(get_metadata(1)) is None
+        assert execute(database, get_metadata(1)) == (None, True)
         put_record(database, 1, 1000)
-        assert database.try_read(get_metadata(1)) == database.get(
-            {"type": "metadata", "checksum": checksum(1)}
-        )
+        stored = database.get({"type": "metadata", "checksum": checksum(1)})
+        assert stored is not None
+        assert execute(database, get_metadata(1)) == (stored, True)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="SQLite's limits are not offered there")
-def test_try_read_leaves_a_large_row_to_a_thread(file: Path) -> None:
+def test_a_thread_reads_a_large_row(file: Path) -> None:
     with Database(file, writable=True) as database:
         put_record(database, 1, MAX_ROW_BYTES)
-        assert database.try_read(get_metadata(1)) is NOT_IMMEDIATE
-        answer = asyncio.run(database.execute_read(get_metadata(1)))
-        assert answer is not None
-        assert json.loads(answer)["x"] == "x" * MAX_ROW_BYTES
+        response, by_event_loop = execute(database, get_metadata(1))
+        assert response is not None
+        assert json.loads(response)["x"] == "x" * MAX_ROW_BYTES
+        assert not by_event_loop
 
 
-def test_try_read_leaves_a_list_to_a_thread(filled: Path) -> None:
+def test_a_thread_reads_a_list(filled: Path) -> None:
+    body = {"type": "rev_transformations", "checksum": checksum(2)}
     with Database(filled) as database:
-        body = {"type": "rev_transformations", "checksum": checksum(2)}
-        assert database.try_read(request_types.parse_read(from_python(body))) is NOT_IMMEDIATE
+        request = request_types.parse_read(from_python(body))
+        assert execute(database, request) == (f'["{checksum(1)}"]', False)
 
 
-def test_try_read_leaves_a_locked_file_to_a_thread(filled: Path) -> None:
-    with closing(sqlite3.connect(filled, isolation_level=None)) as other, Database(filled) as ours:
+def test_a_thread_waits_for_a_locked_file(filled: Path) -> None:
+    traced: Any = TracedRequest(get_metadata(1))
+    with (
+        closing(sqlite3.connect(filled, isolation_level=None)) as other,
+        Database(filled, lock_wait=0.1) as database,
+    ):
         other.execute("BEGIN EXCLUSIVE")
-        assert ours.try_read(get_metadata(1)) is NOT_IMMEDIATE
+        with pytest.raises(DatabaseLockedError):
+            asyncio.run(database.execute_read(traced))
+    assert traced.threads
+    assert threading.get_ident() not in traced.threads

@@ -225,26 +225,26 @@ def test_commits_and_queued_writes_are_counted(writer: Writer) -> None:
 # event loops
 
 
-def test_an_event_loop_is_called_back_after_the_commit(writer: Writer, file: Path) -> None:
-    heard: list[tuple[BaseException | None, list[int], int]] = []
+def test_an_event_loop_gets_the_outcome_of_each_write_after_the_commit(
+    writer: Writer, file: Path
+) -> None:
+    async def write(number: int) -> tuple[Exception | None, list[int]]:
+        try:
+            await writer.execute(Operation(partial(insert, number)))
+        except UnavailableError as error:
+            return error, rows(file)
+        return None, rows(file)
 
-    async def write() -> None:
-        loop, done = asyncio.get_running_loop(), asyncio.Event()
-
-        def tell(_value: None, error: BaseException | None) -> None:
-            heard.append((error, rows(file), threading.get_ident()))
-            if len(heard) == 3:
-                done.set()
-
+    async def write_all() -> list[tuple[Exception | None, list[int]]]:
         gate = Gate(writer)
-        for number in (1, 1, 2):
-            writer.submit_with_callback(Operation(partial(insert, number)), tell, loop)
+        writes = [asyncio.ensure_future(write(number)) for number in (1, 1, 2)]
+        await asyncio.sleep(0)
         gate.open()
-        await asyncio.wait_for(done.wait(), 30)
+        return await asyncio.wait_for(asyncio.gather(*writes), 30)
 
-    asyncio.run(write())
-    assert [type(error) for error, _, _ in heard] == [type(None), UnavailableError, type(None)]
-    assert [(seen, thread) for _, seen, thread in heard] == [([1, 2], threading.get_ident())] * 3
+    outcomes = asyncio.run(write_all())
+    assert [type(error) for error, _ in outcomes] == [type(None), UnavailableError, type(None)]
+    assert [seen for _, seen in outcomes] == [[1, 2]] * 3
 
 
 @pytest.mark.stress

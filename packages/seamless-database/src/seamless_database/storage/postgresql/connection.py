@@ -21,7 +21,7 @@ from seamless_database.storage.postgresql.error_kinds import ErrorKind, error_ki
 from seamless_database.storage.postgresql.text_escaping import register_adapters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from psycopg.pq.abc import PGconn
 
@@ -147,21 +147,6 @@ class PipelineConnection:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
 
-    @contextlib.contextmanager
-    def statement_timeout(self, seconds: float) -> Iterator[Callable[[], None]]:
-        """Interrupt a statement that still runs after `seconds`.
-
-        The context manager gives a function that interrupts at once, from any thread.
-        """
-        raw = self.connect()
-        timer = threading.Timer(seconds, raw.cancel_safe)
-        timer.start()
-        try:
-            yield raw.cancel_safe
-        finally:
-            timer.cancel()
-            timer.join()
-
     def _drain(self, raw: psycopg.Connection[Row], pipeline: psycopg.Pipeline) -> None:
         for _ in range(_DRAIN_ATTEMPTS):
             try:
@@ -198,7 +183,6 @@ class ReadOnlyConnection:
 
     def __init__(self, connection: PipelineConnection) -> None:
         self._connection = connection
-        self.statement_timeout = connection.statement_timeout
 
     def one(self, statement: Statement, **values: str) -> Row | None:
         """Fetch the first row, or None."""
@@ -212,10 +196,6 @@ class ReadOnlyConnection:
     def run(self, statement: Statement, **values: str) -> None:
         """Raise an error: this connection only reads."""
         raise AssertionError("a reading connection changes nothing")
-
-    def is_timeout(self, error: Exception) -> bool:
-        """Whether an error was raised by an interruption."""
-        return isinstance(error, psycopg.errors.QueryCanceled)
 
 
 def _send(connection: PGconn) -> None:

@@ -6,7 +6,6 @@ transaction. No rows are cached: another server may change them.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from seamless_database import request_types
-    from seamless_database.storage.backend import ReadCallback
     from seamless_database.storage.postgresql.url import PostgresUrl
 
 T = TypeVar("T")
@@ -47,7 +45,7 @@ T = TypeVar("T")
 #: seconds that a look-up may take, and a write in addition to its waits for locks; a server that
 #: takes longer counts as unreachable
 TIMEOUT = 10.0
-#: seconds that any other read may take, more than a count of rows takes
+#: seconds that any other read may take
 LONG_TIMEOUT = 60.0
 #: threads for look-ups
 LOOKUP_THREADS = 2
@@ -109,13 +107,11 @@ class PostgresDatabase(Backend):
             self._writes = BatchQueue(writer.write, "writer", max_batch=MAX_BATCH)
         self._monitor = HealthMonitor(self._abort_overdue, self._probe)
 
-    def submit_read(self, request: request_types.ReadRequest, callback: ReadCallback) -> None:
-        """Queue a parsed read request; the callback gets the response on this event loop."""
+    async def execute_read(self, request: request_types.ReadRequest) -> str | None:
+        """Answer a parsed read request; queued look-ups share a round trip."""
         if request.is_point_lookup:
-            loop = asyncio.get_running_loop()
-            self._reads.submit_with_callback(Operation(request.run), callback, loop)
-        else:
-            self._run_in_pool(partial(self.read, request.run), callback)
+            return await self._reads.execute(Operation(request.run))
+        return await self._run_in_pool(partial(self.read, request.run))
 
     def read(self, work: Callable[[ReadOnlyConnection], T]) -> T | None:
         """Call `work` with a reading connection."""

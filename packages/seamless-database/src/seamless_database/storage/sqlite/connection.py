@@ -11,7 +11,6 @@ import os
 import shlex
 import sqlite3
 import sys
-import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -95,25 +94,6 @@ class Connection:
     def command(self, sql: str) -> Row | None:
         """Run a command that has no Core construct: transactions, savepoints, pragmas."""
         return self._first(sql, {})
-
-    @contextmanager
-    def statement_timeout(self, seconds: float) -> Iterator[Callable[[], None]]:
-        """Interrupt a statement that still runs after `seconds`; it raises "interrupted".
-
-        The context manager gives a function that interrupts at once, from any thread.
-        """
-        timer = threading.Timer(seconds, self._raw.interrupt)
-        timer.start()
-        try:
-            yield self._raw.interrupt
-        finally:
-            timer.cancel()
-            # a timer that fires now must not interrupt the next statement
-            timer.join()
-
-    def is_timeout(self, error: Exception) -> bool:
-        """Whether an error was raised by such an interruption."""
-        return isinstance(error, sqlite3.OperationalError) and str(error) == "interrupted"
 
     @property
     def in_transaction(self) -> bool:

@@ -21,7 +21,7 @@ from seamless_database.errors import (
     StartError,
     UnavailableError,
 )
-from seamless_database.storage.backend import LOCK_WAIT, NOT_IMMEDIATE, Backend, Durability
+from seamless_database.storage.backend import LOCK_WAIT, Backend, Durability
 from seamless_database.storage.batch_queue import Operation
 from seamless_database.storage.sqlite import schema
 from seamless_database.storage.sqlite.connection import Connection, reason_of, retry_while_locked
@@ -36,12 +36,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from seamless_database import request_types
-    from seamless_database.storage.backend import NotImmediate, ReadCallback
     from seamless_database.storage.sqlite.fair_lock import FairWriterLock
 
 T = TypeVar("T")
 
-#: bytes of a row above which `try_read` leaves it to a thread: a row of 60 MB would block the event
+#: bytes of a row above which a thread reads it: a row of 60 MB would block the event
 #: loop for 0.3 s
 MAX_ROW_BYTES = 256 * 1024
 #: (durability, whether in WAL mode) -> SQLite's synchronous level. With a rollback journal, only
@@ -106,18 +105,14 @@ class Database(Backend):
             self._open(opened)
             self._opened = opened.pop_all()
 
-    def try_read(self, request: request_types.ReadRequest) -> str | NotImmediate | None:
-        """Answer a parsed read request if it looks up a small row of a local file."""
-        if not request.is_point_lookup or self.on_network:
-            return NOT_IMMEDIATE
-        try:
-            return self._immediate_readers.read(request.run, 0)
-        except (sqlite3.Error, UnavailableError):
-            # a lock or a large row, for example: a thread meets it again and may wait
-            return NOT_IMMEDIATE
-
-    def submit_read(self, request: request_types.ReadRequest, callback: ReadCallback) -> None:
-        """Queue a parsed read request; the callback gets the response on this event loop."""
+    async def execute_read(self, request: request_types.ReadRequest) -> str | None:
+        """Answer a parsed read request; the event loop itself reads a small row of a local file."""
+        if request.is_point_lookup and not self.on_network:
+            try:
+                return self._immediate_readers.read(request.run, 0)
+            except (sqlite3.Error, UnavailableError):
+                # a lock or a large row, for example: a thread meets it again and may wait
+                pass
         # the wait for a lock starts now: reads that queue behind others do not wait once more
         deadline = time.monotonic() + self._lock_wait
 
@@ -127,7 +122,7 @@ class Database(Backend):
             except DatabaseLockedError as error:
                 raise DatabaseLockedError(self._lock_wait) from error
 
-        self._run_in_pool(answer, callback)
+        return await self._run_in_pool(answer)
 
     def read(self, work: Callable[[Connection], T]) -> T | None:
         """Call `work` with a reading connection."""
