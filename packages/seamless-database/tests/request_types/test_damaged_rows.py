@@ -1,4 +1,4 @@
-"""Rows that no server can have written: a miss, named in the log, and replaced by a PUT."""
+"""Damaged rows: a miss, logged once, and replaced by a PUT."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests for many at once: what is asked together is answered as if asked one by one."""
+"""List requests: one request for many keys returns what single requests return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each family of records promises, on both back ends, beside rows of published servers."""
+"""Request types on both back ends, also with rows that published servers have stored."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ def test_one_of_many_concurrent_records_is_stored(database: Backend) -> None:
     assert get(database, "metadata", checksum=TF)["wall_time_seconds"] == won.index(True)
 
 
-# contested results
+# irreproducible results
 
 
 def test_put_irreproducible_moves_result_and_record(database: Backend, place: Place) -> None:

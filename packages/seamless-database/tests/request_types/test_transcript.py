@@ -1,4 +1,4 @@
-"""Replays the conversations recorded with the published server, on both back ends of ours."""
+"""Replay of the exchanges recorded with the published server, on both back ends."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_every_exchange_agrees_over_restarts(name: str, back_end: str, tmp_path:
     wrong: list[str] = []
     with fresh_place(back_end, tmp_path) as place:
         place.open().close()
-        # where the recorded server was restarted, so is ours
+        # restarted where the recorded server was restarted
         for mode, exchanges in groupby(SCENARIOS[name], key=lambda exchange: exchange["server"]):
             with Server(place.target, writable=mode == "rw") as server:
                 wrong += disagreements(server, exchanges)

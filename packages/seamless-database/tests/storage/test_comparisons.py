@@ -1,4 +1,4 @@
-"""Large records whose texts differ: compared apart from the writer, on both back ends."""
+"""Comparisons of large records in a thread of their own, on both back ends."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def look_up(key: str, connection: Connection) -> str | None:
 
 
 def follow(key: str, connection: Connection) -> str | None:
-    """Look up what the first look-up gives; without one, nothing more is asked."""
+    """Look up the key that the first look-up returns, if there is one."""
     found = look_up(key, connection)
     return None if found is None else look_up(found, connection)
 

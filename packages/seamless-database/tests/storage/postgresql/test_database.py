@@ -1,4 +1,4 @@
-"""What a PostgreSQL database is to a server, next to what both back ends promise."""
+"""PostgreSQL database: what it does in addition to the interface of both back ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of requests that are written together, whatever the database does meanwhile."""
+"""Batch writer: outcomes of the requests of one batch after conflicts, errors and outages."""
 
 from __future__ import annotations
 

@@ -294,7 +294,7 @@ with Database({filled.name!r}) as database:
 """
 
     def read() -> str:
-        # the interpreter may lie where nobody else can look, so it changes its user late
+        # the user changes after the imports, because it may not read the interpreter's folder
         late = f"""
 import os, seamless_database.storage.sqlite.database
 os.chdir({str(filled.parent)!r})
@@ -310,7 +310,7 @@ os.setuid(65534)
     filled.chmod(0o644)
     assert read() == checksum(2)
     with Database(filled, writable=True) as writer:
-        # a live file in WAL mode, whose owner is somebody else
+        # an open file in WAL mode that belongs to another user
         writer.put({**PUT, "value": checksum(3)})
         assert read() == checksum(3)
 

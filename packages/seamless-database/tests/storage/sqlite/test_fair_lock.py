@@ -86,7 +86,7 @@ def test_acquire_times_out() -> None:
         print(lock.acquire(0.1), lock.acquire(0.1))
         os.kill(pid, signal.SIGTERM)
         os.waitpid(pid, 0)
-        # the one that was given up is not ours behind our back
+        # the lock of the acquire that timed out was not kept
         print(lock.acquire(30))
         lock.release()
         other, said = child(lambda say: say(str(lock.acquire(30))))

@@ -1,4 +1,4 @@
-"""A file that is replaced or removed while it is open is neither read nor written any more."""
+"""File identity: a file that is replaced while it is open is not read or written any more."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REFUSED = "was replaced or removed while the database was open"
 
 
 def replace(file: Path) -> Path:
-    """Put a backup with another result in the place of a file; gives where the file is now."""
+    """Replace a file by a backup with another result; returns the new path of the file."""
     backup, moved = file.with_name("backup.db"), file.with_name("moved.db")
     with Database(backup, writable=True) as database:
         database.put({**KEY, "value": NEW})

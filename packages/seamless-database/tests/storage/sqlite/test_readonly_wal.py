@@ -1,4 +1,4 @@
-"""Files in WAL mode where nothing can be written: read-only media and folders."""
+"""Read-only WAL: files in WAL mode on read-only media and in read-only folders."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def copied(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def medium(copied: Path) -> Iterator[Path]:
-    """The same, where nobody can write."""
+    """The same file on a medium without write permission."""
     try:
         subprocess.run(["mount", "--bind", copied.parent, copied.parent], check=True)
     except (OSError, subprocess.CalledProcessError):

@@ -79,7 +79,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fresh(file: Path) -> Iterator[sqlite3.Connection]:
-    """A look into a file that was created by us."""
+    """A connection to a file that this version has created."""
     Database(file, writable=True).close()
     with closing(sqlite3.connect(file)) as raw:
         yield raw
@@ -191,7 +191,7 @@ def test_a_missing_table_has_no_rows_for_a_reader(file: Path) -> None:
     with Database(file) as database:
         assert get(database, "metadata", checksum=checksum(1)) is None
         assert get(database, "transformation", checksum=checksum(1)) is None
-        # somebody else upgrades the file meanwhile
+        # another server upgrades the file meanwhile
         with Database(file, writable=True) as writer:
             writer.put({"type": "transformation", "checksum": checksum(1), "value": checksum(2)})
             assert get(database, "transformation", checksum=checksum(1)) == checksum(2)

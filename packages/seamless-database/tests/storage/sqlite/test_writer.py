@@ -81,7 +81,7 @@ def test_queued_writes_are_committed_together(writer: Writer, file: Path) -> Non
 
     def look(connection: Connection) -> None:
         insert(2, connection)
-        # the neighbour's row is visible here, but to nobody outside yet
+        # the row of the other write is visible here, but not outside the transaction
         seen.append(rows(file) == [])
 
     futures = [writer.submit(Operation(partial(insert, 1))), writer.submit(Operation(look))]
