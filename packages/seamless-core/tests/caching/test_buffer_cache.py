@@ -82,7 +82,7 @@ def test_the_buffer_of_incref_is_keyword_only(cache: BufferCache[Buffer]) -> Non
         cache.incref(made.get_checksum(), made)  # type: ignore[call-arg]  # companion packages rely on the error
 
 
-def test_a_reference_waits_for_its_buffer(cache: BufferCache[Buffer]) -> None:
+def test_a_reference_may_precede_its_buffer(cache: BufferCache[Buffer]) -> None:
     made = buffer(10)
     checksum = made.get_checksum()
     cache.incref(checksum)
@@ -107,7 +107,7 @@ class _TableWithVisitor(WeakTable[Buffer]):
 
 
 @pytest.mark.parametrize("moment", [1, 2])
-def test_a_buffer_that_comes_while_a_reference_is_taken_is_held(
+def test_a_buffer_registered_during_a_reference_is_held(
     cache: BufferCache[Buffer], moment: int
 ) -> None:
     made = buffer(10)
@@ -126,7 +126,7 @@ def test_a_buffer_that_comes_while_a_reference_is_taken_is_held(
     assert held is made
 
 
-def test_a_tempref_outlives_its_interest_while_memory_is_not_short(
+def test_an_expired_tempref_stays_below_the_soft_cap(
     cache: BufferCache[Buffer], clock: Clock
 ) -> None:
     checksum = register(cache, made := buffer(10))
@@ -144,14 +144,14 @@ def test_a_tempref_is_refreshed_by_a_second_one(cache: BufferCache[Buffer], cloc
     assert first.current_interest(10.0) == pytest.approx(128.0)
 
 
-def test_a_tempref_is_refreshed_by_name(cache: BufferCache[Buffer], clock: Clock) -> None:
+def test_refresh_tempref_restores_the_interest(cache: BufferCache[Buffer], clock: Clock) -> None:
     tempref = cache.tempref(ABSENT)
     clock.now = 10.0
     cache.refresh_tempref(ABSENT)
     assert tempref.current_interest(10.0) == pytest.approx(128.0)
 
 
-def test_a_tempref_goes_on_when_the_counted_references_are_given_back(
+def test_a_tempref_stays_when_the_counted_references_are_released(
     cache: BufferCache[Buffer],
 ) -> None:
     checksum = register(cache, made := buffer(10))
@@ -190,7 +190,7 @@ def test_equal_buffers_share_their_bytes(cache: BufferCache[Buffer]) -> None:
     assert second.content is first.content
 
 
-def test_a_checksum_that_was_trusted_wrongly_does_not_spread_its_bytes(
+def test_a_wrong_checksum_does_not_replace_the_bytes_of_others(
     cache: BufferCache[Buffer],
 ) -> None:
     first, second = buffer(10), buffer(20)
@@ -200,7 +200,7 @@ def test_a_checksum_that_was_trusted_wrongly_does_not_spread_its_bytes(
     assert cache.get(ABSENT) is second
 
 
-def test_membership_is_seen_in_the_two_tables(cache: BufferCache[Buffer]) -> None:
+def test_both_views_show_membership(cache: BufferCache[Buffer]) -> None:
     checksum = register(cache, made := buffer(10))
     with cache.lock:
         assert checksum in cache.weak_cache
@@ -217,7 +217,7 @@ def test_an_empty_buffer_is_held_like_any_other(cache: BufferCache[Buffer]) -> N
 
 
 @pytest.mark.parametrize("survivor", range(4))
-def test_of_equal_buffers_from_many_threads_any_keeps_all_findable(
+def test_any_of_equal_buffers_from_many_threads_keeps_the_checksum_resolvable(
     cache: BufferCache[Buffer], survivor: int
 ) -> None:
     buffers = [buffer(10) for _ in range(4)]
@@ -274,7 +274,7 @@ def test_a_worker_has_no_cache_of_its_own() -> None:
         get_buffer_cache()
 
 
-def test_one_content_that_comes_and_goes_leaves_no_heap_of_the_dead(
+def test_dead_buffers_of_one_content_are_purged(
     cache: BufferCache[Buffer],
 ) -> None:
     for _ in range(1000):
@@ -282,7 +282,7 @@ def test_one_content_that_comes_and_goes_leaves_no_heap_of_the_dead(
     assert len(cache._weak.dead_refs) < 10
 
 
-def test_buffers_that_are_only_referenced_leave_no_heap_of_the_dead(
+def test_dead_buffers_that_were_only_referenced_are_purged(
     cache: BufferCache[Buffer],
 ) -> None:
     for number in range(1000):
@@ -340,7 +340,7 @@ def test_counts_add_up_after_many_threads(cache: BufferCache[Buffer]) -> None:
 
 
 @pytest.mark.parametrize("terms", [{"fade_interval": math.inf}, {"interest": 10**400}])
-def test_a_tempref_that_is_refused_leaves_no_entry(
+def test_a_rejected_tempref_leaves_no_entry(
     cache: BufferCache[Buffer], terms: dict[str, Any]
 ) -> None:
     checksum = register(cache, made := buffer(10))
@@ -362,7 +362,7 @@ def test_the_smallest_cost_of_all_is_accepted(cache: BufferCache[Buffer]) -> Non
     assert name not in cache.strong_cache
 
 
-def test_a_negative_size_is_refused(cache: BufferCache[Buffer]) -> None:
+def test_a_negative_size_is_rejected(cache: BufferCache[Buffer]) -> None:
     made = buffer(10)
     with pytest.raises(ValueError, match=f"{made.get_checksum()} is -1 bytes"):
         cache.register(made.get_checksum(), made, size=-1)

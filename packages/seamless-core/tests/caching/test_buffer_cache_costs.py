@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from seamless.caching.buffer_cache import BufferCache
 
 
-def test_what_is_dearer_to_compute_stays(cache: BufferCache[Buffer]) -> None:
+def test_a_higher_recomputation_cost_keeps_a_buffer(cache: BufferCache[Buffer]) -> None:
     dear, cheap = buffer(400, "d"), buffer(400, "c")
     for made, seconds in ((dear, 1000.0), (cheap, 1.0)):
         with cache.update_costs(made.get_checksum()) as costs:
@@ -24,7 +24,7 @@ def test_what_is_dearer_to_compute_stays(cache: BufferCache[Buffer]) -> None:
     assert cheap.get_checksum() not in cache.strong_cache
 
 
-def test_a_cost_learned_while_a_buffer_is_held_counts(cache: BufferCache[Buffer]) -> None:
+def test_a_cost_recorded_later_changes_the_score(cache: BufferCache[Buffer]) -> None:
     names = [tempref(cache, buffer(400, fill)) for fill in "ab"]
     with cache.update_costs(names[0]) as costs:
         costs.set_compute_seconds(names[0], 0.001)
@@ -33,7 +33,7 @@ def test_a_cost_learned_while_a_buffer_is_held_counts(cache: BufferCache[Buffer]
     assert names[1] in cache.strong_cache
 
 
-def test_what_is_found_often_stays(cache: BufferCache[Buffer]) -> None:
+def test_more_hits_keep_a_buffer(cache: BufferCache[Buffer]) -> None:
     names = [tempref(cache, buffer(300, fill)) for fill in "abc"]
     for _ in range(3):
         cache.get(names[0])
@@ -42,7 +42,7 @@ def test_what_is_found_often_stays(cache: BufferCache[Buffer]) -> None:
     assert [name in cache.strong_cache for name in names] == [True, False, True]
 
 
-def test_uses_are_remembered_when_a_buffer_comes_back(cache: BufferCache[Buffer]) -> None:
+def test_past_uses_count_when_a_buffer_is_registered_again(cache: BufferCache[Buffer]) -> None:
     made = buffer(600, "a")
     name = tempref(cache, made)
     cache.get(name)
@@ -56,9 +56,7 @@ def test_uses_are_remembered_when_a_buffer_comes_back(cache: BufferCache[Buffer]
     assert 2.0 < explained.uses < 3.0
 
 
-def test_an_interest_that_is_over_leaves_the_cost_to_decide(
-    cache: BufferCache[Buffer], clock: Clock
-) -> None:
+def test_expired_temprefs_are_evicted_by_cost(cache: BufferCache[Buffer], clock: Clock) -> None:
     dear, cheap = tempref(cache, buffer(100, "d")), buffer(800, "c")
     clock.now = 3600.0
     tempref(cache, cheap)
@@ -68,7 +66,7 @@ def test_an_interest_that_is_over_leaves_the_cost_to_decide(
     assert cheap.get_checksum() not in cache.strong_cache
 
 
-def test_the_lowest_score_is_the_first_to_leave(cache: BufferCache[Buffer], clock: Clock) -> None:
+def test_the_lowest_score_is_evicted_first(cache: BufferCache[Buffer], clock: Clock) -> None:
     names = []
     for number, size in enumerate((90, 200, 50, 150, 300)):
         clock.now += 5.0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from seamless.caching.buffer_cache import BufferCache
 
 
-def test_the_last_reference_decides_about_scratch(cache: BufferCache[Buffer]) -> None:
+def test_the_last_reference_determines_the_scratch_mark(cache: BufferCache[Buffer]) -> None:
     assert not cache.is_scratch_ref(ABSENT)
     cache.tempref(ABSENT, scratch=True)
     assert cache.is_scratch_ref(ABSENT)
@@ -22,7 +22,7 @@ def test_the_last_reference_decides_about_scratch(cache: BufferCache[Buffer]) ->
     assert not cache.is_scratch_ref(ABSENT)
 
 
-def test_purging_forgets_even_a_living_buffer(cache: BufferCache[Buffer]) -> None:
+def test_purging_removes_even_a_living_buffer(cache: BufferCache[Buffer]) -> None:
     made = buffer(10)
     checksum = register(cache, made)
     cache.tempref(checksum, scratch=True)
@@ -31,7 +31,7 @@ def test_purging_forgets_even_a_living_buffer(cache: BufferCache[Buffer]) -> Non
     assert len(made) == 10
 
 
-def test_purging_leaves_what_is_held_otherwise(cache: BufferCache[Buffer]) -> None:
+def test_purging_keeps_buffers_with_other_references(cache: BufferCache[Buffer]) -> None:
     counted, normal = buffer(10, "a"), buffer(10, "b")
     cache.incref(register(cache, counted), scratch=True)
     tempref(cache, normal)
@@ -40,7 +40,7 @@ def test_purging_leaves_what_is_held_otherwise(cache: BufferCache[Buffer]) -> No
     assert cache.get(normal.get_checksum()) is normal
 
 
-def test_purging_without_a_name_forgets_all_scratch(cache: BufferCache[Buffer]) -> None:
+def test_purging_without_a_checksum_removes_all_scratch(cache: BufferCache[Buffer]) -> None:
     for fill in "abc":
         tempref(cache, buffer(5, fill), scratch=True)
     assert cache.purge_scratch() == 3

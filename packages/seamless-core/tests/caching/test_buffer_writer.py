@@ -47,21 +47,21 @@ def test_a_reference_stores_the_buffer(server: Server) -> None:
     assert set(server.buffers.values()) == {b"stored by tempref", b"stored by incref"}
 
 
-def test_a_scratch_reference_does_not(server: Server) -> None:
+def test_a_scratch_reference_does_not_store_the_buffer(server: Server) -> None:
     Buffer(b"scratch tempref").tempref(scratch=True)
     Buffer(b"scratch incref").incref(scratch=True)
     buffer_writer.flush()
     assert server.buffers == {}
 
 
-def test_neither_does_resolving_or_asking_for_the_checksum(server: Server) -> None:
+def test_resolving_or_computing_a_checksum_does_not_store(server: Server) -> None:
     buffer = Buffer(b"only looked at")
     buffer.get_checksum().resolve()
     buffer_writer.flush()
     assert server.buffers == {}
 
 
-def test_a_normal_reference_after_a_scratch_one_stores(server: Server) -> None:
+def test_a_normal_reference_after_a_scratch_one_stores_the_buffer(server: Server) -> None:
     buffer = Buffer(b"stored after all")
     buffer.tempref(scratch=True)
     buffer.get_checksum().incref()
@@ -69,14 +69,14 @@ def test_a_normal_reference_after_a_scratch_one_stores(server: Server) -> None:
     assert server.buffers == {buffer.checksum.hex(): b"stored after all"}
 
 
-def test_a_buffer_that_comes_after_its_reference_is_stored(server: Server) -> None:
+def test_a_buffer_registered_after_its_reference_is_stored(server: Server) -> None:
     named(b"comes later").incref()
     Buffer(b"comes later").get_checksum()
     buffer_writer.flush()
     assert server.buffers == {named(b"comes later").hex(): b"comes later"}
 
 
-def test_a_buffer_that_comes_after_its_scratch_reference_is_not(server: Server) -> None:
+def test_a_buffer_registered_after_its_scratch_reference_is_not_stored(server: Server) -> None:
     named(b"comes later, scratch").incref(scratch=True)
     Buffer(b"comes later, scratch").get_checksum()
     buffer_writer.flush()
@@ -91,7 +91,7 @@ def test_a_stored_buffer_is_not_sent_again(server: Server) -> None:
     assert server.promised == [buffer.checksum.hex()]
 
 
-def test_awaiting_gives_the_outcome_and_none_when_nothing_is_pending(server: Server) -> None:
+def test_awaiting_returns_the_outcome_or_none_if_nothing_is_pending(server: Server) -> None:
     async def await_two() -> tuple[bool | None, bool | None]:
         buffer = Buffer(b"awaited")
         buffer.tempref()
@@ -132,7 +132,7 @@ def test_many_loops_write_at_once(server: Server) -> None:
     assert len(server.buffers) == 12
 
 
-def test_a_plain_call_stores_without_and_inside_a_running_loop(server: Server) -> None:
+def test_write_sync_stores_without_and_inside_a_running_loop(server: Server) -> None:
     async def in_a_notebook() -> bool:
         return Buffer(b"from a notebook").write_sync()
 
@@ -141,7 +141,7 @@ def test_a_plain_call_stores_without_and_inside_a_running_loop(server: Server) -
     assert set(server.buffers.values()) == {b"from a script", b"from a notebook"}
 
 
-def test_a_plain_call_uses_the_write_of_the_class(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_write_sync_calls_write_of_the_class(monkeypatch: pytest.MonkeyPatch) -> None:
     async def write(buffer: Buffer) -> bool:
         return buffer.content == b"replaced"
 
@@ -166,13 +166,13 @@ def test_a_failure_is_reported_once_with_its_checksum(
     assert checksum.checksum.hex() in server.buffers
 
 
-def test_writing_gives_the_error_of_the_server(server: Server) -> None:
+def test_write_raises_the_error_of_the_server(server: Server) -> None:
     server.refusing = True
     with pytest.raises(ConnectionError):
         asyncio.run(Buffer(b"refused now").write())
 
 
-def test_purging_forgets_failures(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
+def test_purging_removes_failed_uploads(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
     server.refusing = True
     Buffer(b"forgotten").tempref()
     buffer_writer.flush()
@@ -184,7 +184,7 @@ def test_purging_forgets_failures(server: Server, capfd: pytest.CaptureFixture[s
     assert "could not be written" in capfd.readouterr().err
 
 
-def test_a_stored_buffer_is_known_to_be_stored(server: Server) -> None:
+def test_an_upload_marks_the_entry_as_stored(server: Server) -> None:
     buffer = Buffer(b"known to be stored")
     buffer.incref()
     buffer_writer.flush()
@@ -243,7 +243,7 @@ def test_many_small_buffers_are_written_at_exit_however_long_that_takes(
     assert queue.unsent() == []
 
 
-def test_what_is_queued_while_python_exits_is_written_too(tmp_path: Path) -> None:
+def test_buffers_queued_at_exit_are_written(tmp_path: Path) -> None:
     code = """
         import atexit
         from seamless import Buffer
@@ -265,7 +265,7 @@ def test_failed_uploads_at_exit_are_reported_in_one_line(tmp_path: Path) -> None
     assert outcome.stderr.count(named(b"homeless").hex()) == 1
 
 
-def test_a_forked_child_writes_its_own_and_leaves_the_parents_alone(tmp_path: Path) -> None:
+def test_a_forked_child_writes_only_its_own_buffers(tmp_path: Path) -> None:
     code = """
         import os, sys, warnings
         from seamless import Buffer
@@ -324,9 +324,7 @@ def test_an_upload_that_fails_after_a_flush_is_reported() -> None:
 
 @pytest.mark.parametrize("ending", ["buffer_writer.flush()", "seamless.close()", "pass"])
 @pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
-def test_a_standard_error_that_takes_nothing_is_no_failure(
-    stderr: str, ending: str, tmp_path: Path
-) -> None:
+def test_a_broken_stderr_is_ignored(stderr: str, ending: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     code = f"""
 import seamless.remote, sys

@@ -90,7 +90,9 @@ def act_often(cache: BufferCache[Buffer]) -> None:
         activity.act()
 
 
-def test_calls_at_any_line_of_the_package(small: BufferCache[Buffer], inner: Inner) -> None:
+def test_the_cache_can_be_called_at_any_line(
+    small: BufferCache[Buffer], inner: Inner
+) -> None:
     chosen = random.Random(1)
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
@@ -249,7 +251,7 @@ def test_an_error_at_any_line_of_the_tables_leaves_tables_that_add_up(
     assert_tables_add_up(small)
 
 
-def test_what_is_put_off_is_done_when_the_change_has_ended(small: BufferCache[Buffer]) -> None:
+def test_a_deferred_call_runs_when_the_change_has_ended(small: BufferCache[Buffer]) -> None:
     held, loose = Buffer(b"held"), Buffer(b"loose")
     absent = Checksum(b"a" * 32)
 

@@ -32,7 +32,7 @@ def test_unknown_costs_count_as_a_recomputation(book: CostModel) -> None:
     assert book.estimate(RESULT.bytes(), 0) == (DEFAULT_TRANSFORMATION_SECONDS, "unknown")
 
 
-def test_what_is_stored_somewhere_is_downloaded(book: CostModel) -> None:
+def test_a_stored_buffer_is_downloaded(book: CostModel) -> None:
     assert seconds(book, 10**6, stored=True) == PROFILES["local_hashserver"].seconds(10**6)
 
 
@@ -41,7 +41,7 @@ def test_a_larger_buffer_takes_longer(book: CostModel, stored: bool) -> None:
     assert seconds(book, 10**9, stored=stored) > seconds(book, 10, stored=stored)
 
 
-def test_the_profiles_stand_in_order_of_their_distance(book: CostModel) -> None:
+def test_profiles_of_remote_stores_cost_more(book: CostModel) -> None:
     costs = []
     for name in ("read_buffer", "local_hashserver", "remote_hashserver"):
         book.set_profile(RESULT, name)
@@ -50,12 +50,12 @@ def test_the_profiles_stand_in_order_of_their_distance(book: CostModel) -> None:
     assert len(set(costs)) == 3
 
 
-def test_an_unknown_profile_is_refused_with_the_known_ones(book: CostModel) -> None:
+def test_the_error_of_an_unknown_profile_lists_the_known_ones(book: CostModel) -> None:
     with pytest.raises(ValueError, match=r"'moon'.*read_buffer"):
         book.set_profile(RESULT, "moon")
 
 
-def test_a_cost_that_was_stated_overrides_the_profile(book: CostModel) -> None:
+def test_a_recorded_download_cost_overrides_the_profile(book: CostModel) -> None:
     book.set_profile(RESULT, "remote_hashserver")
     book.set_download_seconds(RESULT, 7.0)
     assert seconds(book, 10**9) == 7.0
@@ -66,7 +66,7 @@ def test_a_recorded_computation_replaces_the_default(book: CostModel) -> None:
     assert book.estimate(RESULT.bytes(), 0) == (5.0, "recomputation")
 
 
-def test_what_can_be_downloaded_is_not_computed(book: CostModel) -> None:
+def test_a_download_is_preferred_to_a_recomputation(book: CostModel) -> None:
     book.set_compute_seconds(RESULT, 500.0)
     book.set_profile(RESULT, "read_buffer")
     assert book.estimate(RESULT.bytes(), 0).source == "download (read_buffer)"
@@ -91,7 +91,7 @@ def test_a_dependency_that_can_be_downloaded_ends_the_chain(book: CostModel) -> 
     assert seconds(book) == pytest.approx(1.0 + 10.01)
 
 
-def test_a_dependency_by_two_ways_is_computed_once(book: CostModel) -> None:
+def test_a_shared_dependency_is_counted_once(book: CostModel) -> None:
     book.set_compute_seconds(RESULT, 1.0)
     book.set_compute_seconds(SECOND, 100.0)
     book.set_dependencies(RESULT, [FIRST, SECOND])
@@ -99,7 +99,7 @@ def test_a_dependency_by_two_ways_is_computed_once(book: CostModel) -> None:
     assert seconds(book) == 101.0
 
 
-def test_a_circle_of_dependencies_ends(book: CostModel) -> None:
+def test_circular_dependencies_terminate(book: CostModel) -> None:
     book.set_compute_seconds(RESULT, 1.0)
     book.set_compute_seconds(FIRST, 2.0)
     book.set_dependencies(RESULT, [FIRST])
@@ -108,7 +108,7 @@ def test_a_circle_of_dependencies_ends(book: CostModel) -> None:
 
 
 @pytest.mark.parametrize("amount", [-1.0, math.nan, math.inf, 10**400])
-def test_an_impossible_cost_or_length_is_refused_with_its_checksum(
+def test_the_error_of_an_invalid_cost_or_length_names_the_checksum(
     book: CostModel, amount: float
 ) -> None:
     setters: list[Callable[[Checksum, Any], None]] = [
@@ -121,18 +121,18 @@ def test_an_impossible_cost_or_length_is_refused_with_its_checksum(
             setter(RESULT, amount)
 
 
-def test_a_length_that_no_buffer_has_is_refused(book: CostModel) -> None:
+def test_a_length_beyond_the_limit_is_rejected(book: CostModel) -> None:
     book.set_length(RESULT, 2**63 - 1)
     with pytest.raises(ValueError, match="at most"):
         book.set_length(RESULT, 2**63)
 
 
-def test_a_cost_that_is_no_number_is_refused(book: CostModel) -> None:
+def test_a_cost_that_is_not_a_number_is_rejected(book: CostModel) -> None:
     with pytest.raises(TypeError, match="number, not str"):
         book.set_compute_seconds(RESULT, "5")  # type: ignore[arg-type]  # the point of the test
 
 
-def test_facts_that_threads_record_at_once_are_all_kept(book: CostModel) -> None:
+def test_costs_recorded_by_concurrent_threads_are_all_kept(book: CostModel) -> None:
     start = threading.Barrier(2)
 
     def record(setter: Callable[[Checksum, int], None]) -> None:
@@ -150,7 +150,7 @@ def test_facts_that_threads_record_at_once_are_all_kept(book: CostModel) -> None
     assert {(each.length, each.compute_seconds) for each in facts} == {(7, 7.0)}
 
 
-def test_the_book_does_not_grow_without_end() -> None:
+def test_the_number_of_recorded_costs_is_bounded() -> None:
     book = CostModel(max_entries=100)
     for number in range(1000):
         checksum = Checksum(number.to_bytes(32, "big"))

@@ -5,7 +5,7 @@ from threads_at_once import run_at_once
 from seamless.caching.counter import AtomicCounter
 
 
-def test_it_counts_and_looking_does_not() -> None:
+def test_next_increments_and_total_does_not() -> None:
     tally = AtomicCounter()
     assert [tally.total(), tally.total()] == [0, 0]
     next(tally)
@@ -13,7 +13,7 @@ def test_it_counts_and_looking_does_not() -> None:
     assert [tally.total(), tally.total()] == [2, 2]
 
 
-def test_no_count_of_many_threads_is_lost() -> None:
+def test_no_increment_of_many_threads_is_lost() -> None:
     tally = AtomicCounter()
 
     def count() -> None:

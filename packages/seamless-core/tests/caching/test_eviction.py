@@ -37,7 +37,7 @@ def test_the_soft_cap_is_kept_when_registering(cache: BufferCache[Buffer]) -> No
         assert cache.stats()["strong_bytes"] <= 1000 + 100
 
 
-def test_the_least_interesting_leaves_first(cache: BufferCache[Buffer], clock: Clock) -> None:
+def test_the_lowest_interest_is_evicted_first(cache: BufferCache[Buffer], clock: Clock) -> None:
     old, new = buffer(600, "o"), buffer(300, "n")
     tempref(cache, old)
     clock.now = 60.0
@@ -69,7 +69,7 @@ def test_above_the_hard_cap_counted_references_lose_their_buffers(
     assert cache.stats()["strong_count"] == 30
 
 
-def test_a_reference_that_lost_its_buffer_takes_hold_when_it_comes_back(
+def test_a_counted_reference_holds_an_evicted_buffer_again_when_it_is_registered(
     cache: BufferCache[Buffer],
 ) -> None:
     for number in range(30):
@@ -85,7 +85,7 @@ def test_a_reference_that_lost_its_buffer_takes_hold_when_it_comes_back(
     assert cache.get(lost) is not None
 
 
-def test_what_a_write_backend_has_leaves_before_what_it_has_not(cache: BufferCache[Buffer]) -> None:
+def test_stored_buffers_are_evicted_before_others(cache: BufferCache[Buffer]) -> None:
     kept, stored = buffer(400, "k"), buffer(400, "s")
     for made in (kept, stored):
         tempref(cache, made)
@@ -95,7 +95,7 @@ def test_what_a_write_backend_has_leaves_before_what_it_has_not(cache: BufferCac
     assert stored.get_checksum() not in cache.strong_cache
 
 
-def test_an_eviction_pass_tells_how_many_and_how_much(cache: BufferCache[Buffer]) -> None:
+def test_an_eviction_pass_returns_the_number_and_the_bytes(cache: BufferCache[Buffer]) -> None:
     for fill in "abc":
         tempref(cache, buffer(300, fill))
     cache.soft_cap = 500
@@ -104,7 +104,7 @@ def test_an_eviction_pass_tells_how_many_and_how_much(cache: BufferCache[Buffer]
 
 
 @pytest.mark.parametrize("counted", [False, True])
-def test_a_buffer_that_leaves_dies_outside_of_the_lock(
+def test_an_evicted_buffer_dies_outside_of_the_lock(
     cache: BufferCache[Buffer], counted: bool
 ) -> None:
     blocked: list[bool] = []
@@ -126,7 +126,7 @@ def test_a_buffer_that_leaves_dies_outside_of_the_lock(
     assert blocked == [False]
 
 
-def test_a_soft_cap_above_the_hard_one_is_refused() -> None:
+def test_a_soft_cap_above_the_hard_one_is_rejected() -> None:
     with pytest.raises(ValueError, match="soft cap"):
         BufferCache("2GB", "1GB")
 
@@ -165,7 +165,7 @@ def test_one_cap_may_be_changed_alone(cache: BufferCache[Buffer]) -> None:
 
 
 @pytest.mark.parametrize("caps", [{"soft": "3kB"}, {"hard": 10}, {"soft": "lots"}])
-def test_impossible_caps_change_nothing(cache: BufferCache[Buffer], caps: dict[str, str]) -> None:
+def test_invalid_caps_change_nothing(cache: BufferCache[Buffer], caps: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"cap|size"):
         cache.set_caps(**caps)
     assert (cache.soft_cap, cache.hard_cap) == (1000, 2000)
@@ -184,7 +184,7 @@ def test_an_incoming_buffer_may_exceed_the_soft_cap(
     assert cache.stats()["strong_bytes"] == 1200
 
 
-def test_guests_do_not_add_up(cache: BufferCache[Buffer]) -> None:
+def test_only_the_incoming_buffer_may_exceed_the_soft_cap(cache: BufferCache[Buffer]) -> None:
     dear = tempref(cache, buffer(1000, "d"))
     with cache.update_costs(dear) as costs:
         costs.set_compute_seconds(dear, 1e6)
@@ -229,7 +229,7 @@ def test_a_buffer_as_large_as_the_hard_cap_is_held(cache: BufferCache[Buffer]) -
     assert cache.stats()["strong_bytes"] == 2000
 
 
-def test_a_buffer_that_is_awaited_and_larger_than_the_hard_cap_is_not_held(
+def test_a_referenced_buffer_larger_than_the_hard_cap_is_not_held(
     cache: BufferCache[Buffer],
 ) -> None:
     made = buffer(2001)
@@ -239,7 +239,7 @@ def test_a_buffer_that_is_awaited_and_larger_than_the_hard_cap_is_not_held(
     assert cache.strong_cache[made.get_checksum()].normal_refs == 1
 
 
-def test_temprefs_of_absent_buffers_leave_at_an_eviction_pass_when_they_have_faded(
+def test_an_eviction_pass_removes_expired_temprefs_without_a_buffer(
     cache: BufferCache[Buffer], clock: Clock
 ) -> None:
     names = [Checksum(number.to_bytes(32, "big")) for number in range(300)]
@@ -258,7 +258,7 @@ def test_temprefs_of_absent_buffers_leave_at_an_eviction_pass_when_they_have_fad
     assert set(cache.strong_cache) == {held}
 
 
-def test_temprefs_of_absent_buffers_are_bounded(
+def test_the_number_of_temprefs_without_a_buffer_is_bounded(
     cache: BufferCache[Buffer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(strong_table, "MAX_ABSENT", 500)
@@ -271,7 +271,7 @@ def test_temprefs_of_absent_buffers_are_bounded(
     assert names[1] not in cache.strong_cache
 
 
-def test_a_tempref_of_an_absent_buffer_takes_hold_when_that_comes(
+def test_a_tempref_holds_a_buffer_that_is_registered_later(
     cache: BufferCache[Buffer], clock: Clock
 ) -> None:
     made = buffer(10)
@@ -291,7 +291,7 @@ def test_caps_that_are_set_as_attributes_are_kept_too(cache: BufferCache[Buffer]
         assert cache.stats()["strong_bytes"] <= 500
 
 
-def test_nothing_is_kept_of_buffers_that_are_gone(cache: BufferCache[Buffer]) -> None:
+def test_released_buffers_leave_no_state(cache: BufferCache[Buffer]) -> None:
     for number in range(500):
         made = Buffer(b"%d" % number)
         checksum = register(cache, made)
@@ -306,7 +306,7 @@ def test_nothing_is_kept_of_buffers_that_are_gone(cache: BufferCache[Buffer]) ->
     assert (len(table._pinned), len(table._temporary), len(table.scratch_marks)) == (0, 0, 0)
 
 
-def test_references_to_the_dead_do_not_pile_up(cache: BufferCache[Buffer]) -> None:
+def test_dead_weak_references_are_purged(cache: BufferCache[Buffer]) -> None:
     buffers = [Buffer(b"%d" % number) for number in range(5000)]
     for made in buffers:
         register(cache, made)
@@ -318,7 +318,7 @@ def test_references_to_the_dead_do_not_pile_up(cache: BufferCache[Buffer]) -> No
     assert len(made) == 4
 
 
-def test_100_000_short_lived_scratch_buffers_leave_bounded_traces(
+def test_100_000_short_lived_scratch_buffers_leave_bounded_state(
     cache: BufferCache[Buffer],
 ) -> None:
     table = cache._strong
@@ -347,7 +347,7 @@ def test_stats_count_hits_and_misses_and_name_the_largest(cache: BufferCache[Buf
     assert numbers["largest"][0] == {"checksum": large.get_checksum().hex(), "size": 500}
 
 
-def test_no_look_up_of_many_threads_goes_uncounted(cache: BufferCache[Buffer]) -> None:
+def test_look_ups_of_many_threads_are_all_counted(cache: BufferCache[Buffer]) -> None:
     checksum = register(cache, made := buffer(10))
 
     def look_up() -> None:
@@ -360,7 +360,7 @@ def test_no_look_up_of_many_threads_goes_uncounted(cache: BufferCache[Buffer]) -
     assert (numbers["hits"], numbers["misses"], len(made)) == (12_000, 12_000, 10)
 
 
-def test_looking_at_the_tables_beside_a_busy_thread_raises_nothing(
+def test_views_can_be_iterated_while_another_thread_changes_the_cache(
     cache: BufferCache[Buffer],
 ) -> None:
     stop = False

@@ -28,7 +28,7 @@ def test_a_registered_length_makes_the_download_longer() -> None:
     assert eviction_cost.get_cost(NAMES[2]) == pytest.approx(before + 10.0)
 
 
-def test_the_length_may_come_with_the_question() -> None:
+def test_the_length_may_be_an_argument() -> None:
     eviction_cost.set_download_profile(NAMES[3], "local_hashserver")
     profile = eviction_cost.DEFAULT_LOCAL_HASH_PROFILE
     assert eviction_cost.get_cost(NAMES[3], 10**7) == profile.seconds(10**7)
@@ -39,7 +39,7 @@ def test_a_download_may_be_overridden() -> None:
     assert eviction_cost.get_cost(NAMES[4], 10**9) == 3.5
 
 
-def test_dependencies_add_their_costs_and_may_be_withdrawn() -> None:
+def test_dependencies_add_their_costs_and_may_be_removed() -> None:
     eviction_cost.record_transformation_cost(NAMES[5], 1.0)
     eviction_cost.record_transformation_cost(NAMES[6], 2.0)
     eviction_cost.register_dependencies(NAMES[5], [NAMES[6]])

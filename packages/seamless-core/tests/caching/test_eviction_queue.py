@@ -40,7 +40,7 @@ def limits(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @given(actions)
-def test_the_cheapest_at_that_moment_leaves_first(
+def test_the_lowest_current_score_is_popped_first(
     actions: list[tuple[str, bytes, float, float, float]],
 ) -> None:
     queue = EvictionQueue()
@@ -62,14 +62,14 @@ def test_the_cheapest_at_that_moment_leaves_first(
         assert all(name in queue for name in model)
 
 
-def test_stale_items_do_not_pile_up() -> None:
+def test_the_number_of_stale_items_is_bounded() -> None:
     queue = EvictionQueue()
     for number in range(10_000):
         queue.put(NAMES[0], PriorityLine(float(number), 1.0, 5.0), 0.0)
     assert sum(map(len, queue._heaps.values())) <= 2 + eviction_queue._SLACK
 
 
-def test_many_that_become_level_at_once_all_leave_in_the_end(
+def test_many_scores_that_become_constant_at_once_are_all_popped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(eviction_queue, "MAX_MOVES", 2)
@@ -84,7 +84,7 @@ def test_many_that_become_level_at_once_all_leave_in_the_end(
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0])
-def test_cleaning_stale_items_away_keeps_the_valid_ones_in_order(rate: float) -> None:
+def test_dropping_stale_items_keeps_the_order_of_valid_ones(rate: float) -> None:
     queue = EvictionQueue()
     names = [number.to_bytes(32, "big") for number in range(200)]
     for turn in range(3):  # of 600 items 400 are stale, twice as many as before a cleaning
@@ -96,7 +96,7 @@ def test_cleaning_stale_items_away_keeps_the_valid_ones_in_order(rate: float) ->
     assert queue.pop_lowest(0.0) is None
 
 
-def test_a_rate_of_which_all_items_are_stale_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_heap_of_stale_items_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eviction_queue, "_SLACK", 64)
     queue = EvictionQueue()
     for rate in (1.0, 2.0, 3.0):  # the last one makes 128 of them stale, 1 too many
@@ -126,7 +126,7 @@ def test_a_score_that_becomes_constant_now_is_that_of_its_line() -> None:
     assert [queue.pop_lowest(4.0) for _ in range(3)] == [NAMES[2], NAMES[0], NAMES[1]]
 
 
-def test_what_has_become_level_hides_nothing_that_falls_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_constant_scores_do_not_hide_falling_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eviction_queue, "MAX_MOVES", MAX_MOVES)
     queue = EvictionQueue()
     queue.put(NAMES[0], PriorityLine(10.0, 1.0, 2.0), 0.0)

@@ -12,18 +12,18 @@ def nothing_to_repair() -> None:
     raise AssertionError("nothing was interrupted")
 
 
-def test_a_change_is_made_at_once_and_its_result_returned() -> None:
+def test_a_change_runs_at_once_and_returns_its_result() -> None:
     lock = FinalizerSafeLock(nothing_to_repair)
     assert lock.change(lambda number: number + 1, 1) == 2
 
 
-def test_who_holds_the_lock_may_change() -> None:
+def test_a_thread_that_holds_the_lock_may_change() -> None:
     lock = FinalizerSafeLock(nothing_to_repair)
     with lock.lock:
         assert lock.change(int, 5) == 5
 
 
-def test_a_change_inside_a_change_is_made_after_it() -> None:
+def test_a_change_inside_a_change_runs_after_it() -> None:
     lock = FinalizerSafeLock(nothing_to_repair)
     made: list[str] = []
 
@@ -36,7 +36,7 @@ def test_a_change_inside_a_change_is_made_after_it() -> None:
     assert made == ["outer", "inner"]
 
 
-def test_a_pending_change_may_put_off_another() -> None:
+def test_a_pending_change_may_defer_another() -> None:
     lock = FinalizerSafeLock(nothing_to_repair)
     made: list[int] = []
 
@@ -50,7 +50,7 @@ def test_a_pending_change_may_put_off_another() -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
-def test_what_was_interrupted_is_repaired_before_the_next_change(
+def test_an_interrupted_change_is_repaired_before_the_next_one(
     error: type[BaseException],
 ) -> None:
     made: list[str] = []
@@ -67,7 +67,7 @@ def test_what_was_interrupted_is_repaired_before_the_next_change(
     assert made == ["repaired", "first", "second"]
 
 
-def test_a_repair_that_is_interrupted_is_made_again() -> None:
+def test_an_interrupted_repair_is_repeated() -> None:
     attempts: list[int] = []
 
     def repair() -> None:
@@ -135,7 +135,7 @@ def test_a_child_repairs_what_another_thread_of_its_parent_was_changing() -> Non
     assert made == ["parent"]
 
 
-def test_a_change_that_forks_goes_on_in_the_child() -> None:
+def test_a_change_that_forks_continues_in_the_child() -> None:
     made: list[str] = []
     lock = FinalizerSafeLock(nothing_to_repair)
 

@@ -7,7 +7,7 @@ import pytest
 from small_cache import ABSENT, buffer, register, tempref
 
 from seamless.caching.buffer_cache import BufferCache
-from seamless.caching.introspection import Leak
+from seamless.caching.introspection import Leak, ReferenceTrace, is_trace_wanted
 
 if TYPE_CHECKING:
     from small_cache import Clock
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from seamless import Buffer
 
 
-def test_the_terms_of_a_score_are_explained(cache: BufferCache[Buffer], clock: Clock) -> None:
+def test_explain_returns_the_inputs_of_the_score(cache: BufferCache[Buffer], clock: Clock) -> None:
     name = tempref(cache, buffer(100))
     with cache.update_costs(name) as costs:
         costs.set_compute_seconds(name, 50.0)
@@ -33,11 +33,11 @@ def test_the_terms_of_a_score_are_explained(cache: BufferCache[Buffer], clock: C
     assert explained.score == pytest.approx(2 * 32**0.5 * explained.seconds / 100)
 
 
-def test_what_is_not_referenced_is_not_explained(cache: BufferCache[Buffer]) -> None:
+def test_an_unreferenced_buffer_has_no_explanation(cache: BufferCache[Buffer]) -> None:
     assert cache.explain(register(cache, buffer(10))) is None
 
 
-def test_leaks_name_what_counted_references_hold(cache: BufferCache[Buffer]) -> None:
+def test_leaks_list_the_buffers_with_counted_references(cache: BufferCache[Buffer]) -> None:
     name = register(cache, made := buffer(10))
     cache.incref(name)
     cache.incref(name)
@@ -51,7 +51,7 @@ def test_leaks_name_what_counted_references_hold(cache: BufferCache[Buffer]) -> 
     assert len(made) == 10
 
 
-def test_a_trace_tells_where_references_were_taken(cache: BufferCache[Buffer]) -> None:
+def test_a_trace_lists_the_callers_of_incref(cache: BufferCache[Buffer]) -> None:
     cache.trace_references()
     for _ in range(2):
         cache.incref(ABSENT)
@@ -62,7 +62,7 @@ def test_a_trace_tells_where_references_were_taken(cache: BufferCache[Buffer]) -
     assert leak.places[0] in cache.report_leaks()
 
 
-def test_a_trace_sees_through_the_methods_of_the_package(
+def test_a_trace_skips_the_frames_of_the_package(
     cache: BufferCache[Buffer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seamless.caching.buffer_cache.get_buffer_cache", lambda: cache)
@@ -71,7 +71,7 @@ def test_a_trace_sees_through_the_methods_of_the_package(
     assert cache.leaks()[0].places[0].startswith(f"{__file__}:")
 
 
-def test_a_trace_forgets_what_is_given_back(cache: BufferCache[Buffer]) -> None:
+def test_a_trace_removes_released_references(cache: BufferCache[Buffer]) -> None:
     cache.trace_references()
     cache.incref(ABSENT)
     cache.decref(ABSENT)
@@ -97,9 +97,44 @@ def test_the_environment_switches_the_trace_on(
     assert len(cache.leaks()[0].places) == traced
 
 
-def test_what_was_referenced_before_it_came_is_explained(cache: BufferCache[Buffer]) -> None:
+def test_a_reference_without_a_buffer_is_explained(cache: BufferCache[Buffer]) -> None:
     cache.incref(ABSENT, scratch=True)
     explained = cache.explain(ABSENT)
     assert explained is not None
     assert (explained.in_memory, explained.size, explained.uses) == (False, 0, 0.0)
     assert math.isfinite(explained.log_score)
+
+
+# -- ReferenceTrace -------------------------------------------------------------------
+
+DIGEST = b"\xcd" * 32
+
+
+def test_the_most_frequent_place_comes_first() -> None:
+    trace = ReferenceTrace()
+    trace.note(DIGEST)
+    for _ in range(3):
+        trace.note(DIGEST)
+    first, second = trace.places(DIGEST)
+    assert first.startswith(f"{__file__}:")
+    assert first.endswith("(3 times)")
+    assert second.rpartition(":")[0] == __file__
+    assert second.rpartition(":")[2].isdigit()
+
+
+def test_a_checksum_without_recorded_lines_has_none() -> None:
+    trace = ReferenceTrace()
+    assert trace.places(DIGEST) == ()
+    trace.note(DIGEST)
+    trace.forget(DIGEST)
+    assert trace.places(DIGEST) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("1", True), ("yes", True), ("0", False), ("false", False), ("", False)]
+)
+def test_the_environment_variable_enables_the_trace(
+    monkeypatch: pytest.MonkeyPatch, text: str, wanted: bool
+) -> None:
+    monkeypatch.setenv("SEAMLESS_DEBUG_REFERENCES", text)
+    assert is_trace_wanted() == wanted

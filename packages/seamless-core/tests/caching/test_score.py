@@ -32,7 +32,7 @@ def test_each_use_counts_alike() -> None:
     assert score(uses=3.0) == pytest.approx(3 * score())
 
 
-def test_the_interest_counts_by_its_root() -> None:
+def test_the_square_root_of_the_interest_counts() -> None:
     assert score(interest=16.0) == pytest.approx(4 * score())
 
 
@@ -56,12 +56,12 @@ def test_an_empty_buffer_has_a_score() -> None:
     assert math.isfinite(log_score(BASE._replace(size=0)))
 
 
-def test_a_line_is_level_without_an_interest_that_fades() -> None:
+def test_a_line_without_a_fading_interest_is_constant() -> None:
     assert priority_line(BASE, None, 5.0, 0.0) == PriorityLine(log_score(BASE))
 
 
 @given(st.floats(0.01, 1e6), st.floats(1.0, 10.0), st.floats(0.1, 100.0), st.floats(0.0, 500.0))
-def test_a_line_says_the_score_of_every_later_moment(
+def test_a_line_gives_the_score_at_every_later_time(
     interest: float, factor: float, interval: float, later: float
 ) -> None:
     tempref = TempRef(interest, factor, interval, created=100.0)
@@ -115,7 +115,7 @@ def test_a_sum_of_costs_that_is_too_large_for_a_float_has_a_score() -> None:
     assert math.isfinite(log_score(BASE._replace(seconds=math.inf)))
 
 
-def test_an_interest_that_fades_at_once_counts_as_faded() -> None:
+def test_an_interest_that_fades_at_once_counts_as_expired() -> None:
     tempref = TempRef(1e6, 2.0, 1e-9, created=100.0)
     line = priority_line(BASE._replace(interest=1e6), tempref, 100.0, 0.0)
     assert line == PriorityLine(log_score(BASE))

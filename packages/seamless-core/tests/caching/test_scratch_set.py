@@ -7,7 +7,7 @@ def digest(number: int) -> bytes:
     return number.to_bytes(32, "big")
 
 
-def test_a_mark_stays_until_it_is_taken_away() -> None:
+def test_a_digest_stays_until_it_is_removed() -> None:
     marks = RecentSet()
     marks.add(digest(1))
     assert digest(1) in marks
@@ -16,7 +16,7 @@ def test_a_mark_stays_until_it_is_taken_away() -> None:
     assert len(marks) == 0
 
 
-def test_the_last_marks_are_remembered_and_old_ones_forgotten() -> None:
+def test_recent_digests_are_kept_and_old_ones_dropped() -> None:
     marks = RecentSet(max_entries=10)
     for number in range(100):
         marks.add(digest(number))
@@ -26,7 +26,7 @@ def test_the_last_marks_are_remembered_and_old_ones_forgotten() -> None:
     assert digest(0) not in marks
 
 
-def test_a_mark_that_is_asked_for_is_remembered() -> None:
+def test_a_digest_that_is_looked_up_is_kept() -> None:
     marks = RecentSet(max_entries=10)
     for number in range(1, 100):
         marks.add(digest(number))
@@ -34,7 +34,7 @@ def test_a_mark_that_is_asked_for_is_remembered() -> None:
         assert digest(0) in marks
 
 
-def test_an_old_mark_is_taken_away_as_well() -> None:
+def test_an_old_digest_is_removed_as_well() -> None:
     marks = RecentSet(max_entries=2)
     for number in range(4):
         marks.add(digest(number))

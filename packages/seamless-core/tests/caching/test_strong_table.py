@@ -50,7 +50,7 @@ def order_of_leaving(unranked: int, monkeypatch: pytest.MonkeyPatch) -> list[byt
 
 
 @pytest.mark.parametrize("unranked", [1, 7, 1000])
-def test_the_order_does_not_depend_on_when_it_is_made(
+def test_the_eviction_order_does_not_depend_on_the_time_of_ranking(
     unranked: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_once = order_of_leaving(0, monkeypatch)
@@ -58,14 +58,14 @@ def test_the_order_does_not_depend_on_when_it_is_made(
     assert order_of_leaving(unranked, monkeypatch) == at_once
 
 
-def test_few_entries_wait_for_their_rank() -> None:
+def test_the_dirty_set_is_bounded() -> None:
     table: StrongTable[Buffer] = StrongTable(Clock())
     for number in range(1000):
         table.add_reference(key(number), None, Buffer(b"x"), False)
         assert len(table._dirty) <= strong_table.MAX_DIRTY
 
 
-def test_what_is_given_back_before_it_is_ranked_leaves_nothing() -> None:
+def test_an_entry_released_before_it_is_ranked_leaves_nothing() -> None:
     table: StrongTable[Buffer] = StrongTable(Clock())
     for number in range(1000):
         entry = table.add_reference(key(number), None, Buffer(b"x"), False)

@@ -79,9 +79,7 @@ def test_the_queue_works_again_after_draining(queue: UploadQueue, backend: Backe
     assert backend.stored == [b"one", b"two"]
 
 
-def test_the_queue_works_again_after_its_thread_was_dismissed(
-    queue: UploadQueue, backend: Backend
-) -> None:
+def test_the_queue_works_again_after_join(queue: UploadQueue, backend: Backend) -> None:
     others = set(writers())
     for content in (b"one", b"two"):
         add(queue, content)
@@ -91,7 +89,7 @@ def test_the_queue_works_again_after_its_thread_was_dismissed(
     assert (backend.stored, backend.left) == ([b"one", b"two"], 2)
 
 
-def test_a_buffer_under_way_is_not_queued_twice(queue: UploadQueue, backend: Backend) -> None:
+def test_a_pending_buffer_is_not_queued_twice(queue: UploadQueue, backend: Backend) -> None:
     backend.gate.clear()
     for _ in range(3):
         add(queue, b"same")
@@ -111,9 +109,7 @@ def test_the_outcome_is_known_while_it_is_pending(queue: UploadQueue, backend: B
     assert queue.outcome(checksum) is None
 
 
-def test_a_waiter_that_gives_up_does_not_stop_the_upload(
-    queue: UploadQueue, backend: Backend
-) -> None:
+def test_a_cancelled_wait_does_not_cancel_the_upload(queue: UploadQueue, backend: Backend) -> None:
     backend.gate.clear()
     outcome = queue.outcome(add(queue, b"awaited").get_checksum())
     assert outcome is not None
@@ -128,7 +124,7 @@ def test_a_waiter_that_gives_up_does_not_stop_the_upload(
     assert backend.stored == [b"awaited"]
 
 
-def test_a_failed_upload_is_kept_and_tried_again(queue: UploadQueue, backend: Backend) -> None:
+def test_a_failed_upload_is_kept_and_retried(queue: UploadQueue, backend: Backend) -> None:
     backend.refusing = True
     checksum = add(queue, b"kept").get_checksum()
     assert queue.drain() is False
@@ -139,7 +135,7 @@ def test_a_failed_upload_is_kept_and_tried_again(queue: UploadQueue, backend: Ba
     assert backend.stored == [b"kept"]
 
 
-def test_a_waiter_gets_the_error_of_the_backend(queue: UploadQueue, backend: Backend) -> None:
+def test_the_future_has_the_error_of_the_backend(queue: UploadQueue, backend: Backend) -> None:
     backend.refusing = True
     backend.gate.clear()
     outcome = queue.outcome(add(queue, b"x").get_checksum())
@@ -149,7 +145,7 @@ def test_a_waiter_gets_the_error_of_the_backend(queue: UploadQueue, backend: Bac
         outcome.result(30)
 
 
-def test_draining_ends_when_its_time_is_up(queue: UploadQueue, backend: Backend) -> None:
+def test_drain_ends_at_its_timeout(queue: UploadQueue, backend: Backend) -> None:
     backend.gate.clear()
     add(queue, b"slow")
     assert queue.drain(timeout=0.01) is False
@@ -157,7 +153,7 @@ def test_draining_ends_when_its_time_is_up(queue: UploadQueue, backend: Backend)
     assert queue.drain() is True
 
 
-def test_a_slow_upload_does_not_hold_up_the_others(queue: UploadQueue) -> None:
+def test_a_slow_upload_does_not_delay_others(queue: UploadQueue) -> None:
     release = threading.Event()
     done: list[bytes] = []
 
@@ -182,7 +178,7 @@ def test_a_slow_upload_does_not_hold_up_the_others(queue: UploadQueue) -> None:
     own.join(30)
 
 
-def test_what_is_purged_is_not_sent_and_its_waiters_learn_it(
+def test_a_purged_buffer_is_not_sent_and_its_future_is_false(
     queue: UploadQueue, backend: Backend
 ) -> None:
     backend.gate.clear()
@@ -229,7 +225,7 @@ STOPPING = [
 
 
 @pytest.mark.parametrize("error", STOPPING)
-def test_an_upload_that_its_store_stops_has_failed_and_is_tried_again(
+def test_an_upload_that_its_store_cancels_has_failed_and_is_retried(
     queue: UploadQueue, backend: Backend, error: type[BaseException]
 ) -> None:
     backend.error = error
@@ -246,7 +242,7 @@ def test_an_upload_that_its_store_stops_has_failed_and_is_tried_again(
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError, concurrent.futures.CancelledError])
-def test_a_waiter_does_not_take_a_store_that_cancels_for_its_own_end(
+def test_a_store_that_cancels_does_not_cancel_the_callers_that_wait(
     queue: UploadQueue, backend: Backend, error: type[BaseException]
 ) -> None:
     backend.error = error
@@ -263,7 +259,7 @@ def test_a_waiter_does_not_take_a_store_that_cancels_for_its_own_end(
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
-def test_a_task_of_a_store_that_stops_the_event_loop_stops_no_upload(
+def test_a_store_that_stops_the_event_loop_stops_no_upload(
     error: type[BaseException],
 ) -> None:
     stored: set[bytes] = set()

@@ -17,14 +17,14 @@ def view() -> ChecksumView[str]:
     return view_of({KNOWN: "known"})
 
 
-def test_a_table_by_digest_is_seen_by_checksum(view: ChecksumView[str]) -> None:
+def test_a_view_maps_checksums_to_values(view: ChecksumView[str]) -> None:
     assert view[KNOWN] == "known"
     assert dict(view) == {KNOWN: "known"}
     assert len(view) == 1
 
 
 @pytest.mark.parametrize("name", [ABSENT, KNOWN.hex(), KNOWN.bytes(), None])
-def test_nothing_but_a_known_checksum_is_in_it(view: ChecksumView[str], name: object) -> None:
+def test_a_view_contains_only_known_checksums(view: ChecksumView[str], name: object) -> None:
     assert name not in view
     assert view.get(name) is None
 
@@ -36,7 +36,7 @@ def test_a_view_follows_its_table() -> None:
     assert view[ABSENT] == "new"
 
 
-def test_items_and_values_leave_out_what_is_removed_meanwhile() -> None:
+def test_items_and_values_omit_entries_that_are_removed_meanwhile() -> None:
     table = {KNOWN: "known", ABSENT: "removed"}
     view = view_of(table)
     items, values = iter(view.items()), iter(view.values())

@@ -22,7 +22,7 @@ def test_a_buffer_is_found_while_it_lives() -> None:
     assert table.get(DIGEST) is None
 
 
-def test_the_existing_one_of_two_is_returned_and_stays() -> None:
+def test_add_returns_the_existing_buffer() -> None:
     table, existing, newer = new_table(), Buffer(b"x"), Buffer(b"x")
     table.add(KEY, existing)
     assert table.add(KEY, newer) is existing
@@ -38,7 +38,7 @@ def test_a_dead_buffer_is_replaced() -> None:
     assert table.get(DIGEST) is newer
 
 
-def test_clearing_away_spares_what_has_replaced_the_dead() -> None:
+def test_purging_keeps_the_replacement_of_a_dead_buffer() -> None:
     table, existing, newer = new_table(), Buffer(b"x"), Buffer(b"x")
     table.add(KEY, existing)
     del existing
@@ -50,7 +50,7 @@ def test_clearing_away_spares_what_has_replaced_the_dead() -> None:
     assert table.count() == 1
 
 
-def test_a_living_buffer_can_be_forgotten() -> None:
+def test_a_living_buffer_can_be_removed() -> None:
     table, made = new_table(), Buffer(b"x")
     table.add(KEY, made)
     table.pop(DIGEST)
@@ -71,7 +71,7 @@ def test_only_the_living_are_counted_and_iterated() -> None:
     assert table.count() == 2
 
 
-def test_the_dead_are_cleared_away_some_at_a_time() -> None:
+def test_dead_buffers_are_purged_in_batches() -> None:
     table = new_table()
     for number in range(10):
         table.add(Checksum(bytes([number]) * 32), Buffer(b"%d" % number))
@@ -81,7 +81,7 @@ def test_the_dead_are_cleared_away_some_at_a_time() -> None:
     assert len(table.dead_refs) == 0
 
 
-def test_of_many_threads_that_add_at_once_one_wins_and_all_see_it() -> None:
+def test_concurrent_threads_that_add_get_the_same_buffer() -> None:
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
