@@ -39,7 +39,7 @@ def test_no_celltype_is_the_raw_form() -> None:
 
 
 @pytest.mark.parametrize("value", ["text", bytearray(b"x"), memoryview(b"x"), 5, None, {}])
-def test_anything_else_asks_for_a_celltype(value: Any) -> None:
+def test_other_values_need_a_celltype(value: Any) -> None:
     with pytest.raises(TypeError, match="without a cell type"):
         Buffer(value)
 
@@ -64,7 +64,7 @@ def test_an_unknown_celltype_is_a_type_error() -> None:
         Buffer(b"1").get_value("nonsense")
 
 
-def test_a_value_changed_in_place_gives_its_new_bytes() -> None:
+def test_a_value_changed_in_place_is_serialized_anew() -> None:
     value: dict[str, Any] = {"list": [1], "deep": {}}
     before = Buffer(value, "plain").get_checksum()
     value["list"].append(2)
@@ -74,7 +74,7 @@ def test_a_value_changed_in_place_gives_its_new_bytes() -> None:
     assert after.get_value("plain") == value
 
 
-def test_an_array_changed_in_place_gives_its_new_bytes() -> None:
+def test_an_array_changed_in_place_is_serialized_anew() -> None:
     array = np.zeros(4)
     Buffer(array, "binary")
     array[2] = 5
@@ -88,14 +88,14 @@ def test_the_checksum_is_the_sha256_of_the_content() -> None:
     assert Buffer(b"some content").get_checksum() == Checksum(digest(b"some content"))
 
 
-def test_the_checksum_is_unknown_until_it_is_asked_for() -> None:
+def test_the_checksum_is_unknown_before_get_checksum() -> None:
     buffer = Buffer(b"content")
     with pytest.raises(AttributeError, match="get_checksum"):
         _ = buffer.checksum
     assert buffer.get_checksum() is buffer.checksum
 
 
-def test_the_coroutine_gives_the_same_checksum() -> None:
+def test_the_coroutine_returns_the_same_checksum() -> None:
     buffer = Buffer(b"async content")
     assert asyncio.run(buffer.get_checksum_async()) == buffer.get_checksum()
 
@@ -107,7 +107,7 @@ def test_a_given_checksum_is_taken_on_trust_and_registered() -> None:
     assert checksum.resolve() is buffer
 
 
-def test_a_wrong_checksum_is_found_out_on_request() -> None:
+def test_verify_rejects_a_wrong_checksum() -> None:
     wrong = Checksum("12" * 32)
     with pytest.raises(ChecksumMismatchError, match=digest(b"content")):
         Buffer(b"content", checksum=wrong, verify=True)
@@ -115,12 +115,12 @@ def test_a_wrong_checksum_is_found_out_on_request() -> None:
         wrong.resolve()
 
 
-def test_a_right_checksum_passes_verification() -> None:
+def test_verify_accepts_a_right_checksum() -> None:
     buffer = Buffer(b"verified", checksum=Checksum(digest(b"verified")), verify=True)
     assert buffer.checksum.hex() == digest(b"verified")
 
 
-def test_asking_for_the_checksum_does_not_reference() -> None:
+def test_get_checksum_takes_no_reference() -> None:
     checksum = Buffer(b"construct and forget").get_checksum()
     with pytest.raises(CacheMissError):
         checksum.resolve()
@@ -153,7 +153,7 @@ def test_content_is_decoded_as_utf8() -> None:
         Buffer(b"\xff").decode()
 
 
-def test_a_buffer_can_be_referred_to_weakly() -> None:
+def test_a_buffer_can_be_referenced_weakly() -> None:
     buffer = Buffer(b"weak")
     reference = weakref.ref(buffer)
     del buffer
@@ -170,7 +170,7 @@ def roundtrips() -> list[Any]:
 
 
 @pytest.mark.parametrize("roundtrip", roundtrips())
-def test_a_buffer_travels_with_its_checksum(roundtrip: Any) -> None:
+def test_a_pickled_buffer_keeps_its_checksum(roundtrip: Any) -> None:
     buffer = Buffer(b"travelling")
     buffer.get_checksum()
     restored = roundtrip(buffer)
@@ -178,14 +178,14 @@ def test_a_buffer_travels_with_its_checksum(roundtrip: Any) -> None:
 
 
 @pytest.mark.parametrize("roundtrip", roundtrips())
-def test_a_buffer_travels_without_a_checksum_too(roundtrip: Any) -> None:
+def test_a_buffer_without_a_checksum_can_be_pickled(roundtrip: Any) -> None:
     restored = roundtrip(Buffer(b"nameless"))
     assert restored.content == b"nameless"
     with pytest.raises(AttributeError):
         _ = restored.checksum
 
 
-def test_a_restored_buffer_is_not_registered_before_its_checksum_is_asked_for() -> None:
+def test_an_unpickled_buffer_is_registered_by_get_checksum() -> None:
     buffer = Buffer(b"registered late")
     checksum = buffer.get_checksum()
     pickled = pickle.dumps(buffer)
@@ -219,12 +219,12 @@ VALUES: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("celltype", "value"), VALUES)
-def test_a_value_comes_back(celltype: str, value: Any) -> None:
+def test_a_value_is_read_as_it_was_written(celltype: str, value: Any) -> None:
     assert Buffer(value, celltype).get_value(celltype) == value
 
 
 @pytest.mark.parametrize(("celltype", "value"), VALUES)
-def test_the_coroutines_give_the_same(celltype: str, value: Any) -> None:
+def test_the_coroutines_return_the_same(celltype: str, value: Any) -> None:
     async def roundtrip() -> Any:
         buffer = await Buffer.from_async(value, celltype)
         assert buffer == Buffer(value, celltype)
@@ -234,26 +234,26 @@ def test_the_coroutines_give_the_same(celltype: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("celltype", ["binary", "mixed"])
-def test_an_array_comes_back(celltype: str) -> None:
+def test_an_array_is_read_as_it_was_written(celltype: str) -> None:
     array = np.arange(6, dtype=np.int16).reshape(2, 3)
     back = Buffer(array, celltype).get_value(celltype)
     assert back.dtype == array.dtype
     assert np.array_equal(back, array)
 
 
-def test_arrays_inside_mixed_come_back() -> None:
+def test_arrays_inside_mixed_are_read_as_written() -> None:
     value = {"x": [np.arange(3), "text"], "y": None}
     back = Buffer(value, "mixed").get_value("mixed")
     assert back["x"][1:] == ["text"]
     assert np.array_equal(back["x"][0], np.arange(3))
 
 
-def test_bytes_are_given_as_the_buffer_itself() -> None:
+def test_bytes_are_returned_as_the_buffer_itself() -> None:
     buffer = Buffer(b"bytes")
     assert buffer.get_value("bytes") is buffer
 
 
-def test_a_value_belongs_to_who_asked_for_it() -> None:
+def test_a_value_belongs_to_its_caller() -> None:
     buffer = Buffer({"list": [1]}, "plain")
     buffer.get_value("plain")["list"].append(2)
     asyncio.run(buffer.get_value_async("plain", copy=False))["list"].append(3)

@@ -92,7 +92,7 @@ def test_a_checksum_is_neither_text_nor_bytes() -> None:
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_a_checksum_travels_by_pickle(protocol: int) -> None:
+def test_a_checksum_can_be_pickled(protocol: int) -> None:
     restored = pickle.loads(pickle.dumps(Checksum(HEX), protocol))
     assert type(restored) is Checksum
     assert restored == Checksum(HEX)
@@ -108,7 +108,7 @@ def test_a_checksum_can_be_copied(copier: Any) -> None:
     assert copier({"a": [Checksum(HEX)]}) == {"a": [Checksum(HEX)]}
 
 
-def test_a_checksum_can_be_referred_to_weakly() -> None:
+def test_a_checksum_can_be_referenced_weakly() -> None:
     checksum = Checksum(HEX)
     reference = weakref.ref(checksum)
     assert reference() is checksum
@@ -162,12 +162,12 @@ def test_a_value_is_resolved_by_its_celltype() -> None:
     assert buffer.get_checksum().resolve(celltype="plain") == {"a": [2, None], "b": 1}
 
 
-def test_the_coroutine_gives_the_same() -> None:
+def test_the_coroutine_returns_the_same() -> None:
     buffer = Buffer([1, 2], "plain")
     assert asyncio.run(buffer.get_checksum().resolution("plain")) == [1, 2]
 
 
-def test_a_buffer_that_is_nowhere_is_a_cache_miss_with_its_digits() -> None:
+def test_the_text_of_a_cache_miss_is_the_digits() -> None:
     with pytest.raises(CacheMissError) as missed:
         Checksum(HEX).resolve()
     assert str(missed.value) == HEX
@@ -201,18 +201,18 @@ def test_a_tempref_fades_by_half_in_two_seconds_by_default() -> None:
     assert terms == (128.0, 2.0, 2.0)
 
 
-def test_find_tells_where_a_buffer_is() -> None:
+def test_find_returns_the_locations_of_a_buffer() -> None:
     buffer = Buffer(b"to be found")
     places = buffer.get_checksum().find()
     assert places is not None
     assert [place.place for place in places] == ["cache"]
 
 
-def test_find_knows_nothing_of_a_buffer_that_is_nowhere() -> None:
+def test_find_is_none_for_an_unknown_buffer() -> None:
     assert Checksum(HEX).find() is None
 
 
-def test_find_also_tells_the_places_that_were_asked() -> None:
+def test_find_returns_the_misses_if_verbose() -> None:
     places = Checksum(HEX).find(verbose=True)
     assert places is not None
     assert {place.place for place in places} >= {"trivial", "cache"}

@@ -66,7 +66,7 @@ def test_the_directory_is_taken_from_the_environment(
     assert fetched(named(b"by environment")) == b"by environment"
 
 
-def test_the_directory_can_be_configured_and_given_up(tmp_path: Path) -> None:
+def test_the_directory_can_be_configured_and_removed(tmp_path: Path) -> None:
     remote.configure(directory=tmp_path)
     try:
         assert asyncio.run(remote.write(Buffer(b"by call"))) is True
@@ -99,7 +99,7 @@ def test_a_server_is_read_inside_a_running_loop(monkeypatch: pytest.MonkeyPatch)
     assert asyncio.run(read()) == (b"served", "local_hashserver")
 
 
-def test_a_server_that_sends_other_content_is_not_believed(
+def test_other_content_from_a_server_is_rejected(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = Server()
@@ -155,7 +155,7 @@ def test_connections_are_kept_until_they_are_closed(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("closing", [remote.close_connections, remote.configure])
-def test_closing_closes_every_connection_and_the_next_request_makes_a_new_one(
+def test_close_closes_every_connection_and_the_next_request_opens_a_new_one(
     closing: Callable[[], None],
 ) -> None:
     content = b"connected"
@@ -178,7 +178,7 @@ def test_closing_closes_every_connection_and_the_next_request_makes_a_new_one(
         assert one.all_closed()
 
 
-def test_a_place_that_fails_in_an_unknown_way_does_not_hide_the_next(
+def test_an_unexpected_error_of_a_store_does_not_hide_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     BufferDirectory(tmp_path / "two").write(named(b"x").hex(), b"x")
@@ -218,7 +218,7 @@ def test_directory_and_server_are_both_written(
     assert list(tmp_path.rglob(named(b"both").hex()))
 
 
-def test_a_directory_that_fails_does_not_keep_a_buffer_from_the_server(
+def test_a_failing_directory_does_not_prevent_the_upload_to_a_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = Server()
@@ -230,7 +230,7 @@ def test_a_directory_that_fails_does_not_keep_a_buffer_from_the_server(
     assert named(b"one of two").hex() in caplog.text
 
 
-def test_a_directory_that_fails_alone_is_an_error(
+def test_the_error_of_the_only_store_is_raised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_bytes(b"")
@@ -248,7 +248,7 @@ def test_a_replaced_module_takes_effect_at_once(monkeypatch: pytest.MonkeyPatch)
     assert fetched(named(b"x")) == b"x"
 
 
-def test_a_module_that_lacks_functions_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_without_the_functions_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, "seamless_remote.buffer_remote")
     assert fetched(named(b"x")) is None
     assert not remote.can_write()
@@ -270,7 +270,7 @@ def test_a_broken_companion_package_is_reported_once_and_then_ignored(
     sys.modules.pop("seamless_remote", None)
 
 
-def test_producers_are_asked_for_here_before_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_local_producers_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     here, both, elsewhere = (Checksum(bytes([n]) * 32) for n in (1, 2, 3))
 
     class Cache:

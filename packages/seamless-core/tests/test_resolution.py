@@ -86,7 +86,7 @@ def test_a_cached_buffer_is_found(resolve: Callable[[Checksum], Any]) -> None:
 
 
 @every_way
-def test_what_is_nowhere_is_a_miss(resolve: Callable[[Checksum], Any]) -> None:
+def test_a_buffer_that_is_not_found_is_a_miss(resolve: Callable[[Checksum], Any]) -> None:
     with pytest.raises(CacheMissError) as miss:
         resolve(Checksum("12" * 32))
     assert str(miss.value) == "12" * 32
@@ -185,7 +185,7 @@ FINGERTIPS = [WAYS[3], WAYS[4], WAYS[5]]
 
 
 @pytest.mark.parametrize("fingertip", FINGERTIPS)
-def test_fingertip_tries_producers_until_one_gives_the_result(
+def test_fingertip_runs_producers_until_one_returns_the_result(
     fingertip: Callable[[Checksum], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     transformer = Transformer(
@@ -198,7 +198,7 @@ def test_fingertip_tries_producers_until_one_gives_the_result(
 
 
 @pytest.mark.parametrize("fingertip", FINGERTIPS)
-def test_fingertip_is_a_miss_when_no_producer_gives_the_result(
+def test_fingertip_is_a_miss_if_no_producer_returns_the_result(
     fingertip: Callable[[Checksum], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Transformer({FIRST: b"another result"}).install(monkeypatch)
@@ -207,7 +207,7 @@ def test_fingertip_is_a_miss_when_no_producer_gives_the_result(
 
 
 @pytest.mark.parametrize("fingertip", FINGERTIPS)
-def test_a_miss_of_fingertip_tells_how_each_step_ended(
+def test_a_miss_of_fingertip_lists_the_outcome_of_each_step(
     fingertip: Callable[[Checksum], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("SEAMLESS_BUFFER_DIR", str(tmp_path))
@@ -224,13 +224,13 @@ def test_a_miss_of_fingertip_tells_how_each_step_ended(
     )
 
 
-def test_a_miss_of_fingertip_tells_when_no_producer_is_known() -> None:
+def test_a_miss_of_fingertip_says_that_no_producer_is_known() -> None:
     with pytest.raises(CacheMissError) as miss:
         Checksum("12" * 32).fingertip_sync()
     assert miss.value.tried[-1] == ("recomputation", "no transformation is known to give it")
 
 
-def test_fingertip_gives_values(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fingertip_returns_values(monkeypatch: pytest.MonkeyPatch) -> None:
     Transformer({FIRST: b"[\n  5\n]\n"}).install(monkeypatch)
     assert named(b"[\n  5\n]\n").fingertip_sync("plain") == [5]
     assert asyncio.run(named(b"[\n  5\n]\n").fingertip("plain")) == [5]
@@ -274,7 +274,7 @@ def test_no_loop_is_left_behind() -> None:
 
 
 @pytest.mark.parametrize("resolve", [WAYS[0], WAYS[1], WAYS[2]])
-def test_a_miss_tells_every_place_in_order(
+def test_a_miss_lists_every_store_in_order(
     resolve: Callable[[Checksum], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
@@ -305,18 +305,18 @@ def found(checksum: Checksum, *, verbose: bool = False) -> list[tuple[str, bool,
     return [(at.place, at.found, at.where) for at in checksum.find(verbose) or ()]
 
 
-def test_find_is_none_for_what_is_nowhere() -> None:
+def test_find_is_none_for_an_unknown_buffer() -> None:
     assert Checksum("12" * 32).find() is None
 
 
-def test_find_tells_the_misses_when_asked_to() -> None:
+def test_find_returns_the_misses_if_verbose() -> None:
     assert found(Checksum("12" * 32), verbose=True) == [
         ("trivial", False, None),
         ("cache", False, None),
     ]
 
 
-def test_find_tells_where_a_buffer_can_be_had(
+def test_find_returns_the_locations_of_a_buffer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEAMLESS_BUFFER_DIR", str(tmp_path))
@@ -340,7 +340,7 @@ def test_find_works_inside_a_running_loop(monkeypatch: pytest.MonkeyPatch) -> No
     assert asyncio.run(find()) == [("transformation", True, FIRST.hex())]
 
 
-def test_find_bears_a_database_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_find_ignores_a_failing_database(monkeypatch: pytest.MonkeyPatch) -> None:
     async def get_rev_transformations(_checksum: Checksum) -> list[Checksum]:
         raise ConnectionError("gone")
 
@@ -352,7 +352,7 @@ def test_find_bears_a_database_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> 
     assert found(named(b"")) == [("trivial", True, None)]
 
 
-def test_a_buffer_that_was_read_from_a_folder_is_known_to_be_cheap(tmp_path: Path) -> None:
+def test_a_read_from_a_folder_records_its_download_cost(tmp_path: Path) -> None:
     remote.configure(directory=tmp_path)
     try:
         name = Buffer({"read": "again"}, "plain").get_checksum()

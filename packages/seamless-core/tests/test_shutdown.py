@@ -20,12 +20,12 @@ def test_closing_is_silent_and_may_be_repeated() -> None:
     assert (outcome.stdout, outcome.stderr) == ("", "")
 
 
-def test_nothing_that_asks_for_it_means_a_silent_exit() -> None:
+def test_an_exit_without_a_required_close_is_silent() -> None:
     outcome = run_python("import seamless; seamless.ensure_open('x', mark_required=False)")
     assert (outcome.stdout, outcome.stderr) == ("", "")
 
 
-def test_an_exit_without_a_required_close_is_reported_and_closes() -> None:
+def test_an_exit_with_a_missing_close_is_reported_and_closes() -> None:
     code = """
         import seamless
         seamless.register_close_hook(lambda: print("hook", seamless._closed))
@@ -68,7 +68,7 @@ def test_hooks_run_in_order_after_the_flag_is_set_and_their_errors_are_swallowed
 
 
 @pytest.mark.parametrize("error", ["SystemExit(3)", "KeyboardInterrupt", "GeneratorExit"])
-def test_a_hook_that_wants_to_end_the_process_loses_no_buffer(error: str, tmp_path: Path) -> None:
+def test_a_hook_that_raises_system_exit_loses_no_buffer(error: str, tmp_path: Path) -> None:
     code = f"""
         import seamless
         def hook():
@@ -116,7 +116,7 @@ def test_after_closing_buffers_have_checksums_but_are_not_stored() -> None:
     assert run_python(code).stdout == "True\n" * 3
 
 
-def test_setting_the_flags_back_makes_everything_work_again(tmp_path: Path) -> None:
+def test_resetting_the_flags_opens_seamless_again(tmp_path: Path) -> None:
     code = """
         import seamless
         from seamless import Buffer
@@ -270,7 +270,7 @@ def stored(directory: Path) -> set[bytes]:
     return {path.read_bytes() for path in directory.glob("??/*")}
 
 
-def test_a_second_close_waits_for_the_one_under_way(tmp_path: Path) -> None:
+def test_a_second_close_waits_for_the_first(tmp_path: Path) -> None:
     code = """
         import threading, seamless
         from seamless import Buffer
@@ -293,7 +293,7 @@ def test_a_second_close_waits_for_the_one_under_way(tmp_path: Path) -> None:
     assert stored(tmp_path) == {b"queued before"}
 
 
-def test_an_exit_waits_for_a_close_under_way_in_a_daemon_thread(tmp_path: Path) -> None:
+def test_an_exit_waits_for_the_close_of_a_daemon_thread(tmp_path: Path) -> None:
     code = """
         import threading, time, seamless
         from seamless import Buffer
@@ -340,7 +340,7 @@ def test_closing_inside_a_running_loop_works(tmp_path: Path) -> None:
     assert stored(tmp_path) == {b"in a loop"}
 
 
-def test_a_flush_after_closing_tries_what_had_failed(tmp_path: Path) -> None:
+def test_a_flush_after_closing_retries_failed_uploads(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     code = """
         import os, sys, seamless
@@ -359,7 +359,7 @@ def test_a_flush_after_closing_tries_what_had_failed(tmp_path: Path) -> None:
     assert stored(good) == {b"late, but stored"}
 
 
-def test_a_worker_neither_closes_nor_tells_at_exit() -> None:
+def test_a_worker_neither_closes_nor_reports_at_exit() -> None:
     code = """
         import seamless
         seamless.register_close_hook(lambda: print("hook"))
@@ -391,7 +391,7 @@ def test_a_forked_child_does_not_wait_for_its_parents_close() -> None:
     assert run_python(code).stdout == "0\n"
 
 
-def test_servers_are_reached_again_after_reopening() -> None:
+def test_servers_can_be_used_after_reopening() -> None:
     with running(Script(answering(b"OK"))) as script:
         code = """
             import asyncio, os, sys
@@ -409,7 +409,7 @@ def test_servers_are_reached_again_after_reopening() -> None:
     assert len(script.requests) == 3
 
 
-def test_a_server_that_says_nothing_does_not_hold_up_the_exit() -> None:
+def test_a_silent_server_does_not_delay_the_exit() -> None:
     script = Script()
     script.behaviours = [script.silent]
     with running(script):

@@ -90,9 +90,7 @@ def act_often(cache: BufferCache[Buffer]) -> None:
         activity.act()
 
 
-def test_the_cache_can_be_called_at_any_line(
-    small: BufferCache[Buffer], inner: Inner
-) -> None:
+def test_the_cache_can_be_called_at_any_line(small: BufferCache[Buffer], inner: Inner) -> None:
     chosen = random.Random(1)
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:

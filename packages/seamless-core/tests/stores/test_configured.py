@@ -27,7 +27,7 @@ def written() -> list[str]:
     return [place.name for place in configured.writers()]
 
 
-def test_there_is_nothing_where_nothing_is_said() -> None:
+def test_no_store_is_configured_by_default() -> None:
     assert (read(), written()) == ([], [])
 
 
@@ -57,7 +57,7 @@ def test_a_server_of_both_kinds_is_read_once() -> None:
     assert read() == ["http://a:1", "http://b:1"]
 
 
-def test_servers_that_are_named_take_the_place_of_the_environment(
+def test_configured_servers_replace_those_of_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SEAMLESS_BUFFER_SERVER", "http://environment:1")
@@ -80,7 +80,7 @@ def test_a_path_may_be_a_path() -> None:
 
 
 @pytest.mark.parametrize("by", ["configure", "environment"])
-def test_a_relative_directory_stays_where_it_was_when_it_was_named(
+def test_a_relative_directory_is_resolved_when_it_is_configured(
     by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "first").mkdir()
@@ -99,14 +99,14 @@ def test_a_relative_directory_stays_where_it_was_when_it_was_named(
 
 
 @pytest.mark.parametrize("url", ["localhost:5577", "ftp://x", "http://", "/x", ""])
-def test_what_is_no_url_is_refused_and_nothing_changes(url: str) -> None:
+def test_an_invalid_url_is_rejected_and_nothing_changes(url: str) -> None:
     remote.configure(read_servers="http://before:1")
     with pytest.raises(ValueError, match="write http://HOST:PORT"):
         remote.configure(read_servers=[url])
     assert read() == ["http://before:1"]
 
 
-def test_what_is_no_url_is_refused_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_url_in_the_environment_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEAMLESS_BUFFER_SERVER", "localhost:5577")
     with pytest.raises(ValueError, match="from SEAMLESS_BUFFER_SERVER"):
         read()
@@ -118,7 +118,7 @@ def test_a_timeout_has_to_be_positive(timeout: float) -> None:
         remote.configure(timeout=timeout)
 
 
-def test_a_place_is_made_once_and_anew_when_configured_anew() -> None:
+def test_a_new_configuration_creates_new_stores() -> None:
     remote.configure(read_servers="http://a:1")
     first = configured.readers()[0]
     assert configured.readers()[0] is first

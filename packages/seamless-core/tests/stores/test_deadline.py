@@ -16,7 +16,7 @@ class Clock:
         return self.now
 
 
-def test_time_is_left_until_it_is_up_and_never_less_than_none() -> None:
+def test_the_remaining_time_is_never_negative() -> None:
     clock = Clock()
     deadline = Deadline(2.0, clock)
     assert deadline.left() == 2.0
@@ -31,7 +31,7 @@ def test_time_is_left_until_it_is_up_and_never_less_than_none() -> None:
             deadline.check()
 
 
-def test_bytes_extend_it_by_what_they_may_take() -> None:
+def test_transferred_bytes_extend_the_deadline() -> None:
     clock = Clock()
     deadline = Deadline(2.0, clock)
     clock.now += 1.0
@@ -39,7 +39,7 @@ def test_bytes_extend_it_by_what_they_may_take() -> None:
     assert deadline.left() == 1.5
 
 
-def test_many_bytes_leave_no_more_than_at_the_beginning() -> None:
+def test_the_remaining_time_never_exceeds_the_initial_time() -> None:
     clock = Clock()
     deadline = Deadline(2.0, clock)
     clock.now += 1.0

@@ -37,12 +37,12 @@ def place(directory: BufferDirectory, relative: str, content: bytes) -> Path:
     return path
 
 
-def test_what_is_written_is_read(directory: BufferDirectory) -> None:
+def test_a_written_buffer_is_read(directory: BufferDirectory) -> None:
     directory.write(NAME, CONTENT)
     assert directory.read(NAME).content == CONTENT
 
 
-def test_a_folder_that_does_not_exist_holds_nothing(directory: BufferDirectory) -> None:
+def test_a_missing_folder_has_no_buffers(directory: BufferDirectory) -> None:
     assert directory.read(NAME).content is None
     assert directory.find(NAME) is None
     assert not directory.path.exists()
@@ -98,7 +98,7 @@ def test_a_file_that_is_damaged_again_is_reported_again(
     assert len(caplog.records) == 2
 
 
-def test_a_damaged_file_that_is_written_anew_is_found(directory: BufferDirectory) -> None:
+def test_a_damaged_file_that_is_rewritten_is_found(directory: BufferDirectory) -> None:
     directory.write(NAME, CONTENT)
     path = directory.find(NAME)
     assert path is not None
@@ -109,7 +109,7 @@ def test_a_damaged_file_that_is_written_anew_is_found(directory: BufferDirectory
     assert directory.locate(NAME) == ("found", str(path))
 
 
-def test_a_name_that_becomes_a_pipe_before_it_is_opened_is_not_waited_for(tmp_path: Path) -> None:
+def test_opening_a_file_that_became_a_pipe_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     descriptor = _open_without_waiting(str(tmp_path / "pipe"), os.O_RDONLY)
     assert os.read(descriptor, 1) == b""
@@ -125,7 +125,7 @@ def test_a_file_that_another_process_repairs_is_found_again(directory: BufferDir
 
 
 @pytest.mark.parametrize("suffix", [".zst", ".gz"])
-def test_damaged_compressed_content_is_passed_over(
+def test_damaged_compressed_content_is_ignored(
     directory: BufferDirectory, suffix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     place(directory, NAME + suffix, b"not compressed at all")
@@ -133,7 +133,7 @@ def test_damaged_compressed_content_is_passed_over(
     assert len(caplog.records) == 1
 
 
-def test_a_good_form_is_found_behind_a_wrong_one(directory: BufferDirectory) -> None:
+def test_a_valid_form_is_found_after_a_damaged_one(directory: BufferDirectory) -> None:
     place(directory, NAME, b"wrong")
     place(directory, NAME + ".gz", gzip.compress(CONTENT))
     assert directory.read(NAME).content == CONTENT
@@ -162,7 +162,7 @@ def test_a_damaged_compressed_form_does_not_count_as_written(
 
 
 @pytest.mark.parametrize("suffix", [".zst", ".gz"])
-def test_a_good_compressed_form_counts_as_written(directory: BufferDirectory, suffix: str) -> None:
+def test_a_valid_compressed_form_counts_as_written(directory: BufferDirectory, suffix: str) -> None:
     forms = {".zst": zstandard.compress(CONTENT), ".gz": gzip.compress(CONTENT)}
     directory.write(named(b"other"), b"other")
     path = place(directory, f"{NAME[:2]}/{NAME}{suffix}", forms[suffix])
@@ -170,7 +170,7 @@ def test_a_good_compressed_form_counts_as_written(directory: BufferDirectory, su
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_the_outcome_tells_why_there_is_no_content(directory: BufferDirectory) -> None:
+def test_the_outcome_explains_missing_content(directory: BufferDirectory) -> None:
     assert directory.read(NAME).outcome == "no"
     path = place(directory, NAME + ".gz", b"damaged")
     assert [directory.read(NAME).outcome for _ in range(2)] == ["wrong content"] * 2
@@ -181,7 +181,7 @@ def test_the_outcome_tells_why_there_is_no_content(directory: BufferDirectory) -
 
 
 @pytest.mark.parametrize("begun", [b"", CONTENT[:3]])
-def test_a_lock_makes_a_reader_wait_for_the_whole_buffer(
+def test_a_reader_waits_for_a_locked_buffer(
     directory: BufferDirectory, begun: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     lock = place(directory, NAME + ".LOCK", b"")
@@ -196,7 +196,7 @@ def test_a_lock_makes_a_reader_wait_for_the_whole_buffer(
     assert caplog.records == []
 
 
-def test_a_lock_that_goes_lets_the_reader_go(directory: BufferDirectory) -> None:
+def test_a_reader_ends_when_the_lock_is_removed(directory: BufferDirectory) -> None:
     lock = place(directory, NAME + ".LOCK", b"")
     found: list[bytes | None] = []
     reader = threading.Thread(target=lambda: found.append(directory.read(NAME).content))
@@ -212,11 +212,11 @@ def test_an_old_lock_is_ignored(directory: BufferDirectory) -> None:
     assert directory.read(NAME).content is None
 
 
-def test_a_lock_counts_as_long_as_that_of_the_hashserver() -> None:
+def test_a_lock_expires_as_that_of_the_hashserver() -> None:
     assert LOCK_SECONDS == 120.0
 
 
-def test_a_lock_from_the_future_does_not_hold_for_ever(directory: BufferDirectory) -> None:
+def test_a_lock_from_the_future_expires(directory: BufferDirectory) -> None:
     lock = place(directory, NAME + ".LOCK", b"")
     os.utime(lock, (2**32, 2**32))
     assert BufferDirectory(directory.path, lock_seconds=0.2).read(NAME).content is None
@@ -228,13 +228,13 @@ def test_a_lock_does_not_hide_a_buffer_or_stop_a_write(directory: BufferDirector
     assert directory.read(NAME).content == CONTENT
 
 
-def test_content_is_never_stored_under_another_name(directory: BufferDirectory) -> None:
+def test_content_is_never_stored_under_another_digest(directory: BufferDirectory) -> None:
     with pytest.raises(ChecksumMismatchError):
         directory.write(NAME, b"other content")
     assert directory.find(NAME) is None
 
 
-def test_what_is_there_already_is_not_written_again(directory: BufferDirectory) -> None:
+def test_an_existing_buffer_is_not_written_again(directory: BufferDirectory) -> None:
     directory.write(NAME, CONTENT)
     path = directory.find(NAME)
     assert path is not None
@@ -263,7 +263,7 @@ def test_an_entry_that_is_a_link_is_replaced_and_its_target_kept(
     assert own.read_bytes() == content
 
 
-def test_a_mark_that_is_a_link_to_nowhere_is_not_followed(
+def test_a_layout_mark_that_is_a_dangling_link_is_not_followed(
     directory: BufferDirectory, tmp_path: Path
 ) -> None:
     directory.path.mkdir()
@@ -273,13 +273,13 @@ def test_a_mark_that_is_a_link_to_nowhere_is_not_followed(
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_nothing_but_buffers_is_left_behind(directory: BufferDirectory) -> None:
+def test_writing_leaves_no_temporary_files(directory: BufferDirectory) -> None:
     directory.write(NAME, CONTENT)
     names = {path.name for path in directory.path.rglob("*") if path.is_file()}
     assert names == {".HASHSERVER_PREFIX", NAME}
 
 
-def test_a_folder_that_can_not_be_made_is_an_os_error(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_os_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OSError, match="file"):
         BufferDirectory(tmp_path / "file" / "buffers").write(NAME, CONTENT)

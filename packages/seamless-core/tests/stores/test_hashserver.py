@@ -61,7 +61,7 @@ def test_content_is_read(served: Serve) -> None:
     assert client.read(NAME).content == CONTENT
 
 
-def test_what_is_not_there_is_a_no(served: Serve) -> None:
+def test_a_missing_buffer_has_the_outcome_no(served: Serve) -> None:
     client, _ = served(NOT_FOUND)
     answer = client.read(NAME)
     assert (answer.content, answer.outcome) == (None, "no")
@@ -97,7 +97,7 @@ def test_an_error_of_a_server_becomes_an_outcome(
     assert (answer.content, answer.outcome) == (None, outcome)
 
 
-def test_a_server_that_is_not_there_is_an_outcome() -> None:
+def test_an_unreachable_server_is_an_outcome() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert HashServer(f"http://127.0.0.1:{port}").read(NAME).outcome == "can't connect"
@@ -107,20 +107,20 @@ NOT_NOW = ("502 Bad Gateway", "503 Busy", "504 Gateway Timeout")
 
 
 @pytest.mark.parametrize("first", [hang_up, *(answering(b"", status) for status in NOT_NOW)])
-def test_a_read_that_breaks_off_is_tried_again(served: Serve, first: Behaviour) -> None:
+def test_a_broken_read_is_retried(served: Serve, first: Behaviour) -> None:
     client, script = served(first, answering(CONTENT))
     assert client.read(NAME).content == CONTENT
     assert len(script.requests) == 2
 
 
 @pytest.mark.parametrize("status", ["500 Oops", "501 Not Implemented", "505 HTTP Version"])
-def test_a_read_that_fails_for_good_is_not_tried_again(served: Serve, status: str) -> None:
+def test_a_permanent_error_is_not_retried(served: Serve, status: str) -> None:
     client, script = served(answering(b"", status), answering(CONTENT))
     assert client.read(NAME).outcome == f"HTTP {status[:3]}"
     assert len(script.requests) == 1
 
 
-def test_trying_again_has_an_end(served: Serve) -> None:
+def test_the_number_of_retries_is_bounded(served: Serve) -> None:
     client, script = served(hang_up)
     client.read(NAME)
     assert len(script.requests) == 3
@@ -169,7 +169,7 @@ def test_compressed_content_is_hashed_decompressed(served: Serve, body: Behaviou
     assert client.read(NAME).content == CONTENT
 
 
-def test_what_has_been_written_anew_is_believed_again(served: Serve) -> None:
+def test_a_rewritten_buffer_is_requested_again(served: Serve) -> None:
     client, _ = served(answering(b"wrong"), STORED, answering(CONTENT))
     assert client.read(NAME).content is None
     client.write(NAME, CONTENT)
@@ -191,7 +191,7 @@ def test_what_has_been_written_anew_is_believed_again(served: Serve) -> None:
         ("silent", "timeout"),
     ],
 )
-def test_looking_tells_how_it_stands(
+def test_locate_returns_the_outcome(
     served: Serve, behaviour: Behaviour | str, outcome: str
 ) -> None:
     client, script = served(behaviour, timeout=SHORT)
@@ -205,7 +205,7 @@ def methods(script: Script) -> list[str]:
     return [request.split()[0].decode() for request in script.requests]
 
 
-def test_a_write_is_one_request_and_no_promise(served: Serve) -> None:
+def test_a_write_is_one_request_without_a_promise(served: Serve) -> None:
     client, script = served(STORED)
     client.write(NAME, CONTENT)
     assert [request.split()[:2] for request in script.requests] == [
@@ -213,7 +213,7 @@ def test_a_write_is_one_request_and_no_promise(served: Serve) -> None:
     ]
 
 
-def test_what_is_there_already_is_read_back(served: Serve) -> None:
+def test_an_existing_buffer_is_read_back(served: Serve) -> None:
     client, script = served(THERE_ALREADY, answering(CONTENT))
     client.write(NAME, CONTENT)
     assert methods(script) == ["PUT", "GET"]
@@ -267,13 +267,13 @@ def test_a_copy_that_can_not_be_read_back_is_not_acknowledged(
         client.write(NAME, CONTENT)
 
 
-def test_an_upload_of_somebody_else_is_waited_for_and_then_made_good(served: Serve) -> None:
+def test_a_write_repairs_the_failed_upload_of_another_client(served: Serve) -> None:
     client, script = served(UNDER_WAY, NOT_FOUND, STORED)
     client.write(NAME, CONTENT)
     assert methods(script) == ["PUT", "GET", "PUT"]
 
 
-def test_much_is_not_sent_to_a_server_that_has_it(served: Serve) -> None:
+def test_a_large_buffer_is_not_sent_to_a_server_that_has_it(served: Serve) -> None:
     content = bytes(MIN_BYTES_TO_ASK)
     client, script = served(answering(b"[true]"), answering(content))
     client.write(hashlib.sha256(content).hexdigest(), content)
@@ -290,7 +290,7 @@ def test_much_is_not_sent_to_a_server_that_has_it(served: Serve) -> None:
         (answering(b"no", "507 Full"), "HTTP 507"),
     ],
 )
-def test_a_write_that_fails_is_not_acknowledged(
+def test_a_failed_write_is_not_acknowledged(
     served: Serve, behaviour: Behaviour | str, reason: str
 ) -> None:
     client, script = served(behaviour, timeout=SHORT)
@@ -299,13 +299,13 @@ def test_a_write_that_fails_is_not_acknowledged(
     assert failure.value.url == script.url
 
 
-def test_a_write_that_breaks_off_is_tried_again(served: Serve) -> None:
+def test_a_broken_write_is_retried(served: Serve) -> None:
     client, script = served(hang_up, STORED)
     client.write(NAME, CONTENT)
     assert methods(script) == ["PUT", "PUT"]
 
 
-def test_content_is_never_sent_under_another_name(served: Serve) -> None:
+def test_content_is_never_sent_under_another_digest(served: Serve) -> None:
     client, script = served(STORED)
     with pytest.raises(ChecksumMismatchError):
         client.write(NAME, b"something else")

@@ -61,7 +61,7 @@ def directory(hostile_folder: HostileFolder) -> BufferDirectory:
 
 
 @pytest.mark.parametrize("length", [None, len(CONTENT)], ids=["length unknown", "length known"])
-def test_reading_from_a_server_ends_with_a_named_reason(
+def test_reading_from_a_hostile_server_ends_with_an_outcome(
     hostile_server: HostileServer, server: HashServer, length: int | None
 ) -> None:
     answer = server.read(NAME, length)
@@ -72,13 +72,13 @@ def test_reading_from_a_server_ends_with_a_named_reason(
         assert answer.outcome.split()[0] in {"wrong", "timeout", "garbage", "HTTP"}
 
 
-def test_looking_at_a_server_ends_with_a_named_reason(server: HashServer) -> None:
+def test_locate_on_a_hostile_server_ends_with_an_outcome(server: HashServer) -> None:
     outcome, _ = server.locate(NAME)
     assert outcome
     assert outcome not in {"found", "no"}
 
 
-def test_writing_to_a_server_ends(server: HashServer) -> None:
+def test_writing_to_a_hostile_server_ends(server: HashServer) -> None:
     with contextlib.suppress(BufferServerError):  # some answer 200: that they have the buffer
         server.write(NAME, CONTENT)
 
@@ -95,22 +95,22 @@ def test_after_a_hostile_server_the_next_is_asked(hostile_server: HostileServer)
 # -- folders --------------------------------------------------------------------------
 
 
-def test_reading_from_a_folder_ends_with_a_named_reason(
+def test_reading_from_a_hostile_folder_ends_with_an_outcome(
     hostile_folder: HostileFolder, directory: BufferDirectory
 ) -> None:
     answer = directory.read(NAME)
     assert (answer.content, answer.outcome) == (None, hostile_folder.outcome)
 
 
-def test_reading_a_known_length_from_a_folder_ends(directory: BufferDirectory) -> None:
+def test_reading_a_known_length_from_a_hostile_folder_ends(directory: BufferDirectory) -> None:
     assert directory.read(NAME, len(CONTENT)).content is None
 
 
-def test_looking_at_a_folder_ends(directory: BufferDirectory) -> None:
+def test_locate_in_a_hostile_folder_ends(directory: BufferDirectory) -> None:
     assert directory.locate(NAME)[0]
 
 
-def test_writing_to_a_folder_makes_the_entry_good_or_fails(
+def test_writing_to_a_hostile_folder_repairs_the_entry_or_fails(
     hostile_folder: HostileFolder, directory: BufferDirectory
 ) -> None:
     if hostile_folder.entry.is_dir():
@@ -141,7 +141,7 @@ def named(content: bytes) -> str:
 
 @pytest.mark.parametrize(("more", "found"), [(0, True), (1, False)])
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
-def test_a_buffer_of_exactly_the_greatest_size_is_read(
+def test_a_buffer_of_exactly_the_maximum_size_is_read(
     tmp_path: Path, more: int, found: bool, suffix: str
 ) -> None:
     content = b"x" * (1000 + more)
@@ -171,7 +171,7 @@ def test_the_limit_comes_from_the_environment_too(
 
 
 @pytest.mark.usefixtures("configured")
-def test_a_limit_that_is_no_size_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_size_limit_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="no size in bytes"):
         remote.configure(max_size="much")
     remote.configure(directory="/x")
@@ -195,7 +195,7 @@ def test_a_wrong_expected_length_does_not_hide_the_buffer_from_others() -> None:
 
 
 @pytest.mark.usefixtures("configured")
-def test_a_length_that_is_known_bounds_what_a_conversion_fetches() -> None:
+def test_a_known_length_limits_what_a_conversion_fetches() -> None:
     from seamless.checksum.buffer_info import BufferInfo
     from seamless.checksum.conversion import convert, convert_async
 
@@ -214,7 +214,7 @@ def test_a_length_that_is_known_bounds_what_a_conversion_fetches() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
-def test_memory_stays_bounded_where_no_limit_is_set(tmp_path: Path) -> None:
+def test_memory_is_bounded_without_a_size_limit(tmp_path: Path) -> None:
     """A bomb of 1 GB in 30 kB, which the default limit allows, is hashed and not kept."""
     frame = zstandard.compress(bytes(1 << 26))
     (tmp_path / f"{NAME}.zst").write_bytes(frame * 16)
@@ -236,7 +236,7 @@ def test_memory_stays_bounded_where_no_limit_is_set(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("configured")
-def test_what_a_hostile_server_does_not_take_is_kept(
+def test_uploads_that_a_hostile_server_rejects_are_kept(
     hostile_server: HostileServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     remote.configure(write_servers=hostile_server.url, timeout=TIMEOUT)

@@ -33,7 +33,7 @@ def test_requests_share_connections(script: Script) -> None:
     shared.close()
 
 
-def test_closing_closes_idle_connections_and_the_next_request_makes_new_ones(
+def test_close_closes_idle_connections_and_the_next_request_opens_new_ones(
     script: Script,
 ) -> None:
     shared = SharedClient()
@@ -54,7 +54,7 @@ def test_a_connection_in_use_is_closed_by_its_last_user(script: Script) -> None:
     assert script.all_closed()
 
 
-def test_closing_waits_for_the_last_of_several_users(script: Script) -> None:
+def test_the_last_of_several_users_closes_the_pool(script: Script) -> None:
     shared = SharedClient()
     with shared.request(Deadline(60), "GET", script.url) as first:
         with shared.request(Deadline(60), "GET", script.url) as second:
@@ -65,7 +65,7 @@ def test_closing_waits_for_the_last_of_several_users(script: Script) -> None:
     assert script.all_closed()
 
 
-def test_an_upload_that_goes_on_gets_the_time_it_needs(script: Script) -> None:
+def test_progress_of_an_upload_extends_its_deadline(script: Script) -> None:
     times = itertools.count(0, 1.0)  # of a clock that moves on at each look
     shared = SharedClient()
     deadline = Deadline(5.0, lambda: next(times))
@@ -88,7 +88,7 @@ def test_a_child_leaves_the_connections_of_its_parent_alone(script: Script) -> N
     assert script.all_closed()
 
 
-def test_a_server_that_takes_nothing_is_given_up() -> None:
+def test_a_request_to_a_server_that_reads_nothing_times_out() -> None:
     """Its receive buffer is full; the system then lets a sender wait for ever."""
     shared = SharedClient()
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -99,7 +99,7 @@ def test_a_server_that_takes_nothing_is_given_up() -> None:
     shared.close()
 
 
-def test_a_request_whose_time_is_up_is_not_begun(script: Script) -> None:
+def test_a_request_after_its_deadline_is_not_sent(script: Script) -> None:
     shared = SharedClient()
     with pytest.raises(httpcore.TimeoutException), shared.request(Deadline(0), "GET", script.url):
         pass

@@ -26,7 +26,7 @@ def test_the_first_write_creates_it_with_one_line_on_stderr(tmp_path: Path) -> N
     assert run_python(WRITE, directory=folder).stderr == ""
 
 
-def test_one_that_is_configured_is_created_with_the_same_line(tmp_path: Path) -> None:
+def test_a_configured_folder_is_created_with_the_same_line(tmp_path: Path) -> None:
     folder = tmp_path / "mistyped"
     code = f"import seamless.remote; seamless.remote.configure(directory={str(folder)!r})\n"
     code += "from seamless import Buffer; assert Buffer(1, 'plain').write_sync()"
@@ -41,7 +41,7 @@ def test_one_that_is_configured_is_created_with_the_same_line(tmp_path: Path) ->
         "Checksum('11' * 32).resolve()",
     ],
 )
-def test_a_missing_folder_is_refused_where_none_may_be_created(action: str, tmp_path: Path) -> None:
+def test_a_missing_folder_is_rejected_if_creating_is_disabled(action: str, tmp_path: Path) -> None:
     folder = tmp_path / "mistyped"
     code = "import os; os.environ['SEAMLESS_BUFFER_DIR_CREATE'] = '0'\n"
     code += f"from seamless import Buffer, Checksum; {action}"
@@ -54,7 +54,7 @@ def test_a_missing_folder_is_refused_where_none_may_be_created(action: str, tmp_
     assert not folder.exists()
 
 
-def test_configure_refuses_it_and_changes_nothing(tmp_path: Path) -> None:
+def test_configure_rejects_a_missing_folder_and_changes_nothing(tmp_path: Path) -> None:
     code = """
         import os, sys
         import seamless.remote

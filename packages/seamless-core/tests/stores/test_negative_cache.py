@@ -15,12 +15,12 @@ class Clock:
         return self.now
 
 
-def test_only_the_first_time_is_news() -> None:
+def test_add_returns_whether_the_key_is_new() -> None:
     held = NegativeCache()
     assert [held.add("a"), held.add("a"), held.add("b")] == [True, False, True]
 
 
-def test_a_key_is_held_for_some_time() -> None:
+def test_a_key_expires() -> None:
     clock = Clock()
     held = NegativeCache(10, clock)
     held.add("a")
@@ -31,7 +31,7 @@ def test_a_key_is_held_for_some_time() -> None:
     assert "a" in held
 
 
-def test_a_key_that_is_released_is_news_again() -> None:
+def test_a_released_key_is_new_again() -> None:
     held = NegativeCache()
     held.add("a")
     held.release("a")
@@ -40,7 +40,7 @@ def test_a_key_that_is_released_is_news_again() -> None:
     assert held.add("a") is True
 
 
-def test_the_oldest_go_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_entries_are_dropped_above_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(negative_cache, "MAX_ENTRIES", 3)
     held = NegativeCache()
     for key in "abcd":

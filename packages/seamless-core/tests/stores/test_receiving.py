@@ -33,11 +33,11 @@ def clock_with_steps(seconds: float) -> Deadline:
     return Deadline(1.0, lambda: next(times))
 
 
-def test_what_expands_quickly_enough_gets_the_time_it_needs() -> None:
+def test_expanded_bytes_extend_the_deadline() -> None:
     assert expand(gzip.compress(CONTENT), clock_with_steps(0.1)) == CONTENT
 
 
-def test_what_expands_to_nothing_gets_no_more_time() -> None:
+def test_input_that_expands_to_nothing_does_not_extend_the_deadline() -> None:
     with pytest.raises(TimeoutError, match="in time"):
         expand(gzip.compress(b"") * 200_000, clock_with_steps(0.1))
 

@@ -21,7 +21,7 @@ from seamless.stores.server_url import parse_server_url
         ("http://bücher.example", "http://xn--bcher-kva.example"),
     ],
 )
-def test_a_url_is_brought_into_ascii(url: str, address: str) -> None:
+def test_a_url_is_converted_to_ascii(url: str, address: str) -> None:
     assert parse_server_url(url) == (address, [])
 
 
@@ -37,12 +37,12 @@ def test_a_url_is_brought_into_ascii(url: str, address: str) -> None:
         "http://host/a b",
     ],
 )
-def test_what_is_no_url_is_an_error(url: str) -> None:
+def test_an_invalid_url_is_an_error(url: str) -> None:
     with pytest.raises(ValueError, match="no URL of a buffer server"):
         parse_server_url(url)
 
 
-def test_user_and_password_become_a_header_and_are_not_shown() -> None:
+def test_user_and_password_become_a_header_and_are_redacted() -> None:
     address, headers = parse_server_url("https://me:se%2Fcret@host:1/x")
     login = base64.b64encode(b"me:se/cret").decode()
     assert (address, headers) == ("https://host:1/x", [("Authorization", f"Basic {login}")])
