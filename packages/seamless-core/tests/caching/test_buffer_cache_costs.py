@@ -1,4 +1,4 @@
-"""What a buffer costs, and how often it is found, decides whether it stays."""
+"""Eviction by cost and hits, through the public methods of the cache."""
 
 from __future__ import annotations
 

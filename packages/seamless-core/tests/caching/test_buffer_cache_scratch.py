@@ -1,4 +1,4 @@
-"""References that ask not to store a buffer, and what is remembered of them."""
+"""Scratch references, and the marks that they leave."""
 
 from __future__ import annotations
 

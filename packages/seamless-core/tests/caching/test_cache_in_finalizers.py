@@ -1,4 +1,4 @@
-"""The cache is used by finalizers, callbacks and signal handlers, whatever they interrupt."""
+"""Calls of the cache by finalizers, callbacks and signal handlers, at any moment."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_recursion_that_is_too_deep_inside_the_cache_leaves_tables_that_add_up(
     assert_tables_add_up(small)
 
 
-#: what changes while the cache holds its lock; no lock is taken or released in there
+#: modules that run while the cache holds its lock, and neither take nor release a lock
 TABLES = {
     module.__name__
     for module in (eviction_queue, references, score, scratch_set, strong_table, weak_table)
@@ -224,7 +224,7 @@ TABLES = {
 def test_an_error_at_any_line_of_the_tables_leaves_tables_that_add_up(
     small: BufferCache[Buffer],
 ) -> None:
-    """Such as MemoryError, which may come from any line."""
+    """For example MemoryError, which any line may raise."""
     chosen = random.Random(3)
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:

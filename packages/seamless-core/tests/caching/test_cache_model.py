@@ -1,7 +1,7 @@
-"""The buffer cache against a simple model, with so many entries that every internal limit counts.
+"""The buffer cache against a simple model, with enough entries to reach every internal limit.
 
-Entries wait for their rank 128 at a time, buffers that have died are cleared away in batches of
-64, and queues drop stale items beyond 64: the rules below act on up to 300 buffers at once.
+The dirty set holds 128 entries, dead buffers are purged in batches of 64, and queues drop stale
+items beyond 64: the rules below act on up to 300 buffers at once.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def test_explain_returns_the_inputs_of_the_score(cache: BufferCache[Buffer], clo
     clock.now = 4.0
     explained = cache.explain(name)
     assert explained is not None
-    assert (explained.checksum, explained.held_by, explained.way) == (
+    assert (explained.checksum, explained.held_by, explained.source) == (
         name.hex(),
         "tempref",
         "recomputation",

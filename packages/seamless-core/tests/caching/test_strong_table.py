@@ -1,4 +1,4 @@
-"""Ranking that is put off does not change who leaves first."""
+"""Deferred ranking does not change the order of eviction."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def digest(number: int) -> bytes:
     return number.to_bytes(32, "big")
 
 
-def order_of_leaving(unranked: int, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """Hold buffers of various size, interest and use at various times; return who leaves when."""
+def order_of_eviction(unranked: int, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Hold buffers of various sizes, interests and uses; return their order of eviction."""
     monkeypatch.setattr(strong_table, "MAX_DIRTY", unranked)
     clock = Clock()
     table: StrongTable[Buffer] = StrongTable(clock)
@@ -53,9 +53,9 @@ def order_of_leaving(unranked: int, monkeypatch: pytest.MonkeyPatch) -> list[byt
 def test_the_eviction_order_does_not_depend_on_the_time_of_ranking(
     unranked: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_once = order_of_leaving(0, monkeypatch)
+    at_once = order_of_eviction(0, monkeypatch)
     assert len(at_once) == 40
-    assert order_of_leaving(unranked, monkeypatch) == at_once
+    assert order_of_eviction(unranked, monkeypatch) == at_once
 
 
 def test_the_dirty_set_is_bounded() -> None:

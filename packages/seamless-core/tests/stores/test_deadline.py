@@ -1,4 +1,4 @@
-"""The time that one transfer may take, by a clock of its own."""
+"""Deadlines, with a clock that the test sets."""
 
 from __future__ import annotations
 

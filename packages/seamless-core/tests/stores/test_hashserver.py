@@ -1,4 +1,4 @@
-"""What a server may do to a client. The real server is in `tests-integration`."""
+"""The client against scripted servers. `tests-integration` tests it with the real server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What hostile servers and folders can do to a store: take a bounded time and memory."""
+"""Hostile servers and folders: time and memory of the stores are bounded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A buffer folder whose name is mistyped: its creation is logged, or it is refused."""
+"""A missing buffer folder: creating it is logged, or it is rejected."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ MAX_LARGEST = 5
 class Explanation(NamedTuple):
     """The score of a buffer and its inputs, as `score.log_score` computes it.
 
-    `held_by` is `counted references` or `tempref`, and `way` how the buffer would be reloaded.
+    `held_by` is `counted references` or `tempref`, and `source` how the buffer would be reloaded.
     Among buffers with the same `held_by`, the lowest `score` is evicted first; `log_score`
     distinguishes scores that are too small or too large for a float.
     """
@@ -50,7 +50,7 @@ class Explanation(NamedTuple):
     in_memory: bool
     size: int
     seconds: float
-    way: str
+    source: str
     uses: float
     interest: float
     age: float
@@ -128,7 +128,7 @@ class CacheIntrospection(Generic[Held]):
             checksum=digest.hex(),
             held_by="counted references" if entry.normal_refs else "tempref",
             in_memory=entry.buffer is not None,
-            way=source,
+            source=source,
             score=math.exp(min(height, 700.0)),
             log_score=height,
             **inputs._asdict(),
