@@ -172,7 +172,7 @@ def test_the_limit_comes_from_the_environment_too(
 
 @pytest.mark.usefixtures("configured")
 def test_an_invalid_size_limit_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="no size in bytes"):
+    with pytest.raises(ValueError, match="not a size in bytes"):
         remote.configure(max_size="much")
     remote.configure(directory="/x")
     monkeypatch.setenv("SEAMLESS_BUFFER_MAX_SIZE", "much")
