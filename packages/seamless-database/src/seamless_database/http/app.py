@@ -1,7 +1,7 @@
-"""The ASGI application: one endpoint on any path, GET and HEAD to read, PUT to write.
+"""The Starlette application: one endpoint on any path, GET and HEAD to read, PUT to write.
 
-There is no routing and no middleware, because a look-up of one row takes a few microseconds and
-those would multiply it.
+A request skips Starlette's middleware and router, because a look-up of one row takes a few
+microseconds and those would multiply it. Starlette runs the lifespan and rejects WebSockets.
 """
 
 from __future__ import annotations
@@ -10,7 +10,11 @@ import asyncio
 import gc
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 
 from seamless_database.errors import (
     DatabaseClosedError,
@@ -24,7 +28,6 @@ from seamless_database.http.request_body import (
     LARGE_BODY,
     MAX_BODY,
     BodyReader,
-    ClientDisconnectError,
 )
 from seamless_database.http.request_log import METHODS, RequestContext, RequestRecorder
 from seamless_database.http.responses import (
@@ -43,10 +46,11 @@ from seamless_database.protocol.request import RequestFields, decode
 from seamless_database.request_types import parse_read, parse_write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.types import Receive, Scope, Send
 
     from seamless_database.http.auth import Tokens
-    from seamless_database.http.request_body import Receive, Scope, Send
     from seamless_database.http.request_log import AccessLog
     from seamless_database.metrics.worker_status import StatusSlot
     from seamless_database.storage.backend import Backend
@@ -85,8 +89,14 @@ def create_app(
     )
 
 
-class Application:
-    """An ASGI application; build it with `create_app`."""
+@asynccontextmanager
+async def _lifespan(app: Application) -> AsyncIterator[None]:
+    yield
+    app.close()
+
+
+class Application(Starlette):
+    """The application; build it with `create_app`."""
 
     def __init__(
         self,
@@ -98,6 +108,7 @@ class Application:
         recorder: RequestRecorder,
         status_slot: StatusSlot | None,
     ) -> None:
+        super().__init__(lifespan=_lifespan)
         self.metrics = collect.Metrics(database, recorder.requests, status_slot)
         self._database = database
         self._tokens = tokens
@@ -112,7 +123,7 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan of the server."""
         if scope["type"] != "http":
-            await self._serve_lifespan(scope, receive, send)
+            await super().__call__(scope, receive, send)
             return
         if scope["path"] == collect.PATH and collect.is_scrape(scope):
             # a monitor keeps no idle server from stopping, and is not counted
@@ -122,7 +133,7 @@ class Application:
         self._idle.request_started()
         try:
             response = await self._dispatch(scope, receive, context)
-        except ClientDisconnectError:
+        except ClientDisconnect:
             response = None
         except BaseException as error:  # noqa: BLE001  # every request gets a response
             response = self._error_response(error)
@@ -136,17 +147,9 @@ class Application:
         status = CLIENT_DISCONNECTED if response is None else response.status
         self._recorder.record(context, status, size)
 
-    async def _serve_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close"})
-            return
-        while True:
-            event = (await receive())["type"]
-            if event == "lifespan.shutdown":
-                self._parser.shutdown()
-            await send({"type": f"{event}.complete"})
-            if event == "lifespan.shutdown":
-                return
+    def close(self) -> None:
+        """End the thread that parses large bodies."""
+        self._parser.shutdown()
 
     async def _serve_metrics(self, scope: Scope, send: Send) -> None:
         try:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from starlette.requests import ClientDisconnect
 
 from seamless_database.errors import RequestTooLargeError, UnavailableError
 
 if TYPE_CHECKING:
-    from seamless_database.http.idle import IdleTracker
+    from starlette.types import Message, Receive
 
-#: the types of an ASGI application
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+    from seamless_database.http.idle import IdleTracker
 
 #: default limit of a body in bytes. A list of 10,000 checksums or the largest buffer info has
 #: about 1 MiB, so only an execution record may be larger.
@@ -26,10 +23,6 @@ LARGE_BODY = 256 * 1024
 MAX_LARGE_BODIES = 8
 #: seconds that a large body waits for the others
 SLOT_TIMEOUT = 30.0
-
-
-class ClientDisconnectError(Exception):
-    """The client disconnected before its request was complete."""
 
 
 class BodyReader:
@@ -45,7 +38,7 @@ class BodyReader:
         with self._idle.receiving():
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise ClientDisconnectError
+                raise ClientDisconnect
             body: bytes = message.get("body", b"")
             if len(body) <= LARGE_BODY and not message.get("more_body", False):
                 if len(body) > self._max_body:
@@ -75,7 +68,7 @@ class BodyReader:
                     break
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise ClientDisconnectError
+                    raise ClientDisconnect
             if size > self._max_body:
                 raise RequestTooLargeError(self._max_body)
         except BaseException:

@@ -11,8 +11,9 @@ from seamless_database.http.responses import CLOSE, INTERNAL_ERROR, encode_head,
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from starlette.types import Message, Receive, Scope, Send
+
     from seamless_database.http.connection import HttpConnection
-    from seamless_database.http.request_body import Message, Receive, Scope, Send
 
     ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
 
