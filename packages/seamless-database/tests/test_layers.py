@@ -26,6 +26,8 @@ BESIDE = {
     "client": {"client", "errors", "protocol"},
     "admin": {"admin", "errors", "models", "json_codec", "protocol", "request_types", "storage"},
 }
+#: the layers of the administration, low to high; modules that are not listed form the empty one
+ADMIN_LAYERS = (("errors", "interruption", "console"), ("access",), (), ("commands",), ("cli",))
 #: the root: it re-exports lazily, so its imports point at any layer
 ROOT = {"__init__", "__main__"}
 
@@ -76,6 +78,31 @@ def upward() -> set[tuple[str, str]]:
 
 def test_imports_go_down_only() -> None:
     assert upward() == set()
+
+
+def admin_rank(module: str) -> int:
+    part = module.split(".")[1]
+    ranks = [number for number, layer in enumerate(ADMIN_LAYERS) if part in layer]
+    return ranks[0] if ranks else ADMIN_LAYERS.index(())
+
+
+def test_imports_within_the_administration_go_down_only() -> None:
+    found = {
+        (module, target)
+        for module, target in arrows()
+        if module.startswith("admin.") and module != "admin.__main__"
+        if target.startswith("admin.") and admin_rank(target) > admin_rank(module)
+    }
+    assert found == set()
+
+
+def test_no_sub_command_imports_another() -> None:
+    found = {
+        (module, target)
+        for module, target in arrows()
+        if module.startswith("admin.commands.") and target.startswith("admin.commands.")
+    }
+    assert found == set()
 
 
 def test_every_part_of_the_package_has_a_layer() -> None:

@@ -271,16 +271,22 @@ def test_a_row_that_came_in_meanwhile_is_a_failure(pair: Pair) -> None:
     assert "buffer_info" in done.err
 
 
-@pytest.mark.parametrize("value", ["x'00ff'", "5"])
-def test_no_text_for_a_text_is_refused(value: str, tmp_path: Path, postgresql: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "is_file"), [("copy", True), ("copy", False), ("export", False)]
+)
+@pytest.mark.parametrize("value", ["x'00ff'", "5", "NULL"])
+def test_a_source_with_another_value_in_a_text_column_is_refused(
+    value: str, command: str, is_file: bool, tmp_path: Path, postgresql: str
+) -> None:
     source = put(tmp_path / "source.db", buffer_info(1, length=5))
     # the type that some published servers declare lets numbers be numbers
     sql(source, "DROP TABLE buffer_info")
     sql(source, "CREATE TABLE buffer_info (checksum TEXT PRIMARY KEY, buffer_info JSON)")
     sql(source, f"INSERT INTO buffer_info VALUES ('a', {value})")
-    done = admin("copy", source, postgresql)
+    done = admin(command, source, tmp_path / "target.db" if is_file else postgresql)
     assert done.status == 1
-    assert "bytes or a number for a text" in done.err
+    assert "holds bytes, a number or NULL for a text" in done.err
+    assert "on the source" in done.err
 
 
 @pytest.mark.parametrize("back_end", BACK_ENDS)

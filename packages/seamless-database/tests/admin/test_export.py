@@ -141,6 +141,15 @@ def test_a_postgresql_with_rows_is_left_alone(file: Path, postgresql: str) -> No
     assert contents(postgresql) == before
 
 
+def test_a_dry_run_to_a_postgresql_ignores_the_files_of_the_current_folder(
+    file: Path, postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(file.parent)
+    for name in ("any.db", "any.db-wal", "new.db"):
+        Path(name).touch()
+    assert run_json("export", file, postgresql, "--dry-run")["bytes"] > 0
+
+
 def test_a_dry_run_makes_no_tables_in_a_postgresql(file: Path, postgresql: str) -> None:
     run_json("export", file, postgresql, "--dry-run")
     done = admin("stats", postgresql)

@@ -86,11 +86,11 @@ class SameDatabaseError(AdminError, ValueError):
 
 
 class NoTextError(AdminError, ValueError):
-    """A text column of the source holds bytes or a number; `table` is its table."""
+    """A text column of the source holds bytes, a number or NULL; `table` is its table."""
 
     def __init__(self, table: str, row: str) -> None:
         super().__init__(
-            f"the table {table} holds bytes or a number for a text, in the row {row}; "
+            f"the table {table} holds bytes, a number or NULL for a text, in the row {row}; "
             "run seamless-database-admin check --repair on the source, or remove that row"
         )
         self.table = table

@@ -114,7 +114,7 @@ def copy_all_tables(
 def insert_missing(connection: Connection, table: Table, rows: list[Row]) -> None:
     """Insert rows of all columns within a transaction, and leave existing rows as they are.
 
-    Raises `NoTextError` for bytes or a number in a text column.
+    Raises `NoTextError` for bytes, a number or NULL in a text column.
     """
     if not rows:
         return
@@ -127,10 +127,11 @@ def insert_missing(connection: Connection, table: Table, rows: list[Row]) -> Non
 
 
 def _check_types(table: Table, rows: list[Row]) -> None:
-    """Refuse bytes and numbers, which SQLite can store in text columns."""
-    numbered = "id" in table.columns
+    """Refuse bytes, numbers and NULL, which files of other programs can hold in text columns."""
+    first = 1 if "id" in table.columns else 0
+    types = tuple(str | None if column.nullable else str for column in table.columns)[first:]
     for row in rows:
-        if not all(isinstance(value, str | None) for value in (row[1:] if numbered else row)):
+        if not all(map(isinstance, row[first:], types)):
             raise NoTextError(table.name, " ".join(str(value)[:80] for value in row[:2]))
 
 
