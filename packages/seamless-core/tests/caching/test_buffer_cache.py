@@ -253,7 +253,7 @@ def test_a_decref_from_a_finalizer_inside_the_lock_is_not_lost(cache: BufferCach
         Holder()
         assert checksum in cache.strong_cache
 
-    cache._section.change(change)
+    cache._guard.change(change)
     assert checksum not in cache.strong_cache
 
 

@@ -263,7 +263,7 @@ def test_a_deferred_call_runs_when_the_change_has_ended(small: BufferCache[Buffe
         assert len(small.strong_cache) == 1
 
     small.incref(absent, scratch=True)
-    small._section.change(change)
+    small._guard.change(change)
     assert {held.get_checksum(), absent} == set(small.strong_cache)
     assert small.hard_cap == 2000
     assert_tables_add_up(small)

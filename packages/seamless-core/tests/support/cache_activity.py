@@ -107,9 +107,9 @@ def small_cache() -> BufferCache[Buffer]:
 def assert_tables_add_up(cache: BufferCache[Buffer]) -> None:
     """Compare every table of the cache with the entries. No other thread may use it."""
     cache.run_eviction_once()  # completes interrupted operations
-    section, table = cache._section, cache._strong
-    assert section.state == CLEAN
-    assert not section.pending
+    guard, table = cache._guard, cache._strong
+    assert guard.state == CLEAN
+    assert not guard.pending
     sizes = {digest: entry.size for digest, entry in table.entries.items()}
     assert cache.stats()["strong_bytes"] == table.size == sum(sizes.values())
     for digest, entry in table.entries.items():

@@ -78,7 +78,7 @@ class BufferCache(CacheIntrospection[Held]):
         self._clock = clock
         self._on_store = on_store
         #: guards the attributes below; single steps of the weak table and counters need no lock
-        self._section = FinalizerSafeLock(self._repair)
+        self._guard = FinalizerSafeLock(self._repair)
         self._weak: WeakTable[Held] = WeakTable()
         self._strong: StrongTable[Held] = StrongTable(clock)
         self._trace = ReferenceTrace() if is_trace_wanted() else None
@@ -112,14 +112,12 @@ class BufferCache(CacheIntrospection[Held]):
     # -- registering and referencing --------------------------------------------------
 
     def register(self, checksum: HexDigest, buffer: Held, size: int | None = None) -> None:
-        """Add a buffer to the weak table, and to its references if there are any.
-
-        Its `size` is in bytes, by default its length.
+        """Add a buffer, so that `get` finds it while it is alive; earlier references hold it now.
 
         Raises
         ------
         ValueError
-            When `size` is negative.
+            When `size`, in bytes, is negative.
         """
         if size is not None and size < 0:
             raise ValueError(f"the size of {checksum} is {size} bytes; it can't be negative")
@@ -127,18 +125,18 @@ class BufferCache(CacheIntrospection[Held]):
         if (existing := weak.add(checksum, buffer)) is not buffer:
             self._deduplicate(checksum, buffer, existing)
         elif len(weak.dead_refs) > MAX_DEAD:
-            self._section.change(weak.purge_dead, 2 * MAX_DEAD)
+            self._guard.change(weak.purge_dead, 2 * MAX_DEAD)
         # References taken from now on find the buffer; earlier ones are seen here.
         digest = checksum._value
         entry = self._strong.entries.get(digest)
         if entry is not None and entry.buffer is None:
-            self._section.change(self._attach, digest, buffer, size)
+            self._guard.change(self._attach, digest, buffer, size)
 
     def _deduplicate(self, checksum: HexDigest, buffer: Held, existing: Held | None) -> None:
         """Share the bytes of equal buffers, or replace the existing buffer."""
         # compares the bytes, hence outside of the lock
         shared = existing is not None and buffer.adopt_content(existing)
-        self._section.change(self._add_or_replace, checksum, buffer, existing, shared)
+        self._guard.change(self._add_or_replace, checksum, buffer, existing, shared)
 
     def incref(
         self, checksum: HexDigest, *, buffer: Held | None = None, scratch: bool = False
@@ -189,19 +187,19 @@ class BufferCache(CacheIntrospection[Held]):
             is_sent = True
         if buffer is not None and (existing := self._weak.add(checksum, buffer)) is not buffer:
             self._deduplicate(checksum, buffer, existing)
-        strong, section = self._strong, self._section
-        with section.lock:
-            # `section.change`, inlined: its call takes too long here
-            if section.state and not section.may_change():
+        strong, guard = self._strong, self._guard
+        with guard.lock:
+            # `FinalizerSafeLock.change`, inlined: its call takes too long here
+            if guard.state and not guard.may_change():
                 if tempref is None:
                     self._deferred.append(digest)
                 arguments = checksum, buffer, scratch, tempref
-                section.pending.append(partial(self._reference, *arguments, is_deferred=True))
+                guard.pending.append(partial(self._reference, *arguments, is_deferred=True))
                 return None
-            section.state = CHANGING
+            guard.state = CHANGING
             try:
                 if is_deferred and tempref is None and not self._take_deferred(digest):
-                    section.state = CLEAN  # `decref` has cancelled it
+                    guard.state = CLEAN  # `decref` has cancelled it
                     return None
                 if buffer is not None and len(self._weak.dead_refs) > MAX_DEAD:
                     self._weak.purge_dead(2 * MAX_DEAD)
@@ -217,12 +215,12 @@ class BufferCache(CacheIntrospection[Held]):
                 dropped = self._evict(digest) if strong.size > before else None
                 tempref = entry.tempref
             except BaseException:
-                section.state = BROKEN
+                guard.state = BROKEN
                 raise
-            section.state = CLEAN
+            guard.state = CLEAN
         del dropped
-        if section.pending:
-            section.run_pending()
+        if guard.pending:
+            guard.run_pending()
         if late is not None:  # registered after `_unsent`
             self._store_if_open(late)
         return tempref
@@ -230,13 +228,13 @@ class BufferCache(CacheIntrospection[Held]):
     def decref(self, checksum: HexDigest) -> None:
         """Release one `incref`; does nothing if there is none."""
         digest = checksum._value
-        section = self._section
-        with section.lock:
-            # `section.change`, inlined: its call takes too long here
-            if section.state and not section.may_change():
-                section.pending.append(partial(self.decref, checksum))
+        guard = self._guard
+        with guard.lock:
+            # `FinalizerSafeLock.change`, inlined: its call takes too long here
+            if guard.state and not guard.may_change():
+                guard.pending.append(partial(self.decref, checksum))
                 return
-            section.state = CHANGING
+            guard.state = CHANGING
             try:
                 entry = self._strong.entries.get(digest)
                 if entry is not None and entry.normal_refs:
@@ -251,28 +249,28 @@ class BufferCache(CacheIntrospection[Held]):
                 elif self._deferred:
                     self._take_deferred(digest)
             except BaseException:
-                section.state = BROKEN
+                guard.state = BROKEN
                 raise
-            section.state = CLEAN
+            guard.state = CLEAN
         del entry  # its buffer may die with it: outside of the lock
-        if section.pending:
-            section.run_pending()
+        if guard.pending:
+            guard.run_pending()
 
     def refresh_tempref(self, checksum: HexDigest) -> None:
         """Restore the full interest of a tempref, if there is one."""
-        self._section.change(self._strong.refresh_tempref, checksum._value)
+        self._guard.change(self._strong.refresh_tempref, checksum._value)
 
     def purge_scratch(self, checksum: HexDigest | None = None) -> int:
         """Remove buffers, or one, whose only reference is a scratch tempref; return their number.
 
         They are no longer found, even if they stay alive.
         """
-        purged = self._section.change(self._purge, None if checksum is None else checksum._value)
+        purged = self._guard.change(self._purge, None if checksum is None else checksum._value)
         return len(purged or ())
 
     def note_stored(self, checksum: HexDigest) -> None:
         """Record that a write backend has a buffer, so that it is not sent again."""
-        self._section.change(self._strong.mark_stored, checksum._value)
+        self._guard.change(self._strong.mark_stored, checksum._value)
 
     def _store(self, buffer: Held) -> None:
         store = self._on_store or default_on_store
@@ -292,31 +290,31 @@ class BufferCache(CacheIntrospection[Held]):
         A cap is bytes, or a text such as `8GiB`; None keeps it unchanged. After a `ValueError`,
         as for the constructor, both are unchanged.
         """
-        with self._section.lock:
+        with self._guard.lock:
             self.soft_cap, self.hard_cap = check_caps(
                 self.soft_cap if soft is None else soft, self.hard_cap if hard is None else hard
             )
-        self._section.change(self._evict)
+        self._guard.change(self._evict)
 
     def run_eviction_once(self) -> tuple[int, int]:
         """Evict buffers until the caps are kept; return their number and their bytes.
 
         The cache does so itself. This call also removes expired temprefs without a buffer.
         """
-        dropped, freed = self._section.change(self._run_eviction) or ([], 0)
+        dropped, freed = self._guard.change(self._run_eviction) or ([], 0)
         return len(dropped), freed
 
     @contextlib.contextmanager
     def update_costs(self, checksum: HexDigest) -> Iterator[CostModel]:
         """Give access to the cost model; afterwards, update the rank of `checksum`."""
         yield self._strong.costs
-        self._section.change(self._strong.costs_changed, checksum._value)
+        self._guard.change(self._strong.costs_changed, checksum._value)
 
     # -- with the lock held -----------------------------------------------------------
 
     def _unsent(self, digest: bytes, buffer: Held | None) -> Held | None:
         """Return the buffer that a reference without `scratch` has to store."""
-        with self._section.lock:
+        with self._guard.lock:
             entry = self._strong.entries.get(digest)
             if entry is not None and entry.stored:
                 return None
@@ -339,7 +337,7 @@ class BufferCache(CacheIntrospection[Held]):
             return []
         self._strong.attach(digest, entry, buffer, len(buffer) if size is None else size)
         if not (entry.scratch or entry.stored):
-            self._section.pending.append(partial(self._store_if_open, buffer))
+            self._guard.pending.append(partial(self._store_if_open, buffer))
         return self._evict(digest)
 
     def _add_or_replace(
@@ -351,7 +349,7 @@ class BufferCache(CacheIntrospection[Held]):
         if found is None or (found is existing and not shared):
             self._weak.replace(checksum, buffer)
         elif found is not existing and found is not buffer:  # another thread has replaced it
-            self._section.pending.append(partial(self._deduplicate, checksum, buffer, found))
+            self._guard.pending.append(partial(self._deduplicate, checksum, buffer, found))
 
     def _purge(self, digest: bytes | None) -> list[StrongEntry[Held]]:
         purged = self._strong.remove_scratch(digest)

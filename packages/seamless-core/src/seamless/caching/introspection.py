@@ -73,7 +73,7 @@ class CacheIntrospection(Generic[Held]):
     soft_cap: int
     hard_cap: int
     _clock: Callable[[], float]
-    _section: FinalizerSafeLock
+    _guard: FinalizerSafeLock
     _weak: WeakTable[Held]
     _strong: StrongTable[Held]
     _trace: ReferenceTrace | None
@@ -87,7 +87,7 @@ class CacheIntrospection(Generic[Held]):
         While it is held, no other thread adds, releases or evicts a reference; buffers without
         references may still be registered or die.
         """
-        return self._section.lock
+        return self._guard.lock
 
     @property
     def weak_cache(self) -> Mapping[Any, Held]:
@@ -101,13 +101,13 @@ class CacheIntrospection(Generic[Held]):
 
     def is_scratch_ref(self, checksum: HexDigest) -> bool:
         """Return whether the last reference to `checksum` was taken with `scratch`."""
-        with self._section.lock:
+        with self._guard.lock:
             return self._strong.is_scratch(checksum._value)
 
     def reload_seconds(self, checksum: HexDigest, size: int | None = None) -> float:
         """Return the estimated seconds that it takes to download or recompute a buffer."""
         digest = checksum._value
-        with self._section.lock:
+        with self._guard.lock:
             entry = self._strong.entries.get(digest)
             if size is None and entry is not None and entry.buffer is not None:
                 size = entry.size
@@ -117,7 +117,7 @@ class CacheIntrospection(Generic[Held]):
     def explain(self, checksum: HexDigest) -> Explanation | None:
         """Return the score of a referenced buffer and its inputs; None if not referenced."""
         digest = checksum._value
-        with self._section.lock:
+        with self._guard.lock:
             entry = self._strong.entries.get(digest)
             if entry is None:
                 return None
@@ -139,12 +139,12 @@ class CacheIntrospection(Generic[Held]):
 
         `SEAMLESS_DEBUG_REFERENCES=1` in the environment does so from the start.
         """
-        with self._section.lock:
+        with self._guard.lock:
             self._trace = (self._trace or ReferenceTrace()) if enabled else None
 
     def leaks(self) -> list[Leak]:
         """Return the buffers with counted references, the largest first, and their callers."""
-        with self._section.lock:
+        with self._guard.lock:
             trace = self._trace
             held = [
                 Leak(
@@ -169,8 +169,8 @@ class CacheIntrospection(Generic[Held]):
 
     def stats(self) -> dict[str, Any]:
         """Return the number of buffers, hits, misses and evictions, and sizes in bytes."""
-        self._section.change(self._weak.purge_dead)
-        with self._section.lock:
+        self._guard.change(self._weak.purge_dead)
+        with self._guard.lock:
             largest = self._strong.largest(MAX_LARGEST)
             return {
                 "strong_bytes": self._strong.size,
