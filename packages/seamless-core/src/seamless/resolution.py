@@ -149,7 +149,7 @@ async def _run_again(transformation: HexDigest, wanted: HexDigest) -> str | None
 
 @dataclass(frozen=True)
 class Location:
-    """A place where a buffer is, or was searched.
+    """One look-up of a buffer.
 
     `place` is `trivial`, `cache`, `directory`, `server` or `transformation`; `where` the
     path, the URL or the transformation's checksum. `outcome` says how the look-up ended:
@@ -173,7 +173,7 @@ def locations(checksum: HexDigest, *, verbose: bool = False) -> list[Location] |
     checksum
         The checksum of the buffer.
     verbose
-        Also return the places that do not have it.
+        Also return the look-ups that did not find it.
     """
     found = [
         _location("trivial", trivial_content(checksum.bytes()) is not None),

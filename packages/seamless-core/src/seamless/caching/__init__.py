@@ -1,3 +1,3 @@
-"""Keeping buffers: the cache of this process, and the queue of buffers on their way out."""
+"""The buffer cache of this process, and the queue that uploads its buffers."""
 
 from __future__ import annotations

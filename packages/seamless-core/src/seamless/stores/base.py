@@ -1,4 +1,4 @@
-"""`BufferStore`: what every place that stores buffers by digest can do, and `ReadResult`."""
+"""`BufferStore`: the interface of the buffer stores, and `ReadResult`."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ __all__ = ["parse_server_url", "without_password"]
 
 def without_password(url: str) -> str:
     """Return the URL for messages: without user, password and final slash."""
-    scheme, separator, rest = url.rstrip("/").partition("://")
-    authority, slash, path = rest.partition("/")
+    scheme, separator, address = url.rstrip("/").partition("://")
+    authority, slash, path = address.partition("/")
     return scheme + separator + authority.rpartition("@")[2] + slash + path
 
 
