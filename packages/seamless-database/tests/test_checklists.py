@@ -1,11 +1,12 @@
-"""The checklists "Add a request type" and "Add a table" of CONTRIBUTING.md.
+"""The checklists "Add a request type", "Add a table" and "Add an admin command" of CONTRIBUTING.md.
 
-One test follows the first steps of both in a scratch copy of the package. Each of the others names
+Tests follow the first steps of each in a scratch copy of the package. Each of the others names
 a step that is missing.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -110,15 +111,57 @@ class PutNote:
 '''
 
 
+COMMAND = '''"""`lookup FILE CHECKSUM`: the result of a transformation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from sqlalchemy import select
+
+from seamless_database.admin import options
+from seamless_database.admin.access.database import DatabaseTarget, display_name, open_snapshot
+from seamless_database.admin.console import ProgressBars, progress_bars, show
+from seamless_database.models import Transformation
+
+
+@click.command()
+@options.database
+@click.argument("checksum", type=options.CHECKSUM)
+@options.as_json
+def lookup(file: DatabaseTarget, checksum: str, as_json: bool) -> None:
+    """Show the result of a transformation."""
+    with progress_bars() as progress:
+        findings = run_lookup(file, checksum, progress)
+    show(findings, as_json=as_json)
+
+
+def run_lookup(database: DatabaseTarget, checksum: str, progress: ProgressBars) -> dict[str, Any]:
+    """Read the result from one snapshot of the database."""
+    with progress.task("Opening") as report, open_snapshot(database, report) as connection:
+        statement = select(Transformation.result).where(Transformation.checksum == checksum)
+        return {"file": display_name(database), "result": connection.scalar(statement)}
+'''
+
+
 @pytest.fixture
-def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the package with a ninth table and its request type."""
+def copied_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the package, which other processes import."""
     package = tmp_path / "src" / "seamless_database"
     shutil.copytree(
         Path(seamless_database.__file__).parent,
         package,
         ignore=shutil.ignore_patterns("__pycache__"),
     )
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    return package
+
+
+@pytest.fixture
+def scratch(copied_package: Path) -> Path:
+    """A copy of the package with a ninth table and its request type."""
+    package = copied_package
     with (package / "models.py").open("a") as models:
         models.write(MODEL)
     (package / "request_types" / "note.py").write_text(REQUEST_TYPE)
@@ -136,7 +179,6 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     schema = package / "storage" / "postgresql" / "schema.py"
     assert schema.read_text().count("\nVERSION = 2\n") == 1
     schema.write_text(schema.read_text().replace("\nVERSION = 2\n", "\nVERSION = 3\n"))
-    monkeypatch.setenv("PYTHONPATH", str(package.parent))
     return package
 
 
@@ -203,3 +245,27 @@ def test_every_table_is_exported_with_what_it_depends_on() -> None:
 def test_every_table_is_pruned_by_listed_checksums() -> None:
     missing = set(MODELS.values()) - set(CHECKSUM_COLUMNS)
     assert not missing, f"add to CHECKSUM_COLUMNS in admin/commands/prune.py: {missing}"
+
+
+def test_the_first_steps_make_an_admin_command_work(
+    copied_package: Path, where: Path | str
+) -> None:
+    (copied_package / "admin" / "commands" / "lookup.py").write_text(COMMAND)
+    cli = copied_package / "admin" / "cli.py"
+    text = cli.read_text()
+    imported = "    from seamless_database.admin.commands.lookup import lookup\n"
+    for anchor, added in (
+        ("    from seamless_database.admin.commands.merge import merge\n", imported),
+        ("merge, migrate, prune, stats]", "lookup, "),
+    ):
+        assert text.count(anchor) == 1
+        text = text.replace(anchor, added + anchor)
+    cli.write_text(text)
+    with open_database(where, writable=True) as database:
+        database.put({"type": "transformation", "checksum": checksum(1), "value": checksum(2)})
+    program = [sys.executable, "-W", "error", "-m", "seamless_database.admin"]
+    words = ["lookup", str(where), checksum(1), "--json"]
+    done = subprocess.run([*program, *words], check=True, capture_output=True, text=True)
+    assert json.loads(done.stdout)["result"] == checksum(2)
+    done = subprocess.run([*program, "--help"], check=True, capture_output=True, text=True)
+    assert "\n  lookup   Show the result of a transformation.\n" in done.stdout
