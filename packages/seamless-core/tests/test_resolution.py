@@ -192,7 +192,7 @@ def test_fingertip_runs_producers_until_one_returns_the_result(
         {FIRST: ZeroDivisionError("broken"), SECOND: b"another result", THIRD: b"the result"}
     )
     transformer.install(monkeypatch)
-    gc.collect()  # the result of the case before
+    gc.collect()  # the result of the previous case
     assert fingertip(named(b"the result")).content == b"the result"
     assert transformer.ran == [FIRST.hex(), SECOND.hex(), THIRD.hex()]
 

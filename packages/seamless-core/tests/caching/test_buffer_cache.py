@@ -12,15 +12,13 @@ from small_cache import ABSENT, buffer, register, tempref
 from threads_at_once import run_at_once
 
 from seamless import Buffer, Checksum, set_is_worker
-from seamless.caching.buffer_cache import get_buffer_cache
+from seamless.caching.buffer_cache import BufferCache, get_buffer_cache
 from seamless.caching.weak_table import WeakTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from small_cache import Clock
-
-    from seamless.caching.buffer_cache import BufferCache
 
 
 def test_an_unreferenced_buffer_is_found_while_it_lives(cache: BufferCache[Buffer]) -> None:
@@ -57,6 +55,21 @@ def test_each_incref_asks_for_a_decref(cache: BufferCache[Buffer]) -> None:
     assert cache.get(checksum) is not None
     cache.decref(checksum)
     assert cache.get(checksum) is None
+
+
+def test_on_store_gets_the_buffers_that_are_referenced_without_scratch() -> None:
+    stored: list[Buffer] = []
+    cache: BufferCache[Buffer] = BufferCache(on_store=stored.append)
+    first, later, scratch = buffer(1), buffer(2), buffer(3)
+    cache.incref(first.get_checksum(), buffer=first)
+    cache.incref(later.get_checksum())
+    cache.incref(scratch.get_checksum(), buffer=scratch, scratch=True)
+    assert stored == [first]
+    cache.register(later.get_checksum(), later)
+    assert stored == [first, later]
+    cache.note_stored(first.get_checksum())
+    cache.incref(first.get_checksum())
+    assert stored == [first, later]
 
 
 def test_decref_below_zero_changes_nothing(cache: BufferCache[Buffer]) -> None:

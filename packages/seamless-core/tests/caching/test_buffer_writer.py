@@ -100,7 +100,7 @@ def test_awaiting_returns_the_outcome_or_none_if_nothing_is_pending(server: Serv
         return first, await buffer_writer.await_existing_task(buffer.checksum)
 
     first, second = asyncio.run(await_two())
-    assert first in {True, None}  # it may have been quicker than we
+    assert first in {True, None}  # the upload may have ended before
     assert second is None
     assert named(b"awaited").hex() in server.buffers
 

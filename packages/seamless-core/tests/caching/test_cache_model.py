@@ -151,7 +151,7 @@ class CacheMachine(RuleBasedStateMachine):
         assert self.cache.purge_scratch(None if number is None else NAMES[number]) == len(purged)
         for each in purged:
             del self.entries[each]
-            if self.kept.pop(each, None) is not None:  # the cache does not know it any more
+            if self.kept.pop(each, None) is not None:  # the cache has dropped it
                 assert self.cache.get(NAMES[each]) is None
 
     @rule()
@@ -278,7 +278,7 @@ TestCacheModel.settings = settings(
     max_examples=30,
     stateful_step_count=25,
     deadline=None,
-    phases=(Phase.reuse, Phase.generate),  # making a failure smaller takes minutes
+    phases=(Phase.reuse, Phase.generate),  # shrinking a failure takes minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 

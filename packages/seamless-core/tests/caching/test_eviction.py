@@ -265,7 +265,7 @@ def test_the_number_of_temprefs_without_a_buffer_is_bounded(
     names = [Checksum(number.to_bytes(32, "big")) for number in range(2000)]
     for name in names:
         cache.tempref(name)
-        cache.tempref(names[0])  # asked for again and again
+        cache.tempref(names[0])  # refreshed repeatedly
     assert len(cache.strong_cache) <= 500 + strong_table.MAX_DIRTY
     assert {names[0], *names[-400:]} <= set(cache.strong_cache)
     assert names[1] not in cache.strong_cache

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAMES = [bytes([number]) * 32 for number in range(20)]
-#: as the module has it, unlike in the other tests
+#: the value of the module, which the other tests replace
 MAX_MOVES = eviction_queue.MAX_MOVES
 
 actions = st.lists(

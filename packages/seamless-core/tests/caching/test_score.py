@@ -77,7 +77,7 @@ def test_lines_made_at_different_turnovers_compare_as_the_scores_do() -> None:
     assert new - old == pytest.approx(math.log(2))
 
 
-#: the smallest and the largest numbers that each term may have
+#: the smallest and the largest value of each input
 seconds = st.floats(0.0, sys.float_info.max)
 sizes = st.integers(0, 2**63 - 1)
 times = st.floats(0.0, 1e9)

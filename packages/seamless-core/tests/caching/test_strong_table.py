@@ -31,7 +31,7 @@ def order_of_eviction(unranked: int, monkeypatch: pytest.MonkeyPatch) -> list[by
         entry = table.add_reference(key(number), asked, Buffer(b"x" * size), False)
         for _ in range(number % 4):
             table.record_hit(entry)
-    for number in range(0, 40, 10):  # counted references are given back
+    for number in range(0, 40, 10):  # counted references are released
         entry = table.entries[digest(number)]
         entry.normal_refs, entry.tempref = 0, TempRef(4.0, 2.0, 2.0, clock.now, clock.now)
         table.mark_dirty(digest(number), entry)

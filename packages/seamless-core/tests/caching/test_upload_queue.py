@@ -275,7 +275,7 @@ def test_a_store_that_stops_the_event_loop_stops_no_upload(
         return True
 
     own = UploadQueue(send, lambda: None)
-    contents = {b"%d" % number for number in range(40)}  # more than are under way at a time
+    contents = {b"%d" % number for number in range(40)}  # more than `MAX_CONCURRENT`
     for content in contents:
         add(own, content)
     assert own.drain(60) is True

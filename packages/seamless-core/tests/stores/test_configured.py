@@ -94,7 +94,7 @@ def test_a_relative_directory_is_resolved_when_it_is_configured(
     monkeypatch.chdir(tmp_path)
     assert (read(), written()) == (expected, expected[:1])
     if by == "environment":
-        remote.configure()  # begins anew
+        remote.configure()  # a new configuration
         assert read()[0] == f"directory {tmp_path}/buffers"
 
 

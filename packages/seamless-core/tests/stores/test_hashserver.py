@@ -331,7 +331,7 @@ def test_ctrl_c_at_any_moment_leaves_the_connections_usable(served: Serve) -> No
         signal.signal(signal.SIGALRM, signal.default_int_handler)
         name, url, seconds = Checksum(sys.argv[1]), sys.argv[2], float(sys.argv[3])
         remote.configure(read_servers=url, timeout=60)
-        remote.fetch_sync(name)  # an import that is interrupted is another matter
+        remote.fetch_sync(name)  # imports everything: an interrupted import is not the subject
         random.seed(0)
         interrupts, end = 0, time.monotonic() + seconds
         while time.monotonic() < end or not interrupts:

@@ -79,7 +79,7 @@ def test_locate_on_a_hostile_server_ends_with_an_outcome(server: HashServer) -> 
 
 
 def test_writing_to_a_hostile_server_ends(server: HashServer) -> None:
-    with contextlib.suppress(BufferServerError):  # some answer 200: that they have the buffer
+    with contextlib.suppress(BufferServerError):  # some respond 200: they have the buffer
         server.write(NAME, CONTENT)
 
 
@@ -224,7 +224,7 @@ def test_memory_is_bounded_without_a_size_limit(tmp_path: Path) -> None:
         from pathlib import Path
         directory = BufferDirectory(Path(sys.argv[1]))
         assert directory.read(sys.argv[2]).outcome == "wrong content"
-        # not ru_maxrss, which counts the process that started this one
+        # not ru_maxrss, which includes the parent process
         status = Path("/proc/self/status").read_text()
         peak = int(status.partition("VmHWM:")[2].split()[0])
         assert peak < 400_000, f"{peak} kB"

@@ -66,7 +66,7 @@ def test_the_last_of_several_users_closes_the_pool(script: Script) -> None:
 
 
 def test_progress_of_an_upload_extends_its_deadline(script: Script) -> None:
-    times = itertools.count(0, 1.0)  # of a clock that moves on at each look
+    times = itertools.count(0, 1.0)  # a clock that advances at each call
     shared = SharedClient()
     deadline = Deadline(5.0, lambda: next(times))
     with shared.request(deadline, "PUT", script.url, content=bytes(1 << 26)) as response:
