@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from python_runs import run_python
 
 import seamless
 
@@ -138,6 +139,17 @@ def test_only_the_two_value_classes_import_each_other() -> None:
     # the root imports its modules, and exports the classes lazily
     inside = {name: targets - {"__init__"} for name, targets in graph().items()}
     assert circles(inside) == [CIRCLE]
+
+
+def test_the_modules_below_the_classes_do_not_load_them() -> None:
+    below = [name for name in modules() if layer_of(name) < layer_of("buffer_class")]
+    code = """
+        import importlib, sys
+        for name in sys.argv[1:]:
+            importlib.import_module(f"seamless.{name}")
+        print(sorted({"seamless.buffer_class", "seamless.checksum_class"} & set(sys.modules)))
+    """
+    assert run_python(code, *below).stdout == "[]\n"
 
 
 def test_every_name_in_the_table_exists() -> None:
