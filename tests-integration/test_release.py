@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -194,10 +195,19 @@ def workflow(name: str) -> str:
     return text
 
 
-def test_continuous_integration_runs_on_the_oldest_and_a_new_python() -> None:
+def test_continuous_integration_runs_on_every_supported_python_and_on_macos() -> None:
     jobs = YAML(typ="safe").load(workflow("test.yml"))["jobs"]
-    assert jobs["test"]["strategy"]["matrix"]["python"] == ["3.10", "3.13"]
+    matrix = jobs["test"]["strategy"]["matrix"]
+    assert matrix["python"] == ["3.10", "3.11", "3.12", "3.13", "3.14"]
+    assert [job["system"] for job in matrix["include"]] == ["macos-latest"]
     assert ".ci/run" in [step.get("run") for step in jobs["test"]["steps"]]
+
+
+@pytest.mark.parametrize("name", ["release.yml", "test.yml"])
+def test_actions_are_pinned_to_a_commit(name: str) -> None:
+    used = re.findall(r"uses: (\S+)", workflow(name))
+    assert used
+    assert [action for action in used if not re.fullmatch(r"\S+@[0-9a-f]{40}", action)] == []
 
 
 def test_a_tag_is_rebuilt_and_waits_for_approval_before_it_is_published() -> None:
@@ -213,7 +223,8 @@ def test_a_tag_is_rebuilt_and_waits_for_approval_before_it_is_published() -> Non
 
 def test_the_guide_names_every_option_of_the_tool() -> None:
     shown = subprocess.run(
-        [sys.executable, ROOT / "tools" / "release.py", "--help"],
+        [sys.executable, "-m", "tools.release", "--help"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
