@@ -103,7 +103,11 @@ class PipelineConnection:
                 self._drain(raw, self._pipeline)
                 raise
         self.status = cursors[-1].statusmessage
-        return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+        # `cursor.description` would tell too, but makes an object for each column
+        results = [(cursor, cursor.pgresult) for cursor in cursors]
+        return [
+            cursor.fetchall() if result and result.nfields else [] for cursor, result in results
+        ]
 
     def command(self, text: str, values: Mapping[str, object] | None = None) -> list[Row]:
         """Send one command, and return its rows."""
