@@ -161,3 +161,24 @@ def test_a_closed_event_loop_does_not_stop_the_thread(
     asyncio.run(leave())
     handler.allowed.release(10)
     assert batch_queue.submit(operation()).result(30) is not None
+
+
+def test_an_error_that_a_future_rejects_does_not_stop_the_others() -> None:
+    def handle(batch: Batch[int]) -> None:
+        for each in batch:
+            each.run(None)
+
+    def stop(_connection: object) -> int:
+        raise StopIteration
+
+    batch_queue = BatchQueue(handle, "test", max_batch=2)
+
+    async def execute() -> list[int | BaseException | None]:
+        operations = (Operation(stop), operation())
+        outcomes = asyncio.gather(*map(batch_queue.execute, operations), return_exceptions=True)
+        return await asyncio.wait_for(outcomes, 30)
+
+    error, value = asyncio.run(execute())
+    batch_queue.close()
+    assert isinstance(error, RuntimeError)
+    assert value == 0

@@ -196,11 +196,15 @@ def _report(batch: Batch[T]) -> None:
 
 def _resolve(batch: Batch[T]) -> None:
     for operation in batch:
-        if operation.future is None:
+        future, error = operation.future, operation.error
+        if future is None:
             continue
+        if isinstance(error, StopIteration):
+            # a future of asyncio rejects it, and the other operations would get no outcome
+            error = RuntimeError(f"a request raised {error!r}")
         # a cancelled future accepts no outcome; the operation is done all the same
         with suppress(InvalidStateError, asyncio.InvalidStateError):
-            if operation.error is None:
-                operation.future.set_result(operation.value)
+            if error is None:
+                future.set_result(operation.value)
             else:
-                operation.future.set_exception(operation.error)
+                future.set_exception(error)
