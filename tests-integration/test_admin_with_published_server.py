@@ -1,4 +1,4 @@
-"""What the administration of files writes, the published server can use."""
+"""The published server can use the files that the administration writes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def assert_usable(file: Path) -> None:
-    """It answers what is there, and takes what is new."""
+    """Check that the published server answers stored rows, and stores new ones."""
     new, result = checksum("new"), checksum("new result")
     body = record(new, result)
     with PublishedServer(file) as server:

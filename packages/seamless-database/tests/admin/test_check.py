@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 from admin_samples import (
     FIXTURES,
-    Where,
+    Target,
     admin,
     buffer_info,
     contents,
     expression,
     make_legacy,
-    meaning,
     metadata,
     probe,
     put,
     put_irreproducible,
     rows,
     run_json,
+    semantic_to_syntactic,
     sql,
     state,
     transformation,
@@ -34,8 +34,8 @@ from seamless_database.storage.open import open_database
 
 X, Y = checksum("x"), checksum("y")
 RECORDS = "records that are malformed, or of something else"
-#: what may be wrong -> how it comes about
-WRONG: dict[str, tuple[str, tuple[object, ...]]] = {
+#: name of a problem -> the statement that causes it, and its parameters
+PROBLEMS: dict[str, tuple[str, tuple[object, ...]]] = {
     "malformed checksums in transformation": (
         "INSERT INTO transformation VALUES ('abc', ?)", (X,)),
     "malformed checksums in rev_transformation": (
@@ -75,8 +75,8 @@ WRONG: dict[str, tuple[str, tuple[object, ...]]] = {
         ("INSERT INTO irreproducible_transformation (result, checksum, metadata) "
         "SELECT result, checksum, metadata FROM irreproducible_transformation"), ()),
 }  # fmt: skip
-#: what only SQLite stores: no UTF-8, or bytes; the problem, the table and the column
-IN_SQLITE = [
+#: problems that only SQLite can store, invalid UTF-8 or bytes: name, table, column
+ONLY_IN_SQLITE = [
     (RECORDS, "meta_data", "metadata"),
     ("irreproducible results with a malformed record", "irreproducible_transformation", "metadata"),
     ("malformed buffer info", "buffer_info", "buffer_info"),
@@ -92,17 +92,17 @@ IN_SQLITE = [
     ("malformed checksums in transformation", "transformation", "result"),
     ("malformed checksums in bucket_probe", "bucket_probe", "bucket_checksum"),
 ]
-NO_TEXTS = {"no UTF-8": "CAST(x'5b22ff225d' AS TEXT)", "bytes": "x'5b5d'"}
+NOT_TEXT = {"invalid UTF-8": "CAST(x'5b22ff225d' AS TEXT)", "bytes": "x'5b5d'"}
 
 
 @pytest.fixture
 def file(where: Path | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path | str:
-    # the backup of what is no file goes there
+    # the folder of the backup of a PostgreSQL database
     monkeypatch.chdir(tmp_path)
-    return filled(where)
+    return fill_database(where)
 
 
-def filled(where: Where) -> Where:
+def fill_database(where: Target) -> Target:
     return put(
         where,
         metadata(1, "a"),
@@ -111,7 +111,7 @@ def filled(where: Where) -> Where:
         put_irreproducible(3, "b"),
         buffer_info("a", length=5),
         expression("a", "c"),
-        meaning("a", "d"),
+        semantic_to_syntactic("a", "d"),
         probe("node", "e", "noon"),
     )
 
@@ -124,15 +124,15 @@ def problems(findings: dict[str, Any]) -> dict[str, int]:
     return {row["problem"]: row["rows"] for row in findings["problems"]}
 
 
-def test_a_file_of_ours_is_clean(file: Path | str) -> None:
+def test_a_file_of_a_server_is_clean(file: Path | str) -> None:
     findings = run_json("check", file)
     assert findings["clean"]
     assert findings["problems"] == []
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_found_repaired_and_gone(file: Path | str, name: str) -> None:
-    statement, values = WRONG[name]
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_each_problem_is_found_and_repaired(file: Path | str, name: str) -> None:
+    statement, values = PROBLEMS[name]
     sql(file, statement, *values)
     before = contents(file)
     assert name in problems(run_json("check", file, status=3))
@@ -145,32 +145,32 @@ def test_what_is_wrong_is_found_repaired_and_gone(file: Path | str, name: str) -
     assert contents(Path(findings["backup"])) == before
 
 
-@pytest.mark.parametrize("kind", NO_TEXTS)
-@pytest.mark.parametrize(("name", "table", "column"), IN_SQLITE)
-def test_what_is_no_text_is_found_and_repaired(
+@pytest.mark.parametrize("kind", NOT_TEXT)
+@pytest.mark.parametrize(("name", "table", "column"), ONLY_IN_SQLITE)
+def test_values_that_are_not_text_are_found_and_repaired(
     name: str, table: str, column: str, kind: str, tmp_path: Path
 ) -> None:
-    file = filled(tmp_path / "seamless.db")
-    sql(file, f"UPDATE {table} SET {column} = {NO_TEXTS[kind]}")
+    file = fill_database(tmp_path / "seamless.db")
+    sql(file, f"UPDATE {table} SET {column} = {NOT_TEXT[kind]}")
     assert name in problems(run_json("check", file, status=3))
     assert run_json("check", file, "--repair")["left"] == []
     assert run_json("check", file)["clean"]
 
 
 @pytest.mark.parametrize("words", [("export",), ("copy",), ("merge", "--into")], ids=" ".join)
-@pytest.mark.parametrize("kind", NO_TEXTS)
-def test_what_is_no_text_does_not_come_into_a_postgresql(
+@pytest.mark.parametrize("kind", NOT_TEXT)
+def test_values_that_are_not_text_are_not_copied_to_postgresql(
     words: tuple[str, ...], kind: str, tmp_path: Path, postgresql: str
 ) -> None:
-    file = filled(tmp_path / "seamless.db")
-    sql(file, f"UPDATE bucket_probe SET label = {NO_TEXTS[kind]}")
+    file = fill_database(tmp_path / "seamless.db")
+    sql(file, f"UPDATE bucket_probe SET label = {NOT_TEXT[kind]}")
     done = admin(words[0], file, *words[1:], postgresql)
     assert done.status == 1
     assert done.err.count("\n") == 1
     assert rows(postgresql, "bucket_probe") == set()
 
 
-def test_sound_text_that_looks_odd_is_no_problem(file: Path | str) -> None:
+def test_unusual_but_valid_text_is_no_problem(file: Path | str) -> None:
     put(
         file,
         metadata(4, "a", note="NaN, Infinity, 1e999 and 🙂", tiny=1e-400, large=1e308, n=10**400),
@@ -179,7 +179,9 @@ def test_sound_text_that_looks_odd_is_no_problem(file: Path | str) -> None:
     assert run_json("check", file)["clean"]
 
 
-def test_a_dry_run_tells_the_repairs_and_changes_nothing(file: Path | str, tmp_path: Path) -> None:
+def test_a_dry_run_reports_the_repairs_and_changes_nothing(
+    file: Path | str, tmp_path: Path
+) -> None:
     sql(file, "DELETE FROM rev_transformation")
     before = state(file)
     findings = run_json("check", file, "--repair", "--dry-run", status=3)
@@ -188,7 +190,7 @@ def test_a_dry_run_tells_the_repairs_and_changes_nothing(file: Path | str, tmp_p
     assert not backups(tmp_path)
 
 
-def test_a_clean_file_is_neither_changed_nor_copied_by_a_repair(
+def test_a_repair_of_a_clean_file_changes_nothing_and_makes_no_backup(
     file: Path | str, tmp_path: Path
 ) -> None:
     before = state(file)
@@ -197,7 +199,7 @@ def test_a_clean_file_is_neither_changed_nor_copied_by_a_repair(
     assert not backups(tmp_path)
 
 
-def test_more_rows_than_one_transaction_takes_are_repaired(file: Path | str) -> None:
+def test_more_rows_than_a_batch_are_repaired(file: Path | str) -> None:
     sql(
         file,
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1201) "
@@ -210,7 +212,7 @@ def test_more_rows_than_one_transaction_takes_are_repaired(file: Path | str) -> 
     assert run_json("check", file)["clean"]
 
 
-def test_of_contested_duplicates_the_one_with_a_record_stays(file: Path | str) -> None:
+def test_of_duplicate_irreproducible_results_the_one_with_a_record_stays(file: Path | str) -> None:
     kept = sql(file, "SELECT metadata FROM irreproducible_transformation")
     sql(file, "UPDATE irreproducible_transformation SET id = 9")
     sql(
@@ -222,7 +224,7 @@ def test_of_contested_duplicates_the_one_with_a_record_stays(file: Path | str) -
     assert sql(file, "SELECT metadata FROM irreproducible_transformation") == kept
 
 
-def test_a_record_of_something_else_is_found(file: Path | str) -> None:
+def test_a_record_of_another_result_is_found(file: Path | str) -> None:
     other = json.dumps(record(checksum(1), checksum("another")))
     sql(file, "UPDATE meta_data SET metadata = ?", other)
     assert problems(run_json("check", file, status=3)) == {RECORDS: 1}
@@ -250,7 +252,7 @@ def test_a_record_keeps_all_but_the_number_without_a_json_form(file: Path | str)
     assert json.loads(answer or "")["x"] == [None, None, "NaN"]
 
 
-def test_a_few_rows_of_each_kind_are_shown_and_all_are_counted(file: Path | str) -> None:
+def test_three_rows_of_each_problem_are_shown_and_all_are_counted(file: Path | str) -> None:
     for number in range(4):
         sql(file, "INSERT INTO buffer_info VALUES (?, '[]')", checksum(("bad", number)))
     (problem,) = run_json("check", file, status=3)["problems"]
@@ -272,7 +274,7 @@ def test_rows_that_fill_whole_batches_are_all_repaired(file: Path | str) -> None
 
 
 def test_two_repairs_in_one_second_have_two_backups(tmp_path: Path) -> None:
-    file, now = filled(tmp_path / "seamless.db"), datetime(2026, 1, 1, tzinfo=timezone.utc)
+    file, now = fill_database(tmp_path / "seamless.db"), datetime(2026, 1, 1, tzinfo=timezone.utc)
     kept = []
     for name in ("x", "y", "z"):
         sql(file, "INSERT INTO rev_transformation (result, checksum) VALUES (?, ?)", name, X)
@@ -284,23 +286,23 @@ def test_two_repairs_in_one_second_have_two_backups(tmp_path: Path) -> None:
     assert [contents(copy) for copy in found] == kept
 
 
-def test_answers_are_the_same_after_a_repair(file: Path | str) -> None:
+def test_responses_are_the_same_after_a_repair(file: Path | str) -> None:
     sql(file, "INSERT INTO rev_transformation SELECT id + 100, result, checksum "
               "FROM rev_transformation")  # fmt: skip
-    questions = [
+    requests = [
         {"type": "transformation", "checksum": checksum(1)},
         {"type": "rev_transformations", "checksum": checksum("a")},
         {"type": "metadata", "checksum": checksum(1)},
         {"type": "irreproducible", "checksum": checksum(3)},
     ]
 
-    def answers() -> list[str | None]:
+    def responses() -> list[str | None]:
         with open_database(file) as database:
-            return [database.get(question) for question in questions]
+            return [database.get(request) for request in requests]
 
-    before = answers()
+    before = responses()
     run_json("check", file, "--repair")
-    assert answers() == before
+    assert responses() == before
 
 
 def test_legacy_records_are_a_problem_and_migration_is_advised(tmp_path: Path) -> None:
@@ -310,15 +312,15 @@ def test_legacy_records_are_a_problem_and_migration_is_advised(tmp_path: Path) -
     assert findings["advice"].startswith("seamless-database-admin migrate ")
 
 
-def test_an_index_without_its_entries_is_told_and_never_repaired(tmp_path: Path) -> None:
+def test_missing_index_entries_are_reported_and_never_repaired(tmp_path: Path) -> None:
     file = tmp_path / "seamless.db"
     put(file, transformation(1, 2))
     assert run_json("check", file)["damage"] == []
     pages = dict(sql(file, "SELECT name, rootpage FROM sqlite_master WHERE type = 'index'"))
     ((size,),) = sql(file, "PRAGMA page_size")
     content = bytearray(file.read_bytes())
-    empty, filled = pages["expression_result"], pages["transformation_result"]
-    content[(filled - 1) * size : filled * size] = content[(empty - 1) * size : empty * size]
+    empty, full = pages["expression_result"], pages["transformation_result"]
+    content[(full - 1) * size : full * size] = content[(empty - 1) * size : empty * size]
     file.write_bytes(content)
     damage = run_json("check", file, status=3)["damage"]
     assert any("missing from index transformation_result" in complaint for complaint in damage)
@@ -326,7 +328,7 @@ def test_an_index_without_its_entries_is_told_and_never_repaired(tmp_path: Path)
     assert file.read_bytes() == content
 
 
-def test_damaged_pages_are_told_and_never_repaired(tmp_path: Path) -> None:
+def test_damaged_pages_are_reported_and_never_repaired(tmp_path: Path) -> None:
     file = put(tmp_path / "seamless.db", transformation(1, "a"))
     page = sql(file, "SELECT rootpage FROM sqlite_master WHERE name = 'transformation'")[0][0]
     with file.open("r+b") as opened:

@@ -15,7 +15,7 @@ from admin_samples import (
     COMMAND,
     FIXTURES,
     admin,
-    admin_apart,
+    admin_subprocess,
     contents,
     put,
     run_json,
@@ -99,7 +99,7 @@ def test_every_sub_command_is_tried_with_bad_files() -> None:
     ],
     ids=" ".join,
 )
-def test_a_senseless_command_line_exits_with_2(words: list[str]) -> None:
+def test_an_invalid_command_line_exits_with_2(words: list[str]) -> None:
     done = admin(*words)
     assert done.status == 2
     assert "Error: " in done.err
@@ -117,13 +117,13 @@ def test_a_senseless_command_line_exits_with_2(words: list[str]) -> None:
     ],
     ids=" ".join,
 )
-def test_a_password_is_never_shown(words: list[str]) -> None:
+def test_a_password_is_never_printed(words: list[str]) -> None:
     done = admin(*words)
     assert done.status in {1, 2}
     assert "sesame" not in done.out + done.err
 
 
-def test_a_postgresql_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+def test_an_unreachable_postgresql_is_one_line(tmp_path: Path) -> None:
     url = "postgresql://us:sesame@localhost:1/db"
     for words in (["stats", url], ["check", "--repair", url], ["copy", url, tmp_path / "a.db"]):
         done = admin(*words)
@@ -138,7 +138,7 @@ def test_a_postgresql_without_tables_is_one_line(postgresql: str, tmp_path: Path
     assert not list(tmp_path.iterdir())
 
 
-def test_a_postgresql_of_somebody_else_is_one_line(file: Path, postgresql: str) -> None:
+def test_a_postgresql_of_another_application_is_one_line(file: Path, postgresql: str) -> None:
     sql(postgresql, "CREATE TABLE transformation (name TEXT)")
     for words in (["stats", postgresql], ["prune", "--irreproducible", postgresql]):
         done = admin(*words)
@@ -155,16 +155,16 @@ def test_a_newer_schema_is_one_line(file: Path, postgresql: str) -> None:
         assert_one_line(done.status, done.err, "version 99", "upgrade")
 
 
-def test_migrating_is_for_files(postgresql: str) -> None:
+def test_migrate_is_for_files(postgresql: str) -> None:
     done = admin("migrate", put(postgresql))
     assert_one_line(done.status, done.err, "SQLite files")
 
 
-def test_a_url_of_a_file_is_that_file(file: Path) -> None:
+def test_the_url_of_a_file_opens_the_file(file: Path) -> None:
     assert run_json("stats", f"sqlite:///{file}") == run_json("stats", file)
 
 
-def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     for words in every_command(tmp_path / "absent.db"):
         done = admin(*words)
         assert_one_line(done.status, done.err, "does not exist")
@@ -176,7 +176,7 @@ def test_a_folder_is_one_line(tmp_path: Path) -> None:
         assert_one_line(done.status, done.err, "folder")
 
 
-def test_something_that_is_no_database_is_one_line(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_one_line(tmp_path: Path) -> None:
     file = tmp_path / "letter.txt"
     file.write_text("Dear database, " * 1000)
     for words in every_command(file):
@@ -192,7 +192,7 @@ def test_an_empty_file_is_one_line(tmp_path: Path) -> None:
         assert_one_line(done.status, done.err, "none of the tables")
 
 
-def test_somebody_elses_database_is_one_line(tmp_path: Path) -> None:
+def test_a_file_of_another_application_is_one_line(tmp_path: Path) -> None:
     file = tmp_path / "other.db"
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("CREATE TABLE recipes (name TEXT)")
@@ -210,7 +210,7 @@ def test_tables_with_other_columns_are_one_line(tmp_path: Path) -> None:
         assert_one_line(done.status, done.err, "lacks columns", "checksum")
 
 
-def test_a_truncated_file_is_damage_for_check_and_one_line_for_the_others(file: Path) -> None:
+def test_a_truncated_file_is_damage_for_check_and_one_line_for_other_commands(file: Path) -> None:
     size = file.stat().st_size
     with file.open("r+b") as opened:
         opened.truncate(size // 2)
@@ -224,7 +224,7 @@ def test_a_truncated_file_is_damage_for_check_and_one_line_for_the_others(file: 
     assert file.read_bytes() == before
 
 
-def test_a_copy_of_a_file_that_cannot_be_copied_is_one_line(file: Path) -> None:
+def test_a_dry_run_on_a_file_that_cannot_be_copied_is_one_line(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:100])
     done = admin("prune", "--irreproducible", "--dry-run", file)
     assert_one_line(done.status, done.err, str(file))
@@ -233,19 +233,19 @@ def test_a_copy_of_a_file_that_cannot_be_copied_is_one_line(file: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "what"), [(["stats"], b"Records"), (["copy", "target.db"], b"Verifying")]
 )
-def test_a_terminal_gets_tables_and_progress(file: Path, words: list[str], what: bytes) -> None:
+def test_a_terminal_shows_tables_and_progress(file: Path, words: list[str], what: bytes) -> None:
     command = [*COMMAND, words[0], str(file), *(str(file.with_name(word)) for word in words[1:])]
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(command, stdout=theirs, stderr=theirs)
-    os.close(theirs)
+    master, terminal_end = pty.openpty()
+    process = subprocess.Popen(command, stdout=terminal_end, stderr=terminal_end)
+    os.close(terminal_end)
     shown = b""
     try:
-        while piece := os.read(ours, 4096):
-            shown += piece
+        while chunk := os.read(master, 4096):
+            shown += chunk
     except OSError:
-        # the way Linux tells that the other end is closed
+        # Linux raises an error when the other end is closed
         pass
-    os.close(ours)
+    os.close(master)
     assert process.wait() == 0
     assert what in shown
     assert b"transformation" in shown
@@ -253,21 +253,21 @@ def test_a_terminal_gets_tables_and_progress(file: Path, words: list[str], what:
 
 @pytest.mark.parametrize("terminal", ["stdout", "stderr"])
 def test_progress_is_shown_on_stderr_only(file: Path, terminal: str) -> None:
-    ours, theirs = pty.openpty()
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, terminal: theirs}
+    master, terminal_end = pty.openpty()
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, terminal: terminal_end}
     with subprocess.Popen(
         [*COMMAND, "stats", str(file), "--json"],
         stdout=streams["stdout"],
         stderr=streams["stderr"],
     ) as process:
-        os.close(theirs)
+        os.close(terminal_end)
         shown = b""
-        # an error is the way in which Linux tells that the other end is closed
+        # Linux raises an error when the other end is closed
         with suppress(OSError):
-            while piece := os.read(ours, 4096):
-                shown += piece
+            while chunk := os.read(master, 4096):
+                shown += chunk
         out, err = process.communicate()
-    os.close(ours)
+    os.close(master)
     if terminal == "stderr":
         assert b"Records" in shown
         assert json.loads(out)["file"] == str(file)
@@ -285,7 +285,7 @@ def test_a_file_without_permission_is_one_line(file: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
-def test_a_read_only_file_can_be_looked_at_but_not_changed(file: Path) -> None:
+def test_a_read_only_file_can_be_read_but_not_changed(file: Path) -> None:
     file.chmod(0o444)
     assert admin("stats", file).status == 0
     done = admin("prune", "--irreproducible", file)
@@ -295,59 +295,59 @@ def test_a_read_only_file_can_be_looked_at_but_not_changed(file: Path) -> None:
 def test_a_locked_file_is_one_line(file: Path) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
-        done = admin_apart("stats", file)
+        done = admin_subprocess("stats", file)
         assert_one_line(done.status, done.err, "lock")
 
 
 @pytest.mark.parametrize("words", WRITING, ids=" ".join)
-def test_a_file_that_is_served_is_not_changed(file: Path, words: tuple[str, ...]) -> None:
+def test_a_file_in_use_by_a_server_is_not_changed(file: Path, words: tuple[str, ...]) -> None:
     with Server(file):
-        # something to repair
+        # a row to repair
         with closing(sqlite3.connect(file)) as connection:
             connection.execute("INSERT INTO rev_transformation VALUES (7, 'x', 'y')")
             connection.commit()
-        done = admin_apart(*words, file)
+        done = admin_subprocess(*words, file)
     assert_one_line(done.status, done.err, "in use", "stop")
 
 
 def test_a_file_that_an_idle_process_has_open_is_not_changed(file: Path) -> None:
     if not Path("/proc/self/fd").is_dir():
-        pytest.skip("this system does not tell which files a process has open")
+        pytest.skip("this system does not show which files a process has open")
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("SELECT * FROM transformation").fetchall()
-        done = admin_apart("prune", "--irreproducible", file)
+        done = admin_subprocess("prune", "--irreproducible", file)
     assert_one_line(done.status, done.err, "in use", f"process {os.getpid()} ")
 
 
-def test_a_file_that_is_served_can_be_looked_at_and_copied(file: Path, tmp_path: Path) -> None:
+def test_a_file_in_use_by_a_server_can_be_read_and_copied(file: Path, tmp_path: Path) -> None:
     with Server(file) as server:
         assert server.put("transformation", checksum="aa" * 32, value="bb" * 32).status == 200
         tables = {row["table"]: row["rows"] for row in run_json("stats", file)["tables"]}
         assert tables["transformation"] == 2
         assert run_json("check", file)["clean"]
-        assert admin_apart("export", file, tmp_path / "copy.db").status == 0
-        assert admin_apart("merge", file, "--into", tmp_path / "merged.db").status == 0
+        assert admin_subprocess("export", file, tmp_path / "copy.db").status == 0
+        assert admin_subprocess("merge", file, "--into", tmp_path / "merged.db").status == 0
     assert contents(tmp_path / "copy.db") == contents(tmp_path / "merged.db") == contents(file)
 
 
-def test_dry_runs_work_on_a_file_that_is_served(file: Path) -> None:
+def test_dry_runs_work_on_a_file_in_use_by_a_server(file: Path) -> None:
     with Server(file):
         for words in WRITING:
-            assert admin_apart(*words, "--dry-run", file).status == 0
+            assert admin_subprocess(*words, "--dry-run", file).status == 0
 
 
-def test_a_rollback_file_in_use_is_copied_so_that_nobody_waits(file: Path) -> None:
+def test_a_file_in_use_with_a_rollback_journal_can_be_read(file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("SELECT * FROM transformation").fetchall()
-        assert admin_apart("check", file).status == 0
+        assert admin_subprocess("check", file).status == 0
 
 
-def test_any_character_may_be_in_a_name(file: Path) -> None:
+def test_a_file_name_can_have_any_character(file: Path) -> None:
     odd = file.rename(file.with_name("ä ?#%41'\".db"))
     assert run_json("stats", odd)["file"] == str(odd)
 
 
-def test_what_a_file_holds_is_no_markup_and_no_terminal_code(file: Path) -> None:
+def test_stored_values_are_printed_without_markup_and_control_codes(file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("INSERT INTO rev_transformation VALUES (7, '[red]x', '\x1b[2J')")
         connection.commit()
@@ -356,7 +356,7 @@ def test_what_a_file_holds_is_no_markup_and_no_terminal_code(file: Path) -> None
     assert " [red]x \\x1b[2J\n" in done.out
 
 
-def test_output_that_nobody_reads_is_no_traceback(file: Path) -> None:
+def test_a_closed_output_gives_no_traceback(file: Path) -> None:
     process = subprocess.Popen(
         [*COMMAND, "stats", str(file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -368,7 +368,7 @@ def test_output_that_nobody_reads_is_no_traceback(file: Path) -> None:
     process.wait()
 
 
-def test_files_need_nothing_of_postgresql(file: Path) -> None:
+def test_commands_on_files_do_not_import_psycopg(file: Path) -> None:
     code = (
         "import sys; from seamless_database.admin.cli import main;"
         f"main(['check', {str(file)!r}]); print('psycopg' in sys.modules)"
@@ -377,14 +377,14 @@ def test_files_need_nothing_of_postgresql(file: Path) -> None:
     assert done.stdout.endswith("\nFalse\n")
 
 
-def test_without_its_library_postgresql_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_psycopg_a_url_is_one_error_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seamless_database.admin.access.database.find_spec", lambda _name: None)
     done = admin("stats", "postgresql+psycopg://host/db")
     assert done.status == 2
     assert "pip install 'seamless-database[postgresql]'" in done.err
 
 
-def test_the_server_imports_nothing_of_it() -> None:
+def test_the_server_imports_nothing_of_the_administration() -> None:
     code = (
         "import sys, seamless_database.cli.main, seamless_database.server.server;"
         "import seamless_database.http.app;"
@@ -395,7 +395,7 @@ def test_the_server_imports_nothing_of_it() -> None:
 
 
 @pytest.mark.parametrize("name", FIXTURES)
-def test_published_files_can_be_looked_at(name: str, tmp_path: Path) -> None:
+def test_files_of_published_servers_can_be_read(name: str, tmp_path: Path) -> None:
     if not FIXTURES[name].is_file():
         pytest.skip(f"the shared fixture {name} is not beside this checkout")
     file = Path(shutil.copy(FIXTURES[name], tmp_path))

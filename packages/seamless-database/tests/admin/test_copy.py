@@ -11,18 +11,18 @@ import pytest
 from admin_samples import (
     COMMAND,
     FIXTURES,
-    Where,
+    Target,
     admin,
     buffer_info,
     contents,
     expression,
-    meaning,
     metadata,
     probe,
     put,
     put_irreproducible,
     rows,
     run_json,
+    semantic_to_syntactic,
     sql,
     state,
     transformation,
@@ -34,14 +34,14 @@ from database_targets import BACK_ENDS
 from seamless_database.errors import DatabaseError
 from seamless_database.storage.open import open_database
 
-#: every direction but from PostgreSQL to PostgreSQL
+#: all directions except from PostgreSQL to PostgreSQL
 TO_POSTGRESQL, TO_FILE, BETWEEN_FILES = "to postgresql", "to a file", "between files"
-#: texts that are stored, or sorted, in one way here and in another there
-ODD = ("\0", "\0\x01", "\x01", "\x02", "é", "Z", "a", "\uffff", "\U0001f600")
+#: texts that SQLite and PostgreSQL could store or sort differently
+UNUSUAL_TEXTS = ("\0", "\0\x01", "\x01", "\x02", "é", "Z", "a", "\uffff", "\U0001f600")
 DIRECTIONS = (TO_POSTGRESQL, TO_FILE, BETWEEN_FILES)
 
 
-def filled(where: Where) -> Where:
+def fill_database(where: Target) -> Target:
     return put(
         where,
         metadata(1, "a"),
@@ -50,25 +50,25 @@ def filled(where: Where) -> Where:
         put_irreproducible(3, "b"),
         buffer_info("a", length=5),
         expression("a", "c"),
-        meaning("a", "d"),
+        semantic_to_syntactic("a", "d"),
         probe("node", "e", "noon"),
         *(
-            probe(f"node {odd}", "e", "noon")
-            for odd in ["\x00", "\x01", "\x02", "é", "\uffff", "😀"]
+            probe(f"node {text}", "e", "noon")
+            for text in ["\x00", "\x01", "\x02", "é", "\uffff", "😀"]
         ),
     )
 
 
 @pytest.fixture(params=DIRECTIONS)
 def pair(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path | str, Path | str]:
-    """A source, which is filled, and a target, which is empty."""
+    """A source with rows, and an empty target."""
 
     def other(direction: str, name: str) -> Path | str:
         if request.param == direction:
             return str(request.getfixturevalue("postgresql"))
         return tmp_path / name
 
-    return filled(other(TO_FILE, "source.db")), other(TO_POSTGRESQL, "target.db")
+    return fill_database(other(TO_FILE, "source.db")), other(TO_POSTGRESQL, "target.db")
 
 
 Pair = tuple[Path | str, Path | str]
@@ -78,14 +78,14 @@ def counts(findings: dict[str, Any], field: str) -> dict[str, int]:
     return {row["table"]: row[field] for row in findings["tables"]}
 
 
-def test_all_rows_come_over_in_either_direction(pair: Pair) -> None:
+def test_all_rows_are_copied_in_every_direction(pair: Pair) -> None:
     findings = run_json("copy", *pair)
     assert findings["verified"]
     assert contents(pair[1]) == contents(pair[0])
     assert set(counts(findings, "already_there").values()) == {0}
 
 
-def test_a_copy_answers_and_takes_writes_as_the_original_does(pair: Pair) -> None:
+def test_a_copy_can_be_read_and_written_like_the_original(pair: Pair) -> None:
     run_json("copy", *pair)
     with open_database(pair[1], writable=True) as database:
         assert database.get({"type": "transformation", "checksum": checksum(1)}) == checksum("a")
@@ -96,7 +96,7 @@ def test_a_copy_answers_and_takes_writes_as_the_original_does(pair: Pair) -> Non
     assert run_json("check", pair[1])["clean"]
 
 
-def test_copying_again_adds_nothing(pair: Pair) -> None:
+def test_a_second_copy_adds_nothing(pair: Pair) -> None:
     first = run_json("copy", *pair)
     before = contents(pair[1])
     again = run_json("copy", *pair)
@@ -105,31 +105,31 @@ def test_copying_again_adds_nothing(pair: Pair) -> None:
     assert contents(pair[1]) == before
 
 
-def test_there_and_back_again_is_the_same(tmp_path: Path, postgresql: str) -> None:
-    file, back = filled(tmp_path / "source.db"), tmp_path / "back.db"
+def test_a_copy_to_postgresql_and_back_is_the_same(tmp_path: Path, postgresql: str) -> None:
+    file, back = fill_database(tmp_path / "source.db"), tmp_path / "back.db"
     there = run_json("copy", file, postgresql)
     back_again = run_json("copy", postgresql, back)
     assert counts(there, "sha256") == counts(back_again, "sha256")
     assert contents(back) == contents(file)
 
 
-def test_what_was_added_to_the_source_comes_with_the_next_copy(pair: Pair) -> None:
+def test_rows_added_to_the_source_are_in_the_next_copy(pair: Pair) -> None:
     run_json("copy", *pair)
     put(pair[0], transformation("later", "b"), metadata("later still", "c"))
     run_json("copy", *pair)
     assert contents(pair[1]) == contents(pair[0])
 
 
-def test_a_new_file_has_the_schema_of_any_other(tmp_path: Path, postgresql: str) -> None:
+def test_a_new_file_has_the_schema_of_a_file_of_a_server(tmp_path: Path, postgresql: str) -> None:
     target = tmp_path / "target.db"
-    run_json("copy", filled(postgresql), target)
+    run_json("copy", fill_database(postgresql), target)
     new = put(tmp_path / "new.db")
     query = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
     assert sql(target, query) == sql(new, query)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.db", "target.db"]
 
 
-def test_a_dry_run_tells_what_would_come_and_writes_nothing(pair: Pair, tmp_path: Path) -> None:
+def test_a_dry_run_reports_the_rows_and_writes_nothing(pair: Pair, tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
     findings = run_json("copy", *pair, "--dry-run")
     assert not findings["verified"]
@@ -139,7 +139,7 @@ def test_a_dry_run_tells_what_would_come_and_writes_nothing(pair: Pair, tmp_path
         assert "none of the tables" in admin("stats", pair[1]).err
 
 
-def test_a_dry_run_tells_what_is_there(pair: Pair) -> None:
+def test_a_dry_run_reports_the_rows_that_exist(pair: Pair) -> None:
     run_json("copy", *pair)
     put(pair[0], transformation(5, "a"))
     findings = run_json("copy", *pair, "--dry-run")
@@ -157,7 +157,7 @@ def test_a_dry_run_tells_what_is_there(pair: Pair) -> None:
     ],
     ids=["a row that differs", "another row before", "another row after", "other numbers"],
 )
-def test_a_target_with_other_rows_is_refused_and_left_alone(pair: Pair, change: str) -> None:
+def test_a_target_with_other_rows_is_refused_and_not_changed(pair: Pair, change: str) -> None:
     run_json("copy", *pair)
     sql(pair[1], change)
     put(pair[0], transformation("later", "b"))
@@ -170,7 +170,7 @@ def test_a_target_with_other_rows_is_refused_and_left_alone(pair: Pair, change: 
     assert state(pair[1]) == before
 
 
-def test_a_target_that_holds_some_of_the_rows_gets_the_others(pair: Pair) -> None:
+def test_a_target_with_some_of_the_rows_gets_the_others(pair: Pair) -> None:
     run_json("copy", *pair)
     missing = checksum("between")
     put(pair[0], *(buffer_info(number, length=number) for number in range(50)))
@@ -183,9 +183,7 @@ def test_a_target_that_holds_some_of_the_rows_gets_the_others(pair: Pair) -> Non
 
 
 @pytest.mark.parametrize("back_end", BACK_ENDS)
-def test_a_copy_that_was_killed_is_gone_on_with(
-    back_end: str, tmp_path: Path, postgresql: str
-) -> None:
+def test_a_killed_copy_can_be_resumed(back_end: str, tmp_path: Path, postgresql: str) -> None:
     source = put(tmp_path / "source.db", metadata(1, "a"))
     sql(
         source,
@@ -194,9 +192,9 @@ def test_a_copy_that_was_killed_is_gone_on_with(
     )
     target: Path | str = postgresql if back_end == "postgresql" else tmp_path / "target.db"
     process = subprocess.Popen([*COMMAND, "copy", str(source), str(target)])
-    begun = tmp_path / "target.db.part" if isinstance(target, Path) else target
+    first = tmp_path / "target.db.part" if isinstance(target, Path) else target
     deadline = time.monotonic() + PATIENCE
-    while not some(begun) and process.poll() is None and time.monotonic() < deadline:
+    while not has_copied_rows(first) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
@@ -208,7 +206,7 @@ def test_a_copy_that_was_killed_is_gone_on_with(
     assert contents(target) == contents(source)
 
 
-def test_a_dry_run_sees_what_an_interruption_has_left(tmp_path: Path) -> None:
+def test_a_dry_run_reports_the_rows_of_an_interrupted_copy(tmp_path: Path) -> None:
     source, target = put(tmp_path / "source.db", transformation(1, "a")), tmp_path / "target.db"
     part = put(tmp_path / "target.db.part", transformation(1, "a"))
     code = (
@@ -226,10 +224,10 @@ def test_a_dry_run_sees_what_an_interruption_has_left(tmp_path: Path) -> None:
     )
 
 
-def some(where: Path | str) -> bool:
-    """Whether there are rows of a copy that has begun."""
+def has_copied_rows(where: Path | str) -> bool:
+    """Whether the copy has committed rows."""
     if isinstance(where, Path):
-        # it is locked, and the first piece of the rows makes half as much
+        # the file is locked; the first chunk of rows takes half of these bytes
         return where.exists() and where.stat().st_size > 3_000_000
     if not sql(where, "SELECT 1 FROM pg_tables WHERE tablename = 'buffer_info'"):
         return False
@@ -243,10 +241,10 @@ def test_a_database_is_not_copied_to_itself(pair: Pair) -> None:
     assert "as well as the target" in done.err
 
 
-def test_a_row_that_came_in_meanwhile_is_a_failure(pair: Pair) -> None:
+def test_a_row_that_another_process_changes_during_the_copy_is_an_error(pair: Pair) -> None:
     target = pair[1]
     run_json("copy", *pair)
-    # what a trigger does to the rows that come, somebody else could do
+    # a trigger changes the copied rows, as another process could
     put(pair[0], buffer_info("later", length=1))
     if isinstance(target, str):
         sql(
@@ -279,7 +277,7 @@ def test_a_source_with_another_value_in_a_text_column_is_refused(
     value: str, command: str, is_file: bool, tmp_path: Path, postgresql: str
 ) -> None:
     source = put(tmp_path / "source.db", buffer_info(1, length=5))
-    # the type that some published servers declare lets numbers be numbers
+    # SQLite stores numbers in columns of the type that some published servers declare
     sql(source, "DROP TABLE buffer_info")
     sql(source, "CREATE TABLE buffer_info (checksum TEXT PRIMARY KEY, buffer_info JSON)")
     sql(source, f"INSERT INTO buffer_info VALUES ('a', {value})")
@@ -290,7 +288,7 @@ def test_a_source_with_another_value_in_a_text_column_is_refused(
 
 
 @pytest.mark.parametrize("back_end", BACK_ENDS)
-def test_a_text_that_is_no_utf8_is_refused(back_end: str, tmp_path: Path, postgresql: str) -> None:
+def test_text_that_is_not_utf8_is_refused(back_end: str, tmp_path: Path, postgresql: str) -> None:
     source = put(tmp_path / "source.db", buffer_info(1, length=5))
     sql(source, "UPDATE buffer_info SET buffer_info = CAST(x'22ff22' AS TEXT)")
     done = admin("copy", source, postgresql if back_end == "postgresql" else tmp_path / "target.db")
@@ -298,10 +296,8 @@ def test_a_text_that_is_no_utf8_is_refused(back_end: str, tmp_path: Path, postgr
     assert f"database file {source}: Could not decode to UTF-8" in done.err
 
 
-def test_a_source_that_is_served_is_copied_as_of_one_moment(
-    tmp_path: Path, postgresql: str
-) -> None:
-    source = filled(tmp_path / "source.db")
+def test_a_source_in_use_by_a_server_is_copied(tmp_path: Path, postgresql: str) -> None:
+    source = fill_database(tmp_path / "source.db")
     with Server(source) as server:
         assert server.put("transformation", checksum="aa" * 32, value="bb" * 32).status == 200
         assert run_json("copy", source, postgresql)["verified"]
@@ -309,12 +305,12 @@ def test_a_source_that_is_served_is_copied_as_of_one_moment(
     assert ("aa" * 32, "bb" * 32) in rows(postgresql, "transformation")
 
 
-def test_servers_cannot_write_to_a_postgresql_that_is_changed(postgresql: str) -> None:
+def test_servers_cannot_write_to_a_locked_postgresql(postgresql: str) -> None:
     from seamless_database.admin.access import postgresql as access
     from seamless_database.storage.postgresql import database as served
     from seamless_database.storage.postgresql.url import PostgresUrl
 
-    filled(postgresql)
+    fill_database(postgresql)
     address = PostgresUrl.of(postgresql)
     with served.PostgresDatabase(address, writable=True, lock_wait=0.1) as database:
         with access.open_exclusive(address):
@@ -324,13 +320,13 @@ def test_servers_cannot_write_to_a_postgresql_that_is_changed(postgresql: str) -
         database.put(transformation(8, "a"))
 
 
-def test_who_cannot_lock_servers_out_says_so(
+def test_a_command_that_cannot_lock_servers_out_reports_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, postgresql: str
 ) -> None:
     from seamless_database.admin.access import postgresql as access
     from seamless_database.storage.postgresql.url import PostgresUrl
 
-    source = filled(tmp_path / "source.db")
+    source = fill_database(tmp_path / "source.db")
     monkeypatch.setattr(access, "LOCK_WAIT", 0.1)
     put(postgresql)
     with access.open_exclusive(PostgresUrl.of(postgresql)):
@@ -340,7 +336,7 @@ def test_who_cannot_lock_servers_out_says_so(
 
 
 @pytest.mark.parametrize("name", [name for name in FIXTURES if "legacy-filled" not in name])
-def test_published_files_are_copied_to_postgresql(
+def test_files_of_published_servers_are_copied_to_postgresql(
     name: str, tmp_path: Path, postgresql: str
 ) -> None:
     if not FIXTURES[name].is_file():

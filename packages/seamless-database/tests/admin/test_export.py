@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 from admin_samples import (
     FIXTURES,
-    Where,
+    Target,
     admin,
     buffer_info,
     contents,
     expression,
-    meaning,
     metadata,
     probe,
     put,
     put_irreproducible,
     rows,
     run_json,
+    semantic_to_syntactic,
     sql,
     transformation,
 )
@@ -26,8 +26,8 @@ from database_samples import checksum
 from seamless_database import Database
 
 
-def filled(where: Where) -> Where:
-    """Two results that have nothing to do with each other, and what was made from the first."""
+def fill_database(where: Target) -> Target:
+    """Store two independent results, and what the first result was made from."""
     return put(
         where,
         metadata("tf", "raw", node=checksum("node")),
@@ -35,13 +35,13 @@ def filled(where: Where) -> Where:
         transformation("tf wrong", "other raw"),
         put_irreproducible("tf wrong", "other raw"),
         expression("raw", "result"),
-        meaning("text", "raw"),
+        semantic_to_syntactic("text", "raw"),
         buffer_info("raw", length=1),
         buffer_info("result", length=2),
         buffer_info("tf", length=3),
         buffer_info("node", length=4),
         probe("node", "node", "noon"),
-        # what the result does not depend on
+        # the result does not depend on these
         transformation("tf of something else", "something else"),
         expression("result", "made from it"),
         buffer_info("something else", length=5),
@@ -51,12 +51,12 @@ def filled(where: Where) -> Where:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    return filled(tmp_path / "seamless.db")
+    return fill_database(tmp_path / "seamless.db")
 
 
 @pytest.fixture
 def source(where: Path | str) -> Path | str:
-    return filled(where)
+    return fill_database(where)
 
 
 @pytest.fixture
@@ -86,12 +86,12 @@ def test_a_copy_has_the_schema_of_a_new_file(file: Path, target: Path, tmp_path:
     assert sql(target, query) == sql(new, query) == sql(tmp_path / "part.db", query)
 
 
-def test_nothing_lies_beside_a_copy(file: Path, target: Path) -> None:
+def test_an_export_leaves_no_other_files(file: Path, target: Path) -> None:
     run_json("export", file, target)
     assert sorted(path.name for path in target.parent.iterdir()) == ["seamless.db", "target.db"]
 
 
-def test_an_existing_target_is_left_alone(file: Path, target: Path) -> None:
+def test_an_existing_target_is_not_changed(file: Path, target: Path) -> None:
     target.write_text("mine")
     done = admin("export", file, target)
     assert done.status == 1
@@ -100,7 +100,7 @@ def test_an_existing_target_is_left_alone(file: Path, target: Path) -> None:
     assert admin("export", file, file).status == 1
 
 
-def test_a_target_in_no_folder_is_one_line(file: Path, tmp_path: Path) -> None:
+def test_a_target_in_a_missing_folder_is_one_line(file: Path, tmp_path: Path) -> None:
     done = admin("export", file, tmp_path / "absent" / "target.db")
     assert done.status == 1
     assert "folder does not exist" in done.err
@@ -112,26 +112,26 @@ def test_a_dry_run_writes_nothing(file: Path, target: Path) -> None:
     assert list(target.parent.iterdir()) == [file]
 
 
-def test_a_postgresql_is_filled_like_a_file(file: Path, postgresql: str) -> None:
+def test_a_postgresql_gets_the_same_rows_as_a_file(file: Path, postgresql: str) -> None:
     run_json("export", file, postgresql)
     assert contents(postgresql) == contents(file)
 
 
-def test_a_postgresql_gets_a_closure_like_a_file(file: Path, target: Path, postgresql: str) -> None:
+def test_a_postgresql_gets_the_same_closure_as_a_file(
+    file: Path, target: Path, postgresql: str
+) -> None:
     for where in (target, postgresql):
         run_json("export", file, where, "--closure", checksum("result"))
     assert contents(postgresql) == contents(target)
 
 
-def test_a_postgresql_numbers_new_rows_after_those_it_was_filled_with(
-    file: Path, postgresql: str
-) -> None:
+def test_a_postgresql_numbers_new_rows_after_the_copied_ones(file: Path, postgresql: str) -> None:
     run_json("export", file, postgresql)
     put(postgresql, transformation("new", "raw"))
     assert checksum("new") in {row[1] for row in rows(postgresql, "rev_transformation")}
 
 
-def test_a_postgresql_with_rows_is_left_alone(file: Path, postgresql: str) -> None:
+def test_a_postgresql_with_rows_is_not_changed(file: Path, postgresql: str) -> None:
     put(postgresql, transformation(1, 2))
     before = contents(postgresql)
     for more in ([], ["--dry-run"], ["--closure", checksum("result")]):
@@ -150,7 +150,7 @@ def test_a_dry_run_to_a_postgresql_ignores_the_files_of_the_current_folder(
     assert run_json("export", file, postgresql, "--dry-run")["bytes"] > 0
 
 
-def test_a_dry_run_makes_no_tables_in_a_postgresql(file: Path, postgresql: str) -> None:
+def test_a_dry_run_creates_no_tables_in_a_postgresql(file: Path, postgresql: str) -> None:
     run_json("export", file, postgresql, "--dry-run")
     done = admin("stats", postgresql)
     assert done.status == 1
@@ -172,12 +172,12 @@ def test_a_closure_holds_what_the_result_depends_on(source: Path | str, target: 
     assert rows(target, "irreproducible_transformation") == set()
 
 
-def test_a_closure_can_begin_at_a_transformation(file: Path, target: Path) -> None:
+def test_a_closure_can_start_at_a_transformation(file: Path, target: Path) -> None:
     run_json("export", file, target, "--closure", checksum("tf").upper())
     assert checksum("tf") in {row[0] for row in rows(target, "transformation")}
 
 
-def test_the_closure_of_a_contested_result_tells_of_the_contest(file: Path, target: Path) -> None:
+def test_the_closure_of_an_irreproducible_result_has_its_row(file: Path, target: Path) -> None:
     run_json("export", file, target, "--closure", checksum("other raw"))
     assert len(rows(target, "irreproducible_transformation")) == 1
 
@@ -200,7 +200,7 @@ def test_an_unknown_checksum_is_one_line_and_leaves_no_file(file: Path, target: 
 
 
 @pytest.mark.parametrize("name", [name for name in FIXTURES if "legacy-filled" not in name])
-def test_published_files_can_be_exported_and_served(name: str, tmp_path: Path) -> None:
+def test_files_of_published_servers_can_be_exported_and_opened(name: str, tmp_path: Path) -> None:
     if not FIXTURES[name].is_file():
         pytest.skip(f"the shared fixture {name} is not beside this checkout")
     file = Path(shutil.copy(FIXTURES[name], tmp_path))

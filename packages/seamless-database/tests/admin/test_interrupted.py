@@ -1,4 +1,4 @@
-"""Administration that is interrupted or killed, and disks that are full: what is left behind."""
+"""Interrupted and killed commands, and full disks: messages, files that are left, rollback."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from database_server import PATIENCE
 from seamless_database.admin.access.files import processes_using
 
 INTERRUPTED = "Error: interrupted; what was not finished has been undone\n"
-#: commands, when they are interrupted, in seconds after they have opened the file, and how
+#: commands, seconds between opening the file and the signal, and the signal
 COMMANDS = [
     (["export", "{file}", "{new}"], 0.0, signal.SIGHUP),
     (["merge", "{file}", "--into", "{new}"], 0.05, signal.SIGHUP),
@@ -52,8 +52,8 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
-def leave_unfinished(file: Path) -> None:
-    """Let a process change a file, and be killed before it commits."""
+def leave_open_transaction(file: Path) -> None:
+    """Kill a process that has changed a file, before it commits."""
     code = (
         f"import os, sqlite3; c = sqlite3.connect({str(file)!r}, isolation_level=None);"
         "c.execute('PRAGMA cache_size = 5'); c.execute('BEGIN');"
@@ -65,11 +65,11 @@ def leave_unfinished(file: Path) -> None:
 
 
 @pytest.mark.parametrize(("words", "moment", "number"), COMMANDS)
-def test_a_signal_ends_a_command_with_one_line_and_leaves_nothing_behind(
+def test_a_signal_ends_a_command_with_one_line_and_leaves_no_files(
     words: list[str], moment: float, number: signal.Signals, file: Path, tmp_path: Path
 ) -> None:
     if not Path("/proc/self/fd").is_dir():
-        pytest.skip("this system does not tell which files a process has open")
+        pytest.skip("this system does not show which files a process has open")
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     names = [word.format(file=file, new=tmp_path / "new.db") for word in words]
@@ -86,7 +86,7 @@ def test_a_signal_ends_a_command_with_one_line_and_leaves_nothing_behind(
         process.send_signal(number)
         _, err = process.communicate(timeout=PATIENCE)
     if process.returncode in {0, 3}:
-        # it was quicker
+        # the command ended before the signal
         assert err == ""
     else:
         assert (process.returncode, err) == (1, INTERRUPTED)
@@ -98,7 +98,7 @@ def test_a_signal_ends_a_command_with_one_line_and_leaves_nothing_behind(
     assert sql(file, "PRAGMA integrity_check") == [("ok",)]
 
 
-def test_a_signal_while_the_command_loads_is_one_line(tmp_path: Path) -> None:
+def test_a_signal_during_the_imports_is_one_line(tmp_path: Path) -> None:
     finder = "type('Finder', (), {'find_spec': lambda *_: os.kill(os.getpid(), signal.SIGTERM)})()"
     code = (
         "import os, signal, sys; from seamless_database.admin.cli import main;"
@@ -108,7 +108,7 @@ def test_a_signal_while_the_command_loads_is_one_line(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, INTERRUPTED)
 
 
-def test_a_signal_while_the_list_is_awaited_is_one_line(file: Path) -> None:
+def test_a_signal_while_the_command_reads_stdin_is_one_line(file: Path) -> None:
     code = (
         "import os, signal, sys, threading, time, traceback\n"
         "from seamless_database.admin.cli import main\n"
@@ -127,7 +127,7 @@ def test_a_signal_while_the_list_is_awaited_is_one_line(file: Path) -> None:
     assert (process.returncode, err) == (1, INTERRUPTED)
 
 
-def test_a_statement_of_postgresql_is_cancelled(postgresql: str) -> None:
+def test_a_signal_cancels_a_statement_of_postgresql(postgresql: str) -> None:
     put(postgresql, transformation("kept", "a"), put_irreproducible(1, 2))
     sql(
         postgresql,
@@ -153,7 +153,7 @@ def test_a_statement_of_postgresql_is_cancelled(postgresql: str) -> None:
     assert contents(postgresql) == before
 
 
-def test_a_long_statement_is_interrupted(file: Path) -> None:
+def test_a_signal_interrupts_a_long_statement_of_sqlite(file: Path) -> None:
     sql(
         file,
         "CREATE TRIGGER endless BEFORE DELETE ON irreproducible_transformation BEGIN "
@@ -165,7 +165,7 @@ def test_a_long_statement_is_interrupted(file: Path) -> None:
         [*COMMAND, "prune", "--irreproducible", str(file)], stderr=subprocess.PIPE, text=True
     ) as process:
         deadline = time.monotonic() + PATIENCE
-        # it has begun to change the file
+        # the journal exists as soon as the statement changes the file
         while not Path(f"{file}-journal").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(0.1)
@@ -178,11 +178,11 @@ def test_a_long_statement_is_interrupted(file: Path) -> None:
 @pytest.mark.parametrize(
     "words", [("check",), ("stats",), ("export",), ("prune", "--irreproducible")], ids=" ".join
 )
-def test_what_a_killed_process_has_left_unfinished_is_undone(
+def test_the_open_transaction_of_a_killed_process_is_rolled_back(
     file: Path, words: tuple[str, ...]
 ) -> None:
     before = contents(file)
-    leave_unfinished(file)
+    leave_open_transaction(file)
     copy = file.with_name("copy.db")
     done = admin(words[0], file, *words[1:], *([copy] if words[0] == "export" else []))
     assert done.status in {0, 3}
@@ -195,7 +195,7 @@ def test_what_a_killed_process_has_left_unfinished_is_undone(
 
 @pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
 @pytest.mark.parametrize("words", [["export"], ["copy"], ["merge", "--into"]], ids=" ".join)
-def test_what_lies_beside_a_former_file_is_not_taken_for_a_part_of_a_new_one(
+def test_a_journal_of_a_former_file_is_not_used_for_a_new_file(
     tmp_path: Path, words: list[str], suffix: str
 ) -> None:
     file = put(tmp_path / "seamless.db", transformation(1, 2))
@@ -236,7 +236,7 @@ def test_a_full_disk_is_one_line_and_changes_nothing(
     assert done.stderr.startswith("Error: ")
     assert done.stderr.count("\n") == 1
     with closing(sqlite3.connect(file)) as connection:
-        # a limit on the size of files keeps SQLite from undoing a transaction at once
+        # the limit on the size of files can delay the rollback until the next open
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert contents(file) == before
     left = {path.name for path in tmp_path.iterdir() if "part" not in path.name}

@@ -1,4 +1,4 @@
-"""Administration beside other processes: who waits, who is refused, what is never overwritten."""
+"""Locks of commands and other processes: waiting, refusals, files that are never overwritten."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from admin_samples import (
     admin,
-    admin_apart,
+    admin_subprocess,
     contents,
     put,
     rows,
@@ -45,7 +45,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def enlarge(file: Path) -> None:
-    """Make a file so large that its backup takes several steps."""
+    """Enlarge a file, so that its backup takes several steps."""
     sql(file, "INSERT INTO buffer_info VALUES ('large', hex(zeroblob(500000)))")
     sql(file, "INSERT INTO buffer_info VALUES ('small', '')")
 
@@ -72,7 +72,7 @@ def test_a_server_that_starts_while_a_file_is_changed_is_refused(
         assert server.put("transformation", checksum="aa" * 32, value="bb" * 32).status == 200
 
 
-def test_rows_are_looked_for_and_deleted_under_one_lock(file: Path) -> None:
+def test_rows_are_selected_and_deleted_under_one_lock(file: Path) -> None:
     with sqlite.open_exclusive(file) as connection:
         connection.exec_driver_sql("SELECT * FROM transformation").fetchall()
         with closing(sqlite3.connect(file, timeout=0)) as other:
@@ -85,13 +85,13 @@ def test_rows_are_looked_for_and_deleted_under_one_lock(file: Path) -> None:
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
-def test_a_file_that_was_not_closed_is_changed_all_the_same(file: Path) -> None:
+def test_a_file_with_the_journal_of_a_killed_server_can_be_changed(file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA journal_mode=WAL").fetchall()
         connection.execute("UPDATE transformation SET result = checksum")
         connection.commit()
         copy = file.with_name("left.db")
-        # what a server leaves that was killed
+        # the files that a killed server leaves
         for suffix in ("", "-wal"):
             Path(f"{copy}{suffix}").write_bytes(Path(f"{file}{suffix}").read_bytes())
     run_json("prune", copy, "--checksums", "-", stdin=checksum(2))
@@ -127,7 +127,7 @@ def test_a_server_starts_and_writes_while_a_file_is_read(
         assert rows(new, "transformation") == {(checksum(1), checksum(2))}
 
 
-def test_a_server_starts_beside_a_reader_that_it_cannot_change(file: Path) -> None:
+def test_a_server_starts_while_another_process_reads_the_file(file: Path) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM transformation").fetchall()
@@ -140,7 +140,7 @@ def test_a_server_starts_beside_a_reader_that_it_cannot_change(file: Path) -> No
 
 
 @pytest.mark.parametrize("mode", ["WAL", "DELETE", "DELETE, then WAL"])
-def test_a_file_that_is_written_all_the_time_is_copied_or_refused(
+def test_a_file_under_constant_writes_is_copied_or_refused(
     file: Path, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "STEP", 50)
@@ -167,7 +167,7 @@ def test_a_file_that_is_written_all_the_time_is_copied_or_refused(
     assert copied == before
 
 
-def test_a_file_that_is_locked_while_it_is_copied_is_refused(
+def test_a_file_that_is_locked_during_its_copy_is_refused(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "STEP", 50)
@@ -190,14 +190,14 @@ def without_space(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("without_space")
-def test_without_space_for_a_copy_a_file_at_rest_is_read_in_place(file: Path) -> None:
+def test_without_space_for_a_copy_an_unused_file_is_read_in_place(file: Path) -> None:
     assert run_json("check", file)["clean"]
 
 
 @pytest.mark.usefixtures("without_space")
 def test_without_space_for_a_copy_a_file_in_use_is_refused(file: Path) -> None:
     if not Path("/proc/self/fd").is_dir():
-        pytest.skip("this system does not tell which files a process has open")
+        pytest.skip("this system does not show which files a process has open")
     code = f"import sys; file = open({str(file)!r}); print(flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -211,7 +211,7 @@ def test_without_space_for_a_copy_a_file_in_use_is_refused(file: Path) -> None:
     assert "set TMPDIR" in done.err
 
 
-def test_a_file_that_is_replaced_while_it_is_changed_is_an_error(file: Path) -> None:
+def test_a_file_that_is_replaced_during_a_change_is_an_error(file: Path) -> None:
     other = put(file.with_name("other.db"), transformation(3, 4))
     with pytest.raises(FileError, match="replaced"), sqlite.open_exclusive(file):
         other.replace(file)
@@ -219,7 +219,7 @@ def test_a_file_that_is_replaced_while_it_is_changed_is_an_error(file: Path) -> 
         file.unlink()
 
 
-def test_a_file_that_is_replaced_while_its_lock_is_awaited_is_not_changed(
+def test_a_file_that_is_replaced_before_its_lock_is_taken_is_not_changed(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = put(file.with_name("other.db"), transformation(3, 4))
@@ -236,7 +236,7 @@ def test_a_file_that_is_replaced_while_its_lock_is_awaited_is_not_changed(
     assert rows(file, "transformation") == {(checksum(3), checksum(4))}
 
 
-def test_on_a_network_file_system_a_server_of_another_machine_is_noticed(
+def test_on_a_network_file_system_the_writer_lock_file_is_respected(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "is_network", lambda _file: True)
@@ -249,15 +249,17 @@ def test_on_a_network_file_system_a_server_of_another_machine_is_noticed(
     assert admin("prune", "--irreproducible", file).status == 0
 
 
-def test_two_changes_at_once_are_one_after_the_other_or_refused(file: Path) -> None:
+def test_a_second_change_at_the_same_time_is_refused(file: Path) -> None:
     with sqlite.open_exclusive(file):
-        done = admin_apart("prune", "--irreproducible", file)
+        done = admin_subprocess("prune", "--irreproducible", file)
     assert done.status == 1
     assert "in use" in done.err
 
 
 @pytest.mark.parametrize("kind", ["link", "dead link", "hard link", "folder"])
-def test_a_copy_never_writes_through_a_link(file: Path, tmp_path: Path, kind: str) -> None:
+def test_a_copy_never_writes_through_a_link_at_its_temporary_name(
+    file: Path, tmp_path: Path, kind: str
+) -> None:
     victim = tmp_path / "victim"
     part = tmp_path / "copy.db.part"
     if kind == "folder":
@@ -305,7 +307,7 @@ def test_a_backup_never_writes_through_a_link_and_keeps_the_permissions(
     assert not (tmp_path / "victim").exists()
 
 
-def test_a_file_that_comes_meanwhile_is_not_replaced_where_there_are_no_hard_links(
+def test_without_hard_links_an_existing_file_is_not_replaced(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_names: object) -> None:
@@ -320,7 +322,7 @@ def test_a_file_that_comes_meanwhile_is_not_replaced_where_there_are_no_hard_lin
     assert file.read_bytes() == before
 
 
-def test_of_two_copies_to_one_new_file_one_is_refused(
+def test_a_second_copy_to_the_same_new_file_is_refused(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "LOCK_WAIT", 0.1)
@@ -335,7 +337,7 @@ def test_of_two_copies_to_one_new_file_one_is_refused(
     assert not (tmp_path / "copy.db.part").exists()
 
 
-def test_a_copy_that_was_killed_before_it_dropped_its_first_name_goes_on(
+def test_a_copy_that_was_killed_during_its_renaming_can_be_resumed(
     file: Path, tmp_path: Path
 ) -> None:
     new, part = tmp_path / "copy.db", tmp_path / "copy.db.part"

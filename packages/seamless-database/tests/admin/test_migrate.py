@@ -23,7 +23,7 @@ from seamless_database import Database
 from seamless_database.errors import SchemaError
 
 GOOD = record(checksum(1), checksum("a"), big=2**70, text="é")
-NOTES: dict[object, object] = {
+LEGACY_RECORDS: dict[object, object] = {
     1: GOOD,
     2: {"executor": "SLURM"},
     3: record(checksum(3), checksum("another")),
@@ -48,17 +48,17 @@ def legacy(tmp_path: Path) -> Path:
         *(transformation(key, result) for key, result in RESULTS.items()),
         put_irreproducible(5, "e"),
     )
-    return make_legacy(file, NOTES)
+    return make_legacy(file, LEGACY_RECORDS)
 
 
-def test_records_that_fit_are_carried_over(legacy: Path) -> None:
+def test_valid_records_are_carried_over(legacy: Path) -> None:
     assert run_json("migrate", legacy)["records"] == OUTCOMES
     with Database(legacy) as database:
         answer = database.get({"type": "metadata", "checksum": checksum(1)})
     assert json.loads(answer or "") == GOOD
 
 
-def test_the_backup_keeps_every_row_under_another_name(legacy: Path) -> None:
+def test_the_backup_keeps_every_row_in_another_table(legacy: Path) -> None:
     before = contents(legacy)
     findings = run_json("migrate", legacy)
     kept = contents(Path(findings["backup"]))
@@ -74,7 +74,7 @@ def test_a_migrated_file_is_served_and_clean(legacy: Path) -> None:
     assert run_json("check", legacy)["clean"]
 
 
-def test_migrating_again_changes_nothing(legacy: Path) -> None:
+def test_a_second_migration_changes_nothing(legacy: Path) -> None:
     run_json("migrate", legacy)
     before = legacy.read_bytes()
     findings = run_json("migrate", legacy)
@@ -82,7 +82,7 @@ def test_migrating_again_changes_nothing(legacy: Path) -> None:
     assert legacy.read_bytes() == before
 
 
-def test_a_dry_run_tells_the_same_and_changes_nothing(legacy: Path) -> None:
+def test_a_dry_run_reports_the_same_and_changes_nothing(legacy: Path) -> None:
     before = legacy.read_bytes()
     assert run_json("migrate", legacy, "--dry-run")["records"] == OUTCOMES
     assert legacy.read_bytes() == before
@@ -97,7 +97,7 @@ def test_an_empty_legacy_table_is_replaced_without_a_backup(legacy: Path) -> Non
     Database(legacy).close()
 
 
-def test_other_commands_ask_for_migration(legacy: Path, tmp_path: Path) -> None:
+def test_other_commands_advise_migration(legacy: Path, tmp_path: Path) -> None:
     target = tmp_path / "target.db"
     commands: list[list[str | Path]] = [
         ["export", legacy, target],
@@ -116,7 +116,7 @@ def test_other_commands_ask_for_migration(legacy: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FIXTURES)
-def test_published_files_open_after_migration(name: str, tmp_path: Path) -> None:
+def test_files_of_published_servers_open_after_migration(name: str, tmp_path: Path) -> None:
     if not FIXTURES[name].is_file():
         pytest.skip(f"the shared fixture {name} is not beside this checkout")
     file = Path(shutil.copy(FIXTURES[name], tmp_path))

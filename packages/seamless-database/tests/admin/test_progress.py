@@ -1,4 +1,4 @@
-"""Progress bars on a terminal: how far they are, and that they go when the work is done."""
+"""Progress bars on a terminal: their counts, and that they disappear at the end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def progress() -> Progress:
     return Progress(console=Console(file=io.StringIO(), force_terminal=True))
 
 
-def test_each_item_that_is_done_moves_the_bar_on(progress: Progress) -> None:
+def test_each_item_advances_the_bar(progress: Progress) -> None:
     bars = ProgressBars(progress)
     done = []
     for _ in bars.track("abc", "Looking", 3):
@@ -26,10 +26,10 @@ def test_each_item_that_is_done_moves_the_bar_on(progress: Progress) -> None:
     assert (task.completed, task.visible) == (3, False)
 
 
-def test_what_is_done_of_one_thing_is_shown(progress: Progress) -> None:
-    with ProgressBars(progress).task("Copying") as tell:
+def test_the_progress_of_a_task_is_shown(progress: Progress) -> None:
+    with ProgressBars(progress).task("Copying") as report:
         (task,) = progress.tasks
         assert (task.completed, task.total) == (0, None)
-        tell(5, 20)
+        report(5, 20)
         assert (task.completed, task.total, task.visible) == (5, 20, True)
     assert not task.visible

@@ -1,4 +1,4 @@
-"""Where a copy goes on: after the last of the first rows that the target has without a gap."""
+"""The resume point of a copy: the last of the first rows that the target has without a gap."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROWS = [("a", "1"), ("b", "2"), ("c", "3")]
 
 
 @pytest.mark.parametrize(
-    ("places", "expected"),
+    ("positions", "expected"),
     [
         ([], ResumePoint(0, None)),
         ([0], ResumePoint(1, ("a",))),
@@ -24,15 +24,15 @@ ROWS = [("a", "1"), ("b", "2"), ("c", "3")]
         ([1, 2], ResumePoint(2, None)),
     ],
 )
-def test_a_copy_goes_on_where_the_first_row_is_missing(
-    places: list[int], expected: ResumePoint
+def test_a_copy_resumes_at_the_first_missing_row(
+    positions: list[int], expected: ResumePoint
 ) -> None:
-    there = [ROWS[place] for place in places]
-    assert find_resume_point(TABLE, iter(ROWS), iter(there)) == expected
+    target = [ROWS[position] for position in positions]
+    assert find_resume_point(TABLE, iter(ROWS), iter(target)) == expected
 
 
 @pytest.mark.parametrize(
-    ("there", "words"),
+    ("target", "message"),
     [
         ([("a", "2")], "a differs"),
         ([("A", "1")], "A is not in the source"),
@@ -40,8 +40,8 @@ def test_a_copy_goes_on_where_the_first_row_is_missing(
         ([*ROWS, ("d", "1")], "d is not in the source"),
     ],
 )
-def test_a_row_that_the_source_lacks_or_has_otherwise_is_named(
-    there: list[tuple[str, str]], words: str
+def test_the_first_row_that_differs_from_the_source_is_named(
+    target: list[tuple[str, str]], message: str
 ) -> None:
-    with pytest.raises(DifferentRowError, match=words):
-        find_resume_point(TABLE, iter(ROWS), iter(there))
+    with pytest.raises(DifferentRowError, match=message):
+        find_resume_point(TABLE, iter(ROWS), iter(target))

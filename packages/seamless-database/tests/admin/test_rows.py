@@ -1,4 +1,4 @@
-"""Rows in batches, and stored text that may be anything."""
+"""Batches of rows, streams, and stored text that is not JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_items_are_grouped_in_their_order(count: int, sizes: list[int]) -> None:
 @pytest.mark.parametrize(
     "stored", [None, 5, 1.5, b"{}", "", "{", "nul", pytest.param("[" * 100_000, id="too deep")]
 )
-def test_what_is_no_json_is_told_from_null(stored: object) -> None:
+def test_invalid_json_is_not_read_as_null(stored: object) -> None:
     assert as_json(stored) is ...
     assert as_object(stored) is None
 
@@ -35,12 +35,12 @@ def test_what_is_no_json_is_told_from_null(stored: object) -> None:
 @pytest.mark.parametrize(
     ("stored", "value"), [("null", None), ("5", 5), ('"x"', "x"), ("[{}]", [{}]), ("{}", {})]
 )
-def test_json_is_read(stored: str, value: object) -> None:
+def test_json_is_parsed(stored: str, value: object) -> None:
     assert as_json(stored) == value
     assert as_object(stored) == (value if isinstance(value, dict) else None)
 
 
-def test_a_stream_that_ends_after_its_connection_logs_nothing(
+def test_a_stream_that_is_closed_after_its_connection_logs_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = put(tmp_path / "seamless.db", *(transformation(number, 1) for number in range(3)))

@@ -1,4 +1,4 @@
-"""What is read of a file that was truncated, or whose pages are damaged."""
+"""Salvage of files that were truncated, or have damaged pages."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from admin_samples import (
     admin,
     buffer_info,
     expression,
-    meaning,
     metadata,
     put,
     put_irreproducible,
     rows,
     run_json,
+    semantic_to_syntactic,
     sql,
     state,
 )
@@ -35,9 +35,9 @@ from seamless_database.storage.open import open_database
 
 PAGE = 4096
 ROWS = 250
-#: damaged files that are tried; more with this environment variable
+#: number of randomly damaged files; the environment variable sets more
 RANDOM_FILES = int(os.environ.get("SEAMLESS_DAMAGED_FILES", "8"))
-#: tables with a second copy of every checksum, and how many of their columns are checksums
+#: tables with an index on every checksum, and the number of columns in an index
 CHECKSUMS = {
     "transformation": 2,
     "rev_transformation": 2,
@@ -49,7 +49,7 @@ REQUESTS = (
     *(metadata(number, f"result {number % 70}") for number in range(ROWS + 50)),
     *(put_irreproducible(number, f"result {number % 70}") for number in range(ROWS, ROWS + 50)),
     *(expression(number, number + 1) for number in range(100)),
-    *(meaning(number, number + 1) for number in range(100)),
+    *(semantic_to_syntactic(number, number + 1) for number in range(100)),
     buffer_info("a", length=1),
 )
 
@@ -69,8 +69,8 @@ def truncate(file: Path, size: int) -> None:
         opened.truncate(size)
 
 
-def root(file: Path, name: str) -> int:
-    """The number of the first page of a table or index."""
+def root_page(file: Path, name: str) -> int:
+    """Return the number of the first page of a table or index."""
     return int(sql(file, "SELECT rootpage FROM sqlite_master WHERE name = ?", name)[0][0])
 
 
@@ -78,9 +78,9 @@ def page(file: Path, number: int) -> bytes:
     return file.read_bytes()[(number - 1) * PAGE : number * PAGE]
 
 
-def children(file: Path, name: str) -> list[int]:
-    """The pages below the first page of a table or index, in order."""
-    content = page(file, root(file, name))
+def child_pages(file: Path, name: str) -> list[int]:
+    """Return the pages below the first page of a table or index, in order."""
+    content = page(file, root_page(file, name))
     count = int.from_bytes(content[3:5], "big")
     cells = [int.from_bytes(content[at : at + 2], "big") for at in range(12, 12 + 2 * count, 2)]
     # cells of an interior page start with the number of a page below it; one more is in its header
@@ -128,7 +128,7 @@ def test_check_reports_what_can_be_read_of_a_truncated_file_and_export_copies_it
 
 
 def test_rows_between_damaged_pages_are_read(file: Path, original: Path, tmp_path: Path) -> None:
-    pages = children(file, "transformation")
+    pages = child_pages(file, "transformation")
     for number in (pages[1], pages[3], pages[-1]):
         overwrite(file, number, b"\xff" * PAGE)
     findings = run_json("export", "--salvage", file, tmp_path / "new.db", status=3)
@@ -139,15 +139,15 @@ def test_rows_between_damaged_pages_are_read(file: Path, original: Path, tmp_pat
     assert len(rows(tmp_path / "new.db", "transformation")) == found["readable"]
 
 
-def test_a_table_of_which_nothing_is_left_is_reported(file: Path, tmp_path: Path) -> None:
+def test_a_table_without_readable_rows_is_reported(file: Path, tmp_path: Path) -> None:
     for name in ("buffer_info", "sqlite_autoindex_buffer_info_1"):
-        overwrite(file, root(file, name), b"\0" * PAGE)
+        overwrite(file, root_page(file, name), b"\0" * PAGE)
     findings = run_json("export", "--salvage", file, tmp_path / "new.db", status=3)
     found = reading(findings, "buffer_info")
     assert (found["readable"], found["unreadable"], found["first_unreadable_row"]) == (0, None, 1)
 
 
-def test_a_row_number_near_the_largest_one_takes_no_time(file: Path, tmp_path: Path) -> None:
+def test_a_row_number_near_the_largest_one_is_reached_quickly(file: Path, tmp_path: Path) -> None:
     sql(
         file,
         "INSERT INTO transformation (rowid, checksum, result) VALUES (?, ?, ?)",
@@ -155,20 +155,20 @@ def test_a_row_number_near_the_largest_one_takes_no_time(file: Path, tmp_path: P
         checksum("last"),
         checksum("last"),
     )
-    pages = children(file, "transformation")
+    pages = child_pages(file, "transformation")
     for number in (pages[1], pages[-1]):
         overwrite(file, number, b"\0" * PAGE)
     findings = run_json("export", "--salvage", file, tmp_path / "new.db", status=3)
     found = reading(findings, "transformation")
     assert ROWS / 2 < found["readable"] < ROWS
-    # no more rows than the file has room for
+    # at most as many rows as fit into the file
     assert found["unreadable"] <= file.stat().st_size / 64
 
 
 def test_a_row_with_a_changed_digit_is_never_copied(
     file: Path, original: Path, tmp_path: Path
 ) -> None:
-    change_a_digit(file, children(file, "transformation")[1])
+    change_a_digit(file, child_pages(file, "transformation")[1])
     assert run_json("check", file, status=3)["damage"]
     for option in ("--salvage", "--unconfirmed"):
         new = tmp_path / f"new{option}.db"
@@ -177,10 +177,10 @@ def test_a_row_with_a_changed_digit_is_never_copied(
         assert rows(new, "transformation") < rows(original, "transformation")
 
 
-def test_rows_that_nothing_confirms_are_copied_only_if_asked_for(
+def test_unconfirmed_rows_are_copied_only_with_the_option(
     file: Path, original: Path, tmp_path: Path
 ) -> None:
-    overwrite(file, root(file, "expression_result"), b"\0" * PAGE)
+    overwrite(file, root_page(file, "expression_result"), b"\0" * PAGE)
     findings = run_json("export", "--salvage", file, tmp_path / "new.db", status=3)
     assert reading(findings, "expression")["unconfirmed"] == 100
     assert "--unconfirmed" in findings["advice"]
@@ -192,8 +192,8 @@ def test_rows_that_nothing_confirms_are_copied_only_if_asked_for(
 def test_reverse_rows_and_records_confirm_results_whose_index_is_lost(
     file: Path, original: Path, tmp_path: Path
 ) -> None:
-    overwrite(file, root(file, "transformation_result"), b"\0" * PAGE)
-    change_a_digit(file, children(file, "transformation")[1])
+    overwrite(file, root_page(file, "transformation_result"), b"\0" * PAGE)
+    change_a_digit(file, child_pages(file, "transformation")[1])
     findings = run_json("export", "--salvage", file, tmp_path / "new.db", status=3)
     found = reading(findings, "transformation")
     assert (found["readable"], found["unconfirmed"]) == (ROWS - 1, 1)
@@ -228,7 +228,7 @@ def test_the_tables_that_a_damaged_list_of_tables_still_names_are_read(
 
 @pytest.mark.parametrize(
     ("at", "content"),
-    # the beginning, and the number of the format of the list of tables
+    # the magic string, and the format number of the list of tables
     [(0, b"\0" * 100), (0, b"\xff" * 200), (47, b"\x09")],
 )
 def test_a_file_whose_first_bytes_are_damaged_is_refused(
@@ -244,7 +244,7 @@ def test_a_file_whose_first_bytes_are_damaged_is_refused(
     assert not (tmp_path / "new.db").exists()
 
 
-def test_a_sound_file_is_copied_as_a_whole(file: Path, tmp_path: Path) -> None:
+def test_an_intact_file_is_copied_completely(file: Path, tmp_path: Path) -> None:
     findings = run_json("export", "--salvage", file, tmp_path / "new.db")
     assert findings["complete"]
     for table in (*CHECKSUMS, "meta_data", "buffer_info"):
@@ -257,7 +257,7 @@ def test_rows_that_are_only_in_the_journal_are_read(file: Path, tmp_path: Path) 
         copy = tmp_path / "copy.db"
         for suffix in ("", "-wal"):
             shutil.copyfile(f"{file}{suffix}", f"{copy}{suffix}")
-    overwrite(copy, children(file, "transformation")[0], b"\0" * PAGE)
+    overwrite(copy, child_pages(file, "transformation")[0], b"\0" * PAGE)
     before = state(copy), state(Path(f"{copy}-wal"))
     run_json("export", "--salvage", copy, tmp_path / "new.db", status=3)
     assert rows(tmp_path / "new.db", "expression") == rows(file, "expression")
@@ -277,7 +277,7 @@ def test_rows_that_are_only_in_the_journal_are_read(file: Path, tmp_path: Path) 
     ],
     ids=" ".join,
 )
-def test_other_commands_say_in_one_line_what_to_do(
+def test_other_commands_advise_salvage_in_one_line(
     words: list[str], file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(file.parent)
@@ -291,7 +291,7 @@ def test_other_commands_say_in_one_line_what_to_do(
     assert not Path("new.db").exists()
 
 
-def test_a_server_says_when_it_starts_what_to_do_about_a_truncated_file(file: Path) -> None:
+def test_a_server_advises_salvage_of_a_truncated_file(file: Path) -> None:
     truncate(file, file.stat().st_size // 2)
     before = state(file)
     for writable in (False, True):
@@ -304,8 +304,8 @@ def test_a_server_says_when_it_starts_what_to_do_about_a_truncated_file(file: Pa
     assert state(file) == before
 
 
-def test_a_request_that_meets_a_damaged_page_says_what_to_do(file: Path) -> None:
-    for number in children(file, "sqlite_autoindex_transformation_1"):
+def test_a_request_to_a_damaged_page_advises_salvage(file: Path) -> None:
+    for number in child_pages(file, "sqlite_autoindex_transformation_1"):
         overwrite(file, number, b"\xff" * PAGE)
     with open_database(file, writable=True) as database:
         with pytest.raises(DatabaseError, match="export --salvage"):
@@ -329,7 +329,7 @@ def test_salvage_is_for_files(file: Path) -> None:
 
 def test_a_signal_ends_salvage_in_one_line(tmp_path: Path) -> None:
     if not Path("/proc/self/fd").is_dir():
-        pytest.skip("this system does not tell which files a process has open")
+        pytest.skip("this system does not show which files a process has open")
     file = put(tmp_path / "seamless.db", metadata(1, 2))
     numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)"
     sql(
@@ -362,7 +362,7 @@ def _open_in(folder: Path) -> bool:
 
 
 @pytest.mark.parametrize("seed", range(RANDOM_FILES))
-def test_no_damage_gives_a_traceback_or_a_wrong_row(
+def test_random_damage_gives_neither_a_traceback_nor_a_wrong_row(
     seed: int, file: Path, original: Path, tmp_path: Path
 ) -> None:
     file.write_bytes(damage(file.read_bytes(), random.Random(seed)))
@@ -385,17 +385,17 @@ def test_no_damage_gives_a_traceback_or_a_wrong_row(
         assert copied == intact or salvaged.status == 3
 
 
-def damage(content: bytes, chance: random.Random) -> bytes:
-    """Truncate a file, overwrite or exchange pages, flip bits, or several of these."""
+def damage(content: bytes, rng: random.Random) -> bytes:
+    """Truncate a file, overwrite or swap pages, flip bits, or do several of these."""
     changed = bytearray(content)
     pages = len(content) // PAGE
-    for _ in range(chance.randrange(0, 5)):
-        at = chance.randrange(pages) * PAGE
-        other = chance.randrange(pages) * PAGE
-        changed[at : at + PAGE] = chance.choice(
-            [b"\0" * PAGE, b"\xff" * PAGE, chance.randbytes(PAGE), content[other : other + PAGE]]
+    for _ in range(rng.randrange(0, 5)):
+        at = rng.randrange(pages) * PAGE
+        other = rng.randrange(pages) * PAGE
+        changed[at : at + PAGE] = rng.choice(
+            [b"\0" * PAGE, b"\xff" * PAGE, rng.randbytes(PAGE), content[other : other + PAGE]]
         )
-    for _ in range(chance.choice([0, 1, 200])):
-        changed[chance.randrange(100, len(changed))] ^= 1 << chance.randrange(8)
-    end = chance.choice([len(changed), chance.randrange(len(changed))])
+    for _ in range(rng.choice([0, 1, 200])):
+        changed[rng.randrange(100, len(changed))] ^= 1 << rng.randrange(8)
+    end = rng.choice([len(changed), rng.randrange(len(changed))])
     return bytes(changed[:end])

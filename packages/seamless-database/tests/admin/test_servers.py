@@ -1,4 +1,4 @@
-"""Servers that start at random moments of every sub-command: what they acknowledge is kept.
+"""Servers that start at random times of every sub-command: acknowledged writes are kept.
 
 `SEAMLESS_TEST_ROUNDS` is how often each sub-command is tried, at other moments each time,
 `SEAMLESS_TEST_SEED` changes these moments, and `SEAMLESS_TEST_ROWS` makes commands take longer.
@@ -36,20 +36,20 @@ from seamless_database.storage.open import open_database
 
 ROUNDS = int(os.environ.get("SEAMLESS_TEST_ROUNDS", "1"))
 SEED = os.environ.get("SEAMLESS_TEST_SEED", "0")
-#: rows that a command finds and changes; enough for it to take some moments
-MANY = int(os.environ.get("SEAMLESS_TEST_ROWS", "2000"))
+#: rows that a command finds and changes; enough for it to take some time
+ROWS = int(os.environ.get("SEAMLESS_TEST_ROWS", "2000"))
 #: seconds within which a command and the first server start
 SPREAD = 0.8
-CHANGING = {
+CHANGING_COMMANDS = {
     "prune old results": ("prune", "{file}", "--older-than", "2025-01-01"),
-    "prune contested results": ("prune", "{file}", "--irreproducible"),
+    "prune irreproducible results": ("prune", "{file}", "--irreproducible"),
     "repair": ("check", "{file}", "--repair"),
     "copy into it": ("copy", "{other}", "{file}"),
 }
 COMMANDS = {
-    **CHANGING,
+    **CHANGING_COMMANDS,
     "migrate": ("migrate", "{file}"),
-    "try to prune": ("prune", "{file}", "--irreproducible", "--dry-run"),
+    "dry run of prune": ("prune", "{file}", "--irreproducible", "--dry-run"),
     "stats": ("stats", "{file}"),
     "check": ("check", "{file}"),
     "export": ("export", "{file}", "{new}"),
@@ -58,7 +58,7 @@ COMMANDS = {
 }
 
 
-def fill(where: Path | str) -> None:
+def add_rows(where: Path | str) -> None:
     """Add rows to prune and to repair, with the highest row numbers of their tables."""
     is_file = isinstance(where, Path)
     key = "printf('%064x', i)" if is_file else "lpad(to_hex(i), 64, '0')"
@@ -67,16 +67,16 @@ def fill(where: Path | str) -> None:
         f"""'{{"tf_checksum":"' || {key} || '","result_checksum":"{result}","""
         """"finished_at":"2020-01-01"}'"""
     )
-    numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY})"
+    numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS})"
     for target, values in (
         ("transformation (checksum, result)", f"{key}, '{result}'"),
         ("rev_transformation (checksum, result)", f"{key}, '{result}'"),
-        # to be repaired
+        # duplicates to repair
         ("rev_transformation (checksum, result)", f"{key}, '{result}'"),
         ("meta_data (checksum, result, metadata)", f"{key}, '{result}', {record}"),
         (
             "irreproducible_transformation (checksum, result, metadata)",
-            f"{key}, '{checksum('contested')}', '\"\"'",
+            f"{key}, '{checksum('irreproducible')}', '\"\"'",
         ),
     ):
         sql(where, f"INSERT INTO {target} {numbers} SELECT {values} FROM n")
@@ -85,49 +85,49 @@ def fill(where: Path | str) -> None:
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = put(tmp_path_factory.mktemp("template") / "filled.db", transformation("kept", "a"))
-    fill(file)
+    add_rows(file)
     return file
 
 
 @dataclass
 class Client:
-    """Puts something into every server that starts, and notes what was acknowledged."""
+    """Writes to every server that starts, and records the acknowledged requests."""
 
     #: the last request of each type and checksum
     acknowledged: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     numbers: count[int] = field(default_factory=count)
 
-    def use(self, server: Server, command: subprocess.Popen[str]) -> None:
+    def write_until_end(self, server: Server, command: subprocess.Popen[str]) -> None:
         """Write until the command has ended, and once more."""
         last = False
         while not last:
             last = command.poll() is not None
             number = next(self.numbers)
-            # one that a command may have found, to prune it or to repair what belongs to it
-            old = f"{MANY - number % MANY:064x}"
+            # a row that the command may be deleting or repairing
+            old = f"{ROWS - number % ROWS:064x}"
             for request in (
                 {"type": "transformation", "checksum": old, "value": checksum(("again", number))},
                 metadata(("new", number), number, finished_at="2026-01-01"),
                 buffer_info(("new", number), length=number),
-                put_irreproducible(("contested", number), number),
+                put_irreproducible(("irreproducible", number), number),
             ):
                 answer = server.ask("PUT", request)
                 assert answer.status in {200, 503}, answer.text
                 if answer.status == 200:
                     self.acknowledged[request["type"], request["checksum"]] = request
 
-    def check(self, where: Path | str, *, contests: bool) -> None:
-        """Look for all that was acknowledged."""
+    def check(self, where: Path | str, *, irreproducible: bool) -> None:
+        """Check that every acknowledged write is stored."""
         with open_database(where) as database:
             for (kind, key), request in self.acknowledged.items():
-                if kind != "irreproducible" or contests:
+                if kind != "irreproducible" or irreproducible:
                     found = database.get({"type": kind, "checksum": key})
                     assert found is not None, (kind, key)
                     assert kind != "transformation" or found == request["value"], key
 
 
-def serve_meanwhile(
-    where: Path | str, command: subprocess.Popen[str], client: Client, moments: random.Random
+def serve_during(
+    where: Path | str, command: subprocess.Popen[str], client: Client, rng: random.Random
 ) -> None:
     """Start servers until one runs; the command may refuse them until it has ended."""
     while True:
@@ -139,29 +139,29 @@ def serve_meanwhile(
             code, err = server.end()
             assert may_refuse, err
             assert (code, err.count("\n")) == (1, 1), err
-            time.sleep(moments.uniform(0, SPREAD / 10))
+            time.sleep(rng.uniform(0, SPREAD / 10))
         else:
-            client.use(server, command)
+            client.write_until_end(server, command)
             assert server.stop() == (0, "")
             return
 
 
-def run(words: list[str], where: Path | str, folder: Path, moments: random.Random) -> Client:
-    """Run a command, and servers meanwhile, either of them first."""
+def run(words: list[str], where: Path | str, folder: Path, rng: random.Random) -> Client:
+    """Run a command and servers at the same time, started in random order."""
     client = Client()
-    delays = [moments.uniform(0, SPREAD) for _ in range(2)]
-    waiting = f'sleep {delays[0]:.3f}; exec "$@"'
+    delays = [rng.uniform(0, SPREAD) for _ in range(2)]
+    delayed = f'sleep {delays[0]:.3f}; exec "$@"'
     with subprocess.Popen(
-        ["/bin/sh", "-c", waiting, "sh", *COMMAND, *words],
+        ["/bin/sh", "-c", delayed, "sh", *COMMAND, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # the backup of what is no file goes there
+        # the folder of the backup of a PostgreSQL database
         cwd=folder,
     ) as command:
         try:
             time.sleep(delays[1])
-            serve_meanwhile(where, command, client, moments)
+            serve_during(where, command, client, rng)
             _, err = command.communicate(timeout=PATIENCE)
         finally:
             command.kill()
@@ -171,12 +171,12 @@ def run(words: list[str], where: Path | str, folder: Path, moments: random.Rando
     return client
 
 
-def spelled(name: str, where: Path | str, other: Path) -> list[str]:
+def command_line(name: str, where: Path | str, other: Path) -> list[str]:
     names = {"file": where, "other": other, "new": other.with_name("new.db")}
     return [word.format(**names) for word in COMMANDS[name]]
 
 
-def kept(where: Path | str) -> bool:
+def has_kept_row(where: Path | str) -> bool:
     with open_database(where) as database:
         found = database.get({"type": "transformation", "checksum": checksum("kept")})
     return found == checksum("a")
@@ -184,7 +184,7 @@ def kept(where: Path | str) -> bool:
 
 @pytest.mark.parametrize("number", range(ROUNDS))
 @pytest.mark.parametrize("name", COMMANDS)
-def test_what_a_server_acknowledges_during_a_command_on_a_file_is_kept(
+def test_acknowledged_writes_during_a_command_on_a_file_are_kept(
     name: str, number: int, template: Path, tmp_path: Path
 ) -> None:
     file = Path(shutil.copy(template, tmp_path / "seamless.db"))
@@ -194,24 +194,24 @@ def test_what_a_server_acknowledges_during_a_command_on_a_file_is_kept(
     elif name == "copy into it":
         sql(file, "DELETE FROM buffer_info")
         sql(file, "DELETE FROM meta_data WHERE substr(checksum, 64) = '7'")
-    moments = random.Random(f"{SEED} {name} {number}")
-    client = run(spelled(name, file, other), file, tmp_path, moments)
-    client.check(file, contests=True)
-    assert kept(file)
+    rng = random.Random(f"{SEED} {name} {number}")
+    client = run(command_line(name, file, other), file, tmp_path, rng)
+    client.check(file, irreproducible=True)
+    assert has_kept_row(file)
     assert admin("check", file, "--json").json()["damage"] == []
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
-@pytest.mark.parametrize("name", CHANGING)
-def test_what_a_server_acknowledges_during_a_command_on_a_postgresql_is_kept(
+@pytest.mark.parametrize("name", CHANGING_COMMANDS)
+def test_acknowledged_writes_during_a_command_on_a_postgresql_are_kept(
     name: str, number: int, template: Path, tmp_path: Path, postgresql: str
 ) -> None:
     run_json("copy", template, postgresql)
     other = Path(shutil.copy(template, tmp_path / "other.db"))
     if name == "copy into it":
         sql(postgresql, "DELETE FROM meta_data WHERE substr(checksum, 64) = '7'")
-    moments = random.Random(f"{SEED} {name} {number}")
-    client = run(spelled(name, postgresql, other), postgresql, tmp_path, moments)
-    # a contest may come before contested results are pruned
-    client.check(postgresql, contests=name != "prune contested results")
-    assert kept(postgresql)
+    rng = random.Random(f"{SEED} {name} {number}")
+    client = run(command_line(name, postgresql, other), postgresql, tmp_path, rng)
+    # the command can delete a result right after it became irreproducible
+    client.check(postgresql, irreproducible=name != "prune irreproducible results")
+    assert has_kept_row(postgresql)

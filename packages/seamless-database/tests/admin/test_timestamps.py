@@ -14,12 +14,12 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
     ["2026-03-01T12:00:00Z", "2026-03-01 13:00:00+01:00", "2026-03-01T12:00:00", 1772366400,
      1772366400.0, 1772366400000],
 )  # fmt: skip
-def test_a_time_is_read_in_any_usual_form(value: object) -> None:
+def test_a_time_is_parsed_in_every_supported_form(value: object) -> None:
     assert parse_time(value) == NOON
 
 
 @pytest.mark.parametrize("value", ["noon", "", None, True, [], -1, 0, 1e300, float("nan"), 10**400])
-def test_anything_else_is_no_time(value: object) -> None:
+def test_other_values_are_not_times(value: object) -> None:
     assert parse_time(value) is None
 
 
@@ -33,5 +33,5 @@ def test_a_record_without_a_time_has_none() -> None:
     assert format_time(None) is None
 
 
-def test_a_time_is_shown_in_utc() -> None:
+def test_a_time_is_formatted_in_utc() -> None:
     assert format_time(NOON) == "2026-03-01T12:00:00Z"

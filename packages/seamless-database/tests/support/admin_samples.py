@@ -1,4 +1,4 @@
-"""Files for the tests of the administration, and its command run in a process of its own."""
+"""Databases for the tests of the administration, and functions that run its command."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from seamless_database.models import TABLES
 from seamless_database.storage.open import open_database
 from seamless_database.storage.postgresql.url import PostgresUrl
 
-Where = TypeVar("Where", bound="Path | str")
+Target = TypeVar("Target", bound="Path | str")
 
 COMMAND = (sys.executable, "-W", "error", "-m", "seamless_database.admin")
 FIXTURES = {
@@ -37,8 +37,8 @@ LEGACY = "CREATE TABLE meta_data (checksum CHAR(64) NOT NULL PRIMARY KEY, metada
 
 
 @dataclass(frozen=True)
-class Done:
-    """How a run of the command ended."""
+class CommandResult:
+    """The exit code and the output of a command."""
 
     status: int
     out: str
@@ -48,8 +48,8 @@ class Done:
         return json.loads(self.out)
 
 
-def admin(*words: str | Path, stdin: str = "") -> Done:
-    """Run the command within this process; what it writes is no terminal."""
+def admin(*words: str | Path, stdin: str = "") -> CommandResult:
+    """Run the command in this process, with streams that are not terminals."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     kept = sys.stdin
     sys.stdin = io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8")
@@ -58,11 +58,11 @@ def admin(*words: str | Path, stdin: str = "") -> Done:
             status = main([*map(str, words)])
     finally:
         sys.stdin = kept
-    return Done(status, *(_written(stream) for stream in (out, err)))
+    return CommandResult(status, *(_text_of(stream) for stream in (out, err)))
 
 
-def admin_apart(*words: str | Path) -> Done:
-    """Run the command in a process of its own, so that files are in use by another one."""
+def admin_subprocess(*words: str | Path) -> CommandResult:
+    """Run the command in another process, which finds the files of this process in use."""
     done = subprocess.run(
         [*COMMAND, *map(str, words)],
         capture_output=True,
@@ -71,23 +71,23 @@ def admin_apart(*words: str | Path) -> Done:
         timeout=PATIENCE,
     )
     assert "Traceback" not in done.stderr, done.stderr
-    return Done(done.returncode, done.stdout, done.stderr)
+    return CommandResult(done.returncode, done.stdout, done.stderr)
 
 
-def _written(stream: io.TextIOWrapper) -> str:
+def _text_of(stream: io.TextIOWrapper) -> str:
     assert isinstance(stream.buffer, io.BytesIO)
     return stream.buffer.getvalue().decode()
 
 
 def run_json(*words: str | Path, status: int = 0, stdin: str = "") -> Any:
-    """Run the command for its JSON."""
+    """Run the command with `--json`, check its exit code, and return the findings."""
     done = admin(*words, "--json", stdin=stdin)
     assert (done.status, done.err) == (status, "")
     return done.json()
 
 
-def put(where: Where, *requests: dict[str, Any]) -> Where:
-    """Store something as the server would."""
+def put(where: Target, *requests: dict[str, Any]) -> Target:
+    """Store requests as a server does."""
     with open_database(where, writable=True) as database:
         for request in requests:
             database.put(request)
@@ -120,7 +120,7 @@ def buffer_info(key: object, **info: object) -> dict[str, Any]:
     return {"type": "buffer_info", "checksum": checksum(key), "value": info}
 
 
-def meaning(syntactic: object, semantic: object) -> dict[str, Any]:
+def semantic_to_syntactic(syntactic: object, semantic: object) -> dict[str, Any]:
     return {
         "type": "semantic_to_syntactic", "checksum": checksum(semantic), "celltype": "python",
         "subcelltype": "", "value": [checksum(syntactic)],
@@ -135,7 +135,7 @@ def probe(label: str, key: object, captured_at: str) -> dict[str, Any]:
 
 
 def sql(where: Path | str, statement: str, *values: object) -> list[tuple[Any, ...]]:
-    """Do to a database what no server of ours would."""
+    """Run an SQL statement directly on a database."""
     if isinstance(where, str):
         with connect_driver(PostgresUrl.of(where)) as raw:
             cursor = raw.execute(statement.replace("?", "%s").encode(), values)
@@ -147,7 +147,7 @@ def sql(where: Path | str, statement: str, *values: object) -> list[tuple[Any, .
 
 
 def rows(where: Path | str, table: str) -> set[tuple[Any, ...]]:
-    """What a table says, without row numbers."""
+    """Return the rows of a table, without row numbers."""
     if isinstance(where, str):
         names = [column.name for column in TABLES[table].columns]
     else:
@@ -157,7 +157,7 @@ def rows(where: Path | str, table: str) -> set[tuple[Any, ...]]:
 
 
 def contents(where: Path | str) -> dict[str, list[tuple[Any, ...]]]:
-    """What every table says, in an order of its own."""
+    """Return the sorted rows of every table, without row numbers."""
     if isinstance(where, str):
         tables = list(TABLES)
     else:
@@ -166,16 +166,16 @@ def contents(where: Path | str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def state(where: Path | str) -> object:
-    """Something that differs if anything was changed."""
+    """Return a value that differs after any change of the database."""
     return where.read_bytes() if isinstance(where, Path) else contents(where)
 
 
-def make_legacy(file: Path, notes: dict[object, object]) -> Path:
-    """Turn the table of records into what version 2.0 had, with these notes."""
+def make_legacy(file: Path, records: dict[object, object]) -> Path:
+    """Replace the table of records by that of version 2.0, with these legacy records."""
     sql(file, "DROP TABLE meta_data")
     sql(file, "DROP TABLE bucket_probe")
     sql(file, LEGACY)
-    for key, note in notes.items():
-        text = note if isinstance(note, str) else json.dumps(note)
+    for key, legacy in records.items():
+        text = legacy if isinstance(legacy, str) else json.dumps(legacy)
         sql(file, "INSERT INTO meta_data VALUES (?, ?)", checksum(key), text)
     return file

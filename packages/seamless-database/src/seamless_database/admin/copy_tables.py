@@ -64,9 +64,9 @@ def find_resume_points(
     points: dict[str, ResumePoint] = {}
     for table in target.tables:
         label = f"Comparing {table_label(table)}"
-        with closing(_rows(source, table)) as theirs, closing(_rows(target, table)) as ours:
+        with closing(_rows(source, table)) as rows, closing(_rows(target, table)) as copied:
             try:
-                points[table.name] = find_resume_point(table, theirs, progress.track(ours, label))
+                points[table.name] = find_resume_point(table, rows, progress.track(copied, label))
             except DifferentRowError as error:
                 name = display_name(target.database)
                 raise OtherRowsError(name, table.name, str(error)) from error

@@ -145,6 +145,17 @@ def test_on_a_network_file_system_there_is_no_wal(
     assert seen == [(level,)]
 
 
+@pytest.mark.parametrize("size", [1, 2, 99])
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_file_shorter_than_a_header_is_refused(file: Path, size: int, writable: bool) -> None:
+    Database(file, writable=True).close()
+    start = file.read_bytes()[:size]
+    file.write_bytes(start)
+    with pytest.raises(FileError, match="restore a backup"):
+        Database(file, writable=writable)
+    assert file.read_bytes() == start
+
+
 def test_a_reader_changes_nothing(filled: Path) -> None:
     before = filled.read_bytes(), filled.stat().st_mtime_ns
     with Database(filled) as database:

@@ -65,7 +65,7 @@ RESTARTS = 20
 
 
 class EngineErrors:
-    """The errors of one engine, to tell them from those of another open database."""
+    """The errors of one engine, to distinguish them from those of another open database."""
 
     def __init__(self, engine: Engine) -> None:
         self._errors: list[BaseException | None] = []

@@ -222,7 +222,11 @@ class Database(Backend):
             raise FileError(self.path, "its folder does not exist")
         if not self.writable and not self.path.exists():
             raise FileError(self.path, "it does not exist; --writable would create it")
-        self.is_new = not self.path.exists() or self.path.stat().st_size == 0
+        size = self.path.stat().st_size if self.path.exists() else 0
+        if size == 1:
+            # SQLite takes a file of one byte for an empty one
+            raise FileError(self.path, "file is not a database, but one byte; restore a backup")
+        self.is_new = size == 0
 
     def _prepare(self, connection: Connection) -> None:
         """Upgrade the schema, and set the journal mode and the synchronous level."""
