@@ -43,7 +43,10 @@ if TYPE_CHECKING:
 @options.dry_run
 @options.as_json
 def copy(source: DatabaseTarget, target: DatabaseTarget, dry_run: bool, as_json: bool) -> None:
-    """Copy all rows from SOURCE to TARGET, and verify them; resumes an interrupted copy."""
+    """Copy and verify all rows from SOURCE to TARGET.
+
+    The same command resumes an interrupted copy.
+    """
     with progress_bars() as progress:
         findings = run_copy(source, target, progress, dry_run=dry_run)
     show(findings, as_json=as_json)

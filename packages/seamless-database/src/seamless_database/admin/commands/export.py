@@ -71,7 +71,10 @@ def export(
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Write a compact copy to TARGET: a new file, or a PostgreSQL database without rows."""
+    """Write a compact copy of FILE to TARGET.
+
+    TARGET is a new file, or a PostgreSQL database without rows.
+    """
     if salvage and closure is not None:
         raise click.UsageError("--salvage copies all that can be read: leave out --closure")
     if unconfirmed and not salvage:

@@ -42,7 +42,10 @@ from seamless_database.admin.merge_tables import MergeReport
 def merge(
     files: tuple[DatabaseTarget, ...], target: DatabaseTarget, dry_run: bool, as_json: bool
 ) -> None:
-    """Merge several FILES into a new one; the earlier file is preferred."""
+    """Merge several FILES into a new database.
+
+    Conflicting results become irreproducible; for other conflicts, the first file counts.
+    """
     with progress_bars() as progress:
         findings = run_merge(files, target, progress, dry_run=dry_run)
     show(findings, as_json=as_json)

@@ -73,7 +73,10 @@ class Outcome(Enum):
 @options.dry_run
 @options.as_json
 def migrate(file: DatabaseTarget, dry_run: bool, as_json: bool) -> None:
-    """Upgrade a file with legacy records; a backup in the same folder keeps them."""
+    """Upgrade a file with legacy records, after a backup.
+
+    The backup is in the same folder, and keeps all legacy records.
+    """
     if not isinstance(file, Path):
         raise FilesOnlyError(file.redacted, "PostgreSQL never holds legacy records")
     with progress_bars() as progress:

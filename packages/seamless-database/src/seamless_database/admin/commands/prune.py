@@ -131,7 +131,10 @@ def prune(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Delete results that are old, listed, without a record, or irreproducible."""
+    """Delete old, listed or irreproducible results.
+
+    There is no backup: use --dry-run to see what would be deleted.
+    """
     if older_than is None and checksums is None and not irreproducible and not without_record:
         raise click.UsageError(
             "say what to prune: --older-than, --checksums, --irreproducible or --without-record"

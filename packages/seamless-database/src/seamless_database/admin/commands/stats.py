@@ -51,7 +51,7 @@ COSTS = {
 )
 @options.as_json
 def stats(file: DatabaseTarget, top: int, as_json: bool) -> None:
-    """Show rows and sizes, the oldest and newest record, and the most expensive ones."""
+    """Show rows, sizes, and the most expensive records."""
     with progress_bars() as progress:
         findings = run_stats(file, top, progress)
     show(findings, as_json=as_json)
