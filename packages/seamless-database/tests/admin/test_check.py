@@ -33,7 +33,7 @@ from seamless_database.admin.console import progress_bars
 from seamless_database.storage.open import open_database
 
 X, Y = checksum("x"), checksum("y")
-RECORDS = "records that are malformed, or of something else"
+RECORDS = "malformed records, or records of another result"
 #: name of a problem -> the statement that causes it, and its parameters
 PROBLEMS: dict[str, tuple[str, tuple[object, ...]]] = {
     "malformed checksums in transformation": (
@@ -82,13 +82,13 @@ ONLY_IN_SQLITE = [
     ("malformed buffer info", "buffer_info", "buffer_info"),
     ("malformed bucket probes", "bucket_probe", "freshness_tokens"),
     ("expressions with a malformed path", "expression", "path"),
-    ("values that are no text in expression", "expression", "celltype"),
-    ("values that are no text in expression", "expression", "target_celltype"),
-    ("values that are no text in syntactic_to_semantic", "syntactic_to_semantic", "celltype"),
-    ("values that are no text in syntactic_to_semantic", "syntactic_to_semantic", "subcelltype"),
-    ("values that are no text in bucket_probe", "bucket_probe", "bucket_kind"),
-    ("values that are no text in bucket_probe", "bucket_probe", "label"),
-    ("values that are no text in bucket_probe", "bucket_probe", "captured_at"),
+    ("values that are not text in expression", "expression", "celltype"),
+    ("values that are not text in expression", "expression", "target_celltype"),
+    ("values that are not text in syntactic_to_semantic", "syntactic_to_semantic", "celltype"),
+    ("values that are not text in syntactic_to_semantic", "syntactic_to_semantic", "subcelltype"),
+    ("values that are not text in bucket_probe", "bucket_probe", "bucket_kind"),
+    ("values that are not text in bucket_probe", "bucket_probe", "label"),
+    ("values that are not text in bucket_probe", "bucket_probe", "captured_at"),
     ("malformed checksums in transformation", "transformation", "result"),
     ("malformed checksums in bucket_probe", "bucket_probe", "bucket_checksum"),
 ]

@@ -166,7 +166,7 @@ def _non_finite_numbers(
 
 
 def _not_text(model: type[Base], *columns: InstrumentedAttribute[str]) -> IntegrityCheck:
-    name = f"values that are no text in {model.__tablename__}"
+    name = f"values that are not text in {model.__tablename__}"
     return _with_predicate(name, model, not_text, *columns)
 
 
@@ -204,7 +204,7 @@ CHECKS: tuple[IntegrityCheck, ...] = (
     ),
     _malformed_checksums(BucketProbe, BucketProbe.bucket_checksum),
     _with_predicate(
-        "records that are malformed, or of something else",
+        "malformed records, or records of another result",
         MetaData,
         is_malformed_record,
         MetaData.checksum,
