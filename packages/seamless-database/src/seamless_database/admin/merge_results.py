@@ -86,8 +86,9 @@ def _merge_results(
     current_results = _current_results(target, keys)
     current_records = _current_records(target, list(current_results))
     new_records = _current_records(source, keys) if inventory.has(MetaData) else {}
+    is_listed = Irreproducible.checksum.in_(keys)
     irreproducible = set(
-        target.scalars(select(Irreproducible.checksum).where(Irreproducible.checksum.in_(keys)))
+        target.scalars(select(Irreproducible.checksum).where(is_listed).distinct())
     )
     new, records, conflicts, removed = [], [], [], []
     for checksum, result in results.items():
