@@ -231,10 +231,10 @@ def test_an_empty_file_gets_its_tables(tmp_path: Path, status: Path) -> None:
 
 def test_the_status_file_reports_the_port_and_keeps_other_fields(file: Path, status: Path) -> None:
     with Server(file, "--status-file", str(status)) as server:
-        said = status.read_text()
-        assert json.loads(said) == {**LAUNCHER, "status": "running", "port": server.port}
-        assert said.endswith("}\n")
-    assert status.read_text() == said
+        written = status.read_text()
+        assert json.loads(written) == {**LAUNCHER, "status": "running", "port": server.port}
+        assert written.endswith("}\n")
+    assert status.read_text() == written
 
 
 def test_the_status_file_may_come_late(file: Path, tmp_path: Path) -> None:
@@ -529,11 +529,11 @@ def test_a_start_that_a_signal_ends_is_reported_whenever_the_signal_comes(
         wait_for_handlers(server)
         time.sleep(random.uniform(0, 1.2 * START_SECONDS))
         code, err = server.stop(number)
-        said = json.loads(status.read_text())
+        written = json.loads(status.read_text())
         if code == 0:
-            assert (said["status"], err) == ("running", "")
+            assert (written["status"], err) == ("running", "")
         else:
-            assert (code, said, err) == (1, {**LAUNCHER, "status": "failed"}, STOPPED)
+            assert (code, written, err) == (1, {**LAUNCHER, "status": "failed"}, STOPPED)
 
 
 @needs_proc

@@ -51,13 +51,13 @@ def test_an_invalid_url_is_a_usage_error(tmp_path: Path, target: str) -> None:
 
 
 def test_the_start_prints_whether_there_were_tables_and_the_number_of_rows(postgresql: str) -> None:
-    said = []
+    written = []
     for writable in (False, True, True):
         with Server(postgresql, writable=writable) as server:
-            said.append(server.lines[1])
+            written.append(server.lines[1])
             if writable:
-                server.put("transformation", checksum=checksum(len(said)), value=checksum(2))
-    assert said == ["(no tables yet)", "(new tables)", "(2 rows)"]
+                server.put("transformation", checksum=checksum(len(written)), value=checksum(2))
+    assert written == ["(no tables yet)", "(new tables)", "(2 rows)"]
 
 
 def test_the_start_prints_the_database_and_metrics_have_its_rows(postgresql: str) -> None:
@@ -66,9 +66,9 @@ def test_the_start_prints_the_database_and_metrics_have_its_rows(postgresql: str
         put = server.put("transformation", checksum=checksum(1), value=checksum(2))
         assert (put.status, put.text) == (200, "OK")
         assert server.ask("GET", path="/healthcheck").text == "OK"
-        told = server.ask("GET", path="/metrics")
-        assert told.status == 200
-        assert 'seamless_database_rows{table="transformation"} 1.0' in told.text
+        shown = server.ask("GET", path="/metrics")
+        assert shown.status == 200
+        assert 'seamless_database_rows{table="transformation"} 1.0' in shown.text
         assert server.stop()[0] == 0
 
 
@@ -104,11 +104,11 @@ def test_the_password_comes_from_the_url_the_environment_or_a_file(
                 patch.setenv(name, value)
                 open_database(bare, writable=True).close()
         with Server(bare.replace("lab@", f"lab:{SECRET}@"), "--log-level", "info") as server:
-            told = server.put("transformation", checksum=checksum(1), value=checksum(2)).text
-            told += server.ask("GET", path="/metrics").text
+            shown = server.put("transformation", checksum=checksum(1), value=checksum(2)).text
+            shown += server.ask("GET", path="/metrics").text
             postgres.stop()
-            told += server.get("transformation", checksum=checksum(1)).text
-            told += server.ask("GET", path="/healthcheck").text
+            shown += server.get("transformation", checksum=checksum(1)).text
+            shown += server.ask("GET", path="/healthcheck").text
             _, err = server.stop()
-        assert "could not be read" in told
-        assert SECRET not in "".join([told, *server.lines, err])
+        assert "could not be read" in shown
+        assert SECRET not in "".join([shown, *server.lines, err])

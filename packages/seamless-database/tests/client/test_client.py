@@ -249,8 +249,8 @@ def test_the_async_client_returns_the_same_values(server: Server) -> None:
 
 
 def test_both_clients_have_the_same_methods() -> None:
-    def public(face: type) -> set[str]:
-        return {name for name in vars(face) if not name.startswith("_")}
+    def public(client_class: type) -> set[str]:
+        return {name for name in vars(client_class) if not name.startswith("_")}
 
     assert public(DatabaseClient) == public(AsyncDatabaseClient)
 
@@ -260,10 +260,10 @@ def test_methods_keep_their_signature_and_description(client: DatabaseClient) ->
     assert "result" in str(client.put_transformation.__doc__)
 
 
-@pytest.mark.parametrize("face", [DatabaseClient, AsyncDatabaseClient])
-def test_help_shows_the_parameters_and_result_of_each_method(face: type) -> None:
+@pytest.mark.parametrize("client_class", [DatabaseClient, AsyncDatabaseClient])
+def test_help_shows_the_parameters_and_result_of_each_method(client_class: type) -> None:
     # newer versions of Python break long lines
-    told = re.sub(r"[\s|]+", "", pydoc.plain(pydoc.render_doc(face)))
+    shown = re.sub(r"[\s|]+", "", pydoc.plain(pydoc.render_doc(client_class)))
     for line in (
         "get_protocol(self) -> list[str]",
         "get_transformation(self, checksum: str | bytes | ",
@@ -271,15 +271,15 @@ def test_help_shows_the_parameters_and_result_of_each_method(face: type) -> None
         "label: str) -> dict[str, typing.Any] | None",
         "Return the checksum of a transformation's result, or None if none is stored.",
     ):
-        assert re.sub(r"[\s|]+", "", line) in told
-    methods = [name for name in vars(face) if not name.startswith("_")]
+        assert re.sub(r"[\s|]+", "", line) in shown
+    methods = [name for name in vars(client_class) if not name.startswith("_")]
     for name in methods:
-        signature = inspect.signature(getattr(face, name))
+        signature = inspect.signature(getattr(client_class, name))
         assert "Call[" not in str(signature.return_annotation), name
         assert signature.return_annotation is not inspect.Signature.empty, name
-        assert inspect.getdoc(getattr(face, name)), name
-    asynchronous = [inspect.iscoroutinefunction(getattr(face, name)) for name in methods]
-    assert set(asynchronous) == {face is AsyncDatabaseClient}
+        assert inspect.getdoc(getattr(client_class, name)), name
+    asynchronous = [inspect.iscoroutinefunction(getattr(client_class, name)) for name in methods]
+    assert set(asynchronous) == {client_class is AsyncDatabaseClient}
 
 
 class Named:
@@ -342,8 +342,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def test_a_token_is_accepted_as_argument_and_in_the_url(guarded: Server) -> None:
     with DatabaseClient(guarded.url, token=WRITE_TOKEN) as client:
         client.put_transformation(TF, RESULT)
-    place = guarded.url.removeprefix("http://")
-    with DatabaseClient(f"http://user:{READ_TOKEN}@{place}") as client:
+    host = guarded.url.removeprefix("http://")
+    with DatabaseClient(f"http://user:{READ_TOKEN}@{host}") as client:
         assert client.get_transformation(TF) == RESULT
         with pytest.raises(ForbiddenError):
             client.put_transformation(TF, RESULT)
@@ -363,10 +363,10 @@ def test_no_token_or_a_wrong_one_is_unauthorized(guarded: Server) -> None:
 
 def test_the_async_client_sends_tokens(guarded: Server) -> None:
     async def talk() -> None:
-        place = guarded.url.removeprefix("http://")
+        host = guarded.url.removeprefix("http://")
         async with AsyncDatabaseClient(guarded.url, token=WRITE_TOKEN) as client:
             await client.put_transformation(OTHER, RESULT)
-        async with AsyncDatabaseClient(f"http://user:{READ_TOKEN}@{place}") as client:
+        async with AsyncDatabaseClient(f"http://user:{READ_TOKEN}@{host}") as client:
             assert await client.get_transformation(OTHER) == RESULT
 
     asyncio.run(talk())

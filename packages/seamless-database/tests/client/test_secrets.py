@@ -70,7 +70,7 @@ def test_a_token_with_the_newline_of_its_file_is_accepted(guarded: Server, tmp_p
     assert asyncio.run(talk()) == RESULT
 
 
-@pytest.mark.parametrize("face", [DatabaseClient, AsyncDatabaseClient])
+@pytest.mark.parametrize("client_class", [DatabaseClient, AsyncDatabaseClient])
 @pytest.mark.parametrize(
     "token",
     [
@@ -84,23 +84,23 @@ def test_a_token_with_the_newline_of_its_file_is_accepted(guarded: Server, tmp_p
     ],
 )
 def test_a_token_that_fits_in_no_header_is_rejected_without_showing_it(
-    face: type[DatabaseClient | AsyncDatabaseClient], token: str
+    client_class: type[DatabaseClient | AsyncDatabaseClient], token: str
 ) -> None:
     with pytest.raises(RequestError, match="the token is empty, or holds white space") as caught:
-        face("http://127.0.0.1:1", token=token)
+        client_class("http://127.0.0.1:1", token=token)
     assert caught.value.field == "token"
     assert SECRET not in shown(caught.value)
 
 
-@pytest.mark.parametrize("face", [DatabaseClient, AsyncDatabaseClient])
+@pytest.mark.parametrize("client_class", [DatabaseClient, AsyncDatabaseClient])
 @pytest.mark.parametrize(
     "url", [f"user:{SECRET}@host:5522", f"http://user:{SECRET}/x@host", f"http:/user:{SECRET}@host"]
 )
 def test_a_malformed_url_is_rejected_without_showing_it(
-    face: type[DatabaseClient | AsyncDatabaseClient], url: str
+    client_class: type[DatabaseClient | AsyncDatabaseClient], url: str
 ) -> None:
     with pytest.raises(RequestError, match="must be like http://user:TOKEN@host:port") as caught:
-        face(url)
+        client_class(url)
     assert caught.value.field == "url"
     assert SECRET not in shown(caught.value)
 

@@ -71,11 +71,11 @@ def server(tmp_path: Path) -> Iterator[Server]:
         assert server.stop() == (0, "")
 
 
-def assert_error(answer: Answer, status: int) -> None:
+def assert_error(response: Answer, status: int) -> None:
     """Every error is one line of text that begins alike."""
-    assert answer.status == status
-    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-    assert answer.text.startswith("ERROR: ")
+    assert response.status == status
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert response.text.startswith("ERROR: ")
 
 
 def test_the_samples_cover_every_request_type() -> None:
@@ -87,9 +87,9 @@ def test_the_samples_cover_every_request_type() -> None:
 
 
 def test_the_protocol_version_is_reported(empty: Server) -> None:
-    answer = empty.get("protocol")
-    assert answer.json() == ["seamless", "database", "2.1"]
-    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    response = empty.get("protocol")
+    assert response.json() == ["seamless", "database", "2.1"]
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def test_the_healthcheck_ignores_query_and_body(empty: Server, body: object) -> 
 
 
 def test_the_healthcheck_supports_head(empty: Server) -> None:
-    answer = empty.ask("HEAD", path="/healthcheck")
-    assert (answer.status, answer.text) == (200, "")
+    response = empty.ask("HEAD", path="/healthcheck")
+    assert (response.status, response.text) == (200, "")
 
 
 def test_putting_to_the_healthcheck_is_an_ordinary_put(server: Server) -> None:
@@ -119,15 +119,15 @@ def test_putting_to_the_healthcheck_is_an_ordinary_put(server: Server) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PATCH", "OPTIONS"])
 def test_other_methods_are_answered_405_with_the_allowed_ones(empty: Server, method: str) -> None:
-    answer = empty.ask(method, {"type": "protocol"})
-    assert_error(answer, 405)
-    assert answer.headers["allow"] == "GET, HEAD, PUT"
+    response = empty.ask(method, {"type": "protocol"})
+    assert_error(response, 405)
+    assert response.headers["allow"] == "GET, HEAD, PUT"
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/json", "nonsense"])
 def test_the_content_type_is_ignored(empty: Server, kind: str) -> None:
-    answer = empty.ask("GET", {"type": "protocol"}, headers={"Content-Type": kind})
-    assert answer.status == 200
+    response = empty.ask("GET", {"type": "protocol"}, headers={"Content-Type": kind})
+    assert response.status == 200
 
 
 # errors
@@ -178,8 +178,8 @@ def test_a_large_body_is_rejected_with_the_message_of_a_small_one(
 
 @pytest.mark.parametrize("kind", sorted(set(READS) - NEVER_MISSED))
 def test_a_miss_is_answered_404(empty: Server, kind: str) -> None:
-    answer = empty.get(kind, **READS[kind])
-    assert (answer.status, answer.text) == (404, "ERROR: Unknown key")
+    response = empty.get(kind, **READS[kind])
+    assert (response.status, response.text) == (404, "ERROR: Unknown key")
 
 
 @pytest.mark.parametrize("kind", ["buffer_infos", "transformations"])
@@ -205,12 +205,12 @@ def test_a_missing_or_wrong_field_is_answered_400_and_named(
     assert_error(missing, 400)
     assert field in missing.text
     for value in WRONG:
-        answer = empty.ask(method, {**right, field: value})
-        if answer.status in (200, 404):
+        response = empty.ask(method, {**right, field: value})
+        if response.status in (200, 404):
             # some of these are right for some fields
             assert type(value) is type(right[field])
             continue
-        assert_error(answer, 400)
+        assert_error(response, 400)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in WRITES if kind != "buffer_info"])
@@ -235,9 +235,9 @@ def test_a_write_is_answered_ok(server: Server, kind: str) -> None:
 def test_a_read_only_server_rejects_every_put(tmp_path: Path, body: object) -> None:
     Database(tmp_path / "seamless.db", writable=True).close()
     with Server(tmp_path / "seamless.db", writable=False) as server:
-        answer = server.ask("PUT", body)
-        assert (answer.status, answer.text) == (405, "ERROR: Database server is read-only")
-        assert answer.headers["allow"] == "GET, HEAD"
+        response = server.ask("PUT", body)
+        assert (response.status, response.text) == (405, "ERROR: Database server is read-only")
+        assert response.headers["allow"] == "GET, HEAD"
 
 
 # conflicts
@@ -261,9 +261,9 @@ def test_conflicts_are_answered_409(server: Server) -> None:
 
 def test_an_irreproducible_result_that_is_not_stored_is_answered_404(server: Server) -> None:
     server.put("transformation", **KEY, value=ONE)
-    answer = server.put("irreproducible", **KEY, result=TWO)
-    assert answer.status == 404
-    assert answer.text == "ERROR: Transformation does not have the irreproducible result"
+    response = server.put("irreproducible", **KEY, result=TWO)
+    assert response.status == 404
+    assert response.text == "ERROR: Transformation does not have the irreproducible result"
 
 
 def test_a_record_is_returned_to_the_last_digit(server: Server) -> None:

@@ -161,10 +161,10 @@ def ask(server: Server, method: str, *shown: str, path: str = "/") -> Answer:
 def test_without_a_known_token_the_answer_is_401(
     server: Server, method: str, path: str, shown: tuple[str, ...]
 ) -> None:
-    answer = ask(server, method, *shown, path=path)
-    assert answer.status == 401
-    assert answer.text.startswith("ERROR: ")
-    assert answer.headers["www-authenticate"].startswith(("Bearer", "Basic"))
+    response = ask(server, method, *shown, path=path)
+    assert response.status == 401
+    assert response.text.startswith("ERROR: ")
+    assert response.headers["www-authenticate"].startswith(("Bearer", "Basic"))
     assert ask(server, "GET", bearer(READ)).status in (200, 404)
 
 
@@ -182,9 +182,9 @@ def test_other_methods_are_unauthorized_too(server: Server, method: str) -> None
 
 @pytest.mark.parametrize("scheme", [bearer, basic])
 def test_a_read_token_cannot_write(server: Server, scheme: Scheme) -> None:
-    answer = ask(server, "PUT", scheme(READ))
-    assert answer.status == 403
-    assert answer.text.startswith("ERROR: this token may only read")
+    response = ask(server, "PUT", scheme(READ))
+    assert response.status == 403
+    assert response.text.startswith("ERROR: this token may only read")
 
 
 @pytest.mark.parametrize("scheme", [bearer, basic])

@@ -48,7 +48,7 @@ def connected(server: Server) -> Iterator[tuple[socket.socket, BinaryIO]]:
         yield client, stream
 
 
-def answer(stream: BinaryIO, *, body: bool = True) -> tuple[bytes, bytes]:
+def response(stream: BinaryIO, *, body: bool = True) -> tuple[bytes, bytes]:
     """Head and body of the next response, without the date."""
     head = b"".join(iter(stream.readline, b"\r\n"))
     length = re.search(rb"content-length: (\d+)", head)
@@ -56,31 +56,31 @@ def answer(stream: BinaryIO, *, body: bool = True) -> tuple[bytes, bytes]:
     return re.sub(rb"date: .*\r\n", b"date\r\n", head), stream.read(int(length[1]) if body else 0)
 
 
-def answers(server: Server, *messages: bytes) -> list[tuple[bytes, bytes]]:
+def responses(server: Server, *messages: bytes) -> list[tuple[bytes, bytes]]:
     """Send messages one after the other; return the responses."""
     found = []
     with connected(server) as (client, stream):
         for message in messages:
             client.sendall(message)
-            found.append(answer(stream, body=not message.startswith(b"HEAD")))
+            found.append(response(stream, body=not message.startswith(b"HEAD")))
     return found
 
 
 def test_the_head_of_a_response_has_the_headers_in_this_order(server: Server) -> None:
-    ((head, body),) = answers(server, request(GET))
+    ((head, body),) = responses(server, request(GET))
     lines = [b"HTTP/1.1 200 OK", b"date", TEXT, b"content-length: 64"]
     assert (head.splitlines(), body) == (lines, checksum(2).encode())
 
 
 def test_the_response_to_a_head_request_has_the_headers_of_a_get(server: Server) -> None:
-    get, head = answers(server, request(GET), request(GET, "HEAD"))
+    get, head = responses(server, request(GET), request(GET, "HEAD"))
     assert head == (get[0], b"")
 
 
 def test_a_client_of_http_1_0_gets_one_response_and_a_closed_connection(server: Server) -> None:
     with connected(server) as (client, stream):
         client.sendall(request(GET).replace(b"HTTP/1.1", b"HTTP/1.0"))
-        head, body = answer(stream)
+        head, body = response(stream)
         assert stream.read() == b""
     assert b"\r\nconnection: close\r\n" in head
     assert body == checksum(2).encode()
@@ -93,16 +93,16 @@ def test_a_client_that_expects_continue_is_told_to_continue(server: Server) -> N
         client.sendall(head + separator)
         assert stream.readline() + stream.readline() == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(body)
-        assert answer(stream)[1] == checksum(2).encode()
+        assert response(stream)[1] == checksum(2).encode()
 
 
 def test_an_upgrade_is_ignored_and_its_body_is_no_request(server: Server) -> None:
     upgrade = request(GET, "GET", "Connection: upgrade", "Upgrade: h2c")
-    found = answers(server, upgrade, request(GET), upgrade)
+    found = responses(server, upgrade, request(GET), upgrade)
     assert [body for _, body in found] == [checksum(2).encode()] * 3
     with connected(server) as (client, stream):
         client.sendall(upgrade + upgrade)
-        assert [answer(stream)[1] for _ in range(2)] == [checksum(2).encode()] * 2
+        assert [response(stream)[1] for _ in range(2)] == [checksum(2).encode()] * 2
 
 
 def test_a_malformed_request_after_a_complete_one_is_rejected_after_its_response(
@@ -110,9 +110,9 @@ def test_a_malformed_request_after_a_complete_one_is_rejected_after_its_response
 ) -> None:
     with connected(server) as (client, stream):
         client.sendall(request(GET))
-        assert answer(stream)[1] == checksum(2).encode()
+        assert response(stream)[1] == checksum(2).encode()
         client.sendall(b"complete nonsense\r\n\r\n")
-        head, body = answer(stream)
+        head, body = response(stream)
         assert (int(head.split()[1]), body) == (400, b"ERROR: this is not HTTP")
         assert stream.read() == b""
 
@@ -120,7 +120,7 @@ def test_a_malformed_request_after_a_complete_one_is_rejected_after_its_response
 def test_a_request_whose_path_is_not_ascii_is_rejected(server: Server) -> None:
     with connected(server) as (client, stream):
         client.sendall(request(GET).replace(b" / ", b" /\xc3\xa9 "))
-        assert answer(stream)[0].startswith(b"HTTP/1.1 400 ")
+        assert response(stream)[0].startswith(b"HTTP/1.1 400 ")
 
 
 def test_the_last_request_of_a_connection_is_answered_and_closes_it(server: Server) -> None:
@@ -128,7 +128,7 @@ def test_the_last_request_of_a_connection_is_answered_and_closes_it(server: Serv
     for _ in range(2):
         with connected(server) as (client, stream):
             client.sendall(message)
-            head, body = answer(stream)
+            head, body = response(stream)
             assert stream.read() == b""
         assert b"\r\nconnection: close\r\n" in head
         assert body == checksum(2).encode()
@@ -139,7 +139,7 @@ def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
     with connected(server) as (client, stream):
         for message, wanted in ((hit, [200]), (miss, [404]), (hit + miss + hit, [200, 404, 200])):
             client.sendall(message)
-            assert [int(answer(stream)[0].split()[1]) for _ in wanted] == wanted
+            assert [int(response(stream)[0].split()[1]) for _ in wanted] == wanted
 
 
 def test_a_request_in_chunks_is_answered(server: Server) -> None:
@@ -148,13 +148,13 @@ def test_a_request_in_chunks_is_answered(server: Server) -> None:
         for chunk in (message, message[:30], message[30:-5], message[-5:], message):
             client.sendall(chunk)
             if chunk.endswith(b"}"):
-                assert answer(stream)[1] == checksum(2).encode()
+                assert response(stream)[1] == checksum(2).encode()
 
 
 def test_every_request_is_counted_and_logged(tmp_path: Path) -> None:
     message = request({**GET, "checksum": checksum(9)})
     with Server(tmp_path / "seamless.db", "--log-level", "info") as server:
-        answers(server, *[message] * 5)
+        responses(server, *[message] * 5)
         page = server.ask("GET", path="/metrics").text
         labels = 'method="GET",status="404",type="transformation"'
         counted = re.search(f"requests_total\\{{{labels}\\}} (.*)", page)
@@ -174,6 +174,6 @@ def test_the_token_of_each_request_is_checked(tmp_path: Path) -> None:
     right, wrong = (f"Authorization: Bearer {letter * 20}" for letter in "wx")
     with Server(tmp_path / "seamless.db", "--token-file", str(file)) as server:
         heads = [right, right, wrong, wrong, "X: x", right, right]
-        found = answers(server, *[request(GET, "GET", head) for head in heads])
+        found = responses(server, *[request(GET, "GET", head) for head in heads])
     statuses = [int(head.split()[1]) for head, _ in found]
     assert statuses == [404, 404, 401, 401, 401, 404, 404]

@@ -52,13 +52,13 @@ def receive(client: socket.socket) -> tuple[int, str]:
 
 def receive_all(client: socket.socket) -> list[tuple[int, str]]:
     """Every response until the server closes the connection."""
-    answers = []
+    responses = []
     with client.makefile("rb") as stream:
         while line := stream.readline():
             headers = http.client.parse_headers(stream)
             text = stream.read(int(headers["content-length"])).decode()
-            answers.append((int(line.split()[1]), text))
-    return answers
+            responses.append((int(line.split()[1]), text))
+    return responses
 
 
 def is_closed(client: socket.socket) -> bool:
@@ -98,10 +98,10 @@ def test_a_request_that_arrives_too_slowly_times_out(server: Server) -> None:
         for _ in range(int(PATIENCE / 0.1)):
             client.sendall(b"x")
             try:
-                answer = client.recv(1000)
+                response = client.recv(1000)
             except TimeoutError:
                 continue
-            assert answer.startswith(b"HTTP/1.1 408 ")
+            assert response.startswith(b"HTTP/1.1 408 ")
             return
     raise AssertionError("it was never given up")
 
@@ -337,8 +337,8 @@ def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
     gets = [request("transformation", checksum=checksum(n)) for n in numbers]
     with connect(server) as client:
         client.sendall(b"".join(puts + gets) + b"nonsense")
-        answers = receive_all(client)
-    assert answers == [(200, "OK")] * 30 + [(200, checksum(-n)) for n in numbers]
+        responses = receive_all(client)
+    assert responses == [(200, "OK")] * 30 + [(200, checksum(-n)) for n in numbers]
 
 
 # clients that go away
@@ -363,9 +363,9 @@ def test_pipelined_requests_of_a_client_that_resets_are_counted(tmp_path: Path) 
         wait_until(lambda: 'status="499"' in server.ask("GET", path="/metrics").text)
         code, err = server.stop()
     assert code == 0
-    told = [json.loads(line) for line in err.splitlines()]
-    assert sorted(line["method"] for line in told) == ["GET", "GET", "PUT", "PUT"]
-    assert {line["status"] for line in told} <= {200, 404, 499}
+    logged = [json.loads(line) for line in err.splitlines()]
+    assert sorted(line["method"] for line in logged) == ["GET", "GET", "PUT", "PUT"]
+    assert {line["status"] for line in logged} <= {200, 404, 499}
 
 
 # uvicorn

@@ -122,8 +122,8 @@ def test_unread_output_delays_neither_requests_nor_the_shutdown(
             for _ in range(20):
                 with pytest.raises(urllib.error.HTTPError, match="500"):
                     urllib.request.urlopen(f"{url}/metrics", timeout=PATIENCE)
-            with urllib.request.urlopen(f"{url}/healthcheck", timeout=PATIENCE) as answer:
-                assert answer.read() == b"OK"
+            with urllib.request.urlopen(f"{url}/healthcheck", timeout=PATIENCE) as response:
+                assert response.read() == b"OK"
             if workers == "2":
                 (first, *_) = children(server.pid)
                 os.kill(first, signal.SIGKILL)

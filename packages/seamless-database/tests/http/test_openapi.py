@@ -23,9 +23,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def described(server: Server) -> dict[str, Any]:
-    answer = server.ask("GET", path="/openapi.json")
-    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
-    document: dict[str, Any] = answer.json()
+    response = server.ask("GET", path="/openapi.json")
+    assert (response.status, response.headers["content-type"]) == (200, "application/json")
+    document: dict[str, Any] = response.json()
     return document
 
 
@@ -42,8 +42,8 @@ def test_the_description_names_the_numbers_that_are_stored(server: Server) -> No
 
 
 def test_a_request_with_a_body_on_this_path_is_a_request_of_the_protocol(server: Server) -> None:
-    answer = server.ask("GET", {"type": "protocol"}, path="/openapi.json")
-    assert answer.text == '["seamless", "database", "2.1"]'
+    response = server.ask("GET", {"type": "protocol"}, path="/openapi.json")
+    assert response.text == '["seamless", "database", "2.1"]'
     put = {"type": "transformation", "checksum": checksum(1), "value": checksum(2)}
     assert server.ask("PUT", put, path="/openapi.json").text == "OK"
 

@@ -109,8 +109,8 @@ def test_log_level_info_logs_every_request(tmp_path: Path) -> None:
     assert code == 0
     assert TOKEN not in text
     lines = [json.loads(line) for line in text.splitlines()]
-    told = [(line["method"], line["path"], line["type"], line["status"]) for line in lines]
-    assert told == [
+    logged = [(line["method"], line["path"], line["type"], line["status"]) for line in lines]
+    assert logged == [
         ("GET", "/healthcheck", "healthcheck", 200),
         ("GET", "/", "protocol", 200),
         ("PUT", f"/{TOKEN[:4]}", "unknown", 401),

@@ -37,8 +37,8 @@ def test_an_error_of_the_package_has_its_status_and_text(error: DatabaseError, s
 
 
 def test_an_unexpected_error_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
-    answer = error_response(RuntimeError("a detail"))
-    assert answer.status == 500
-    assert answer.text.startswith("ERROR: ")
-    assert "a detail" not in answer.text
+    response = error_response(RuntimeError("a detail"))
+    assert response.status == 500
+    assert response.text.startswith("ERROR: ")
+    assert "a detail" not in response.text
     assert "a detail" in caplog.text

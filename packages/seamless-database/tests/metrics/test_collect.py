@@ -27,11 +27,11 @@ class Scrape:
     """The metrics of a server, by name and labels."""
 
     def __init__(self, server: Server) -> None:
-        self.answer = server.ask("GET", path="/metrics")
-        assert self.answer.status == 200
+        self.response = server.ask("GET", path="/metrics")
+        assert self.response.status == 200
         self._samples = [
             sample
-            for family in text_string_to_metric_families(self.answer.text)
+            for family in text_string_to_metric_families(self.response.text)
             for sample in family.samples
         ]
 
@@ -56,7 +56,7 @@ def put(server: Server, number: int) -> Answer:
 
 def test_the_format_is_that_of_prometheus(server: Server) -> None:
     scrape = Scrape(server)
-    assert scrape.answer.headers["content-type"].startswith("text/plain; version=")
+    assert scrape.response.headers["content-type"].startswith("text/plain; version=")
     assert scrape.get("seamless_database_info", version=__version__, writable="true") == 1
 
 
@@ -66,9 +66,9 @@ def test_a_request_with_a_body_is_no_scrape(server: Server, path: str) -> None:
         body = b'{"type": "protocol"}'
         if headers:
             body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
-        answer = server.ask("GET", body, path=path, headers=headers)
-        assert answer.json() == ["seamless", "database", "2.1"]
-        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        response = server.ask("GET", body, path=path, headers=headers)
+        assert response.json() == ["seamless", "database", "2.1"]
+        assert response.headers["content-type"] == "text/plain; charset=utf-8"
 
 
 def test_only_a_get_of_that_path_is_a_scrape(server: Server) -> None:
@@ -123,7 +123,7 @@ def test_the_metrics_are_not_counted_themselves(server: Server) -> None:
     first, second = Scrape(server), Scrape(server)
     name = "seamless_database_requests_total"
     lines = [
-        [line for line in scrape.answer.text.splitlines() if line.startswith(name)]
+        [line for line in scrape.response.text.splitlines() if line.startswith(name)]
         for scrape in (first, second)
     ]
     assert lines[0] == lines[1]
@@ -142,7 +142,7 @@ def test_commits_are_counted_with_their_size_and_duration(server: Server) -> Non
         full = f"seamless_database_{name}"
         assert after.get(full) - before.get(full) == more
     assert after.get("seamless_database_commit_seconds_sum") > 0
-    assert "seamless_database_writes_waiting 0.0\n" in after.answer.text
+    assert "seamless_database_writes_waiting 0.0\n" in after.response.text
 
 
 def test_rows_and_file_sizes_are_shown(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_read_only_server_shows_no_commits(tmp_path: Path) -> None:
     with Server(tmp_path / "seamless.db", writable=False) as server:
         scrape = Scrape(server)
     assert scrape.get("seamless_database_info", writable="false") == 1
-    assert "commit" not in scrape.answer.text
+    assert "commit" not in scrape.response.text
 
 
 def test_a_scrape_needs_a_token_if_tokens_are_required(tmp_path: Path) -> None:

@@ -110,12 +110,12 @@ def test_the_shutdown_does_not_wait_for_ever_for_a_lock(
 
 def test_two_writable_servers_on_one_file_lose_nothing(server: Server, file: Path) -> None:
     with Server(file) as other, ThreadPoolExecutor(4) as pool:
-        answers = [
+        responses = [
             pool.submit(each.put, "transformation", checksum=checksum(i), value=checksum(-i))
             for i in range(1, 61)
             for each in [(server, other)[i % 2]]
         ]
-        assert {answer.result().status for answer in answers} == {200}
+        assert {response.result().status for response in responses} == {200}
         for i in range(1, 61):
             for each in (server, other):
                 assert each.get("transformation", checksum=checksum(i)).text == checksum(-i)
@@ -203,12 +203,12 @@ def test_acknowledged_writes_of_many_clients_are_in_the_file(server: Server, fil
             with lock:
                 number = next(counter)
             try:
-                answer = server.put(
+                response = server.put(
                     "transformation", checksum=checksum(number), value=checksum(-number)
                 )
             except OSError:
                 return
-            if answer.status == 200:
+            if response.status == 200:
                 acknowledged.append(number)
 
     threads = [threading.Thread(target=write) for _ in range(6)]
@@ -295,15 +295,15 @@ def test_a_body_above_8_mib_is_rejected_by_default(server: Server) -> None:
 def test_the_connection_of_an_endless_body_is_closed(file: Path) -> None:
     with Server(file, "--max-body", "10KB") as server, connect(server) as client:
         client.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
-        answer = b""
+        response = b""
         try:
             for _ in range(100):
                 client.sendall(b"1000\r\n" + b"x" * 4096 + b"\r\n")
-            answer = client.recv(1000)
+            response = client.recv(1000)
         except OSError:
             # the server has hung up, as it should
             return
-        assert b" 413 " in answer
+        assert b" 413 " in response
 
 
 def test_a_large_body_is_accepted(server: Server) -> None:

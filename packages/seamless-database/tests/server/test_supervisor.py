@@ -107,7 +107,14 @@ supervisor.BACKOFF = 0.01
 
 def run(work, count=2, **options):
     workers = Supervisor(count, [], work, report_error=print, **options)
-    return workers.run([signal.SIGTERM], lambda: print("ready"))
+    return workers.run([signal.SIGTERM], on_ready)
+
+# readable once all workers are ready
+all_ready, writer = os.pipe()
+
+def on_ready():
+    print("ready")
+    os.write(writer, b"." * 100)
 """
     return subprocess.run(
         [sys.executable, "-c", preface + textwrap.dedent(text)],
@@ -161,8 +168,8 @@ def test_a_stopped_worker_leaves_new_connections_to_the_others(
 ) -> None:
     os.kill(pair[0].worker, signal.SIGTERM)
     while pair[0].worker in workers(server):
-        with urllib.request.urlopen(f"{server.url}/healthcheck", timeout=PATIENCE) as answer:
-            assert answer.status == 200
+        with urllib.request.urlopen(f"{server.url}/healthcheck", timeout=PATIENCE) as response:
+            assert response.status == 200
     wait_until(lambda: len(workers(server)) == 2)
 
 
@@ -192,8 +199,8 @@ def test_the_status_file_says_running_once_all_workers_are_ready(
     status = tmp_path / "status.json"
     status.write_text('{"pid": 7}')
     with Server(file, "--workers", "3", "--status-file", str(status)) as server:
-        told = {"pid": 7, "status": "running", "port": server.port}
-        assert json.loads(status.read_text()) == told
+        expected = {"pid": 7, "status": "running", "port": server.port}
+        assert json.loads(status.read_text()) == expected
         assert len(workers(server)) == 3
 
 
@@ -240,7 +247,7 @@ def test_a_worker_that_crashes_repeatedly_stops_the_server() -> None:
         def work(worker):
             worker.notify("ready")
             if worker.status_slot.number:
-                time.sleep(0.02)
+                os.read(all_ready, 1)
                 os._exit(3)
             signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
@@ -318,7 +325,7 @@ def test_a_failed_fork_is_retried_while_the_others_serve() -> None:
         def work(worker):
             worker.notify("ready")
             if len(asked) == 2:
-                time.sleep(0.2)
+                os.read(all_ready, 1)
                 return 3
             signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
@@ -399,8 +406,8 @@ def test_several_workers_do_not_write_to_a_network_file_system(
 
 def metrics(server: Server) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """The metrics of any worker."""
-    with urllib.request.urlopen(f"{server.url}/metrics", timeout=PATIENCE) as answer:
-        families = list(text_string_to_metric_families(answer.read().decode()))
+    with urllib.request.urlopen(f"{server.url}/metrics", timeout=PATIENCE) as response:
+        families = list(text_string_to_metric_families(response.read().decode()))
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in families
