@@ -121,7 +121,8 @@ import click
 from sqlalchemy import select
 
 from seamless_database.admin import options
-from seamless_database.admin.access.database import DatabaseTarget, display_name, open_snapshot
+from seamless_database.admin.access.database import open_snapshot
+from seamless_database.admin.access.target import DatabaseTarget, display_name
 from seamless_database.admin.console import ProgressBars, progress_bars, show
 from seamless_database.models import Transformation
 

@@ -378,7 +378,7 @@ def test_commands_on_files_do_not_import_psycopg(file: Path) -> None:
 
 
 def test_without_psycopg_a_url_is_one_error_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seamless_database.admin.access.database.find_spec", lambda _name: None)
+    monkeypatch.setattr("seamless_database.admin.access.target.find_spec", lambda _name: None)
     done = admin("stats", "postgresql+psycopg://host/db")
     assert done.status == 2
     assert "pip install 'seamless-database[postgresql]'" in done.err

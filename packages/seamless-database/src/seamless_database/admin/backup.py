@@ -19,7 +19,7 @@ from seamless_database.admin.access.sqlite import back_up
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from seamless_database.admin.access.database import DatabaseTarget
+    from seamless_database.admin.access.target import DatabaseTarget
     from seamless_database.admin.console import ProgressBars
     from seamless_database.storage.postgresql.url import PostgresUrl
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Text, func, literal, select, tuple_
 
-from seamless_database.admin.access.database import display_name
 from seamless_database.admin.access.dialects import in_byte_order, is_sqlite
 from seamless_database.admin.access.rows import in_chunks, insert_missing, stream, table_label
+from seamless_database.admin.access.target import display_name
 from seamless_database.admin.copy_target import committed_transaction
 from seamless_database.admin.errors import OtherRowsError
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select, Table
 
-    from seamless_database.admin.access.database import DatabaseTarget
     from seamless_database.admin.access.rows import Row
+    from seamless_database.admin.access.target import DatabaseTarget
     from seamless_database.admin.console import ProgressBars
 
 Key = tuple[Any, ...]

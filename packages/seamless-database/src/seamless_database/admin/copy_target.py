@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from seamless_database.admin.access.database import DatabaseTarget
+    from seamless_database.admin.access.target import DatabaseTarget
     from seamless_database.storage.postgresql.url import PostgresUrl
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seamless_database.admin.access.database import parse_target
+from seamless_database.admin.access.target import parse_target
 from seamless_database.errors import OptionError
 
 if TYPE_CHECKING:
-    from seamless_database.admin.access.database import DatabaseTarget
+    from seamless_database.admin.access.target import DatabaseTarget
 
 
 class _ChecksumType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on

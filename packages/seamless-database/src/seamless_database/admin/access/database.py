@@ -6,15 +6,11 @@ The module for PostgreSQL is imported for a URL only, because it needs an option
 from __future__ import annotations
 
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from seamless_database.admin.access import output, sqlite
 from seamless_database.admin.access.dialects import is_sqlite
-from seamless_database.errors import OptionError
-from seamless_database.storage.open import file_of
-from seamless_database.storage.postgresql.url import PostgresUrl, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,24 +18,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from seamless_database.admin.access.target import DatabaseTarget
     from seamless_database.admin.console import ProgressBars
-
-DatabaseTarget: TypeAlias = Path | PostgresUrl
-
-
-def parse_target(text: str) -> DatabaseTarget:
-    """Parse a path or a URL; raises an `OptionError` for an invalid URL."""
-    if text.startswith("sqlite:") or not is_url(text):
-        return Path(file_of(text))
-    url = PostgresUrl.of(text)
-    if find_spec("psycopg") is None:
-        raise OptionError("PostgreSQL needs more: pip install 'seamless-database[postgresql]'")
-    return url
-
-
-def display_name(database: DatabaseTarget) -> str:
-    """Return the name of a database for messages, without the password."""
-    return database.redacted if isinstance(database, PostgresUrl) else str(database)
 
 
 def open_snapshot(

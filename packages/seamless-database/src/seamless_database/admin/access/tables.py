@@ -25,7 +25,7 @@ from seamless_database.storage.sqlite.schema import (
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
-    from seamless_database.admin.access.database import DatabaseTarget
+    from seamless_database.admin.access.target import DatabaseTarget
 
 _COUNT_LEGACY_ROWS = select(func.count()).select_from(sqlalchemy.table(METADATA))
 

@@ -14,13 +14,7 @@ import click
 from sqlalchemy import select
 
 from seamless_database.admin import options
-from seamless_database.admin.access.database import (
-    DatabaseTarget,
-    display_name,
-    open_exclusive,
-    open_scratch,
-    open_snapshot,
-)
+from seamless_database.admin.access.database import open_exclusive, open_scratch, open_snapshot
 from seamless_database.admin.access.dialects import address_of, is_sqlite
 from seamless_database.admin.access.tables import (
     TableInventory,
@@ -28,6 +22,7 @@ from seamless_database.admin.access.tables import (
     migrate_command,
     require_current,
 )
+from seamless_database.admin.access.target import DatabaseTarget, display_name
 from seamless_database.admin.backup import back_up_before
 from seamless_database.admin.checks import CHECKS
 from seamless_database.admin.console import ProgressBars, progress_bars, show

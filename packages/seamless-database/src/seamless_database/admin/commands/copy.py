@@ -14,10 +14,11 @@ import click
 from sqlalchemy import func, select
 
 from seamless_database.admin import options
-from seamless_database.admin.access.database import DatabaseTarget, display_name, open_snapshot
+from seamless_database.admin.access.database import open_snapshot
 from seamless_database.admin.access.dialects import is_sqlite
 from seamless_database.admin.access.sqlite import raw
 from seamless_database.admin.access.tables import inspect_tables, require_current
+from seamless_database.admin.access.target import DatabaseTarget, display_name
 from seamless_database.admin.console import ProgressBars, progress_bars, show
 from seamless_database.admin.copy_tables import (
     OpenDatabase,

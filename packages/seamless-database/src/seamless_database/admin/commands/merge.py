@@ -13,8 +13,6 @@ import click
 
 from seamless_database.admin import options
 from seamless_database.admin.access.database import (
-    DatabaseTarget,
-    display_name,
     new_database,
     open_for_load,
     open_snapshot,
@@ -22,6 +20,7 @@ from seamless_database.admin.access.database import (
 )
 from seamless_database.admin.access.output import add_reverse_rows
 from seamless_database.admin.access.tables import require_current, row_counts
+from seamless_database.admin.access.target import DatabaseTarget, display_name
 from seamless_database.admin.console import ProgressBars, progress_bars, show
 from seamless_database.admin.merge_results import merge_into
 from seamless_database.admin.merge_tables import MergeReport

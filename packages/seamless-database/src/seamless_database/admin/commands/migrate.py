@@ -17,12 +17,7 @@ import sqlalchemy
 from sqlalchemy import Column, Table, Text, insert, select
 
 from seamless_database.admin import options
-from seamless_database.admin.access.database import (
-    DatabaseTarget,
-    open_exclusive,
-    open_scratch,
-    transaction,
-)
+from seamless_database.admin.access.database import open_exclusive, open_scratch, transaction
 from seamless_database.admin.access.rows import (
     as_mapping,
     as_object,
@@ -49,6 +44,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import Connection
+
+    from seamless_database.admin.access.target import DatabaseTarget
 
 #: the table of the legacy records in the backup
 LEGACY_TABLE = "legacy_meta_data"

@@ -17,16 +17,11 @@ import click
 from sqlalchemy import and_, delete, func, not_, or_, select, true
 
 from seamless_database.admin import options
-from seamless_database.admin.access.database import (
-    DatabaseTarget,
-    display_name,
-    open_exclusive,
-    open_scratch,
-    transaction,
-)
+from seamless_database.admin.access.database import open_exclusive, open_scratch, transaction
 from seamless_database.admin.access.dialects import address_of, select_addresses
 from seamless_database.admin.access.rows import as_object, in_batches, stream
 from seamless_database.admin.access.tables import require_current
+from seamless_database.admin.access.target import DatabaseTarget, display_name
 from seamless_database.admin.console import ProgressBars, progress_bars, show
 from seamless_database.admin.errors import ListError
 from seamless_database.admin.interruption import INTERRUPTION

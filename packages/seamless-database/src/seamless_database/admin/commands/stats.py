@@ -11,15 +11,11 @@ import sqlalchemy
 from sqlalchemy import func, select
 
 from seamless_database.admin import options
-from seamless_database.admin.access.database import (
-    DatabaseTarget,
-    display_name,
-    open_snapshot,
-    sizes,
-)
+from seamless_database.admin.access.database import open_snapshot, sizes
 from seamless_database.admin.access.dialects import table_sizes
 from seamless_database.admin.access.rows import as_object, stream
 from seamless_database.admin.access.tables import TableInventory, inspect_tables
+from seamless_database.admin.access.target import DatabaseTarget, display_name
 from seamless_database.admin.console import ProgressBars, progress_bars, show
 from seamless_database.admin.timestamps import format_time, time_of
 from seamless_database.models import MetaData
