@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from database_samples import checksum, record
-from database_server import PATIENCE, Server
+from database_server import TIMEOUT, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -130,7 +130,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 def statuses(server: Server, content: bytes) -> list[int]:
     """Send something, and nothing more; read every answer there is."""
-    with socket.create_connection((server.host, server.port), timeout=PATIENCE) as client:
+    with socket.create_connection((server.host, server.port), timeout=TIMEOUT) as client:
         answers = bytearray()
         try:
             client.sendall(
@@ -200,7 +200,7 @@ def test_large_requests_do_not_hold_up_the_healthcheck(
     numbers = ",".join(["[1,2]"] * 1_300_000)
     value = json.dumps(record(TF, RESULT, x=0)).replace('"x": 0', f'"x": [{numbers}]')
     put = f'{{"type": "metadata", "checksum": "{TF}", "result": "{RESULT}", "value": {value}}}'
-    with socket.create_connection((server.host, server.port), timeout=PATIENCE) as client:
+    with socket.create_connection((server.host, server.port), timeout=TIMEOUT) as client:
         client.sendall(_framed(b"PUT / HTTP/1.1\r\nHost: x\r\n", put.encode()))
         client.settimeout(0.001)
         waits: list[float] = []
@@ -212,7 +212,7 @@ def test_large_requests_do_not_hold_up_the_healthcheck(
                 before = time.perf_counter()
                 assert server.ask("GET", path="/healthcheck").text == "OK"
                 waits.append(time.perf_counter() - before)
-        client.settimeout(PATIENCE)
+        client.settimeout(TIMEOUT)
         answer = http.client.HTTPResponse(client)
         answer.begin()
         assert (answer.status, answer.read()) == (200, b"OK")

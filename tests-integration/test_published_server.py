@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from database_samples import checksum, record
-from database_server import Answer, Server
+from database_server import Response, Server
 from published_server import PublishedServer
 
 from seamless_database.client import DatabaseClient
@@ -83,7 +83,7 @@ def answers(server: Server, name: str) -> list[tuple[int, object]]:
     return [normal(server.ask("GET", question)) for question in questions(name)]
 
 
-def normal(answer: Answer) -> tuple[int, object]:
+def normal(answer: Response) -> tuple[int, object]:
     """An answer without what does not count: the spelling of JSON, the order of lists and keys."""
     if answer.text[0] not in "[{":
         return answer.status, answer.text

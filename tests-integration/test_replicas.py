@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from database_samples import checksum, record
-from database_server import PATIENCE, Server
-from database_targets import Place, fresh_place
+from database_server import TIMEOUT, Server
+from database_targets import DatabaseUnderTest, fresh_place
 from postgres_process import own_server
 from write_stress import Acknowledged, WriteStress, missing
 
@@ -26,13 +26,15 @@ KEYS = 12
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+def place(tmp_path: Path) -> Iterator[DatabaseUnderTest]:
     with fresh_place("postgresql", tmp_path) as place:
         yield place
 
 
 @pytest.mark.stress
-def test_of_conflicting_writers_one_wins_and_all_servers_tell_the_same(place: Place) -> None:
+def test_of_conflicting_writers_one_wins_and_all_servers_tell_the_same(
+    place: DatabaseUnderTest,
+) -> None:
     with Server(place.target) as one, Server(place.target) as other:
         servers = (one, other)
         start = threading.Barrier(WRITERS)
@@ -40,7 +42,7 @@ def test_of_conflicting_writers_one_wins_and_all_servers_tell_the_same(place: Pl
         def write(writer: int) -> list[int]:
             """Offer another result for each key; returns the keys that this writer has won."""
             server, won = servers[writer % 2], []
-            start.wait(PATIENCE)
+            start.wait(TIMEOUT)
             for number in range(KEYS):
                 key, result = checksum(("key", number)), checksum((number, writer))
                 body = record(key, result)
@@ -62,7 +64,7 @@ def test_of_conflicting_writers_one_wins_and_all_servers_tell_the_same(place: Pl
 
 
 @pytest.mark.stress
-def test_what_one_server_has_acknowledged_the_other_tells_at_once(place: Place) -> None:
+def test_what_one_server_has_acknowledged_the_other_tells_at_once(place: DatabaseUnderTest) -> None:
     with Server(place.target) as one, Server(place.target) as other:
 
         def follow(writer: int) -> None:
@@ -80,7 +82,7 @@ def test_what_one_server_has_acknowledged_the_other_tells_at_once(place: Place) 
 @pytest.mark.crash
 @pytest.mark.stress
 def test_a_killed_server_loses_nothing_and_holds_up_nobody(
-    place: Place, note: Callable[[str], None]
+    place: DatabaseUnderTest, note: Callable[[str], None]
 ) -> None:
     whole = Acknowledged()
     with Server(place.target) as survivor:
@@ -134,7 +136,7 @@ def test_while_the_database_is_away_servers_say_so_and_then_go_on(
         for stress in stresses:
             assert stress.refused > 0
             whole.add(stress.stop())
-        assert missing(Place(postgres.url), whole) == []
+        assert missing(DatabaseUnderTest(postgres.url), whole) == []
     note(f"{whole.count} writes acknowledged before and after, {whole.refused} refused meanwhile")
 
 
@@ -168,7 +170,7 @@ def _is_well(server: Server) -> bool:
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

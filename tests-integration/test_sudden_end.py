@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from database_samples import checksum
-from database_server import PATIENCE, Server
-from database_targets import BACK_ENDS, Place, fresh_place
+from database_server import TIMEOUT, Server
+from database_targets import BACK_ENDS, DatabaseUnderTest, fresh_place
 from write_stress import Acknowledged, WriteStress, missing
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 HALF = b'PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 200\r\n\r\n{"type": '
 
 
-def is_one_plain_file(place: Place) -> bool:
+def is_one_plain_file(place: DatabaseUnderTest) -> bool:
     file = Path(place.target)
     return list(file.parent.iterdir()) == [file] and file.read_bytes()[18:20] == b"\x01\x01"
 
 
 @pytest.fixture(params=BACK_ENDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseUnderTest]:
     with fresh_place(request.param, tmp_path) as place:
         yield place
 
@@ -37,7 +37,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 @pytest.mark.crash
 @pytest.mark.stress
 def test_a_killed_server_has_kept_what_it_acknowledged(
-    place: Place, request: pytest.FixtureRequest, note: Callable[[str], None]
+    place: DatabaseUnderTest, request: pytest.FixtureRequest, note: Callable[[str], None]
 ) -> None:
     rounds = request.config.getoption("--kill-rounds")
     if not place.is_file:
@@ -66,7 +66,7 @@ def test_a_killed_server_has_kept_what_it_acknowledged(
 
 @pytest.mark.crash
 def test_a_server_that_is_asked_to_end_has_kept_what_it_acknowledged(
-    place: Place, note: Callable[[str], None]
+    place: DatabaseUnderTest, note: Callable[[str], None]
 ) -> None:
     with Server(place.target) as server:
         halves = [socket.create_connection((server.host, server.port)) for _ in range(5)]
@@ -80,7 +80,7 @@ def test_a_server_that_is_asked_to_end_has_kept_what_it_acknowledged(
         took = time.monotonic() - before
         whole = stress.stop()
         for client in halves:
-            client.settimeout(PATIENCE)
+            client.settimeout(TIMEOUT)
             answer = http.client.HTTPResponse(client)
             answer.begin()
             assert answer.status == 503
@@ -92,7 +92,7 @@ def test_a_server_that_is_asked_to_end_has_kept_what_it_acknowledged(
 
 
 @pytest.mark.crash
-def test_a_server_killed_while_it_was_ending_has_lost_nothing(place: Place) -> None:
+def test_a_server_killed_while_it_was_ending_has_lost_nothing(place: DatabaseUnderTest) -> None:
     for number in range(3):
         server = Server(place.target)
         stress = WriteStress(server, number, clients=6)
@@ -116,7 +116,7 @@ def workers(server: Server) -> list[int]:
 @pytest.mark.crash
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="asks /proc for the processes")
 def test_workers_that_are_killed_have_kept_what_they_acknowledged(
-    place: Place, note: Callable[[str], None]
+    place: DatabaseUnderTest, note: Callable[[str], None]
 ) -> None:
     server = Server(place.target, "--workers", "2")
     total = 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 from database_samples import checksum, record
 from database_server import Server
-from database_targets import Place, fresh_place
+from database_targets import DatabaseUnderTest, fresh_place
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-Answer = tuple[int, object]
+Response = tuple[int, object]
 
-OK: Answer = (200, "OK")
-MISS: Answer = (404, "ERROR: Unknown key")
+OK: Response = (200, "OK")
+MISS: Response = (404, "ERROR: Unknown key")
 FEW = st.integers(0, 2)
 CELLTYPES = ("python", "text")
 
@@ -49,13 +49,13 @@ class Model:
     expressions: dict[tuple[int, str], int] = field(default_factory=dict)
     probes: dict[int, int] = field(default_factory=dict)
 
-    def put_result(self, tf: int, result: int) -> Answer:
+    def put_result(self, tf: int, result: int) -> Response:
         if self.results.get(tf) != result:
             self.records.pop(tf, None)
         self.results[tf] = result
         return OK
 
-    def put_record(self, tf: int, result: int, number: int) -> Answer:
+    def put_record(self, tf: int, result: int, number: int) -> Response:
         if self.contested.get(tf):
             return 409, "ERROR: Transformation already has irreproducible records"
         if self.results.setdefault(tf, result) != result:
@@ -64,7 +64,7 @@ class Model:
             return 409, "ERROR: Execution record already exists with different metadata"
         return OK
 
-    def put_irreproducible(self, tf: int, result: int) -> Answer:
+    def put_irreproducible(self, tf: int, result: int) -> Response:
         if self.results.get(tf, result) != result:
             return 404, "ERROR: Transformation does not have the irreproducible result"
         number = self.records.pop(tf, None)
@@ -80,7 +80,7 @@ class CallFlow(RuleBasedStateMachine):
 
     servers: ClassVar[list[Server]]
     turns: ClassVar[Iterator[int]] = itertools.count()
-    place: ClassVar[Place]
+    place: ClassVar[DatabaseUnderTest]
     names: ClassVar[Iterator[int]] = itertools.count()
     steps: ClassVar[int] = 0
 
@@ -100,7 +100,7 @@ class CallFlow(RuleBasedStateMachine):
     def record(self, tf: int, result: int, number: int) -> dict[str, Any]:
         return record(self.key("tf", tf), self.key("result", result), number=number, big=2**70)
 
-    def put(self, kind: str, wanted: Answer, **fields: object) -> None:
+    def put(self, kind: str, wanted: Response, **fields: object) -> None:
         answer = self.server.put(kind, **fields)
         assert (answer.status, answer.text) == wanted
         CallFlow.steps += 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from database_samples import checksum
-from database_server import PATIENCE, Server
+from database_server import TIMEOUT, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def attempt(companions: Environment, server: Server, userinfo: str, folder: Path
     url = server.url.replace("://", f"://{userinfo}")
     words = [str(companions.python), "-c", CLIENT, url, TF, RESULT]
     done = subprocess.run(
-        words, capture_output=True, text=True, timeout=PATIENCE, check=True, cwd=folder
+        words, capture_output=True, text=True, timeout=TIMEOUT, check=True, cwd=folder
     )
     answers: list[str] = json.loads(done.stdout)
     return answers

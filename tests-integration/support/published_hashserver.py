@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from database_server import PATIENCE
+from database_server import TIMEOUT
 from published_server import installed
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ class HashserverProcess:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline and self.process.poll() is None:
             reported = json.loads(self._status.read_text())
             if reported.get("status") == "running":
                 self.port = reported["port"]
                 # it reports that it is running before it listens
                 with suppress(ConnectionRefusedError):
-                    socket.create_connection(("127.0.0.1", self.port), PATIENCE).close()
+                    socket.create_connection(("127.0.0.1", self.port), TIMEOUT).close()
                     return
             time.sleep(0.05)
         self.kill()
@@ -66,7 +66,7 @@ class HashserverProcess:
 
     def get(self, name: str) -> bytes:
         """Ask for a buffer as any other program would."""
-        with urllib.request.urlopen(f"{self.url}/{name}", timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(f"{self.url}/{name}", timeout=TIMEOUT) as answer:
             content: bytes = answer.read()
             return content
 

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from database_server import PATIENCE, Server
+from database_server import TIMEOUT, Server
 
 VERSION = "2.1.0"
 HOME = Path(__file__).resolve().parents[2] / ".dev"
@@ -65,7 +65,7 @@ class PublishedServer(Server):
         super().__init__(file, *options)
 
     def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 reported = json.loads(self._status.read_text())

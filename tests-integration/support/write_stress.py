@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from database_samples import checksum, record
-from database_server import PATIENCE, Server
-from database_targets import Place
+from database_server import TIMEOUT, Server
+from database_targets import DatabaseUnderTest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +73,7 @@ class WriteStress:
 
     def _write(self, name: object, part: Acknowledged) -> None:
         connection = http.client.HTTPConnection(
-            self._server.host, self._server.port, timeout=PATIENCE
+            self._server.host, self._server.port, timeout=TIMEOUT
         )
         try:
             for number in itertools.count():
@@ -119,9 +119,9 @@ def _put(connection: http.client.HTTPConnection, body: dict[str, Any]) -> bool:
     return answer.status == 200
 
 
-def missing(where: Path | Place, acknowledged: Acknowledged) -> list[str]:
+def missing(where: Path | DatabaseUnderTest, acknowledged: Acknowledged) -> list[str]:
     """Name what was acknowledged and is not in the database, and what is there by halves."""
-    place = where if isinstance(where, Place) else Place(str(where))
+    place = where if isinstance(where, DatabaseUnderTest) else DatabaseUnderTest(str(where))
     # in one statement: what a killed server had begun, PostgreSQL may complete in between
     tables = ("transformation", "rev_transformation", "meta_data", "irreproducible_transformation")
     sql = " UNION ALL ".join(f"SELECT '{name}', checksum, result FROM {name}" for name in tables)

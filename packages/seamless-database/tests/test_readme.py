@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from database_server import PATIENCE, Server
+from database_server import TIMEOUT, Server
 
 from seamless_database import errors, request_types
 from seamless_database.admin.cli import command_group
@@ -82,7 +82,7 @@ class Shell:
     def close(self) -> None:
         for server in self._servers:
             server.terminate()
-            server.communicate(timeout=PATIENCE)
+            server.communicate(timeout=TIMEOUT)
 
 
 @pytest.fixture

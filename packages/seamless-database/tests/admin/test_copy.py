@@ -28,7 +28,7 @@ from admin_samples import (
     transformation,
 )
 from database_samples import checksum
-from database_server import PATIENCE, Server
+from database_server import TIMEOUT, Server
 from database_targets import BACK_ENDS
 
 from seamless_database.errors import DatabaseError
@@ -193,7 +193,7 @@ def test_a_killed_copy_can_be_resumed(back_end: str, tmp_path: Path, postgresql:
     target: Path | str = postgresql if back_end == "postgresql" else tmp_path / "target.db"
     process = subprocess.Popen([*COMMAND, "copy", str(source), str(target)])
     first = tmp_path / "target.db.part" if isinstance(target, Path) else target
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not has_copied_rows(first) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)

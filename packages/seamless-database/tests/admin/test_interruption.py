@@ -23,7 +23,7 @@ from admin_samples import (
     transformation,
 )
 from database_samples import checksum
-from database_server import PATIENCE
+from database_server import TIMEOUT
 
 from seamless_database.admin.access.files import processes_using
 
@@ -79,12 +79,12 @@ def test_a_signal_ends_a_command_with_one_line_and_leaves_no_files(
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not processes_using(file) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.001)
         time.sleep(moment)
         process.send_signal(number)
-        _, err = process.communicate(timeout=PATIENCE)
+        _, err = process.communicate(timeout=TIMEOUT)
     if process.returncode in {0, 3}:
         # the command ended before the signal
         assert err == ""
@@ -144,11 +144,11 @@ def test_a_signal_cancels_a_statement_of_postgresql(postgresql: str) -> None:
     with subprocess.Popen(
         [*COMMAND, "prune", "--irreproducible", postgresql], stderr=subprocess.PIPE, text=True
     ) as process:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not sql(postgresql, waiting) and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=PATIENCE)
+        _, err = process.communicate(timeout=TIMEOUT)
     assert (process.returncode, err) == (1, INTERRUPTED)
     assert contents(postgresql) == before
 
@@ -164,13 +164,13 @@ def test_a_signal_interrupts_a_long_statement_of_sqlite(file: Path) -> None:
     with subprocess.Popen(
         [*COMMAND, "prune", "--irreproducible", str(file)], stderr=subprocess.PIPE, text=True
     ) as process:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         # the journal exists as soon as the statement changes the file
         while not Path(f"{file}-journal").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=PATIENCE)
+        _, err = process.communicate(timeout=TIMEOUT)
     assert (process.returncode, err) == (1, INTERRUPTED)
     assert contents(file) == before
 

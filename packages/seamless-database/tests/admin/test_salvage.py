@@ -27,7 +27,7 @@ from admin_samples import (
     state,
 )
 from database_samples import checksum
-from database_server import PATIENCE, Server
+from database_server import TIMEOUT, Server
 
 from seamless_database.admin.access.files import processes_using
 from seamless_database.errors import DatabaseError, StartError
@@ -296,7 +296,7 @@ def test_a_server_advises_salvage_of_a_truncated_file(file: Path) -> None:
     before = state(file)
     for writable in (False, True):
         with Server(file, wait=False, writable=writable) as server:
-            _, err = server.process.communicate(timeout=PATIENCE)
+            _, err = server.process.communicate(timeout=TIMEOUT)
         assert server.process.returncode == 1
         assert "restore a backup" in err
         assert f"seamless-database-admin export --salvage {file} NEW-FILE" in err
@@ -346,11 +346,11 @@ def test_a_signal_ends_salvage_in_one_line(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not _open_in(scratch) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.001)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=PATIENCE)
+        _, err = process.communicate(timeout=TIMEOUT)
     assert (process.returncode, err.count("\n")) == (1, 1)
     assert err.startswith("Error: interrupted")
     assert not list(scratch.iterdir())

@@ -30,7 +30,7 @@ from admin_samples import (
     transformation,
 )
 from database_samples import checksum
-from database_server import PATIENCE, Server
+from database_server import TIMEOUT, Server
 
 from seamless_database.storage.open import open_database
 
@@ -162,7 +162,7 @@ def run(words: list[str], where: Path | str, folder: Path, rng: random.Random) -
         try:
             time.sleep(delays[1])
             serve_during(where, command, client, rng)
-            _, err = command.communicate(timeout=PATIENCE)
+            _, err = command.communicate(timeout=TIMEOUT)
         finally:
             command.kill()
     assert command.returncode in {0, 1, 3}, err

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from database_samples import checksum
-from database_server import PATIENCE, Server, shared
+from database_server import TIMEOUT, Server, shared
 
 from seamless_database import Database, __version__
 from seamless_database.cli.arguments import parser
@@ -53,7 +53,7 @@ def run(*words: object, **options: object) -> Ended:
     """Run the command to its end."""
     command = [sys.executable, "-m", "seamless_database", *map(str, words)]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=PATIENCE, check=False, **options
+        command, capture_output=True, text=True, timeout=TIMEOUT, check=False, **options
     )  # type: ignore[call-overload]  # options of subprocess
     return Ended(done.returncode, done.stdout, done.stderr)
 
@@ -300,7 +300,7 @@ def test_servers_that_race_for_ports_all_get_one(tmp_path: Path, taken: int) -> 
 
 def test_a_closed_output_is_no_error(file: Path) -> None:
     command = f"exec '{sys.executable}' -m seamless_database '{file}' --timeout 0.3 >&- 2>&-"
-    assert subprocess.run(command, shell=True, timeout=PATIENCE, check=False).returncode == 0
+    assert subprocess.run(command, shell=True, timeout=TIMEOUT, check=False).returncode == 0
 
 
 def second_line(path: Path, *, writable: bool = True) -> str:
@@ -546,7 +546,7 @@ def test_signals_are_handled_before_the_heavy_imports(file: Path, status: Path) 
 
 def wait_for_handlers(server: Server) -> None:
     """Wait until a process handles the stop signals, of which HUP is the last."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         status = Path(f"/proc/{server.process.pid}/status").read_text()
         caught = re.search(r"^SigCgt:\s*(\w+)", status, re.MULTILINE)

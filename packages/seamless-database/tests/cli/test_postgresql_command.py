@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from database_samples import checksum
-from database_server import PATIENCE, Server
+from database_server import TIMEOUT, Server
 from postgres_process import own_server
 
 from seamless_database.errors import ServerError
@@ -25,7 +25,7 @@ AWAY = f"postgresql+psycopg://me:{SECRET}@127.0.0.1:1/db"
 
 def run(*words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "seamless_database", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
 
 
 def test_a_failed_start_prints_one_line_and_is_reported(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from database_samples import checksum, record
-from database_server import PATIENCE, Answer, Server
+from database_server import TIMEOUT, Response, Server
 
 from seamless_database import Database, request_types
 
@@ -71,7 +71,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         assert server.stop() == (0, "")
 
 
-def assert_error(response: Answer, status: int) -> None:
+def assert_error(response: Response, status: int) -> None:
     """Every error is one line of text that begins alike."""
     assert response.status == status
     assert response.headers["content-type"] == "text/plain; charset=utf-8"
@@ -295,7 +295,7 @@ def test_other_requests_are_answered_while_a_large_response_is_sent(server: Serv
     with socket.socket() as slow:
         # so that the system keeps little of the answer
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        slow.settimeout(PATIENCE)
+        slow.settimeout(TIMEOUT)
         slow.connect((server.host, server.port))
         body = json.dumps({"type": "metadata", **KEY}).encode()
         slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from database_samples import checksum
-from database_server import PATIENCE, Answer, Server
+from database_server import TIMEOUT, Response, Server
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -150,7 +150,7 @@ def server(folder: Path) -> Iterator[Server]:
         assert not any(token in line for token in (READ, WRITE) for line in server.lines)
 
 
-def ask(server: Server, method: str, *shown: str, path: str = "/") -> Answer:
+def ask(server: Server, method: str, *shown: str, path: str = "/") -> Response:
     body = {"type": "transformation", "checksum": checksum(1), "value": checksum(2)}
     authorization = [("Authorization", value) for value in shown]
     return server.ask(method, body, path=path, headers=dict(authorization))
@@ -170,7 +170,7 @@ def test_without_a_known_token_the_answer_is_401(
 
 def test_a_token_in_a_trailer_is_ignored(server: Server) -> None:
     request = b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
-    with socket.create_connection((server.host, server.port), timeout=PATIENCE) as client:
+    with socket.create_connection((server.host, server.port), timeout=TIMEOUT) as client:
         client.sendall(request + f"Authorization: {bearer(READ)}\r\n\r\n".encode())
         assert client.recv(1000).startswith(b"HTTP/1.1 401 ")
 

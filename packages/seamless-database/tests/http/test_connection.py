@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 from database_samples import checksum, record
-from database_server import PATIENCE, Server
+from database_server import TIMEOUT, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ def request(body: object, method: str = "GET", *headers: str) -> bytes:
 @contextlib.contextmanager
 def connected(server: Server) -> Iterator[tuple[socket.socket, BinaryIO]]:
     with (
-        socket.create_connection((server.host, server.port), timeout=PATIENCE) as client,
+        socket.create_connection((server.host, server.port), timeout=TIMEOUT) as client,
         client.makefile("rb") as stream,
     ):
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 from database_samples import checksum, record
-from database_server import PATIENCE, Server, wait_until
+from database_server import TIMEOUT, Server, wait_until
 from database_server import http_request as request
 
 import seamless_database
@@ -41,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def connect(server: Server) -> socket.socket:
-    return socket.create_connection((server.host, server.port), timeout=PATIENCE)
+    return socket.create_connection((server.host, server.port), timeout=TIMEOUT)
 
 
 def receive(client: socket.socket) -> tuple[int, str]:
@@ -95,7 +95,7 @@ def test_a_request_that_arrives_too_slowly_times_out(server: Server) -> None:
     with connect(server) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
         client.settimeout(0.1)
-        for _ in range(int(PATIENCE / 0.1)):
+        for _ in range(int(TIMEOUT / 0.1)):
             client.sendall(b"x")
             try:
                 response = client.recv(1000)
@@ -123,7 +123,7 @@ def test_a_client_that_reads_nothing_is_disconnected(server: Server) -> None:
     ask = request("metadata", checksum=checksum(3))
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.settimeout(PATIENCE)
+        client.settimeout(TIMEOUT)
         client.connect((server.host, server.port))
         client.sendall(ask)
         time.sleep(4)

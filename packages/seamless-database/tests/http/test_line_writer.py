@@ -14,7 +14,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
-from database_server import PATIENCE, full_pipe, wait_until
+from database_server import TIMEOUT, full_pipe, wait_until
 
 from seamless_database.http.line_writer import (
     LineStream,
@@ -59,7 +59,7 @@ def test_a_full_pipe_blocks_no_caller() -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(PATIENCE)
+            thread.join(TIMEOUT)
         assert writer.queued == 10
         # gives up on the queue
         writer.close()
@@ -121,8 +121,8 @@ def test_unread_output_delays_neither_requests_nor_the_shutdown(
             url = f"http://127.0.0.1:{json.loads(status.read_text())['port']}"
             for _ in range(20):
                 with pytest.raises(urllib.error.HTTPError, match="500"):
-                    urllib.request.urlopen(f"{url}/metrics", timeout=PATIENCE)
-            with urllib.request.urlopen(f"{url}/healthcheck", timeout=PATIENCE) as response:
+                    urllib.request.urlopen(f"{url}/metrics", timeout=TIMEOUT)
+            with urllib.request.urlopen(f"{url}/healthcheck", timeout=TIMEOUT) as response:
                 assert response.read() == b"OK"
             if workers == "2":
                 (first, *_) = children(server.pid)
@@ -130,7 +130,7 @@ def test_unread_output_delays_neither_requests_nor_the_shutdown(
                 # the supervisor reports it, and starts another one
                 wait_until(lambda: len(set(children(server.pid)) - {first}) == 2)
             server.terminate()
-            assert server.wait(PATIENCE) == 0
+            assert server.wait(TIMEOUT) == 0
         finally:
             server.kill()
 

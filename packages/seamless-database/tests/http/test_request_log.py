@@ -5,7 +5,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from database_server import PATIENCE, Server
+from database_server import TIMEOUT, Server
 
 from seamless_database.http.line_writer import LineWriter
 from seamless_database.http.request_log import (
@@ -124,7 +124,7 @@ def test_an_unread_log_delays_neither_requests_nor_the_shutdown(tmp_path: Path) 
         for _ in range(1000):
             assert server.ask("GET", path="/healthcheck/" + "x" * 300).status == 400
         server.process.terminate()
-        assert server.process.wait(PATIENCE) == 0
+        assert server.process.wait(TIMEOUT) == 0
 
 
 def test_a_request_is_counted_by_method_type_and_status() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from database_samples import checksum
-from database_server import Answer, Server
+from database_server import Response, Server
 from prometheus_client.parser import text_string_to_metric_families
 
 from seamless_database import Database, __version__
@@ -50,7 +50,7 @@ def _within(labels: Mapping[str, str], all_labels: Mapping[str, str]) -> bool:
     return labels.items() <= all_labels.items()
 
 
-def put(server: Server, number: int) -> Answer:
+def put(server: Server, number: int) -> Response:
     return server.put("transformation", checksum=checksum(number), value=checksum(-number))
 
 

@@ -7,7 +7,7 @@ import sys
 import textwrap
 
 import pytest
-from database_server import PATIENCE
+from database_server import TIMEOUT
 
 from seamless_database.metrics.worker_status import SLOT_SIZE, SharedState, StatusSlot
 
@@ -83,7 +83,7 @@ def test_a_process_that_is_killed_while_it_writes_leaves_a_complete_text() -> No
         [sys.executable, "-c", textwrap.dedent(program)],
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=True,
     )
     assert done.stdout == "True True\n"

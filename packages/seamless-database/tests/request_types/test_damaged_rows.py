@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from database_samples import checksum, record
 from database_server import Server
-from database_targets import BACK_ENDS, Place, fresh_place
+from database_targets import BACK_ENDS, DatabaseUnderTest, fresh_place
 
 from seamless_database.request_types.damage import _log
 
@@ -46,13 +46,13 @@ OF_SQLITE = ["x'7b7d'", "CAST(x'7b22ff227d' AS TEXT)", "5", "0.5"]
 
 
 @pytest.fixture(params=BACK_ENDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseUnderTest]:
     with fresh_place(request.param, tmp_path) as place:
         yield place
 
 
 @pytest.fixture
-def database(place: Place) -> Iterator[Backend]:
+def database(place: DatabaseUnderTest) -> Iterator[Backend]:
     with place.open() as database:
         yield database
 
@@ -70,17 +70,19 @@ def put_record(database: Backend) -> None:
     put(database, "metadata", checksum=TF, result=ONE, value=RECORD)
 
 
-def held(values: list[str], place: Place) -> list[str]:
+def held(values: list[str], place: DatabaseUnderTest) -> list[str]:
     """Give values and those that a column holds in SQLite alone, if it is SQLite."""
     return values + OF_SQLITE if place.is_file else values
 
 
-def damage(place: Place, table: str, column: str, value: str) -> None:
+def damage(place: DatabaseUnderTest, table: str, column: str, value: str) -> None:
     """Put a value, given as SQL, into all rows."""
     place.change(f"UPDATE {table} SET {column} = {value}".replace("%", "%%"))
 
 
-def test_a_damaged_record_is_a_miss_until_it_is_replaced(database: Backend, place: Place) -> None:
+def test_a_damaged_record_is_a_miss_until_it_is_replaced(
+    database: Backend, place: DatabaseUnderTest
+) -> None:
     for value in held(NO_OBJECTS, place):
         place.empty()
         put_record(database)
@@ -93,7 +95,7 @@ def test_a_damaged_record_is_a_miss_until_it_is_replaced(database: Backend, plac
 
 @pytest.mark.parametrize(("size", "ending"), [(10_000, ""), (10_000, "}"), (1_100_000, "")])
 def test_a_large_damaged_record_is_replaced(
-    database: Backend, place: Place, size: int, ending: str
+    database: Backend, place: DatabaseUnderTest, size: int, ending: str
 ) -> None:
     place.insert("transformation", TF, ONE)
     place.insert("meta_data", TF, ONE, '{"x":"' + "x" * size + ending)
@@ -104,7 +106,7 @@ def test_a_large_damaged_record_is_replaced(
 
 
 def test_damaged_buffer_info_is_a_miss_until_it_is_replaced(
-    database: Backend, place: Place
+    database: Backend, place: DatabaseUnderTest
 ) -> None:
     for value in held(NO_OBJECTS, place):
         place.empty()
@@ -116,7 +118,7 @@ def test_damaged_buffer_info_is_a_miss_until_it_is_replaced(
         assert get(database, "buffer_info", checksum=ONE) == {"length": 2}
 
 
-def test_large_damaged_buffer_info_is_replaced(database: Backend, place: Place) -> None:
+def test_large_damaged_buffer_info_is_replaced(database: Backend, place: DatabaseUnderTest) -> None:
     place.insert("buffer_info", ONE, '{"x": "' + "x" * 1024 * 1024)
     assert get(database, "buffer_info", checksum=ONE) is None
     assert get(database, "buffer_infos", checksums=[ONE]) == {}
@@ -126,7 +128,7 @@ def test_large_damaged_buffer_info_is_replaced(database: Backend, place: Place) 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
 def test_a_number_beyond_doubles_is_merged_as_null(
-    database: Backend, place: Place, number: str
+    database: Backend, place: DatabaseUnderTest, number: str
 ) -> None:
     place.insert("buffer_info", ONE, f'{{"x": {number}, "y": "NaN"}}')
     put(database, "buffer_info", checksum=ONE, value={"length": 2})
@@ -135,7 +137,7 @@ def test_a_number_beyond_doubles_is_merged_as_null(
 
 @pytest.mark.parametrize("column", ["freshness_tokens", "bucket_checksum", "captured_at"])
 def test_a_damaged_probe_is_a_miss_until_it_is_replaced(
-    database: Backend, place: Place, column: str
+    database: Backend, place: DatabaseUnderTest, column: str
 ) -> None:
     values = {"freshness_tokens": NO_OBJECTS, "bucket_checksum": NO_CHECKSUMS}.get(column, [])
     for value in held(values, place):
@@ -150,7 +152,7 @@ def test_a_damaged_probe_is_a_miss_until_it_is_replaced(
 
 
 def test_a_damaged_record_of_an_irreproducible_result_counts_as_none(
-    database: Backend, place: Place
+    database: Backend, place: DatabaseUnderTest
 ) -> None:
     for value in held(NO_OBJECTS, place):
         place.empty()
@@ -166,7 +168,9 @@ def test_a_damaged_record_of_an_irreproducible_result_counts_as_none(
         assert place.count("irreproducible_transformation") == 1
 
 
-def test_a_damaged_irreproducible_result_is_left_out(database: Backend, place: Place) -> None:
+def test_a_damaged_irreproducible_result_is_left_out(
+    database: Backend, place: DatabaseUnderTest
+) -> None:
     for value in held(NO_CHECKSUMS, place):
         place.empty()
         put(database, "irreproducible", checksum=TF, result=ONE)
@@ -179,7 +183,7 @@ def test_a_damaged_irreproducible_result_is_left_out(database: Backend, place: P
 
 @pytest.mark.parametrize("kind", ["transformation", "metadata"])
 def test_a_damaged_result_is_a_miss_until_it_is_replaced(
-    database: Backend, place: Place, kind: str
+    database: Backend, place: DatabaseUnderTest, kind: str
 ) -> None:
     for value in held(NO_CHECKSUMS, place):
         place.empty()
@@ -198,7 +202,7 @@ def test_a_damaged_result_is_a_miss_until_it_is_replaced(
 
 @pytest.mark.parametrize("kind", ["transformation", "metadata", "irreproducible"])
 def test_the_record_of_a_damaged_result_is_not_lost(
-    database: Backend, place: Place, kind: str
+    database: Backend, place: DatabaseUnderTest, kind: str
 ) -> None:
     put_record(database)
     damage(place, "transformation", "result", "'damaged'")
@@ -216,7 +220,9 @@ def test_the_record_of_a_damaged_result_is_not_lost(
     assert get(database, "metadata", checksum=TF) == RECORD
 
 
-def test_a_damaged_transformation_is_left_out_of_a_list(database: Backend, place: Place) -> None:
+def test_a_damaged_transformation_is_left_out_of_a_list(
+    database: Backend, place: DatabaseUnderTest
+) -> None:
     put(database, "transformation", checksum=TF, value=ONE)
     place.insert("transformation", "damaged", ONE)
     assert get(database, "rev_transformations", checksum=ONE) == [TF]
@@ -224,7 +230,7 @@ def test_a_damaged_transformation_is_left_out_of_a_list(database: Backend, place
     assert get(database, "rev_transformations", checksum=ONE) is None
 
 
-def test_damaged_meanings_are_left_out(database: Backend, place: Place) -> None:
+def test_damaged_meanings_are_left_out(database: Backend, place: DatabaseUnderTest) -> None:
     for value in held(NO_CHECKSUMS, place):
         place.empty()
         put(database, "semantic_to_syntactic", **MEANING, value=[TF])
@@ -237,7 +243,7 @@ def test_damaged_meanings_are_left_out(database: Backend, place: Place) -> None:
 
 
 def test_a_damaged_expression_is_a_miss_until_it_is_replaced(
-    database: Backend, place: Place
+    database: Backend, place: DatabaseUnderTest
 ) -> None:
     for value in held(NO_CHECKSUMS, place):
         place.empty()
@@ -250,7 +256,7 @@ def test_a_damaged_expression_is_a_miss_until_it_is_replaced(
 
 @pytest.mark.parametrize("column", ["input_checksum", "path", "celltype", "target_celltype"])
 def test_a_damaged_expression_is_left_out_of_a_list(
-    database: Backend, place: Place, column: str
+    database: Backend, place: DatabaseUnderTest, column: str
 ) -> None:
     values = {"input_checksum": NO_CHECKSUMS, "path": ["''", "'a'", "'[\"a\"'"]}.get(column, [])
     if place.is_file:
@@ -264,7 +270,9 @@ def test_a_damaged_expression_is_left_out_of_a_list(
         assert get(database, "rev_expression", checksum=ONE) == [{**EXPRESSION, "result": ONE}]
 
 
-def test_nan_in_a_published_path_is_returned_as_null(database: Backend, place: Place) -> None:
+def test_nan_in_a_published_path_is_returned_as_null(
+    database: Backend, place: DatabaseUnderTest
+) -> None:
     place.insert("expression", TF, '["NaN", NaN]', "mixed", "plain", None, None, ONE)
     (row,) = get(database, "rev_expression", checksum=ONE)
     assert row["path"] == ["NaN", None]
@@ -272,7 +280,7 @@ def test_nan_in_a_published_path_is_returned_as_null(database: Backend, place: P
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity"])
 def test_nan_in_a_record_or_a_probe_is_returned_as_null(
-    database: Backend, place: Place, number: str
+    database: Backend, place: DatabaseUnderTest, number: str
 ) -> None:
     text = f'{{"a": {number}, "b": "\\" {number}"}}'
     place.insert("transformation", TF, ONE)
@@ -286,7 +294,7 @@ def test_nan_in_a_record_or_a_probe_is_returned_as_null(
     assert get(database, "bucket_probe", **PROBE)["freshness_tokens"] == wanted
 
 
-def test_nan_within_strings_is_unchanged(database: Backend, place: Place) -> None:
+def test_nan_within_strings_is_unchanged(database: Backend, place: DatabaseUnderTest) -> None:
     text = '{ "a" :  "NaN, Infinity", "b":1e5,"c":-0.0 }'
     place.insert("transformation", TF, ONE)
     place.insert("meta_data", TF, ONE, text)
@@ -331,7 +339,7 @@ def test_a_damaged_column_is_logged_with_its_table_and_key(
     key: str,
 ) -> None:
     _log.cache_clear()
-    place = Place(str(tmp_path / "seamless.db"))
+    place = DatabaseUnderTest(str(tmp_path / "seamless.db"))
     with place.open() as database:
         put_record(database)
         put(database, "irreproducible", checksum=TWO, result=TWO)
@@ -354,7 +362,7 @@ def test_a_column_without_text_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, column: str
 ) -> None:
     _log.cache_clear()
-    place = Place(str(tmp_path / "seamless.db"))
+    place = DatabaseUnderTest(str(tmp_path / "seamless.db"))
     with place.open() as database:
         put(database, "expression", **EXPRESSION, value=ONE)
         damage(place, "expression", column, "x'41'")
@@ -364,7 +372,7 @@ def test_a_column_without_text_is_logged(
 
 
 def test_a_server_logs_a_damaged_row_once_and_replaces_it(tmp_path: Path) -> None:
-    place = Place(str(tmp_path / "seamless.db"))
+    place = DatabaseUnderTest(str(tmp_path / "seamless.db"))
     place.open().close()
     place.insert("buffer_info", ONE, "[1]")
     with Server(tmp_path / "seamless.db") as server:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from database_samples import checksum
-from database_targets import BACK_ENDS, Place, fresh_place
+from database_targets import BACK_ENDS, DatabaseUnderTest, fresh_place
 
 from seamless_database import Database
 from seamless_database.errors import RequestError
@@ -27,13 +27,13 @@ KINDS = ["transformations", "buffer_infos"]
 
 
 @pytest.fixture(params=BACK_ENDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseUnderTest]:
     with fresh_place(request.param, tmp_path) as place:
         yield place
 
 
 @pytest.fixture
-def database(place: Place) -> Iterator[Backend]:
+def database(place: DatabaseUnderTest) -> Iterator[Backend]:
     with place.open() as database:
         yield database
 
@@ -140,7 +140,7 @@ def test_infos_beyond_the_size_of_a_response_are_rejected(
 
 
 def test_published_infos_are_returned_as_in_single_requests(
-    database: Backend, place: Place
+    database: Backend, place: DatabaseUnderTest
 ) -> None:
     texts = ['{"scale": NaN, "length": 2}', '{"x": 3.0}']
     rows = [(checksum(number), text) for number, text in enumerate(texts)]

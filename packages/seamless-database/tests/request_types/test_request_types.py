@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from database_samples import checksum, record
-from database_targets import BACK_ENDS, Place, fresh_place
+from database_targets import BACK_ENDS, DatabaseUnderTest, fresh_place
 
 from seamless_database import request_types
 from seamless_database.errors import ConflictError, RequestError, UnknownKeyError
@@ -25,13 +25,13 @@ NODE = {"bucket_kind": "node", "label": "n"}
 
 
 @pytest.fixture(params=BACK_ENDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseUnderTest]:
     with fresh_place(request.param, tmp_path) as place:
         yield place
 
 
 @pytest.fixture
-def database(place: Place) -> Iterator[Backend]:
+def database(place: DatabaseUnderTest) -> Iterator[Backend]:
     with place.open() as database:
         yield database
 
@@ -40,7 +40,7 @@ Peer = Callable[..., None]
 
 
 @pytest.fixture
-def peer(database: Backend, place: Place) -> Peer:
+def peer(database: Backend, place: DatabaseUnderTest) -> Peer:
     """Insert a row as a published server may have done, or a copy of its file."""
     return place.insert
 
@@ -63,14 +63,14 @@ def put_record(database: Backend, result: str = ONE, **changes: object) -> dict[
 # transformations
 
 
-def test_the_same_result_again_adds_nothing(database: Backend, place: Place) -> None:
+def test_the_same_result_again_adds_nothing(database: Backend, place: DatabaseUnderTest) -> None:
     for _ in range(3):
         put(database, "transformation", checksum=TF, value=ONE)
     assert place.count("rev_transformation") == 1
 
 
 def test_another_result_removes_the_reverse_row_and_the_record(
-    database: Backend, place: Place
+    database: Backend, place: DatabaseUnderTest
 ) -> None:
     put_record(database)
     put(database, "transformation", checksum=TF, value=TWO)
@@ -111,7 +111,7 @@ def test_a_published_transformation_without_reverse_row_is_found(
 
 
 def test_another_result_removes_published_reverse_rows(
-    database: Backend, peer: Peer, place: Place
+    database: Backend, peer: Peer, place: DatabaseUnderTest
 ) -> None:
     put(database, "transformation", checksum=TF, value=ONE)
     for result in (ONE, ONE, TWO):
@@ -123,7 +123,9 @@ def test_another_result_removes_published_reverse_rows(
 # execution records
 
 
-def test_a_record_creates_result_and_reverse_row(database: Backend, place: Place) -> None:
+def test_a_record_creates_result_and_reverse_row(
+    database: Backend, place: DatabaseUnderTest
+) -> None:
     body = put_record(database)
     assert get(database, "metadata", checksum=TF) == body
     assert get(database, "transformation", checksum=TF) == ONE
@@ -147,14 +149,14 @@ def test_a_record_creates_result_and_reverse_row(database: Backend, place: Place
     ],
 )
 def test_a_record_of_another_transformation_is_rejected(
-    database: Backend, changes: dict[str, Any], place: Place
+    database: Backend, changes: dict[str, Any], place: DatabaseUnderTest
 ) -> None:
     with pytest.raises(RequestError, match=next(iter(changes))):
         put_record(database, **changes)
     assert place.count("transformation") == 0
 
 
-def test_a_rejected_record_stores_no_result(database: Backend, place: Place) -> None:
+def test_a_rejected_record_stores_no_result(database: Backend, place: DatabaseUnderTest) -> None:
     put(database, "irreproducible", checksum=TF, result=TWO)
     with pytest.raises(ConflictError, match="already has irreproducible records"):
         put_record(database)
@@ -168,7 +170,7 @@ def test_a_published_record_of_a_former_result_is_a_miss(database: Backend, peer
 
 
 def test_a_published_record_of_a_former_result_is_replaced(
-    database: Backend, peer: Peer, place: Place
+    database: Backend, peer: Peer, place: DatabaseUnderTest
 ) -> None:
     put(database, "transformation", checksum=TF, value=TWO)
     peer("meta_data", TF, ONE, json.dumps(record(TF, ONE)))
@@ -178,7 +180,7 @@ def test_a_published_record_of_a_former_result_is_replaced(
 
 
 def test_the_text_of_a_record_is_minified_ascii_in_the_order_received(
-    database: Backend, place: Place
+    database: Backend, place: DatabaseUnderTest
 ) -> None:
     body = {"tf_checksum": TF, "result_checksum": ONE, "schema_version": 1, "é": [1, 2.0, 1e300]}
     put(database, "metadata", checksum=TF, result=ONE, value=body)
@@ -216,7 +218,9 @@ def test_one_of_many_concurrent_records_is_stored(database: Backend) -> None:
 # irreproducible results
 
 
-def test_put_irreproducible_moves_result_and_record(database: Backend, place: Place) -> None:
+def test_put_irreproducible_moves_result_and_record(
+    database: Backend, place: DatabaseUnderTest
+) -> None:
     body = put_record(database)
     put(database, "irreproducible", checksum=TF, result=ONE)
     assert get(database, "irreproducible", checksum=TF) == [
@@ -226,7 +230,7 @@ def test_put_irreproducible_moves_result_and_record(database: Backend, place: Pl
         assert place.count(table) == 0
 
 
-def test_put_irreproducible_is_idempotent(database: Backend, place: Place) -> None:
+def test_put_irreproducible_is_idempotent(database: Backend, place: DatabaseUnderTest) -> None:
     body = put_record(database)
     for _ in range(2):
         put(database, "irreproducible", checksum=TF, result=ONE)
@@ -236,7 +240,7 @@ def test_put_irreproducible_is_idempotent(database: Backend, place: Place) -> No
 
 
 def test_a_later_put_irreproducible_adds_the_record(
-    database: Backend, peer: Peer, place: Place
+    database: Backend, peer: Peer, place: DatabaseUnderTest
 ) -> None:
     put(database, "irreproducible", checksum=TF, result=ONE)
     put(database, "transformation", checksum=TF, value=ONE)
@@ -270,7 +274,7 @@ def test_irreproducible_results_are_returned_in_their_order(database: Backend) -
 
 
 def test_put_irreproducible_of_another_result_changes_nothing(
-    database: Backend, place: Place
+    database: Backend, place: DatabaseUnderTest
 ) -> None:
     put_record(database)
     with pytest.raises(UnknownKeyError):
@@ -291,7 +295,7 @@ def test_duplicate_published_irreproducible_rows_are_returned_once(
 
 
 def test_a_record_of_a_former_result_does_not_move_with_another(
-    database: Backend, peer: Peer, place: Place
+    database: Backend, peer: Peer, place: DatabaseUnderTest
 ) -> None:
     put(database, "transformation", checksum=TF, value=TWO)
     peer("meta_data", TF, ONE, json.dumps(record(TF, ONE)))
@@ -304,7 +308,9 @@ def test_a_record_of_a_former_result_does_not_move_with_another(
 # buffer info
 
 
-def test_buffer_info_is_stored_sorted_and_indented(database: Backend, place: Place) -> None:
+def test_buffer_info_is_stored_sorted_and_indented(
+    database: Backend, place: DatabaseUnderTest
+) -> None:
     put(database, "buffer_info", checksum=ONE, value={"shape": [2], "dtype": "é"})
     ((text,),) = place.rows("SELECT buffer_info FROM buffer_info")
     assert text == '{\n  "dtype": "\\u00e9",\n  "shape": [\n    2\n  ]\n}'
@@ -348,14 +354,14 @@ def test_published_nan_is_returned_as_null_and_merged(database: Backend, peer: P
 # meanings
 
 
-def test_one_invalid_item_stores_nothing(database: Backend, place: Place) -> None:
+def test_one_invalid_item_stores_nothing(database: Backend, place: DatabaseUnderTest) -> None:
     key = {"checksum": ONE, "celltype": "python", "subcelltype": ""}
     with pytest.raises(RequestError):
         put(database, "semantic_to_syntactic", **key, value=[TF, "zz", TWO])
     assert place.count("syntactic_to_semantic") == 0
 
 
-def test_buffers_are_added_to_the_stored_ones(database: Backend, place: Place) -> None:
+def test_buffers_are_added_to_the_stored_ones(database: Backend, place: DatabaseUnderTest) -> None:
     key = {"checksum": ONE, "celltype": "python", "subcelltype": ""}
     for value in ([TF, TWO], [TWO, ONE, ONE], [], [TF]):
         put(database, "semantic_to_syntactic", **key, value=value)
@@ -377,7 +383,7 @@ def test_a_cell_type_is_part_of_the_meaning(database: Backend) -> None:
 EXPRESSION = {"checksum": TF, "path": ["a", 0], "celltype": "mixed", "target_celltype": "plain"}
 
 
-def test_an_expression_is_replaced(database: Backend, place: Place) -> None:
+def test_an_expression_is_replaced(database: Backend, place: DatabaseUnderTest) -> None:
     for result in (ONE, TWO, TWO):
         put(database, "expression", **EXPRESSION, value=result)
     assert get(database, "expression", **EXPRESSION) == TWO
@@ -419,7 +425,7 @@ def test_an_expression_at_the_limit_is_stored(
     ],
 )
 def test_an_invalid_expression_is_rejected(
-    database: Backend, changes: dict[str, object], place: Place
+    database: Backend, changes: dict[str, object], place: DatabaseUnderTest
 ) -> None:
     with pytest.raises(RequestError):
         put(database, "expression", **{**EXPRESSION, **changes}, value=ONE)
@@ -435,7 +441,7 @@ def test_a_published_path_that_is_not_a_list_is_returned(database: Backend, peer
 # bucket probes
 
 
-def test_a_probe_replaces_the_former_one(database: Backend, place: Place) -> None:
+def test_a_probe_replaces_the_former_one(database: Backend, place: DatabaseUnderTest) -> None:
     for moment, bucket in (("noon", ONE), ("midnight", TWO)):
         tokens = {"boot": moment, "big": 2**70}
         put(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import transcript
 from database_server import Server
-from database_targets import BACK_ENDS, Place, fresh_place, lasting_place
+from database_targets import BACK_ENDS, DatabaseUnderTest, fresh_place, lasting_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ PLAIN = [name for name in SCENARIOS if {step["server"] for step in SCENARIOS[nam
 @pytest.fixture(scope="module", params=BACK_ENDS)
 def shared_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Server, Place]]:
+) -> Iterator[tuple[Server, DatabaseUnderTest]]:
     folder = tmp_path_factory.mktemp("transcript")
     with lasting_place(request.param, folder) as place, Server(place.target) as server:
         yield server, place
@@ -38,7 +38,7 @@ def shared_server(
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_every_exchange_agrees(name: str, shared_server: tuple[Server, Place]) -> None:
+def test_every_exchange_agrees(name: str, shared_server: tuple[Server, DatabaseUnderTest]) -> None:
     server, place = shared_server
     place.empty()
     assert disagreements(server, SCENARIOS[name]) == []

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from database_samples import checksum, record
-from database_server import PATIENCE, Server
+from database_server import TIMEOUT, Server
 
 from seamless_database import Database
 
@@ -43,7 +43,7 @@ def server(file: Path) -> Iterator[Server]:
 
 
 def connect(server: Server) -> socket.socket:
-    return socket.create_connection((server.host, server.port), timeout=PATIENCE)
+    return socket.create_connection((server.host, server.port), timeout=TIMEOUT)
 
 
 def receive(client: socket.socket) -> int:
@@ -217,7 +217,7 @@ def test_acknowledged_writes_of_many_clients_are_in_the_file(server: Server, fil
     while len(acknowledged) < 100:
         time.sleep(0.01)
     server.process.terminate()
-    server.process.wait(PATIENCE)
+    server.process.wait(TIMEOUT)
     for thread in threads:
         thread.join()
     assert server.end() == (0, "")
@@ -348,4 +348,4 @@ def test_a_launcher_may_close_the_output(file: Path) -> None:
     words = ["seamless_database", str(file), "--writable", "--port", str(port), "--timeout", "0.5"]
     process = subprocess.Popen([sys.executable, "-m", *words], stdout=writer)
     os.close(writer)
-    assert process.wait(PATIENCE) == 0
+    assert process.wait(TIMEOUT) == 0

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from database_samples import checksum
-from database_server import PATIENCE, Server, wait_until
+from database_server import TIMEOUT, Server, wait_until
 from prometheus_client.parser import text_string_to_metric_families
 
 from seamless_database import Database
@@ -63,7 +63,7 @@ class Connection:
 
     def __init__(self, server: Server) -> None:
         before = {pid: sockets(pid) for pid in workers(server)}
-        self._http = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE)
+        self._http = http.client.HTTPConnection(server.host, server.port, timeout=TIMEOUT)
         self._http.request("GET", "/healthcheck")
         self._http.getresponse().read()
         (self.worker,) = (pid for pid, count in before.items() if sockets(pid) > count)
@@ -120,7 +120,7 @@ def on_ready():
         [sys.executable, "-c", preface + textwrap.dedent(text)],
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
 
@@ -168,7 +168,7 @@ def test_a_stopped_worker_leaves_new_connections_to_the_others(
 ) -> None:
     os.kill(pair[0].worker, signal.SIGTERM)
     while pair[0].worker in workers(server):
-        with urllib.request.urlopen(f"{server.url}/healthcheck", timeout=PATIENCE) as response:
+        with urllib.request.urlopen(f"{server.url}/healthcheck", timeout=TIMEOUT) as response:
             assert response.status == 200
     wait_until(lambda: len(workers(server)) == 2)
 
@@ -185,7 +185,7 @@ def test_a_signal_to_the_supervisor_stops_all_workers_and_ends_wal_mode(
 
 
 def test_an_incomplete_request_is_answered_at_the_shutdown(server: Server) -> None:
-    with socket.create_connection((server.host, server.port), timeout=PATIENCE) as client:
+    with socket.create_connection((server.host, server.port), timeout=TIMEOUT) as client:
         client.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
         time.sleep(0.3)
         server.process.terminate()
@@ -406,7 +406,7 @@ def test_several_workers_do_not_write_to_a_network_file_system(
 
 def metrics(server: Server) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """The metrics of any worker."""
-    with urllib.request.urlopen(f"{server.url}/metrics", timeout=PATIENCE) as response:
+    with urllib.request.urlopen(f"{server.url}/metrics", timeout=TIMEOUT) as response:
         families = list(text_string_to_metric_families(response.read().decode()))
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 from database_samples import checksum
-from database_server import PATIENCE, Server, silent_clients
+from database_server import TIMEOUT, Server, silent_clients
 
 from seamless_database.cli.main import main
 from seamless_database.client import AsyncDatabaseClient, DatabaseClient
@@ -144,7 +144,7 @@ def test_certificates_to_trust_that_cannot_be_read_are_named(
 
 def test_old_versions_of_tls_are_rejected(server: Server, trust: ssl.SSLContext) -> None:
     trust.minimum_version = ssl.TLSVersion.TLSv1_2
-    raw = socket.create_connection((server.host, server.port), timeout=PATIENCE)
+    raw = socket.create_connection((server.host, server.port), timeout=TIMEOUT)
     with trust.wrap_socket(raw, server_hostname="localhost") as secure:
         assert secure.version() in ("TLSv1.2", "TLSv1.3")
     assert tls.context(None, None) is None
@@ -190,7 +190,7 @@ def test_idle_tls_connections_are_closed_in_favour_of_new_ones(
     ):
         idle = []
         for _ in range(40):
-            raw = socket.create_connection((server.host, server.port), timeout=PATIENCE)
+            raw = socket.create_connection((server.host, server.port), timeout=TIMEOUT)
             secure = trust.wrap_socket(raw, server_hostname="localhost")
             idle.append(stack.enter_context(secure))
             secure.sendall(b"GET /healthcheck HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -210,7 +210,7 @@ def test_a_tls_connection_beyond_the_limit_is_answered_503(
         ExitStack() as stack,
     ):
         for busy in (True, True, True, False):
-            raw = socket.create_connection((server.host, server.port), timeout=PATIENCE)
+            raw = socket.create_connection((server.host, server.port), timeout=TIMEOUT)
             secure = stack.enter_context(trust.wrap_socket(raw, server_hostname="localhost"))
             if busy:
                 secure.sendall(b"GET / HTTP/1.1\r\nContent-Length: 10\r\n\r\n{")
@@ -235,7 +235,7 @@ def test_an_idle_tls_connection_does_not_delay_the_shutdown(
     folder: Path, tmp_path: Path, trust: ssl.SSLContext
 ) -> None:
     with served(folder, tmp_path / "seamless.db") as server:
-        raw = socket.create_connection((server.host, server.port), timeout=PATIENCE)
+        raw = socket.create_connection((server.host, server.port), timeout=TIMEOUT)
         with trust.wrap_socket(raw, server_hostname="localhost") as secure:
             secure.sendall(b"GET /healthcheck HTTP/1.1\r\nHost: x\r\n\r\n")
             assert secure.recv(4096).startswith(b"HTTP/1.1 200")
@@ -293,7 +293,7 @@ with Database(file, writable=True) as database:
 
 def test_a_finished_handshake_leaves_no_task(folder: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-c", MANY_CONNECTIONS, str(folder), str(tmp_path / "seamless.db")]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT, check=True)
     assert done.stderr == ""
     # those of the last request may not be gone yet
     assert int(done.stdout) < 10

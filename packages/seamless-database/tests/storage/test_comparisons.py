@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from database_samples import checksum, record
-from database_server import PATIENCE, Server
-from database_targets import BACK_ENDS, Place, fresh_place
+from database_server import TIMEOUT, Server
+from database_targets import BACK_ENDS, DatabaseUnderTest, fresh_place
 
 from seamless_database import request_types
 from seamless_database.errors import (
@@ -37,13 +37,13 @@ GET = {"type": "metadata", "checksum": TF}
 
 
 @pytest.fixture(params=BACK_ENDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseUnderTest]:
     with fresh_place(request.param, tmp_path) as place:
         yield place
 
 
 @pytest.fixture
-def database(place: Place) -> Iterator[Backend]:
+def database(place: DatabaseUnderTest) -> Iterator[Backend]:
     with place.open() as database:
         yield database
 
@@ -122,7 +122,9 @@ def test_a_digest_does_not_equal_what_it_was_made_of(database: Backend) -> None:
             put(database, large(y=stand_in, z="x"))
 
 
-def test_the_result_of_a_published_record_is_stored(database: Backend, place: Place) -> None:
+def test_the_result_of_a_published_record_is_stored(
+    database: Backend, place: DatabaseUnderTest
+) -> None:
     place.insert("meta_data", TF, ONE, json.dumps(large(), separators=(",", ":")))
     put(database, turned(large()))
     assert database.get({"type": "transformation", "checksum": TF}) == ONE
@@ -135,7 +137,7 @@ def comparing(database: Backend, value: object) -> Iterator[Future[None]]:
     with ThreadPoolExecutor(1) as pool, comparisons._lock:
         request = request_types.parse_write(from_python(put_request(value)))
         future = pool.submit(asyncio.run, database.execute_write(request))
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while comparisons._room._value == MAX_UNDECIDED:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -147,7 +149,7 @@ def test_other_writes_are_done_during_a_comparison(database: Backend) -> None:
     with comparing(database, turned(large())) as future:
         database.put({"type": "transformation", "checksum": TWO, "value": ONE})
         assert not future.done()
-    future.result(PATIENCE)
+    future.result(TIMEOUT)
 
 
 def test_a_record_that_is_deleted_during_its_comparison_is_stored(database: Backend) -> None:
@@ -156,7 +158,7 @@ def test_a_record_that_is_deleted_during_its_comparison_is_stored(database: Back
     with comparing(database, offered) as future:
         database.put({"type": "transformation", "checksum": TF, "value": TWO})
         database.put({"type": "transformation", "checksum": TF, "value": ONE})
-    future.result(PATIENCE)
+    future.result(TIMEOUT)
     assert json.loads(database.get(GET) or "") == offered
 
 
@@ -165,7 +167,7 @@ def test_a_result_that_becomes_irreproducible_meanwhile_gets_no_record(database:
     with comparing(database, turned(large())) as future:
         database.put({"type": "irreproducible", "checksum": TF, "result": ONE})
     with pytest.raises(ConflictError, match="irreproducible records"):
-        future.result(PATIENCE)
+        future.result(TIMEOUT)
 
 
 def test_a_result_that_changes_meanwhile_rejects_the_record(database: Backend) -> None:
@@ -173,16 +175,16 @@ def test_a_result_that_changes_meanwhile_rejects_the_record(database: Backend) -
     with comparing(database, turned(large())) as future:
         database.put({"type": "transformation", "checksum": TF, "value": TWO})
     with pytest.raises(ConflictError, match="does not match"):
-        future.result(PATIENCE)
+        future.result(TIMEOUT)
 
 
-def test_a_comparison_fails_if_the_database_is_closed(place: Place) -> None:
+def test_a_comparison_fails_if_the_database_is_closed(place: DatabaseUnderTest) -> None:
     database = place.open()
     put(database, large())
     with comparing(database, turned(large())) as future:
         database.close()
     with pytest.raises(DatabaseClosedError):
-        future.result(PATIENCE)
+        future.result(TIMEOUT)
 
 
 def test_close_during_a_comparison_completes_the_file(
@@ -192,19 +194,19 @@ def test_close_during_a_comparison_completes_the_file(
 
     def compare(_stored: str, _offered: str) -> bool:
         begun.set()
-        return go_on.wait(PATIENCE)
+        return go_on.wait(TIMEOUT)
 
     monkeypatch.setattr("seamless_database.request_types.metadata.records_equal", compare)
-    place = Place(str(tmp_path / "seamless.db"))
+    place = DatabaseUnderTest(str(tmp_path / "seamless.db"))
     with place.open() as database, ThreadPoolExecutor(1) as pool:
         put(database, large())
         written = pool.submit(put, database, turned(large()))
-        assert begun.wait(PATIENCE)
+        assert begun.wait(TIMEOUT)
         database.close()
         assert [file.name for file in tmp_path.iterdir()] == ["seamless.db"]
         go_on.set()
         with pytest.raises(DatabaseClosedError):
-            written.result(PATIENCE)
+            written.result(TIMEOUT)
 
 
 def test_the_number_of_comparisons_is_bounded() -> None:
@@ -212,22 +214,22 @@ def test_the_number_of_comparisons_is_bounded() -> None:
 
     def settle(_undecided: UndecidedError) -> None:
         begun.set()
-        assert go_on.wait(PATIENCE)
+        assert go_on.wait(TIMEOUT)
 
     comparisons = Comparisons(settle)
     undecided = UndecidedError(lambda _connection: None, lambda _row: None)  # type: ignore[arg-type,return-value]
     waiting = [comparisons.submit(undecided) for _ in range(MAX_UNDECIDED)]
-    assert begun.wait(PATIENCE)
+    assert begun.wait(TIMEOUT)
     threads = [each for each in threading.enumerate() if "comparison" in each.name]
     # the end of the process does not wait for them
     assert [each.daemon for each in threads] == [True] * MAX_UNDECIDED
     with pytest.raises(UnavailableError, match=f"{MAX_UNDECIDED} large records"):
-        comparisons.submit(undecided).result(PATIENCE)
+        comparisons.submit(undecided).result(TIMEOUT)
     go_on.set()
     for future in waiting:
-        future.result(PATIENCE)
+        future.result(TIMEOUT)
     # there is room again
-    comparisons.submit(undecided).result(PATIENCE)
+    comparisons.submit(undecided).result(TIMEOUT)
 
 
 def test_a_server_answers_other_requests_during_a_comparison(tmp_path: Path) -> None:

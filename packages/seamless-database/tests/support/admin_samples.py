@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from database_samples import checksum, record
-from database_server import PATIENCE, shared
+from database_server import TIMEOUT, shared
 
 from seamless_database.admin.access.postgresql import connect_driver
 from seamless_database.admin.cli import main
@@ -68,7 +68,7 @@ def admin_subprocess(*words: str | Path) -> CommandResult:
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     assert "Traceback" not in done.stderr, done.stderr
     return CommandResult(done.returncode, done.stdout, done.stderr)

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 #: seconds that anything may take on a busy machine before a test gives up
-PATIENCE = 40
+TIMEOUT = 40
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What the server answered."""
 
     status: int
@@ -44,7 +44,7 @@ def shared(*parts: str) -> Path:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline, "it never came to that"
         time.sleep(0.02)
@@ -75,7 +75,7 @@ def silent_clients(
         clients = []
         for _ in range(count):
             address = (server.host, server.port)
-            client = stack.enter_context(socket.create_connection(address, timeout=PATIENCE))
+            client = stack.enter_context(socket.create_connection(address, timeout=TIMEOUT))
             client.sendall(first)
             clients.append(client)
         yield clients
@@ -89,7 +89,7 @@ def stalled_readers(server: Server, request: bytes, count: int) -> Iterator[list
         for _ in range(count):
             client = stack.enter_context(socket.socket())
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            client.settimeout(PATIENCE)
+            client.settimeout(TIMEOUT)
             client.connect((server.host, server.port))
             client.sendall(request)
             clients.append(client)
@@ -166,7 +166,7 @@ class Server:
         *,
         path: str = "/",
         headers: dict[str, str] | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Send one request over this thread's connection; bytes go as they are, others as JSON."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         for last in (False, True):
@@ -182,12 +182,12 @@ class Server:
                     raise
             else:
                 break
-        return Answer(response.status, text, {k.lower(): v for k, v in response.getheaders()})
+        return Response(response.status, text, {k.lower(): v for k, v in response.getheaders()})
 
-    def get(self, kind: str, **fields: object) -> Answer:
+    def get(self, kind: str, **fields: object) -> Response:
         return self.ask("GET", {"type": kind, **fields})
 
-    def put(self, kind: str, **fields: object) -> Answer:
+    def put(self, kind: str, **fields: object) -> Response:
         return self.ask("PUT", {"type": kind, **fields})
 
     def memory(self) -> int:
@@ -210,7 +210,7 @@ class Server:
         if self._ended is not None:
             return self._ended
         try:
-            out, err = self.process.communicate(timeout=PATIENCE)
+            out, err = self.process.communicate(timeout=TIMEOUT)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.communicate()
@@ -222,7 +222,7 @@ class Server:
     def _connection(self) -> http.client.HTTPConnection:
         if getattr(self._local, "connection", None) is None:
             self._local.connection = http.client.HTTPConnection(
-                self.host, self.port, timeout=PATIENCE
+                self.host, self.port, timeout=TIMEOUT
             )
             self._connections.append(self._local.connection)
         connection: http.client.HTTPConnection = self._local.connection

@@ -27,7 +27,7 @@ BACK_ENDS = ("sqlite", "postgresql")
 
 
 @dataclass(frozen=True)
-class Place:
+class DatabaseUnderTest:
     """One database, by the name that a server is started with."""
 
     target: str
@@ -73,22 +73,22 @@ class Place:
 
 
 @contextmanager
-def lasting_place(back_end: str, folder: Path) -> Iterator[Place]:
+def lasting_place(back_end: str, folder: Path) -> Iterator[DatabaseUnderTest]:
     """Give an empty database for many tests; a file does not exist yet."""
     if back_end == "sqlite":
-        yield Place(str(folder / "seamless.db"))
+        yield DatabaseUnderTest(str(folder / "seamless.db"))
         return
     with fresh_database() as url:
-        yield Place(url)
+        yield DatabaseUnderTest(url)
 
 
 @contextmanager
-def fresh_place(back_end: str, folder: Path) -> Iterator[Place]:
+def fresh_place(back_end: str, folder: Path) -> Iterator[DatabaseUnderTest]:
     """Give an empty database for one test, until the next one asks for one."""
     if back_end == "sqlite":
-        yield Place(str(folder / "seamless.db"))
+        yield DatabaseUnderTest(str(folder / "seamless.db"))
         return
-    place = Place(_database_of_this_process())
+    place = DatabaseUnderTest(_database_of_this_process())
     place.change("DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
     yield place
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from database_server import Answer, Server, shared
+from database_server import Response, Server, shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ def scenarios() -> dict[str, list[Exchange]]:
     return found
 
 
-def send(server: Server, exchange: Exchange) -> Answer:
+def send(server: Server, exchange: Exchange) -> Response:
     """Send the request of an exchange."""
     body: object = None
     if "body" in exchange:
@@ -43,7 +43,7 @@ def send(server: Server, exchange: Exchange) -> Answer:
     return server.ask(exchange["method"], body, path=exchange["path"], headers=headers)
 
 
-def disagreement(exchange: Exchange, answer: Answer) -> str | None:
+def disagreement(exchange: Exchange, answer: Response) -> str | None:
     """Tell how an answer disagrees with the recording, or None."""
     expected = exchange["sane"] if exchange.get("peer_bug") else _recorded(exchange)
     wanted = expected["status"]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from database_samples import checksum
-from database_server import PATIENCE
-from database_targets import Place, fresh_place
+from database_server import TIMEOUT
+from database_targets import DatabaseUnderTest, fresh_place
 from postgres_process import own_server
 
 from seamless_database import request_types
@@ -42,13 +42,13 @@ PUT = {**GET, "value": checksum(2)}
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+def place(tmp_path: Path) -> Iterator[DatabaseUnderTest]:
     with fresh_place("postgresql", tmp_path) as place:
         yield place
 
 
 @pytest.fixture
-def database(place: Place) -> Iterator[Backend]:
+def database(place: DatabaseUnderTest) -> Iterator[Backend]:
     with place.open() as database:
         yield database
 
@@ -90,7 +90,7 @@ def test_execute_write_returns_when_the_write_is_durable(database: Backend) -> N
     assert database.get(GET) == checksum(2)
 
 
-def test_a_reader_rejects_writes(database: Backend, place: Place) -> None:
+def test_a_reader_rejects_writes(database: Backend, place: DatabaseUnderTest) -> None:
     with place.open(writable=False) as reader, pytest.raises(ReadOnlyError):
         reader.put(PUT)
 
@@ -121,7 +121,9 @@ def test_rows_are_counted(database: Backend) -> None:
     assert sum(found.values()) == 2
 
 
-def test_a_table_that_is_dropped_is_an_error_not_a_miss(database: Backend, place: Place) -> None:
+def test_a_table_that_is_dropped_is_an_error_not_a_miss(
+    database: Backend, place: DatabaseUnderTest
+) -> None:
     place.change("DROP TABLE transformation")
     with pytest.raises(UnavailableError, match="transformation"):
         database.get(GET)
@@ -143,7 +145,7 @@ def test_many_threads_may_use_a_database(database: Backend) -> None:
 
 
 def test_a_long_wait_for_a_lock_is_not_an_outage(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: DatabaseUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # seconds that a write may take, next to its waits for locks
     monkeypatch.setattr("seamless_database.storage.postgresql.database.TIMEOUT", 0.2)
@@ -160,13 +162,13 @@ def test_a_long_wait_for_a_lock_is_not_an_outage(
         time.sleep(2.5 * INTERVAL)
         assert not written.done()
         holder.rollback()
-        written.result(PATIENCE)
+        written.result(TIMEOUT)
         assert database.degraded_reason is None
         assert database.get(GET) == checksum(2)
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_another_encoding_is_rejected(place: Place, encoding: str) -> None:
+def test_another_encoding_is_rejected(place: DatabaseUnderTest, encoding: str) -> None:
     url = place.target.replace("+psycopg", "")
     name = f"seamless_test_{encoding.lower()}"
     with psycopg.connect(url, autocommit=True) as raw:
@@ -190,7 +192,7 @@ def test_an_unreachable_server_is_named_without_the_password() -> None:
 @pytest.mark.stress
 def test_probes_detect_an_outage_and_its_end() -> None:
     with own_server() as postgres:
-        place = Place(postgres.url)
+        place = DatabaseUnderTest(postgres.url)
         with place.open() as database, place.open(writable=False) as reader:
             assert _troubles(database, reader) == [None, None]
             postgres.stop()
@@ -211,7 +213,7 @@ def _troubles(*databases: Backend) -> list[str | None]:
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

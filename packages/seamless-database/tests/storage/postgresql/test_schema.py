@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from database_samples import checksum
-from database_targets import Place, fresh_place
+from database_targets import DatabaseUnderTest, fresh_place
 
 from seamless_database.errors import SchemaError, ServerError
 from seamless_database.models import TABLES
@@ -32,23 +32,27 @@ PUT = {**GET, "value": checksum(2)}
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+def place(tmp_path: Path) -> Iterator[DatabaseUnderTest]:
     with fresh_place("postgresql", tmp_path) as place:
         yield place
 
 
-def names(place: Place) -> set[str]:
+def names(place: DatabaseUnderTest) -> set[str]:
     rows = place.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     return {name for (name,) in rows}
 
 
-def test_the_first_writable_start_creates_the_tables_and_their_version(place: Place) -> None:
+def test_the_first_writable_start_creates_the_tables_and_their_version(
+    place: DatabaseUnderTest,
+) -> None:
     place.open().close()
     assert names(place) == {*TABLES, VERSION_TABLE}
     assert place.rows(f"SELECT version FROM {VERSION_TABLE}") == [(VERSION,)]
 
 
-def test_reading_an_empty_database_creates_nothing_and_finds_nothing(place: Place) -> None:
+def test_reading_an_empty_database_creates_nothing_and_finds_nothing(
+    place: DatabaseUnderTest,
+) -> None:
     with place.open(writable=False) as reader:
         assert reader.get(GET) is None
         assert reader.get({"type": "rev_transformations", "checksum": checksum(2)}) is None
@@ -58,7 +62,9 @@ def test_reading_an_empty_database_creates_nothing_and_finds_nothing(place: Plac
             assert reader.get(GET) == checksum(2)
 
 
-def test_a_request_without_a_table_is_answered_in_a_batch_with_others(place: Place) -> None:
+def test_a_request_without_a_table_is_answered_in_a_batch_with_others(
+    place: DatabaseUnderTest,
+) -> None:
     async def talk(reader: Backend) -> list[str | None]:
         asked = [{"type": "protocol"}, GET] * 20
         requests = [parse_read(from_python(request)) for request in asked]
@@ -68,7 +74,7 @@ def test_a_request_without_a_table_is_answered_in_a_batch_with_others(place: Pla
         assert asyncio.run(talk(reader)) == [RESPONSE, None] * 20
 
 
-def test_servers_that_start_at_once_create_the_tables_once(place: Place) -> None:
+def test_servers_that_start_at_once_create_the_tables_once(place: DatabaseUnderTest) -> None:
     start = threading.Barrier(6)
 
     def begin(_lock_id: int) -> None:
@@ -81,7 +87,7 @@ def test_servers_that_start_at_once_create_the_tables_once(place: Place) -> None
 
 
 @pytest.mark.parametrize("writable", [True, False])
-def test_a_newer_schema_is_rejected(place: Place, writable: bool) -> None:
+def test_a_newer_schema_is_rejected(place: DatabaseUnderTest, writable: bool) -> None:
     place.open().close()
     place.change(f"UPDATE {VERSION_TABLE} SET version = {VERSION + 1}")
     with pytest.raises(SchemaError, match=rf"version {VERSION + 1}.*knows version {VERSION}"):
@@ -90,7 +96,7 @@ def test_a_newer_schema_is_rejected(place: Place, writable: bool) -> None:
 
 @pytest.mark.parametrize("writable", [True, False])
 def test_tables_of_another_application_are_rejected_and_not_changed(
-    place: Place, writable: bool
+    place: DatabaseUnderTest, writable: bool
 ) -> None:
     place.change("CREATE TABLE transformation (x integer)")
     with pytest.raises(SchemaError, match=r"another application \(transformation\)"):
@@ -98,7 +104,7 @@ def test_tables_of_another_application_are_rejected_and_not_changed(
     assert names(place) == {"transformation"}
 
 
-def test_version_1_is_read_unchanged_and_upgraded_by_a_writer(place: Place) -> None:
+def test_version_1_is_read_unchanged_and_upgraded_by_a_writer(place: DatabaseUnderTest) -> None:
     probe = {"type": "bucket_probe", "bucket_kind": "node", "label": "n"}
     captured = {"bucket_checksum": checksum(1), "captured_at": "t", "freshness_tokens": {}}
     with place.open() as database:
@@ -125,7 +131,7 @@ def test_version_1_is_read_unchanged_and_upgraded_by_a_writer(place: Place) -> N
 
 
 def test_a_table_that_an_older_version_lacks_is_empty_until_a_writer_creates_it(
-    place: Place,
+    place: DatabaseUnderTest,
 ) -> None:
     get = {"type": "bucket_probe", "bucket_kind": "node", "label": "n"}
     place.open().close()
@@ -140,7 +146,7 @@ def test_a_table_that_an_older_version_lacks_is_empty_until_a_writer_creates_it(
     assert place.rows(f"SELECT version FROM {VERSION_TABLE}") == [(VERSION,)]
 
 
-def test_unique_keys_are_made_of_sha_256(place: Place) -> None:
+def test_unique_keys_are_made_of_sha_256(place: DatabaseUnderTest) -> None:
     place.open().close()
     texts = ["", "a", "\\", "\\x41", "\\\\", "\\101", "é€😀", "x" * 20_000, "\x01\x02"]
     for text in texts:
@@ -153,32 +159,32 @@ def test_unique_keys_are_made_of_sha_256(place: Place) -> None:
     assert dict(rows) == {text: sha256(text.encode()).hexdigest() for text in texts}
 
 
-def keys(place: Place) -> list[tuple[str, str]]:
+def keys(place: DatabaseUnderTest) -> list[tuple[str, str]]:
     sql = "SELECT indexname, indexdef FROM pg_indexes WHERE indexname ~ '_key$' ORDER BY 1"
     return [(name, definition) for name, definition in place.rows(sql)]
 
 
-def test_other_tables_in_the_database_do_not_matter(place: Place) -> None:
+def test_other_tables_in_the_database_do_not_matter(place: DatabaseUnderTest) -> None:
     place.change("CREATE TABLE something_else (x integer)")
     with place.open() as database:
         database.put(PUT)
 
 
-def test_a_missing_table_is_named(place: Place) -> None:
+def test_a_missing_table_is_named(place: DatabaseUnderTest) -> None:
     place.open().close()
     place.change("DROP TABLE expression")
     with pytest.raises(SchemaError, match="expression"):
         place.open()
 
 
-def test_a_version_table_without_a_version_is_rejected(place: Place) -> None:
+def test_a_version_table_without_a_version_is_rejected(place: DatabaseUnderTest) -> None:
     place.open().close()
     place.change(f"DELETE FROM {VERSION_TABLE}")
     with pytest.raises(SchemaError, match="no row"):
         place.open()
 
 
-def test_the_global_lock_fails_the_creation_after_the_timeout(place: Place) -> None:
+def test_the_global_lock_fails_the_creation_after_the_timeout(place: DatabaseUnderTest) -> None:
     url = place.target.replace("+psycopg", "")
     with psycopg.connect(url) as holder:
         holder.execute("SELECT pg_advisory_xact_lock(%s)", [GLOBAL_LOCK])
@@ -187,11 +193,11 @@ def test_the_global_lock_fails_the_creation_after_the_timeout(place: Place) -> N
     assert names(place) == set()
 
 
-def test_a_read_only_database_is_not_opened_for_writing(place: Place) -> None:
+def test_a_read_only_database_is_not_opened_for_writing(place: DatabaseUnderTest) -> None:
     with place.open() as writer:
         writer.put(PUT)
     sign = "&" if "?" in place.target else "?"
-    standby = Place(f"{place.target}{sign}options=-cdefault_transaction_read_only%3Don")
+    standby = DatabaseUnderTest(f"{place.target}{sign}options=-cdefault_transaction_read_only%3Don")
     with pytest.raises(ServerError, match="leave out --writable"):
         standby.open()
     with standby.open(writable=False) as reader:

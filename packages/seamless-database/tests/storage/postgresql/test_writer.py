@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from database_samples import checksum, record
 from database_server import wait_until
-from database_targets import Place, fresh_place
+from database_targets import DatabaseUnderTest, fresh_place
 from postgres_process import own_server
 from sqlalchemy import bindparam, select
 
@@ -42,7 +42,7 @@ WAIT = 0.3
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+def place(tmp_path: Path) -> Iterator[DatabaseUnderTest]:
     with fresh_place("postgresql", tmp_path) as place:
         place.open().close()
         yield place
@@ -54,19 +54,21 @@ def health() -> Health:
 
 
 @pytest.fixture
-def connection(place: Place) -> Iterator[PipelineConnection]:
+def connection(place: DatabaseUnderTest) -> Iterator[PipelineConnection]:
     connection = PipelineConnection(PostgresUrl.of(place.target), timeout=30)
     yield connection
     connection.close()
 
 
 @pytest.fixture
-def batch_writer(place: Place, connection: PipelineConnection, health: Health) -> BatchWriter:
+def batch_writer(
+    place: DatabaseUnderTest, connection: PipelineConnection, health: Health
+) -> BatchWriter:
     return BatchWriter(connection, PostgresUrl.of(place.target), WAIT, durable=True, health=health)
 
 
 @pytest.fixture
-def holder(place: Place) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+def holder(place: DatabaseUnderTest) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
     """Another server in the middle of a transaction."""
     with psycopg.connect(place.target.replace("+psycopg", "")) as raw:
         yield raw
@@ -88,7 +90,7 @@ def put_record(key: object, value: object, **changes: object) -> Operation[None]
     return operation(type="metadata", **names, value=body)
 
 
-def stored(place: Place) -> dict[str, str]:
+def stored(place: DatabaseUnderTest) -> dict[str, str]:
     return dict(place.rows("SELECT checksum, result FROM transformation"))
 
 
@@ -96,14 +98,16 @@ def known(**pairs: object) -> dict[str, str]:
     return {checksum(key): checksum(value) for key, value in pairs.items()}
 
 
-def test_a_batch_is_one_transaction(batch_writer: BatchWriter, place: Place) -> None:
+def test_a_batch_is_one_transaction(batch_writer: BatchWriter, place: DatabaseUnderTest) -> None:
     batch_writer.write([put("a", 1), put("b", 2), put_record("c", 3)])
     assert stored(place) == known(a=1, b=2, c=3)
     assert len(set(place.rows("SELECT xmin::text FROM transformation"))) == 1
     assert (batch_writer.commits.writes.count, batch_writer.commits.writes.total) == (1, 3)
 
 
-def test_requests_for_one_key_run_in_their_order(batch_writer: BatchWriter, place: Place) -> None:
+def test_requests_for_one_key_run_in_their_order(
+    batch_writer: BatchWriter, place: DatabaseUnderTest
+) -> None:
     batch = [put_record("a", 1), put("a", 2), put_record("a", 1), put_record("a", 2), put("b", 0)]
     batch_writer.write(batch)
     errors = [type(operation.error) for operation in batch]
@@ -113,7 +117,7 @@ def test_requests_for_one_key_run_in_their_order(batch_writer: BatchWriter, plac
 
 
 def test_a_rejected_request_changes_nothing_and_affects_no_other(
-    batch_writer: BatchWriter, place: Place, health: Health
+    batch_writer: BatchWriter, place: DatabaseUnderTest, health: Health
 ) -> None:
     batch_writer.write([put_record("a", 1)])
     batch = [put("b", 2), put_record("a", 1, wall_time_seconds=9), put("c", 3)]
@@ -125,7 +129,7 @@ def test_a_rejected_request_changes_nothing_and_affects_no_other(
 
 
 def test_a_row_that_the_database_rejects_affects_no_other(
-    batch_writer: BatchWriter, place: Place, health: Health
+    batch_writer: BatchWriter, place: DatabaseUnderTest, health: Health
 ) -> None:
     place.change(f"ALTER TABLE transformation ADD CHECK (checksum <> '{checksum('bad')}')")
     batch = [put("a", 1), put("bad", 2), put("c", 3)]
@@ -139,7 +143,7 @@ def test_a_row_that_the_database_rejects_affects_no_other(
 
 def test_a_lock_of_another_server_fails_only_its_key(
     batch_writer: BatchWriter,
-    place: Place,
+    place: DatabaseUnderTest,
     health: Health,
     holder: psycopg.Connection[tuple[object, ...]],
 ) -> None:
@@ -155,7 +159,9 @@ def test_a_lock_of_another_server_fails_only_its_key(
 
 
 def test_the_global_lock_fails_all_requests(
-    batch_writer: BatchWriter, place: Place, holder: psycopg.Connection[tuple[object, ...]]
+    batch_writer: BatchWriter,
+    place: DatabaseUnderTest,
+    holder: psycopg.Connection[tuple[object, ...]],
 ) -> None:
     holder.execute("SELECT pg_advisory_xact_lock(%s)", [GLOBAL_LOCK])
     batch = [put("a", 1), put("b", 2)]
@@ -165,7 +171,9 @@ def test_the_global_lock_fails_all_requests(
 
 
 def test_a_locked_table_fails_all_requests_after_one_wait(
-    batch_writer: BatchWriter, place: Place, holder: psycopg.Connection[tuple[object, ...]]
+    batch_writer: BatchWriter,
+    place: DatabaseUnderTest,
+    holder: psycopg.Connection[tuple[object, ...]],
 ) -> None:
     holder.execute("LOCK TABLE transformation IN SHARE ROW EXCLUSIVE MODE")
     batch = [put(number, 1) for number in range(20)]
@@ -179,7 +187,9 @@ def test_a_locked_table_fails_all_requests_after_one_wait(
 
 
 def test_a_conflict_with_a_writer_without_locks_is_retried(
-    batch_writer: BatchWriter, place: Place, holder: psycopg.Connection[tuple[object, ...]]
+    batch_writer: BatchWriter,
+    place: DatabaseUnderTest,
+    holder: psycopg.Connection[tuple[object, ...]],
 ) -> None:
     holder.execute(
         "INSERT INTO transformation VALUES (%s, %s)", [checksum("a"), checksum("theirs")]
@@ -197,7 +207,7 @@ def test_a_conflict_with_a_writer_without_locks_is_retried(
 
 
 def test_a_connection_that_was_lost_before_is_replaced(
-    batch_writer: BatchWriter, connection: PipelineConnection, place: Place
+    batch_writer: BatchWriter, connection: PipelineConnection, place: DatabaseUnderTest
 ) -> None:
     batch_writer.write([put("a", 1)])
     ((pid,),) = connection.command("SELECT pg_backend_pid()")
@@ -210,7 +220,7 @@ def test_a_connection_that_was_lost_before_is_replaced(
 
 
 def test_an_unexpected_error_leaves_no_transaction_open(
-    batch_writer: BatchWriter, place: Place
+    batch_writer: BatchWriter, place: DatabaseUnderTest
 ) -> None:
     insert = insert_statement(Transformation, "checksum", "result")
     odd = Operation(lambda c: c.run(insert, checksum="\ud800", result=""), put("a", 1).lock_keys)
@@ -224,7 +234,7 @@ def test_an_unexpected_error_leaves_no_transaction_open(
 
 
 def test_the_locks_of_a_stopped_server_are_released(
-    batch_writer: BatchWriter, place: Place, health: Health
+    batch_writer: BatchWriter, place: DatabaseUnderTest, health: Health
 ) -> None:
     result = Statement(
         select(Transformation.result).where(Transformation.checksum == bindparam("checksum"))
@@ -256,7 +266,7 @@ def test_the_locks_of_a_stopped_server_are_released(
     assert stored(place) == known(a=1)
 
 
-def die_at_commit(place: Place) -> None:
+def die_at_commit(place: DatabaseUnderTest) -> None:
     place.change(
         "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$",
@@ -266,7 +276,7 @@ def die_at_commit(place: Place) -> None:
 
 
 def test_a_connection_that_is_lost_in_the_commit_leaves_the_outcome_unknown(
-    batch_writer: BatchWriter, place: Place, health: Health
+    batch_writer: BatchWriter, place: DatabaseUnderTest, health: Health
 ) -> None:
     die_at_commit(place)
     batch = [put("a", 1), put("b", 2)]
@@ -295,7 +305,7 @@ def test_an_unreachable_server_fails_the_whole_batch(health: Health) -> None:
 
 def test_an_outage_during_individual_retries_fails_the_rest(health: Health) -> None:
     with own_server() as postgres:
-        place = Place(postgres.url)
+        place = DatabaseUnderTest(postgres.url)
         place.open().close()
         place.change(f"ALTER TABLE transformation ADD CHECK (checksum <> '{checksum('bad')}')")
         url = PostgresUrl.of(postgres.url)
@@ -316,7 +326,11 @@ def test_an_outage_during_individual_retries_fails_the_rest(health: Health) -> N
 
 @pytest.mark.parametrize(("durable", "level"), [(True, "on"), (False, "off")])
 def test_durability_sets_synchronous_commit(
-    connection: PipelineConnection, place: Place, health: Health, durable: bool, level: str
+    connection: PipelineConnection,
+    place: DatabaseUnderTest,
+    health: Health,
+    durable: bool,
+    level: str,
 ) -> None:
     place.change(
         "CREATE TABLE seen (level text)",
@@ -343,7 +357,7 @@ def test_conflict_free_groups_keep_the_order_of_each_key() -> None:
 @pytest.mark.stress
 def test_a_commit_that_a_standby_has_not_confirmed_is_not_acknowledged(health: Health) -> None:
     with own_server() as postgres:
-        place = Place(postgres.url)
+        place = DatabaseUnderTest(postgres.url)
         place.open().close()
         url = PostgresUrl.of(postgres.url)
         connection = PipelineConnection(url, timeout=30)

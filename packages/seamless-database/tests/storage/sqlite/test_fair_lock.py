@@ -7,7 +7,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING
 
-from database_server import PATIENCE
+from database_server import TIMEOUT
 
 from seamless_database.errors import DatabaseLockedError
 
@@ -40,7 +40,7 @@ def run(program: str) -> str:
         [sys.executable, "-c", source],
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
     assert done.stderr == ""

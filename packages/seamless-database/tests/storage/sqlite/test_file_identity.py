@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from database_samples import checksum
-from database_server import PATIENCE, Server
+from database_server import TIMEOUT, Server
 
 from seamless_database import Database
 from seamless_database.errors import FileError, FileReplacedError
@@ -58,7 +58,7 @@ def database(file: Path) -> Iterator[Database]:
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
