@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-HOME = ROOT / ".dev" / str(sys.implementation.cache_tag) / "companion packages"
+HOME = ROOT / ".dev" / str(sys.implementation.cache_tag) / "companions"
 PACKAGES = ("seamless-core", "seamless-database")
 #: the environment variable that chooses a row; `hatch run compat` sets it
 ROW = "SEAMLESS_COMPAT_ROW"
