@@ -140,9 +140,9 @@ def test_a_value_of_a_cell_type_without_parts_is_refused_with_the_reason_alone()
 @pytest.mark.parametrize(
     ("content", "place"),
     [
-        (f'{{"a": ["{DIGEST}", 5]}}'.encode(), r"value\['a'\]\[1\] is none"),
-        (f'["{DIGEST}", {{"b": "{DIGEST}0"}}]'.encode(), r"value\[1\]\['b'\] is none"),
-        (b"null", "value is none"),
+        (f'{{"a": ["{DIGEST}", 5]}}'.encode(), r"value\['a'\]\[1\] is not a checksum$"),
+        (f'["{DIGEST}", {{"b": "{DIGEST}0"}}]'.encode(), r"value\[1\]\['b'\] is not a checksum$"),
+        (b"null", r"value is not a checksum$"),
         (b'["ab"', "line 1 column"),
     ],
 )

@@ -47,7 +47,8 @@ def json_dumps_bytes(obj: Any) -> bytes:
     try:
         return dumps(obj, None, options)
     except TypeError as error:
-        raise error from None  # orjson's cause says that there is no default function
+        # orjson's error has a misleading cause: that the default function, None, is not callable
+        raise error from None
 
 
 def json_line(obj: Any) -> bytes:
@@ -55,7 +56,8 @@ def json_line(obj: Any) -> bytes:
     dumps, options = _writer()
     if type(obj) in CHUNKED_TYPES and len(obj) > CHUNK_ENTRIES:  # is_long() without the call
         return dumps_chunked(obj, lambda chunk: dumps(chunk, None, options))
-    return dumps(obj, None, options) + b"\n"  # a copy: orjson's result holds up to 8 times as much
+    # orjson's own result may occupy up to 8 times its length; the sum is a copy of the exact size
+    return dumps(obj, None, options) + b"\n"
 
 
 def json_dumps(obj: Any) -> str:
@@ -65,7 +67,13 @@ def json_dumps(obj: Any) -> str:
 
 @functools.cache
 def _writer() -> tuple[Callable[..., bytes], int]:
-    """Return orjson's writer and options; import it once, and refuse a release of another form."""
+    """Return orjson's `dumps` and the options of canonical JSON; import orjson once.
+
+    Raises
+    ------
+    RuntimeError
+        When the installed release writes numbers in another form.
+    """
     import orjson
 
     options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
@@ -81,8 +89,12 @@ def _writer() -> tuple[Callable[..., bytes], int]:
 
 
 @functools.cache
-def exact_writer() -> tuple[Callable[..., bytes], int]:
-    """Return orjson's writer and options with which it calls the default for each subclass."""
+def writer_with_default_for_subclasses() -> tuple[Callable[..., bytes], int]:
+    """Return orjson's `dumps` and options for values that may contain subclasses.
+
+    With these options, `dumps` calls its default function for each instance of a subclass of `str`,
+    `int`, `list` or `dict`, instead of writing it as an instance of the built-in type.
+    """
     import orjson
 
     dumps, options = _writer()
@@ -164,7 +176,10 @@ def json_loads(content: bytes) -> Any:
 
 @functools.cache
 def _reader() -> Callable[[bytes], Any]:
-    """Import orjson on first use; an import statement costs as much as a small value."""
+    """Return `orjson.loads`; import orjson at the first call only.
+
+    An import statement in each call would take as long as reading a small value.
+    """
     import orjson
 
     return orjson.loads

@@ -41,7 +41,8 @@ def parse_buffer_sync(
     celltype
         A cell type, or an alias of `plain`.
     copy
-        Deprecated, ignored: the caller may always change the value, except a lone array.
+        Deprecated, ignored: the caller may change the value, unless it is an array, which may be
+        a read-only view of the buffer.
 
     Raises
     ------

@@ -40,7 +40,7 @@ def from_bytes(content: bytes) -> list[str]:
     return text.from_bytes(content).split("\\n") if content.rstrip(b"\\n") else []
 
 
-LINES = Codec(to_bytes, from_bytes, from_bytes)
+LINES = Codec(to_bytes=to_bytes, from_bytes=from_bytes, check=from_bytes)
 '''
 ENTRY = '    "lines": _Entry("lines", "LINES", rules.TEXT),\n'
 ROW = "lines      ..     f?   ==    v=     v=      f?   v=   ..   =v   ..   ..   ..    ..\n"

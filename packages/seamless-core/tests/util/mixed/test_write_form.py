@@ -49,14 +49,14 @@ def test_arrays_of_many_kinds_have_their_own_forms() -> None:
 
 
 @pytest.mark.parametrize("key", ["\x000.0", "\x000.1", "\x000.", "\x00", '\x000.0"', "0.0"])
-def test_keys_like_placeholders_are_written_unchanged(key: str) -> None:
+def test_keys_like_form_ids_are_written_unchanged(key: str) -> None:
     inner = {key: np.arange(3), "b": key, "\x001.0": np.zeros(2)}
     value = {"a": np.arange(3), key: inner, "rows": [inner, inner]}
     check(value)
     assert same(value, Buffer(Buffer(value, "mixed").content).get_value("mixed"))
 
 
-def test_fields_named_like_placeholders_are_written_unchanged() -> None:
+def test_fields_named_like_form_ids_are_written_unchanged() -> None:
     record = np.ones(2, np.dtype([("\x000.0", "<f8"), ("\x000.1", "<i4")], align=True))
     check({"a": record, "b": record[0], "c": np.arange(3)})
 

@@ -51,4 +51,4 @@ def from_bytes(content: bytes) -> Any:
     return value
 
 
-BINARY = Codec(to_bytes, from_bytes, from_bytes)
+BINARY = Codec(to_bytes=to_bytes, from_bytes=from_bytes, check=from_bytes)

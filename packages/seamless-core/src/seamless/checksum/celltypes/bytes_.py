@@ -26,7 +26,7 @@ def _memory(value: Any) -> bytes:
         return raw
     import numpy as np
 
-    from seamless.util.mixed.padding import data_bytes
+    from seamless.util.mixed.array_data import data_bytes
 
     if value is np.ma.masked:  # it has no data; its text has always been stored
         return str(value).encode()
@@ -46,4 +46,4 @@ def from_bytes(content: bytes) -> bytes:
     return content
 
 
-BYTES = Codec(to_bytes, from_bytes, from_bytes)
+BYTES = Codec(to_bytes=to_bytes, from_bytes=from_bytes, check=from_bytes)

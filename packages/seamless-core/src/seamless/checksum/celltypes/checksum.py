@@ -36,7 +36,7 @@ def from_bytes(content: bytes) -> Any:
         raise TypeError(f"{_NOT_CHECKSUMS}: {error}") from None
     path = _path_of_invalid(value)
     if path is not None:
-        raise TypeError(f"{_NOT_CHECKSUMS}: {value_path(path)} is none")
+        raise TypeError(f"{_NOT_CHECKSUMS}: {value_path(path)} is not a checksum")
     return value
 
 
@@ -58,4 +58,4 @@ def _path_of_invalid(value: Any) -> list[Any] | None:
     return None
 
 
-CHECKSUM = Codec(to_bytes, from_bytes, from_bytes, to_bytes)
+CHECKSUM = Codec(to_bytes=to_bytes, from_bytes=from_bytes, check=from_bytes, probe=to_bytes)

@@ -15,7 +15,11 @@ def to_bytes(value: Any) -> bytes:
 
 
 def from_bytes(content: bytes) -> Any:
-    """Read a mixed value; the caller may change its arrays, except a lone array."""
+    """Read a mixed value.
+
+    Arrays inside a dict or list may be changed; an array that is itself the value may be a
+    read-only view of the content.
+    """
     from seamless.util.mixed.io import deserialize
 
     return deserialize(content)
@@ -27,4 +31,4 @@ def _probe(value: Any) -> None:
     check_container(value)
 
 
-MIXED = Codec(to_bytes, from_bytes, from_bytes, _probe)
+MIXED = Codec(to_bytes=to_bytes, from_bytes=from_bytes, check=from_bytes, probe=_probe)

@@ -10,9 +10,9 @@ from seamless.checksum.json_ import (
     CHUNK_ENTRIES,
     CHUNKED_TYPES,
     dumps_chunked,
-    exact_writer,
     json_line,
     json_loads,
+    writer_with_default_for_subclasses,
 )
 from seamless.checksum.utf8_text import decode_text
 from seamless.util._unchecksum import unchecksum
@@ -25,9 +25,9 @@ _ITERATORS = (list.__iter__, tuple.__iter__)
 def to_bytes(value: Any) -> bytes:
     """Write a JSON value; tuples become lists and checksums their text, at any depth.
 
-    Of a subclass of dict or list, the entries that its methods return are written.
+    An instance of a subclass of dict or list is written with the entries that its methods return.
     """
-    dumps, options = exact_writer()
+    dumps, options = writer_with_default_for_subclasses()
     try:
         if type(value) in CHUNKED_TYPES and len(value) > CHUNK_ENTRIES:
             return dumps_chunked(value, lambda chunk: dumps(chunk, _to_builtin, options))
@@ -66,4 +66,4 @@ def from_bytes(content: bytes) -> Any:
         raise
 
 
-PLAIN = Codec(to_bytes, from_bytes, from_bytes, to_bytes)
+PLAIN = Codec(to_bytes=to_bytes, from_bytes=from_bytes, check=from_bytes, probe=to_bytes)

@@ -14,9 +14,12 @@ from seamless.checksum.celltypes.validation_cache import ValidationCache
 from seamless.util.deep_call import NestingError, deep_call
 from seamless.util.ignored_warnings import ignored_warnings
 
-#: the module that the parser's warnings name, and no other warning of this process
+#: The name of the source for the parser. Python shows it as the module of the warnings about the
+#: source; no other warning has this module, so only these warnings are ignored.
 _FILENAME = "<python cell>"
-#: a SyntaxError may be a warning, if another thread has replaced the filters in the meantime
+#: How often a source is parsed before a SyntaxError is final. Where the filters turn warnings into
+#: errors, the parser raises a warning as a SyntaxError; that happens if another thread has removed
+#: the filter of `ignored_warnings` in the meantime.
 _ATTEMPTS = 3
 
 
@@ -56,5 +59,5 @@ def _parse(source: str) -> None:
 
 _check_once = ValidationCache(_check)
 
-PYTHON = Codec(text.to_bytes, from_bytes, from_bytes)
-IPYTHON = Codec(text.to_bytes, text.from_bytes, text.from_bytes)
+PYTHON = Codec(to_bytes=text.to_bytes, from_bytes=from_bytes, check=from_bytes)
+IPYTHON = Codec(to_bytes=text.to_bytes, from_bytes=text.from_bytes, check=text.from_bytes)

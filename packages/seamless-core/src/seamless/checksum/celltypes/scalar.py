@@ -23,7 +23,7 @@ def _scalar(kind: type) -> Codec:
     def from_bytes(content: bytes) -> Any:
         return _converted(kind, plain.from_bytes(content))
 
-    return Codec(to_bytes, from_bytes, from_bytes)
+    return Codec(to_bytes=to_bytes, from_bytes=from_bytes, check=from_bytes)
 
 
 def _converted(kind: type, value: Any) -> Any:
@@ -64,7 +64,7 @@ def _int_from_bytes(content: bytes) -> int:
     return value if isinstance(value, bool) else _converted(int, value)
 
 
-INT = Codec(_scalar(int).to_bytes, _int_from_bytes, _int_from_bytes)
+INT = Codec(to_bytes=_scalar(int).to_bytes, from_bytes=_int_from_bytes, check=_int_from_bytes)
 FLOAT = _scalar(float)
 BOOL = _scalar(bool)
-STR = Codec(_str_to_bytes, _str_from_bytes, _str_from_bytes)
+STR = Codec(to_bytes=_str_to_bytes, from_bytes=_str_from_bytes, check=_str_from_bytes)

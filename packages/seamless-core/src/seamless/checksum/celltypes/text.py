@@ -55,4 +55,4 @@ def _without_one_newline(content: bytes) -> str:
     return str(memoryview(content)[: len(content) - content.endswith(b"\n")], "utf8")
 
 
-TEXT = Codec(to_bytes, from_bytes, from_bytes)
+TEXT = Codec(to_bytes=to_bytes, from_bytes=from_bytes, check=from_bytes)

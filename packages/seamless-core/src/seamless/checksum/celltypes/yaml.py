@@ -32,4 +32,4 @@ def _check(source: str) -> None:
 
 _check_once = ValidationCache(_check)
 
-YAML = Codec(text.to_bytes, from_bytes, from_bytes)
+YAML = Codec(to_bytes=text.to_bytes, from_bytes=from_bytes, check=from_bytes)

@@ -14,7 +14,7 @@ the arrays. All integers are little-endian::
     u32, form                the form as JSON
     93 "SEAMLESS"            magic of the data part
     u64, u64                 bytes of the JSON, bytes of the binary data
-    JSON                     [offsets, value with 0 in place of every array]
+    JSON                     [offsets, value with the placeholder 0 for each array]
     binary data              the data of the arrays without gaps; padding is zero
 
 The arrays are in the order in which the value is walked: the items of a list from first to

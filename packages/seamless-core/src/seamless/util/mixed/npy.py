@@ -19,8 +19,8 @@ import numpy as np
 
 from seamless.errors import BufferFormatError
 from seamless.util.deep_call import NestingError, call_in_thread
+from seamless.util.mixed.array_data import data_bytes
 from seamless.util.mixed.format import MAGIC_NUMPY
-from seamless.util.mixed.padding import data_bytes
 
 _FORMAT: Any = np.lib.format  # NumPy before 2.3 has no types for its functions
 _ALIGNMENT = 64  # bytes; the data begin at a multiple of it

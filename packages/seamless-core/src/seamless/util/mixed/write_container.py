@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from seamless.checksum.lossy_values import warn_of_array, warn_of_bytes
+from seamless.util.mixed.array_data import data_bytes
 from seamless.util.mixed.format import (
     DATA_SIZES,
     FORM_SIZE,
@@ -27,7 +28,6 @@ from seamless.util.mixed.get_form import (
     list_form_of,
     scalar_form,
 )
-from seamless.util.mixed.padding import data_bytes
 from seamless.util.mixed.write_form import ArrayForms, check_array
 from seamless.util.mixed.write_json import plain_scalar
 
@@ -57,7 +57,7 @@ def write_container(value: Any) -> bytes:
         For a value that a mixed buffer can't hold.
     """
     attempt = 0
-    while (content := _attempt(value, attempt)) is None:
+    while (content := _write(value, attempt)) is None:
         attempt += 1
     return content
 
@@ -73,8 +73,8 @@ def check_container(value: Any) -> None:
     _walk(value, _Writer(ArrayForms()))
 
 
-def _attempt(value: Any, attempt: int) -> bytes | None:
-    """Write a value; return None if it has keys that look like placeholders of this attempt."""
+def _write(value: Any, attempt: int) -> bytes | None:
+    """Write a value; return None if it has keys that look like form ids of this attempt."""
     writer = _Writer(ArrayForms(attempt))
     storage, form, template = _walk(value, writer)
     head_text = writer.forms.text(form)
@@ -113,18 +113,18 @@ def _walk(value: Any, writer: _Writer) -> tuple[str, Any, Any]:
     check_array(np.asarray(value), form)
     data = data_bytes(np.asarray(value))
     writer.add(data, len(data))
-    return PURE_BINARY, writer.forms.placeholder(form), 0
+    return PURE_BINARY, writer.forms.id_of(form), 0
 
 
 def _walk_array(array: np.ndarray[Any, Any], writer: _Writer) -> str:
-    """Add an array to the writer; return the placeholder for its form."""
+    """Add an array to the writer; return the id of its form."""
     kind = writer.forms.kind(array)
     if kind.direct:
         writer.add(array, kind.size)
     else:
         data = data_bytes(array)
         writer.add(data, len(data))
-    return kind.placeholder
+    return kind.form_id
 
 
 def _walk_dict(value: dict[Any, Any], writer: _Writer) -> tuple[str, Any, Any]:
@@ -170,7 +170,7 @@ def _other_key(key: Any, writer: _Writer) -> str:
 
 
 def _set_storage(form: Any, storage: str) -> None:
-    if isinstance(form, dict):  # the form behind a placeholder has its storage already
+    if isinstance(form, dict):  # else it is a form id, and `ArrayForms` has set the storage
         form["storage"] = storage
 
 

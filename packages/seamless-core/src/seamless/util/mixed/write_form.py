@@ -1,7 +1,7 @@
 """Writes the form of a mixed container as text; equal forms of arrays are written once.
 
-Ten thousand arrays usually have the same form. While the value is walked, a placeholder replaces
-the form of each array; in the final text each placeholder is replaced by the text of the form.
+Ten thousand arrays usually have the same form. While the value is walked, a short form id
+replaces the form of each array; in the final text each id is replaced by the text of its form.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seamless.errors import BufferFormatError
+from seamless.util.mixed.array_data import padding_mask
 from seamless.util.mixed.form_dtype import form_dtype
 from seamless.util.mixed.get_form import PURE_BINARY, binary_form
-from seamless.util.mixed.padding import padding_mask
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class ArrayKind:
     """Properties of all arrays of the same dtype, shape and strides."""
 
-    placeholder: str
+    form_id: str
     size: int  # bytes
     #: whether the memory of such an array is stored unchanged
     direct: bool
@@ -36,15 +36,15 @@ class ArrayForms:
     Parameters
     ----------
     attempt
-        Part of each placeholder; differs from that of an earlier attempt whose placeholders
-        occur as keys of the value.
+        A number that is part of each form id. If ids of one attempt occur as keys of the value,
+        the next attempt has another number.
     """
 
     def __init__(self, attempt: int = 0) -> None:
         self._attempt = attempt
         self._kinds: dict[Any, ArrayKind] = {}
-        self._forms: dict[str, Any] = {}  # by placeholder
-        self._placeholders: dict[str, str] = {}  # by text of the form
+        self._forms: dict[str, Any] = {}  # by form id
+        self._ids: dict[str, str] = {}  # by text of the form
 
     def kind(self, array: np.ndarray[Any, Any]) -> ArrayKind:
         """Return the kind of an array.
@@ -66,33 +66,33 @@ class ArrayForms:
         form = binary_form(array)
         check_array(array, form)
         direct = array.flags.c_contiguous and array.size > 0 and padding_mask(array.dtype) is None
-        return ArrayKind(self.placeholder(form), array.nbytes, direct)
+        return ArrayKind(self.id_of(form), array.nbytes, direct)
 
-    def placeholder(self, form: dict[str, Any]) -> str:
-        """Return the placeholder for the form of an array or record; equal forms have the same."""
+    def id_of(self, form: dict[str, Any]) -> str:
+        """Return the id of the form of an array or record; equal forms have the same id."""
         form["storage"] = PURE_BINARY
-        new = f"\0{self._attempt}.{len(self._placeholders)}"
-        placeholder = self._placeholders.setdefault(json.dumps(form), new)
-        self._forms[placeholder] = form
-        return placeholder
+        new = f"\0{self._attempt}.{len(self._ids)}"
+        form_id = self._ids.setdefault(json.dumps(form), new)
+        self._forms[form_id] = form
+        return form_id
 
     def form_of(self, form: Any) -> Any:
-        """Return the form for which a placeholder stands; return a form unchanged."""
+        """Return the form that has an id; return a form unchanged."""
         return self._forms.get(form, form) if isinstance(form, str) else form
 
     def text(self, form: Any) -> str | None:
-        """Return the text of a form with placeholders; None if a key looks like a placeholder.
+        """Return the text of a form that contains form ids; None if a key looks like an id.
 
         The form of 10,000 arrays takes 4 ms; writing the form of each array would take 15 ms.
         """
         text = json.dumps(form)
-        if not self._placeholders:
+        if not self._ids:
             return text
         start = rf'"\u0000{self._attempt}.'
-        forms = self._placeholders
-        if _has_keys_like_placeholders(text, start) or any(start in form for form in forms):
+        forms = self._ids
+        if _has_keys_like_ids(text, start) or any(start in form for form in forms):
             return None
-        texts = {rf'"\u0000{placeholder[1:]}"': form for form, placeholder in forms.items()}
+        texts = {rf'"\u0000{form_id[1:]}"': form for form, form_id in forms.items()}
         first = next(iter(texts))
         text = text.replace(first, texts[first])  # usually all of them, in half the time
         if len(texts) == 1:
@@ -107,7 +107,7 @@ def _aligned_at_each_depth(dtype: np.dtype[Any]) -> tuple[Any, ...]:
     return dtype.isalignedstruct, *inner
 
 
-def _has_keys_like_placeholders(text: str, start: str) -> bool:
+def _has_keys_like_ids(text: str, start: str) -> bool:
     return re.search(rf'{re.escape(start)}\d+":', text) is not None
 
 
