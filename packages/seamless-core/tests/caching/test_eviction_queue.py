@@ -150,10 +150,10 @@ def test_many_rates_share_few_heaps() -> None:
     st.floats(0, 1e6),
     st.one_of(st.just(math.inf), st.floats(0, 1e6)),
 )
-def test_a_line_with_a_rounded_rate_begins_and_ends_at_the_same_height(
-    height: float, rate: float, now: float, seconds: float
+def test_a_line_with_a_rounded_rate_begins_and_ends_at_the_same_score(
+    score: float, rate: float, now: float, seconds: float
 ) -> None:
-    line = PriorityLine(height + rate * now, rate, now + seconds)
+    line = PriorityLine(score + rate * now, rate, now + seconds)
     rounded = eviction_queue._with_rounded_rate(line, now)
     assert rounded.at(now) == pytest.approx(line.at(now), abs=1e-6)
     if math.isfinite(seconds):

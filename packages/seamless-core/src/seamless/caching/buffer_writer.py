@@ -2,6 +2,10 @@
 
 A reference without `scratch` queues its buffer if a write backend is configured. Without one,
 nothing is queued, and all functions return at once.
+
+`upload_queue` has the queue, and the background thread that sends several buffers at a time. It
+keeps a failed upload and retries it at the next `flush` or at exit. An upload to a hashserver fails
+only after `stores.hashserver` has retried its requests.
 """
 
 from __future__ import annotations

@@ -123,14 +123,14 @@ class CacheIntrospection(Generic[Held]):
                 return None
             inputs = self._strong.score_inputs(digest, entry, self._clock())
             source = self._strong.estimate(digest, entry).source
-        height = log_score(inputs)
+        logarithm = log_score(inputs)
         return Explanation(
             checksum=digest.hex(),
             held_by="counted references" if entry.normal_refs else "tempref",
             in_memory=entry.buffer is not None,
             source=source,
-            score=math.exp(min(height, 700.0)),
-            log_score=height,
+            score=math.exp(min(logarithm, 700.0)),
+            log_score=logarithm,
             **inputs._asdict(),
         )
 

@@ -26,6 +26,9 @@ MIN_FADE_INTERVAL = 1e-300
 class TempRef:
     """A temporary reference: an interest in a buffer that decays exponentially.
 
+    An interest above 1 counts in the score as long as it is above 1, and as 1 afterwards, like a
+    counted reference: from then on only cost decides. An interest of 1 or below counts unchanged.
+
     Parameters
     ----------
     interest
@@ -88,7 +91,10 @@ class TempRef:
         return math.log(self.fade_factor) / self.fade_interval
 
     def log_interest(self, now: float) -> float:
-        """Return the logarithm of the current interest, which never underflows."""
+        """Return the logarithm of the interest at `now`.
+
+        It is also exact when the interest itself is too small for a float, and so becomes 0.
+        """
         if self.interest == 0:
             return -math.inf
         return math.log(self.interest) - self.fade_rate * max(0.0, now - self.last_refreshed)
@@ -100,7 +106,10 @@ class TempRef:
 
     @property
     def fades_until(self) -> float:
-        """The time at which `lasting_interest` stops falling."""
+        """The time at which the interest reaches 1: from then on, it counts as 1 in the score.
+
+        If the interest was 1 or below from the beginning, this is `last_refreshed`.
+        """
         if self.interest <= 1:
             return self.last_refreshed
         rate = self.fade_rate
@@ -109,10 +118,9 @@ class TempRef:
         return self.last_refreshed + math.log(self.interest) / rate
 
     def lasting_interest(self, now: float) -> float:
-        """Return the interest used in the score: at least 1, or the initial one if that is lower.
+        """Return the interest that counts in the score at `now`.
 
-        An expired tempref counts as interest 1, the same as a counted reference; from then on
-        only cost decides.
+        An interest above 1 falls until it is 1 and stays there; one of 1 or below stays as it is.
         """
         if self.interest <= 1:
             return self.interest
@@ -139,8 +147,8 @@ class StrongEntry(Generic[Held]):
 
     `buffer` is None until the buffer is registered, and after it was evicted above the hard cap.
     `stored` is true if a write backend has the buffer. `uses` counts the hits, decayed up to
-    `used_at` (in turnovers of the cache). `ranked` is true once the entry has been put into an
-    eviction queue, and `touched` if it was hit since then.
+    `used_at` (in turnovers of the cache, see `caching.score`). `ranked` is true once the entry has
+    been put into an eviction queue, and `touched` if it was hit since then.
     """
 
     __slots__ = (

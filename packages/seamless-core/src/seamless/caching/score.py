@@ -1,4 +1,9 @@
-"""The eviction score of a buffer: uses, interest and reload cost per byte, with ageing. Pure."""
+"""The eviction score of a buffer: uses, interest and reload cost per byte, with ageing. Pure.
+
+Ages are measured in *turnovers* of the cache, which are bytes evicted / soft cap: one turnover has
+passed when as many bytes have been evicted as the soft cap. So scores do not age while nothing is
+evicted.
+"""
 
 from __future__ import annotations
 
@@ -47,23 +52,22 @@ def log_score(inputs: ScoreInputs) -> float:
 
         uses * sqrt(interest) * seconds / bytes * 2 ** (-age / HALF_LIFE)
 
-    This is GreedyDual-Size-Frequency, with ageing in turnovers of the cache (bytes evicted / soft
-    cap) instead of seconds: scores do not age while nothing is evicted. The square root of the
-    interest counts, since a tempref says when a buffer is needed and not what it costs; with the
-    full interest, the simulated cost is up to a half higher.
+    This is GreedyDual-Size-Frequency, with ageing in turnovers instead of seconds. The square root
+    of the interest counts, since a tempref says when a buffer is needed and not what it costs; with
+    the full interest, the simulated cost is up to a half higher.
     """
     if inputs.interest <= 0 or inputs.seconds <= 0:
         return MIN_SCORE
     try:
-        height = (
+        logarithm = (
             math.log(inputs.seconds / max(1, inputs.size))
             + math.log(inputs.uses)
             + INTEREST_POWER * math.log(inputs.interest)
             - AGING * inputs.age
         )
     except ValueError:  # the quotient underflows, or there is no use yet
-        height = math.inf
-    return height if math.isfinite(height) else _log_score_of_extremes(inputs)
+        logarithm = math.inf
+    return logarithm if math.isfinite(logarithm) else _log_score_of_extremes(inputs)
 
 
 def _log_score_of_extremes(inputs: ScoreInputs) -> float:
@@ -124,5 +128,6 @@ def priority_line(
     rate = INTEREST_POWER * tempref.fade_rate
     if rate > MAX_DECAY:
         return PriorityLine(log_score(inputs._replace(interest=1.0)) + AGING * turnover)
-    height = log_score(inputs) + AGING * turnover
-    return PriorityLine(height + rate * max(now, tempref.last_refreshed), rate, tempref.fades_until)
+    current = log_score(inputs) + AGING * turnover
+    at_zero = current + rate * max(now, tempref.last_refreshed)
+    return PriorityLine(at_zero, rate, tempref.fades_until)

@@ -1,4 +1,8 @@
-"""`RecentSet`: a set of digests that drops the oldest ones, for the scratch marks."""
+"""`RecentSet`: a set of digests of limited size, which forgets the oldest ones.
+
+The buffer cache uses it for scratch marks: the digests of buffers without references, whose last
+reference was `scratch`. `StrongTable.is_scratch` looks them up.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,21 @@ MAX_ENTRIES = 50_000
 
 
 class RecentSet:
-    """A set of digests in two generations: when the young one is full, the old one is dropped.
+    """A set of digests in two generations.
 
-    It contains at least the last `max_entries` digests that were added or looked up, and at most
-    twice as many. A dropped scratch mark belongs to an unreferenced buffer, which only a
-    recomputation can produce again, and that marks it again. Not thread-safe by itself.
+    New digests are added to the young generation. When it is full, it becomes the old generation,
+    and the digests of the previous old generation are dropped. So the set contains at least the
+    last `max_entries` digests that were added or found, and at most twice as many.
+
+    Dropping the digest of a scratch buffer does no harm: no reference to the buffer is left. Only a
+    recomputation can produce the buffer again, and references it as scratch again.
+
+    Not thread-safe: `StrongTable` is called inside the lock of the cache.
+
+    Parameters
+    ----------
+    max_entries
+        Digests in a full generation.
     """
 
     def __init__(self, max_entries: int = MAX_ENTRIES) -> None:

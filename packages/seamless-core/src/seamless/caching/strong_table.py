@@ -51,7 +51,8 @@ class StrongTable(Generic[Held]):
         self.size = 0
         self.evictions = 0
         self.evicted_bytes = 0
-        #: sum of evicted bytes / soft cap (or / `size`, if that was larger): the clock of uses
+        #: the clock for the age of uses, see `caching.score`: the sum of evicted bytes / soft cap
+        #: (or / `size`, if that was larger)
         self.turnover = 0.0
         self.costs = CostModel()
         #: removed entries that were scratch, for the next reference to them
