@@ -1,4 +1,7 @@
-"""Bridge: seamless-config, imported on first touch of `seamless.config`.
+"""Bridge: `seamless.config` has the names of the package seamless-config, and nothing of its own.
+
+The package is imported at the first use of this module. The settings of the buffer stores of
+seamless-core are in `stores/configured.py`.
 
 The names are the objects of `seamless_config` themselves, without wrappers: seamless-config
 determines the user's folder from the calling frame. If seamless-config is not installed, the

@@ -3,7 +3,10 @@
 Three kinds of backend are optional: the built-in buffer directories and hashservers that are
 configured, seamless-remote, and seamless-transformer. The companion packages are looked up at
 each call as attributes of their packages, because they replace functions there at run time.
-Content that arrives is hashed before it is used.
+
+Content is used only after its checksum is verified: `stores.receiving` verifies what hashservers
+send and what compressed files contain, `stores.directory` verifies uncompressed files, and this
+module verifies what seamless-remote returns.
 """
 
 from __future__ import annotations
@@ -212,7 +215,7 @@ def locate(checksum: HexDigest) -> list[tuple[str, str, str]]:
     """
     from seamless.stores import configured
 
-    stores = [*configured.readers(), *configured.excluding_own(_companion_urls())]
+    stores = [*configured.readers(), *configured.additional_servers(_companion_urls())]
     return [(store.name, *store.locate(checksum.hex())) for store in stores]
 
 

@@ -1,7 +1,8 @@
 """Finding the content of a checksum: trivial buffers, buffer stores, companion packages.
 
 `Checksum.resolve` asks the buffer cache first, then `find_content_sync`; `Checksum.fingertip`
-also calls `recompute`.
+also calls `recompute`. `remote` returns verified content only; most of it is verified by
+`stores.receiving`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,13 @@
 """The configured buffer stores: from `remote.configure`, or else from the environment.
 
+Four variables of the environment are read:
+
+- `SEAMLESS_BUFFER_DIR`: buffer directories, separated as in `PATH`,
+- `SEAMLESS_BUFFER_SERVER`: URLs of hashservers, separated by commas or spaces,
+- `SEAMLESS_BUFFER_MAX_SIZE`: the size of a buffer that is read, at most,
+- `SEAMLESS_BUFFER_DIR_CREATE`: 0 if a missing directory must not be created; it is read by
+  `stores.directory.check_folder`.
+
 There is one store for each path or URL, which keeps its connections and its negative cache; a new
 configuration creates new stores.
 """
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
     #: one path or URL, or several in their order
     OneOrMore = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
-__all__ = ["close", "configure", "excluding_own", "readers", "writers"]
+__all__ = ["additional_servers", "close", "configure", "readers", "writers"]
 
 DIRECTORY_VARIABLE = "SEAMLESS_BUFFER_DIR"
 SERVER_VARIABLE = "SEAMLESS_BUFFER_SERVER"
@@ -73,12 +81,12 @@ def writers() -> list[BufferStore]:
     return _stores([*_paths()[:1], *dict.fromkeys(_servers(_write_servers))])
 
 
-def excluding_own(urls: Iterable[str]) -> list[BufferStore]:
-    """Return servers for these URLs, without those that `readers` includes."""
+def additional_servers(urls: Iterable[str]) -> list[BufferStore]:
+    """Return the servers at those URLs that `readers` does not include."""
     from seamless.stores.server_url import without_password
 
-    own = {store.name for store in readers()}
-    return _stores(url for url in dict.fromkeys(urls) if without_password(url) not in own)
+    known = {store.name for store in readers()}
+    return _stores(url for url in dict.fromkeys(urls) if without_password(url) not in known)
 
 
 def close() -> None:

@@ -46,7 +46,8 @@ class SharedClient:
         #: guards `_session` and the number of its users
         self._lock = new_lock()
         self._session: _Session | None = None
-        #: the session of the parent process: neither used nor closed by a child
+        #: In a child, the session of the parent process, which only the parent uses and closes. It
+        #: is kept because deleting a socket that is not closed gives a ResourceWarning.
         self._inherited: _Session | None = None
         #: the deadline of the request of this thread
         self._current = threading.local()
