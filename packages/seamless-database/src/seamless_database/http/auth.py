@@ -56,7 +56,7 @@ class Tokens:
         """Read a token file, which only its owner may be able to access."""
         try:
             with path.open("rb") as file:
-                # of the open file: its path may lead to another file meanwhile
+                # the mode of the file that is read; the path may name another file by now
                 mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
                 if mode & _OTHER_USERS:
                     reason = f"its mode {mode:04o} lets others than its owner in; chmod 600 it"

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 #: bytes that are parsed at once
 PARSED_AT_ONCE = 2048
-#: seconds after which other connections get a turn; chunks of one byte each take so long
+#: seconds for which one connection is parsed before the event loop serves the others; a body that
+#: consists of chunks of one byte takes longer than that
 PARSING_SECONDS = 0.005
 #: bytes of a body that wait for the application, and bytes of responses that wait for the client
 HIGH_WATER_MARK = 64 * 1024

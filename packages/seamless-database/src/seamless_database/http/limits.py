@@ -25,7 +25,7 @@ from seamless_database.http.responses import (
     headers_too_large,
     too_many_headers,
 )
-from seamless_database.http.send_rate import SendProgress
+from seamless_database.http.slow_readers import ReadingProgress
 
 if TYPE_CHECKING:
     import uvicorn
@@ -78,10 +78,11 @@ class LimitedHttpProtocol(HttpConnection):
         self._last_received = self._last_checked = loop.time()
         # of the request that is arriving, if one is: its start, and its size so far
         self._request_started, self._request_size = 0.0, 0
-        #: bytes of an incomplete head, or of what else is no part of a body
-        self._loose_bytes = 0
+        #: bytes received since the parser last completed a part of a request (its head, a piece of
+        #: its body, its end): an incomplete head, or size lines and trailers of a chunked body
+        self._bytes_since_part = 0
         self._close_at: float | None = None
-        self._progress = SendProgress(loop.time(), limits.request_timeout, limits.min_rate)
+        self._reading = ReadingProgress(loop.time(), limits.request_timeout, limits.min_rate)
         #: the TLS handshake, before which there is no transport
         self._handshake: asyncio.Task[None] | None = None
 
@@ -149,8 +150,8 @@ class LimitedHttpProtocol(HttpConnection):
         if self._begun != begun:
             self._request_started, self._request_size = self._last_received, 0
         self._request_size += len(data)
-        self._loose_bytes = 0 if self._parts != parts else self._loose_bytes + len(data)
-        if self._loose_bytes > self._limits.head_size:
+        self._bytes_since_part = 0 if self._parts != parts else self._bytes_since_part + len(data)
+        if self._bytes_since_part > self._limits.head_size:
             self._reject(headers_too_large(self._limits.head_size))
 
     def on_headers_complete(self) -> None:
@@ -159,8 +160,9 @@ class LimitedHttpProtocol(HttpConnection):
         if len(self._headers) > limits.headers:
             self._reject(too_many_headers(limits.headers))
             raise UnsupportedRequestError
-        # `_loose_bytes` counts neither this chunk nor what followed a part in an earlier one
-        if self._loose_bytes + 2 * PARSED_AT_ONCE > limits.head_size:
+        # `_bytes_since_part` counts neither the data that is being parsed now, nor the start of
+        # this head if it arrived together with the end of the request before
+        if self._bytes_since_part + 2 * PARSED_AT_ONCE > limits.head_size:
             size = sum(len(name) + len(value) + 4 for name, value in self._headers)
             if size + len(self._url) > limits.head_size:
                 self._reject(headers_too_large(limits.head_size))
@@ -183,9 +185,9 @@ class LimitedHttpProtocol(HttpConnection):
             # it is the server that keeps the request from arriving
             self._request_started += now - self._last_checked
         self._last_checked = now
-        self._progress.sample(now, self.unsent, self._cycles[0] if self._cycles else None)
+        self._reading.sample(now, self.unsent, self._cycles[0] if self._cycles else None)
         limits = self._limits
-        if self._progress.is_too_slow(now):
+        if self._reading.is_too_slow(now):
             self.transport.abort()
         elif self.transport.is_closing():
             return
@@ -224,13 +226,13 @@ class LimitedHttpProtocol(HttpConnection):
     @property
     def active_at(self) -> float:
         """When something was last received, or read of a response."""
-        if self._progress.unsent:
-            return max(self._last_received, self._progress.moved_at)
+        if self._reading.unsent:
+            return max(self._last_received, self._reading.last_read_at)
         return self._last_received
 
     def is_stalled(self, now: float) -> bool:
         """Whether the client has read nothing for `LINGER_SECONDS`, as of the last check."""
-        return now - self._progress.moved_at > LINGER_SECONDS
+        return now - self._reading.last_read_at > LINGER_SECONDS
 
     def _close_idlest(self) -> bool:
         """Close the connection that has been idle for longest; False if none is idle."""

@@ -1,4 +1,8 @@
-"""How fast a client reads its responses, judged by samples of one connection."""
+"""Slow readers: detect a client that reads its responses too slowly, or not at all.
+
+The detection is based on samples of how many bytes the connection has not sent yet. `limits.py`
+rejects the clients that send their requests too slowly.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,8 @@ if TYPE_CHECKING:
     from seamless_database.http.request_cycle import RequestCycle
 
 
-class SendProgress:
-    """The progress of the responses of one connection.
+class ReadingProgress:
+    """How far the client of one connection has read its responses.
 
     Parameters
     ----------
@@ -26,11 +30,12 @@ class SendProgress:
         self._min_rate = min_rate
         #: bytes that wait to be sent
         self.unsent = 0
-        #: when the client was last seen to have read something, or to have read everything
-        self.moved_at = now
-        # the response that is being sent: its request, its first sample, its size, and what is left
+        #: the time of the last sample in which the client had read more than before, or everything
+        self.last_read_at = now
+        # the response that is being sent: its request, the time of its first sample, the bytes that
+        # the client had not read then, and those that it had not read in the last sample
         self._cycle: RequestCycle | None = None
-        self._since, self._size, self._left = now, 0, 0
+        self._first_sampled_at, self._first_left, self._left = now, 0, 0
 
     def sample(self, now: float, unsent: int, cycle: RequestCycle | None) -> None:
         """Record how many bytes wait to be sent, and which request is being answered."""
@@ -38,15 +43,16 @@ class SendProgress:
             cycle = None
         left = 0 if cycle is None else cycle.unsent_length + unsent
         if not unsent or (unsent, left) != (self.unsent, self._left):
-            self.moved_at = now
+            self.last_read_at = now
         if cycle is not self._cycle:
-            self._cycle, self._since, self._size = cycle, now, left
+            self._cycle, self._first_sampled_at, self._first_left = cycle, now, left
         self.unsent, self._left = unsent, left
 
     def is_too_slow(self, now: float) -> bool:
         """Whether the client has read nothing for too long, or too little of a response."""
-        if now - self.moved_at > self._timeout:
+        if now - self.last_read_at > self._timeout:
             return True
         if self._cycle is None:
             return False
-        return self._size - self._left < (now - self._since - self._timeout) * self._min_rate
+        counted_seconds = now - self._first_sampled_at - self._timeout
+        return self._first_left - self._left < counted_seconds * self._min_rate

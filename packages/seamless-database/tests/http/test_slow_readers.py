@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from seamless_database.http.send_rate import SendProgress
+from seamless_database.http.slow_readers import ReadingProgress
 
 if TYPE_CHECKING:
     from seamless_database.http.request_cycle import RequestCycle
@@ -22,7 +22,7 @@ class Client:
     """A client whose progress is sampled."""
 
     def __init__(self, size: int) -> None:
-        self.progress = SendProgress(0, timeout=10, min_rate=100)
+        self.progress = ReadingProgress(0, timeout=10, min_rate=100)
         self.request = Request(size)
 
     def sample(self, now: float, left: int, unsent: int) -> bool:
@@ -60,7 +60,7 @@ def test_each_response_is_judged_by_itself() -> None:
 
 
 def test_a_client_that_has_read_everything_is_not_slow() -> None:
-    progress = SendProgress(0, timeout=10, min_rate=100)
+    progress = ReadingProgress(0, timeout=10, min_rate=100)
     for now in (0, 100, 1_000):
         progress.sample(now, 0, None)
         assert not progress.is_too_slow(now)
