@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from seamless_database.http.responses import CLOSE, INTERNAL_ERROR, encode_head, encode_response
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Receive, Scope, Send
 
-    from seamless_database.http.connection import HttpConnection
+    from seamless_database.http.responses import Header
 
     ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -57,6 +57,27 @@ class FlowControl:
             self.writable = None
 
 
+class RequestConnection(Protocol):
+    """What a request uses of its connection, which is in `connection.py`."""
+
+    flow: FlowControl
+    #: the tasks of all connections
+    tasks: set[asyncio.Task[None]]
+
+    @property
+    def default_headers(self) -> list[Header]:
+        """The headers that the server adds to every response."""
+
+    def write(self, data: bytes) -> None:
+        """Send something to the client, unless the connection is closing."""
+
+    def close(self) -> None:
+        """Close the connection once what was written has been sent."""
+
+    def on_response_complete(self, cycle: RequestCycle) -> None:
+        """Go on with the next request, or close the connection."""
+
+
 class RequestCycle:
     """One request and its response; its task runs `run`.
 
@@ -79,7 +100,12 @@ class RequestCycle:
     _waiter: asyncio.Future[None] | None = None
 
     def __init__(
-        self, connection: HttpConnection, scope: Scope, *, keep_alive: bool, expects_continue: bool
+        self,
+        connection: RequestConnection,
+        scope: Scope,
+        *,
+        keep_alive: bool,
+        expects_continue: bool,
     ) -> None:
         self.scope = scope
         self.keep_alive = keep_alive
