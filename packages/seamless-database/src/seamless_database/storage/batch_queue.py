@@ -57,7 +57,8 @@ class Operation(Generic[T]):
 
 
 Batch = list[Operation[T]]
-#: runs the operations of a batch; an outage that it returns fails all that is queued as well
+#: runs the operations of a batch and sets their outcomes; if it returns an error, the queue fails
+#: every operation that is still queued with that error
 Handler = Callable[[Batch[T]], UnavailableError | None]
 
 

@@ -99,7 +99,7 @@ def test_abort_ends_an_overdue_pipeline(url: PostgresUrl) -> None:
 
     def abort() -> None:
         while not done.wait(0.02):
-            connection.abort(time.monotonic())
+            connection.abort_if_overdue(time.monotonic())
 
     done = threading.Event()
     cutter = threading.Thread(target=abort)
@@ -116,7 +116,7 @@ def test_abort_ends_an_overdue_pipeline(url: PostgresUrl) -> None:
 
 def test_abort_leaves_an_idle_connection_alone(connection: PipelineConnection) -> None:
     first = pid(connection)
-    connection.abort(time.monotonic() + 1000)
+    connection.abort_if_overdue(time.monotonic() + 1000)
     assert pid(connection) == first
 
 

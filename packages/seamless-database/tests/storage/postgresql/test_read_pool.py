@@ -84,7 +84,7 @@ def test_an_aborted_read_is_not_retried(url: PostgresUrl, health: Health) -> Non
 
     def abort() -> None:
         while not done.wait(0.02):
-            pool.abort(time.monotonic())
+            pool.abort_overdue(time.monotonic())
 
     cutter = threading.Thread(target=abort)
     cutter.start()

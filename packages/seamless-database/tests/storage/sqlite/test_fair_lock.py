@@ -127,6 +127,16 @@ def test_a_killed_waiter_blocks_no_other() -> None:
     assert run(program) == "True\n"
 
 
+def test_the_processes_compare_a_value_with_the_first_one() -> None:
+    program = """
+        pid, said = child(lambda say: say(str(lock.store_or_compare(b"1:2"))))
+        print(said.readline(), end="")
+        os.waitpid(pid, 0)
+        print(lock.store_or_compare(b"1:2"), lock.store_or_compare(b"1:3"))
+    """
+    assert run(program) == "True\nTrue False\n"
+
+
 def test_a_transaction_begins_once_the_lock_is_free(tmp_path: Path) -> None:
     program = f"""
         from pathlib import Path

@@ -147,10 +147,10 @@ def test_rollback_without_a_transaction_does_nothing(transactions: Transactions)
 @pytest.mark.parametrize("words", ["database or disk is full", "disk I/O error"])
 def test_a_checkpoint_makes_room_on_a_full_disk(transactions: Transactions, words: str) -> None:
     error = sqlite3.OperationalError(words)
-    assert transactions.made_room(error)
+    assert transactions.checkpoint_if_disk_full(error)
     told = not_written(error)
     told.__cause__ = error
-    assert transactions.made_room(told)
+    assert transactions.checkpoint_if_disk_full(told)
 
 
 @pytest.mark.parametrize(
@@ -164,14 +164,16 @@ def test_a_checkpoint_makes_room_on_a_full_disk(transactions: Transactions, word
     ],
 )
 def test_other_errors_are_not_retried(transactions: Transactions, error: Exception) -> None:
-    assert not transactions.made_room(error)
+    assert not transactions.checkpoint_if_disk_full(error)
 
 
 def test_a_failed_checkpoint_makes_no_room(file: Path) -> None:
     connection = Connection.open(file, "rw")
     transactions = Transactions(connection, 0.1)
     connection.close()
-    assert not transactions.made_room(sqlite3.OperationalError("database or disk is full"))
+    assert not transactions.checkpoint_if_disk_full(
+        sqlite3.OperationalError("database or disk is full")
+    )
 
 
 def test_a_checkpoint_waits_for_readers(file: Path) -> None:
@@ -185,12 +187,16 @@ def test_a_checkpoint_waits_for_readers(file: Path) -> None:
         # it reads what was there before the insertion until then
         ending = threading.Timer(5 * CHECKPOINT_PAUSE, reader.execute, ["COMMIT"])
         ending.start()
-        assert transactions.made_room(sqlite3.OperationalError("database or disk is full"))
+        assert transactions.checkpoint_if_disk_full(
+            sqlite3.OperationalError("database or disk is full")
+        )
         ending.join()
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM t").fetchall()
         connection.command("INSERT INTO t VALUES (2)")
-        assert not transactions.made_room(sqlite3.OperationalError("database or disk is full"))
+        assert not transactions.checkpoint_if_disk_full(
+            sqlite3.OperationalError("database or disk is full")
+        )
     connection.close()
 
 

@@ -1,6 +1,7 @@
-"""PostgreSQL connection: pipelines with a deadline, connected on demand and again after a loss.
+"""PostgreSQL connection: sends commands in pipelines, each of which has a deadline.
 
-A connection belongs to one thread at a time. Only `abort` may be called by another thread.
+The first command connects; after the connection is lost, the next command connects again. A
+connection belongs to one thread at a time. Only `abort_if_overdue` may be called by another thread.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class PipelineConnection:
     url
         the database
     timeout
-        seconds that a pipeline may take before `abort` ends it
+        seconds that a pipeline may take before `abort_if_overdue` ends it
     """
 
     def __init__(self, url: PostgresUrl, timeout: float) -> None:
@@ -53,15 +54,16 @@ class PipelineConnection:
         # ends the server's timeout for idle transactions.
         self._pipeline: psycopg.Pipeline | None = None
         self._pipeline_exit = contextlib.ExitStack()
-        #: guards `_socket` and `_deadline`, which `abort` uses
+        #: guards `_socket` and `_deadline`, which `abort_if_overdue` reads in another thread
         self._lock = threading.Lock()
-        # a duplicate, because psycopg may close its own socket at any moment
+        # a duplicate of psycopg's socket: psycopg may close its own while `abort_if_overdue` runs,
+        # and its file descriptor may then belong to another file
         self._socket: socket.socket | None = None
         self._deadline: float | None = None
         self._had_warning = False
         #: the command tag of the last command
         self.status: str | None = None
-        #: whether `abort` has ended the last connection
+        #: whether `abort_if_overdue` has ended the last connection
         self.was_aborted = False
 
     @property
@@ -103,7 +105,8 @@ class PipelineConnection:
                 self._drain(raw, self._pipeline)
                 raise
         self.status = cursors[-1].statusmessage
-        # `cursor.description` would tell too, but makes an object for each column
+        # `nfields` shows whether a command returns rows; `cursor.description` shows it too, but
+        # creates an object for each column
         results = [(cursor, cursor.pgresult) for cursor in cursors]
         return [
             cursor.fetchall() if result and result.nfields else [] for cursor, result in results
@@ -114,8 +117,8 @@ class PipelineConnection:
         (rows,) = self.execute_pipeline([(text, values)])
         return rows
 
-    def had_warning(self) -> bool:
-        """Whether the server has sent a warning since the last call of this method."""
+    def take_warning(self) -> bool:
+        """Return whether the server has sent a warning since the last call, and reset that."""
         had_warning, self._had_warning = self._had_warning, False
         return had_warning
 
@@ -137,11 +140,12 @@ class PipelineConnection:
             duplicate.close()
         if raw is not None:
             raw.close()
-            # on a closed connection, leaving the pipeline waits for nothing
+            # Because the connection is closed, leaving the pipeline does not wait for the server;
+            # it raises an error instead.
             with contextlib.suppress(psycopg.Error):
                 self._pipeline_exit.close()
 
-    def abort(self, now: float) -> None:
+    def abort_if_overdue(self, now: float) -> None:
         """Shut the socket down if a pipeline is overdue; its thread gets an `OperationalError`."""
         with self._lock:
             if self._socket is None or self._deadline is None or now < self._deadline:

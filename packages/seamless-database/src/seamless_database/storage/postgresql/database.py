@@ -187,8 +187,9 @@ class PostgresDatabase(Backend):
         return schema.inspect(connection, self._url) == schema.VERSION
 
     def _abort_overdue(self, now: float) -> None:
-        for each in (self._writing_connection, self._connections, self._long_connections):
-            each.abort(now)
+        self._writing_connection.abort_if_overdue(now)
+        for pool in (self._connections, self._long_connections):
+            pool.abort_overdue(now)
 
     def _probe(self) -> None:
         """Record whether the database can be read, and written if it is writable."""

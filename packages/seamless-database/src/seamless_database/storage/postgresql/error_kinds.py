@@ -1,4 +1,4 @@
-"""Error kinds: what an error of PostgreSQL means for the operation that met it."""
+"""Error kinds: classify an error of PostgreSQL by its SQLSTATE, so that callers know what to do."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class ErrorKind(Enum):
-    """How to go on after an error."""
+    """The cause of an error, which decides whether the caller retries, reconnects or fails."""
 
-    #: a conflict with another transaction: a retry may work
+    #: a conflict with another transaction: a retry may succeed
     RETRY = "retry"
     #: another transaction holds a lock for too long
     LOCKED = "locked"
@@ -26,22 +26,34 @@ class ErrorKind(Enum):
     NO_TABLE = "no table"
     #: the database rejects what this request stores
     REJECTED = "rejected"
-    #: any other error, which the next request would meet too
+    #: any other error; the next request would fail in the same way
     BROKEN = "broken"
 
 
-#: the beginning of an SQLSTATE -> its kind; the longest match counts
+#: the beginning of an SQLSTATE -> its kind; the longest match counts. Two characters are a class of
+#: SQLSTATEs; the comments have the names of PostgreSQL's manual.
 _KINDS = {
-    "40": ErrorKind.RETRY,  # serialization failure, deadlock
-    "23505": ErrorKind.RETRY,  # a transaction without the advisory locks has written the same row
+    # class transaction_rollback: serialization_failure, deadlock_detected
+    "40": ErrorKind.RETRY,
+    # unique_violation: a transaction without the advisory locks has written the same row
+    "23505": ErrorKind.RETRY,
+    # lock_not_available
     "55P03": ErrorKind.LOCKED,
-    "57014": ErrorKind.LOCKED,  # the statement timeout: the statement waited for a lock
-    "25P03": ErrorKind.LOST,  # this process was stopped within a transaction
+    # query_canceled, by the statement timeout: the statement waited for a lock
+    "57014": ErrorKind.LOCKED,
+    # idle_in_transaction_session_timeout: this process was stopped within a transaction
+    "25P03": ErrorKind.LOST,
+    # admin_shutdown, crash_shutdown, cannot_connect_now, database_dropped, idle_session_timeout
     "57P0": ErrorKind.LOST,
+    # class connection_exception
     "08": ErrorKind.LOST,
+    # undefined_table
     "42P01": ErrorKind.NO_TABLE,
+    # class data_exception
     "22": ErrorKind.REJECTED,
+    # class integrity_constraint_violation
     "23": ErrorKind.REJECTED,
+    # class program_limit_exceeded
     "54": ErrorKind.REJECTED,
 }
 

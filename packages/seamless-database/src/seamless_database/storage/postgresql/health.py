@@ -49,20 +49,20 @@ class HealthMonitor:
 
     Parameters
     ----------
-    abort
-        aborts the pipelines that are overdue at a time
+    abort_overdue
+        aborts the pipelines whose deadline is before the time that it is passed
     probe
         records a failure or a success
     """
 
-    def __init__(self, abort: Callable[[float], None], probe: Callable[[], None]) -> None:
-        self._abort = abort
+    def __init__(self, abort_overdue: Callable[[float], None], probe: Callable[[], None]) -> None:
+        self._abort_overdue = abort_overdue
         self._probe = probe
         self._stopped = threading.Event()
         self._threads = [
             threading.Thread(target=target, name=f"seamless-database-{name}", daemon=True)
             # two threads, because a probe may be overdue itself
-            for name, target in (("abort", self._abort_overdue), ("probe", self._run_probe))
+            for name, target in (("abort", self._run_abort), ("probe", self._run_probe))
         ]
         for thread in self._threads:
             thread.start()
@@ -73,9 +73,9 @@ class HealthMonitor:
         for thread in self._threads:
             thread.join()
 
-    def _abort_overdue(self) -> None:
+    def _run_abort(self) -> None:
         while not self._stopped.wait(INTERVAL):
-            self._abort(time.monotonic())
+            self._abort_overdue(time.monotonic())
 
     def _run_probe(self) -> None:
         while not self._stopped.wait(INTERVAL):

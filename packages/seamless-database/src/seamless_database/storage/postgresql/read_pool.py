@@ -69,10 +69,10 @@ class PostgresReadPool(ConnectionPool[PipelineConnection]):
                 self._checkin(connection)
         raise AssertionError  # unreachable
 
-    def abort(self, now: float) -> None:
+    def abort_overdue(self, now: float) -> None:
         """Abort the pipelines that are overdue."""
         for connection in self._in_use.copy():
-            connection.abort(now)
+            connection.abort_if_overdue(now)
 
     def _open(self) -> PipelineConnection:
         return PipelineConnection(self._url, self._timeout)

@@ -230,14 +230,15 @@ class _Transaction:
         if not self.has_locks:
             # a lost connection must not be discovered by the commit, whose outcome were unknown
             self._connection.execute_pipeline(self._take_unsent())
-        self._connection.had_warning()
+        # a warning of an earlier command says nothing about the commit
+        self._connection.take_warning()
         try:
             self._connection.execute_pipeline([*self._unsent, _NO_TIMEOUT, _COMMIT])
         except psycopg.Error as error:
             if error_kind(error) is ErrorKind.LOST:
                 raise _UnknownOutcomeError from error
             raise
-        if self._connection.status != _COMMITTED or self._connection.had_warning():
+        if self._connection.status != _COMMITTED or self._connection.take_warning():
             # for example, a standby has not confirmed it
             raise _UnknownOutcomeError
 

@@ -246,10 +246,11 @@ class Database(Backend):
         connection.command(f"PRAGMA synchronous={level}")
 
     def _note_identity(self) -> None:
-        """Remember the open file as the one that is served from now on."""
+        """Record which file is open; it must be the same in all processes of this server."""
         with_wal = self.writable and self.journal_mode == "wal"
         device_and_inode = self._identity.note(with_wal=with_wal)
-        if self._writer_lock is not None and not self._writer_lock.agree(device_and_inode):
+        lock = self._writer_lock
+        if lock is not None and not lock.store_or_compare(device_and_inode):
             reason = "it was replaced while other processes of this server have it open"
             raise FileError(self.path, f"{reason}; restart the server")
 

@@ -1,10 +1,11 @@
 """Fair lock: the worker processes of one server write to a SQLite file in FIFO order.
 
 SQLite's own lock has no queue: a process that waits for it sleeps and tries again, and the process
-that has just released it usually gets it back. The fair lock consists of two locks for which the
-kernel wakes the next waiter. A process that wants to write takes `next`, waits for `writer`, and
-then releases `next`. After a commit the next waiter already holds `next`, so the process that has
-just written queues up behind it.
+that has just released it usually gets it back. The fair lock consists of two locks, `writer` and
+`first_waiter`; the kernel wakes the processes that wait for them. A process that wants to write
+takes `first_waiter`, then takes `writer`, and then releases `first_waiter`. While one process
+writes, another one already holds `first_waiter` and is the only one that waits for `writer`. So it
+writes next, and the process that has just written waits behind it.
 
 With 64 connections that write to two workers, a server does 8,900 writes per second, the slowest
 of which takes 40 ms; without this lock it does 3,700, and the slowest takes 850 ms (median and
@@ -12,6 +13,8 @@ worst of four runs on two cores).
 
 Both are `fcntl` locks on an anonymous file: they belong to a process, and the kernel releases them
 when it ends. They only order the processes; SQLite's lock still makes the writes safe.
+
+The content of the anonymous file is one value that the processes compare: see `store_or_compare`.
 """
 
 from __future__ import annotations
@@ -22,9 +25,8 @@ import tempfile
 import threading
 from typing import IO
 
-#: the bytes of the file that are locked: to be the next writer, to be the writer, and to use the
-#: content of the file
-_NEXT, _WRITER, _CONTENT = 0, 1, 2
+#: the byte of the file that each lock covers; `_CONTENT` guards the content of the file
+_FIRST_WAITER, _WRITER, _CONTENT = 0, 1, 2
 
 
 class FairWriterLock:
@@ -65,14 +67,17 @@ class FairWriterLock:
             self._is_held = False
             self._unlock(_WRITER)
 
-    def agree(self, content: bytes) -> bool:
-        """Whether a value equals the one that the first of the processes has passed."""
+    def store_or_compare(self, value: bytes) -> bool:
+        """Store the value of the first call; later calls, from any process, compare theirs with it.
+
+        Returns False if the value differs from the stored one.
+        """
         fcntl.lockf(self._file, fcntl.LOCK_EX, 1, _CONTENT)
         try:
-            agreed = os.pread(self._file.fileno(), len(content), 0)
-            if not agreed:
-                os.pwrite(self._file.fileno(), content, 0)
-            return agreed in (b"", content)
+            stored = os.pread(self._file.fileno(), len(value), 0)
+            if not stored:
+                os.pwrite(self._file.fileno(), value, 0)
+            return stored in (b"", value)
         finally:
             self._unlock(_CONTENT)
 
@@ -81,12 +86,12 @@ class FairWriterLock:
         self._file.close()
 
     def _try_acquire(self) -> bool:
-        if not self._try_lock(_NEXT):
+        if not self._try_lock(_FIRST_WAITER):
             return False
         try:
             return self._try_lock(_WRITER)
         finally:
-            self._unlock(_NEXT)
+            self._unlock(_FIRST_WAITER)
 
     def _start_waiting(self) -> None:
         self._is_waiting = True
@@ -101,10 +106,10 @@ class FairWriterLock:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._is_waiting)
-            fcntl.lockf(self._file, fcntl.LOCK_EX, 1, _NEXT)
+            fcntl.lockf(self._file, fcntl.LOCK_EX, 1, _FIRST_WAITER)
             fcntl.lockf(self._file, fcntl.LOCK_EX, 1, _WRITER)
             with self._changed:
-                self._unlock(_NEXT)
+                self._unlock(_FIRST_WAITER)
                 if not self._is_wanted:
                     # `acquire` has timed out
                     self._unlock(_WRITER)

@@ -1,9 +1,9 @@
-"""Lock file: only one server writes to a database on a network file system.
+"""Lock file for network file systems only; on a local disk, SQLite's own locks are enough.
 
-The server holds a lock on a file beside the database. The kernel releases the lock when the
-process ends, so the file that a killed server leaves behind blocks no other server. The lock is
-not held on the database itself, because network file systems treat it there as one of the locks
-that SQLite needs.
+On a network file system, only one server may write to a database. The server holds a lock on a
+file beside the database. The kernel releases the lock when the process ends, so the file that a
+killed server leaves behind blocks no other server. The lock is not held on the database itself,
+because network file systems treat it there as one of the locks that SQLite needs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Transactions of the SQLite writer: locks, savepoints, rollback, and room on a full disk."""
+"""Transactions of the SQLite writer: locks, savepoints, rollback, checkpoints on a full disk."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ class Transactions:
         self._lock_wait = lock_wait
         self._writer_lock = writer_lock
         self._identity = identity
-        self._is_emptied = False
+        #: whether the WAL was emptied after the file had been replaced
+        self._wal_was_emptied = False
 
     def begin(self) -> None:
         """Begin a transaction and get the lock of the file; raises an `UnavailableError`."""
@@ -108,8 +109,11 @@ class Transactions:
         finally:
             self._release_writer_lock()
 
-    def made_room(self, error: Exception) -> bool:
-        """Whether a full disk caused an error, and a checkpoint has made room in the WAL."""
+    def checkpoint_if_disk_full(self, error: Exception) -> bool:
+        """Run a checkpoint if a full disk caused an error; returns whether a retry may succeed.
+
+        After the checkpoint SQLite writes to the WAL from its beginning, which needs no more disk.
+        """
         cause = error.__cause__ if isinstance(error, UnavailableError) else error
         # SQLite reports the disk quota of a user as an input/output error
         is_full = isinstance(cause, sqlite3.OperationalError) and any(
@@ -121,13 +125,14 @@ class Transactions:
         try:
             identity.check_file()
         except FileReplacedError:
-            if not self._is_emptied:
+            if not self._wal_was_emptied:
                 # This completes the file that was moved away, and keeps SQLite from applying its
                 # WAL to another file. Later, another server may use the WAL for the new file.
-                self._is_emptied = True
+                self._wal_was_emptied = True
                 self._checkpoint("TRUNCATE")
             raise
-        self._is_emptied = False
+        #: whether the WAL was emptied after the file had been replaced
+        self._wal_was_emptied = False
 
     def _checkpoint(self, mode: str) -> bool:
         """Copy the WAL into the open file; returns whether all of it was copied."""

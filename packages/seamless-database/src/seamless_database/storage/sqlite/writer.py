@@ -42,7 +42,7 @@ class Writer(BatchQueue[None]):
             # what was queued while this thread waited for the lock
             self.collect(batch)
             error = self._run_step(lambda: self._commit(batch))
-            if error is not None and self._transactions.made_room(error):
+            if error is not None and self._transactions.checkpoint_if_disk_full(error):
                 error = self._begin() or self._run_step(lambda: self._commit(batch))
         if error is None:
             return None
@@ -53,7 +53,7 @@ class Writer(BatchQueue[None]):
 
     def _begin(self) -> Exception | None:
         error = self._run_step(self._transactions.begin)
-        if error is not None and self._transactions.made_room(error):
+        if error is not None and self._transactions.checkpoint_if_disk_full(error):
             error = self._run_step(self._transactions.begin)
         return error
 
