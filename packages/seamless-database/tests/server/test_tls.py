@@ -147,7 +147,7 @@ def test_old_versions_of_tls_are_rejected(server: Server, trust: ssl.SSLContext)
     raw = socket.create_connection((server.host, server.port), timeout=TIMEOUT)
     with trust.wrap_socket(raw, server_hostname="localhost") as secure:
         assert secure.version() in ("TLSv1.2", "TLSv1.3")
-    assert tls.context(None, None) is None
+    assert tls.create_context(None, None) is None
 
 
 # limits of connections
@@ -286,7 +286,7 @@ def ask():
     print(sum(task.done() for task in tasks))
 
 with Database(file, writable=True) as database:
-    settings = Settings(tls=tls.context(folder / "cert.pem", folder / "key.pem"))
+    settings = Settings(tls=tls.create_context(folder / "cert.pem", folder / "key.pem"))
     serve(database, [listener], settings, threading.Thread(target=talk).start)
 """
 
@@ -302,20 +302,20 @@ def test_a_finished_handshake_leaves_no_task(folder: Path, tmp_path: Path) -> No
 def test_a_certificate_without_a_key_is_rejected(folder: Path) -> None:
     for pair in ((folder / "cert.pem", None), (None, folder / "key.pem")):
         with pytest.raises(OptionError, match="--tls-cert and --tls-key go together"):
-            tls.context(*pair)
+            tls.create_context(*pair)
 
 
 def test_a_missing_file_is_named(folder: Path) -> None:
     for pair in ((folder / "cert.pem", folder / "no"), (folder / "no", folder / "key.pem")):
         with pytest.raises(CertificateError, match="no: No such file"):
-            tls.context(*pair)
+            tls.create_context(*pair)
 
 
 def test_the_key_of_another_certificate_is_rejected(folder: Path, tmp_path: Path) -> None:
     other = trustme.CA().issue_cert("localhost")
     other.private_key_pem.write_to_path(tmp_path / "other.pem")
     with pytest.raises(CertificateError, match=r"other\.pem: KEY_VALUES_MISMATCH"):
-        tls.context(folder / "cert.pem", tmp_path / "other.pem")
+        tls.create_context(folder / "cert.pem", tmp_path / "other.pem")
 
 
 def test_a_key_with_a_passphrase_is_rejected_without_a_prompt(folder: Path, tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ def test_a_key_with_a_passphrase_is_rejected_without_a_prompt(folder: Path, tmp_
     )
     (tmp_path / "locked.pem").write_bytes(locked)
     with pytest.raises(CertificateError, match="passphrase"):
-        tls.context(folder / "cert.pem", tmp_path / "locked.pem")
+        tls.create_context(folder / "cert.pem", tmp_path / "locked.pem")
 
 
 def test_a_start_without_a_valid_certificate_fails_with_one_line(

@@ -166,7 +166,7 @@ def settings(arguments: argparse.Namespace) -> Settings:
             connections=arguments.max_connections, request_timeout=arguments.receive_timeout
         ),
         tokens=Tokens.read(arguments.token_file) if arguments.token_file else None,
-        tls=tls.context(arguments.tls_cert, arguments.tls_key),
+        tls=tls.create_context(arguments.tls_cert, arguments.tls_key),
     )
 
 

@@ -17,7 +17,7 @@ def check_pair(cert: Path | None, key: Path | None) -> None:
         raise OptionError("--tls-cert and --tls-key go together; give both, or neither")
 
 
-def context(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
+def create_context(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
     """Create the TLS context; None if neither file is given."""
     check_pair(cert, key)
     if cert is None or key is None:
@@ -27,16 +27,16 @@ def context(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
             path.open("rb").close()
         except OSError as error:
             raise CertificateError(path, str(error.strerror)) from error
-    created = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    created.set_alpn_protocols(["http/1.1"])
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols(["http/1.1"])
 
     def reject_passphrase() -> NoReturn:
         # a server in the background cannot ask for a passphrase
-        raise CertificateError(key, "it is protected by a passphrase; store it without")
+        raise CertificateError(key, "the key is protected by a passphrase; store it unencrypted")
 
     try:
-        created.load_cert_chain(cert, key, password=reject_passphrase)
+        context.load_cert_chain(cert, key, password=reject_passphrase)
     except ssl.SSLError as error:
-        reason = error.reason or "they are no certificate and key in PEM format"
+        reason = error.reason or "the files are not a certificate and its key in PEM format"
         raise CertificateError(f"{cert} with {key}", reason) from error
-    return created
+    return context
