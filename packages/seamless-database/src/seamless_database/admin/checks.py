@@ -1,4 +1,7 @@
-"""The integrity checks of a database: a table of queries and predicates, each with its repair.
+"""Integrity checks: which rows of one database are wrong, and which repair each needs.
+
+The checks are a table of queries and predicates. `repairs.py` executes them, and
+`commands/check.py` is the sub-command.
 
 Most of the problems were left by upstream servers and are not served; others come from other
 programs. The order of the checks matters: one repair can leave something for a later check.

@@ -1,7 +1,8 @@
-"""Find the rows that fail an integrity check, and repair them in short transactions.
+"""Execute the integrity checks: find the rows that fail one, and repair them.
 
-One pass over a table selects the rows, and a temporary table keeps their addresses, so that memory
-stays bounded. Then each batch of rows is changed in a transaction of its own.
+`checks.py` decides which rows are wrong and what their repair is; this module reads and changes
+the rows. One pass over a table selects the rows, and a temporary table keeps their addresses, so
+that memory stays bounded. Then each batch of rows is changed in a short transaction of its own.
 """
 
 from __future__ import annotations

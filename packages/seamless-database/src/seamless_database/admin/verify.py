@@ -1,4 +1,7 @@
-"""Fingerprints of tables: the number of rows and a SHA-256 of them, to compare two databases.
+"""Verify a copy: fingerprints that show whether two databases hold the same rows.
+
+A fingerprint is the number of rows of a table and a SHA-256 of them. It does not show whether the
+rows are correct; `checks.py` decides that.
 
 The rows are read in the order of their key, by bytes, and each is hashed as a line of JSON. So
 equal rows have the same fingerprint in every database.

@@ -1,7 +1,8 @@
 """HTTP responses: every status that this server sends, its text and headers, and error → response.
 
-The application and the connection take their responses from here, also for what never becomes a
-request. `encode_head` writes the status line and the headers of both.
+The status of each error class is in `errors.py`, beside the class; `error_response` reads it from
+there. The application and the connection take their responses from here, also for what never
+becomes a request. `encode_head` writes the status line and the headers of both.
 """
 
 from __future__ import annotations

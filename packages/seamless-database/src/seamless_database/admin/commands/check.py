@@ -1,4 +1,4 @@
-"""`check FILE [--repair]`: find damage and wrong rows in a database, and repair rows.
+"""The sub-command `check FILE [--repair]`: report damage and wrong rows, and repair rows.
 
 The findings name each kind of problem, with some examples. A repair makes a backup, changes rows
 in short transactions, and checks the database again. A file with damaged pages is never changed;
