@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import gc
 import itertools
 import socket
+import warnings
 from typing import TYPE_CHECKING
 
 import httpcore
 import pytest
 from fake_hashserver import Script, answering, running
+from forked_children import run_in_child
 
 from seamless.stores.deadline import Deadline
 from seamless.stores.http_client import SharedClient
@@ -86,6 +89,22 @@ def test_a_child_leaves_the_connections_of_its_parent_alone(script: Script) -> N
     assert script.connections == 2
     parents.close()
     assert script.all_closed()
+
+
+def test_a_grandchild_keeps_the_connections_of_the_first_parent(script: Script) -> None:
+    shared = SharedClient()
+    get(shared, script.url)
+
+    def fork_twice() -> list[str]:
+        shared.reset_after_fork()  # as in a child, and then in a child of that
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            shared.reset_after_fork()
+            gc.collect()
+        return [str(each.message) for each in caught]
+
+    assert run_in_child(fork_twice) == "[]"
+    shared.close()
 
 
 def test_a_request_to_a_server_that_reads_nothing_times_out() -> None:

@@ -46,15 +46,17 @@ class SharedClient:
         #: guards `_session` and the number of its users
         self._lock = new_lock()
         self._session: _Session | None = None
-        #: In a child, the session of the parent process, which only the parent uses and closes. It
-        #: is kept because deleting a socket that is not closed gives a ResourceWarning.
-        self._inherited: _Session | None = None
+        #: In a child, the sessions of its ancestors, which only those use and close. They are
+        #: kept because deleting a socket that is not closed gives a ResourceWarning.
+        self._inherited: list[_Session] = []
         #: the deadline of the request of this thread
         self._current = threading.local()
 
     def reset_after_fork(self) -> None:
         """Start without connections: the open ones belong to the parent process."""
-        self._inherited, self._session = self._session, None
+        if self._session is not None:
+            self._inherited = [*self._inherited, self._session]
+            self._session = None
 
     @contextmanager
     def request(
