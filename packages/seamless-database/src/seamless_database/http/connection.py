@@ -97,7 +97,7 @@ class HttpConnection(asyncio.Protocol):
         transport.set_write_buffer_limits(HIGH_WATER_MARK)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """Tell every request of the connection that its client has disconnected."""
+        """Mark every request of the connection as disconnected, and wake it."""
         self._unparsed = b""
         for cycle in self._cycles:
             cycle.disconnected = True

@@ -2,8 +2,8 @@
 
 The supervisor opens no database and runs no event loop or thread, so that it can fork at any time.
 It accepts connections and passes them to the workers in turn, because workers that accept from one
-shared socket may leave all of a burst to one of them. Workers stop when the supervisor tells them
-to, and when it has died.
+shared socket may leave all of a burst to one of them. Workers stop when the supervisor signals
+them, and when it has died.
 """
 
 from __future__ import annotations

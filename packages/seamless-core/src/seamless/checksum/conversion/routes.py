@@ -26,7 +26,7 @@ _CORRECTED: dict[Pair, str] = {
 def route(source: str, target: str) -> tuple[Pair, ...]:
     """Return the steps from one cell type to another, in the order in which they are done.
 
-    The steps of a forbidden conversion may be forbidden too: `classify` tells.
+    The steps of a forbidden conversion may be forbidden too; `classify` returns their class.
     """
     pair = (source, target)
     if source == target:
