@@ -43,6 +43,7 @@ TESTS = (
     "packages/seamless-database/tests/http/test_limits.py",
     "packages/seamless-database/tests/protocol/test_request.py",
     "packages/seamless-database/tests/request_types/test_request_types.py",
+    "packages/seamless-database/tests/request_types/test_results.py",
     "packages/seamless-database/tests/request_types/test_transcript.py",
 )
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from database_targets import BACK_ENDS, fresh_place
+from database_targets import BACK_ENDS, DatabaseUnderTest, fresh_place
 from hypothesis import HealthCheck, settings
+
+from seamless_database.storage.backend import Backend
 
 # a loaded machine makes one example late, which says nothing about the code
 settings.register_profile(
@@ -45,3 +47,17 @@ def _signals_as_found() -> Iterator[None]:
     yield
     for number, handler in found.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(params=BACK_ENDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseUnderTest]:
+    """An empty database of either kind, that the test can look into."""
+    with fresh_place(request.param, tmp_path) as place:
+        yield place
+
+
+@pytest.fixture
+def database(place: DatabaseUnderTest) -> Iterator[Backend]:
+    """The open database."""
+    with place.open() as database:
+        yield database

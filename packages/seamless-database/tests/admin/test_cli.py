@@ -15,48 +15,24 @@ from admin_samples import (
     COMMAND,
     FIXTURES,
     admin,
-    admin_subprocess,
-    contents,
+    assert_one_line,
+    every_command,
     put,
     run_json,
     sql,
     transformation,
 )
-from database_server import Server
 
 from seamless_database.admin.cli import command_group
 
 SUB_COMMANDS = set(command_group().commands)
 #: sub-commands that never write to a database
 READ_ONLY = {"stats"}
-WRITING = (("check", "--repair"), ("migrate",), ("prune", "--irreproducible"))
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return put(tmp_path / "seamless.db", transformation(1, 2))
-
-
-def every_command(file: Path) -> list[list[str | Path]]:
-    target = file.with_name("target.db")
-    return [
-        ["stats", file],
-        ["check", file],
-        ["check", "--repair", file],
-        ["migrate", file],
-        ["export", file, target],
-        ["copy", file, target],
-        ["merge", file, "--into", target],
-        ["prune", "--irreproducible", file],
-    ]
-
-
-def assert_one_line(status: int, err: str, *words: str) -> None:
-    assert status == 1
-    assert err.startswith("Error: ")
-    assert err.count("\n") == 1
-    for word in words:
-        assert word in err
 
 
 def test_help_names_every_sub_command() -> None:
@@ -274,72 +250,6 @@ def test_progress_is_shown_on_stderr_only(file: Path, terminal: str) -> None:
     else:
         assert json.loads(shown)["file"] == str(file)
         assert err == b""
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
-def test_a_file_without_permission_is_one_line(file: Path) -> None:
-    file.chmod(0)
-    for words in every_command(file):
-        done = admin(*words)
-        assert_one_line(done.status, done.err, "permission")
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
-def test_a_read_only_file_can_be_read_but_not_changed(file: Path) -> None:
-    file.chmod(0o444)
-    assert admin("stats", file).status == 0
-    done = admin("prune", "--irreproducible", file)
-    assert_one_line(done.status, done.err, "permission")
-
-
-def test_a_locked_file_is_one_line(file: Path) -> None:
-    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
-        done = admin_subprocess("stats", file)
-        assert_one_line(done.status, done.err, "lock")
-
-
-@pytest.mark.parametrize("words", WRITING, ids=" ".join)
-def test_a_file_in_use_by_a_server_is_not_changed(file: Path, words: tuple[str, ...]) -> None:
-    with Server(file):
-        # a row to repair
-        with closing(sqlite3.connect(file)) as connection:
-            connection.execute("INSERT INTO rev_transformation VALUES (7, 'x', 'y')")
-            connection.commit()
-        done = admin_subprocess(*words, file)
-    assert_one_line(done.status, done.err, "in use", "stop")
-
-
-def test_a_file_that_an_idle_process_has_open_is_not_changed(file: Path) -> None:
-    if not Path("/proc/self/fd").is_dir():
-        pytest.skip("this system does not show which files a process has open")
-    with closing(sqlite3.connect(file)) as connection:
-        connection.execute("SELECT * FROM transformation").fetchall()
-        done = admin_subprocess("prune", "--irreproducible", file)
-    assert_one_line(done.status, done.err, "in use", f"process {os.getpid()} ")
-
-
-def test_a_file_in_use_by_a_server_can_be_read_and_copied(file: Path, tmp_path: Path) -> None:
-    with Server(file) as server:
-        assert server.put("transformation", checksum="aa" * 32, value="bb" * 32).status == 200
-        tables = {row["table"]: row["rows"] for row in run_json("stats", file)["tables"]}
-        assert tables["transformation"] == 2
-        assert run_json("check", file)["clean"]
-        assert admin_subprocess("export", file, tmp_path / "copy.db").status == 0
-        assert admin_subprocess("merge", file, "--into", tmp_path / "merged.db").status == 0
-    assert contents(tmp_path / "copy.db") == contents(tmp_path / "merged.db") == contents(file)
-
-
-def test_dry_runs_work_on_a_file_in_use_by_a_server(file: Path) -> None:
-    with Server(file):
-        for words in WRITING:
-            assert admin_subprocess(*words, "--dry-run", file).status == 0
-
-
-def test_a_file_in_use_with_a_rollback_journal_can_be_read(file: Path) -> None:
-    with closing(sqlite3.connect(file)) as connection:
-        connection.execute("SELECT * FROM transformation").fetchall()
-        assert admin_subprocess("check", file).status == 0
 
 
 def test_a_file_name_can_have_any_character(file: Path) -> None:

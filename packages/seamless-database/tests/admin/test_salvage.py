@@ -26,14 +26,14 @@ from admin_samples import (
     sql,
     state,
 )
+from damaged_files import PAGE, change_a_digit, child_pages, overwrite, page, root_page, truncate
 from database_samples import checksum
-from database_server import TIMEOUT, Server
+from database_server import TIMEOUT
 
 from seamless_database.admin.access.files import processes_using
-from seamless_database.errors import DatabaseError, StartError
+from seamless_database.errors import StartError
 from seamless_database.storage.open import open_database
 
-PAGE = 4096
 ROWS = 250
 #: number of randomly damaged files; the environment variable sets more
 RANDOM_FILES = int(os.environ.get("SEAMLESS_DAMAGED_FILES", "8"))
@@ -62,42 +62,6 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def file(original: Path, tmp_path: Path) -> Path:
     return shutil.copyfile(original, tmp_path / "seamless.db")
-
-
-def truncate(file: Path, size: int) -> None:
-    with file.open("r+b") as opened:
-        opened.truncate(size)
-
-
-def root_page(file: Path, name: str) -> int:
-    """Return the number of the first page of a table or index."""
-    return int(sql(file, "SELECT rootpage FROM sqlite_master WHERE name = ?", name)[0][0])
-
-
-def page(file: Path, number: int) -> bytes:
-    return file.read_bytes()[(number - 1) * PAGE : number * PAGE]
-
-
-def child_pages(file: Path, name: str) -> list[int]:
-    """Return the pages below the first page of a table or index, in order."""
-    content = page(file, root_page(file, name))
-    count = int.from_bytes(content[3:5], "big")
-    cells = [int.from_bytes(content[at : at + 2], "big") for at in range(12, 12 + 2 * count, 2)]
-    # cells of an interior page start with the number of a page below it; one more is in its header
-    return [int.from_bytes(content[at : at + 4], "big") for at in (*cells, 8)]
-
-
-def overwrite(file: Path, number: int, content: bytes) -> None:
-    with file.open("r+b") as opened:
-        opened.seek((number - 1) * PAGE)
-        opened.write(content)
-
-
-def change_a_digit(file: Path, number: int) -> None:
-    """Change the last byte of a page, a digit of the checksum that ends its first row."""
-    content = bytearray(page(file, number))
-    content[-1] = ord("0") if content[-1] != ord("0") else ord("1")
-    overwrite(file, number, bytes(content))
 
 
 def reading(findings: Any, table: str, key: str = "read") -> Any:
@@ -262,69 +226,6 @@ def test_rows_that_are_only_in_the_journal_are_read(file: Path, tmp_path: Path) 
     run_json("export", "--salvage", copy, tmp_path / "new.db", status=3)
     assert rows(tmp_path / "new.db", "expression") == rows(file, "expression")
     assert (state(copy), state(Path(f"{copy}-wal"))) == before
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["stats"],
-        ["export", "new.db"],
-        ["copy", "new.db"],
-        ["merge", "--into", "new.db"],
-        ["prune", "--irreproducible"],
-        ["migrate"],
-        ["check", "--repair"],
-    ],
-    ids=" ".join,
-)
-def test_other_commands_advise_salvage_in_one_line(
-    words: list[str], file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(file.parent)
-    truncate(file, file.stat().st_size // 2)
-    before = state(file)
-    done = admin(words[0], file.name, *words[1:])
-    assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
-    assert "restore a backup" in done.err
-    assert "seamless-database-admin export --salvage seamless.db NEW-FILE" in done.err
-    assert state(file) == before
-    assert not Path("new.db").exists()
-
-
-def test_a_server_advises_salvage_of_a_truncated_file(file: Path) -> None:
-    truncate(file, file.stat().st_size // 2)
-    before = state(file)
-    for writable in (False, True):
-        with Server(file, wait=False, writable=writable) as server:
-            _, err = server.process.communicate(timeout=TIMEOUT)
-        assert server.process.returncode == 1
-        assert "restore a backup" in err
-        assert f"seamless-database-admin export --salvage {file} NEW-FILE" in err
-        assert err.count("\n") == 1
-    assert state(file) == before
-
-
-def test_a_request_to_a_damaged_page_advises_salvage(file: Path) -> None:
-    for number in child_pages(file, "sqlite_autoindex_transformation_1"):
-        overwrite(file, number, b"\xff" * PAGE)
-    with open_database(file, writable=True) as database:
-        with pytest.raises(DatabaseError, match="export --salvage"):
-            database.get({"type": "transformation", "checksum": checksum(1)})
-        with pytest.raises(DatabaseError, match="export --salvage"):
-            database.put(metadata("new", "result"))
-
-
-@pytest.mark.parametrize(
-    "options", [["--salvage", "--closure", checksum(1)], ["--unconfirmed"]], ids=" ".join
-)
-def test_options_that_exclude_each_other_are_refused(
-    options: list[str], file: Path, tmp_path: Path
-) -> None:
-    assert admin("export", *options, file, tmp_path / "new.db").status == 2
-
-
-def test_salvage_is_for_files(file: Path) -> None:
-    assert admin("export", "--salvage", file, "postgresql+psycopg://host/name").status == 2
 
 
 def test_a_signal_ends_salvage_in_one_line(tmp_path: Path) -> None:

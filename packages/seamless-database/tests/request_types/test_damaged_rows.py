@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from database_samples import checksum, record
+from database_samples import record
 from database_server import Server
-from database_targets import BACK_ENDS, DatabaseUnderTest, fresh_place
+from database_targets import DatabaseUnderTest
 
 from seamless_database.request_types.damage import _log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from seamless_database.storage.backend import Backend
 
-TF, ONE, TWO = checksum("transformation"), checksum("one result"), checksum("another result")
+from request_samples import ONE, TF, TWO, get, put
+
 PROBE = {"bucket_kind": "node", "label": "n"}
 PROBED = {"bucket_checksum": ONE, "captured_at": "noon", "freshness_tokens": {"a": 1}}
 MEANING = {"checksum": ONE, "celltype": "python", "subcelltype": "x"}
@@ -43,27 +43,6 @@ NO_OBJECTS = [
 NO_CHECKSUMS = ["''", "'abc'", f"'{ONE.upper()}'", f"'{ONE}0'", f"'{'g' * 64}'"]
 #: what only SQLite lets a column hold
 OF_SQLITE = ["x'7b7d'", "CAST(x'7b22ff227d' AS TEXT)", "5", "0.5"]
-
-
-@pytest.fixture(params=BACK_ENDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseUnderTest]:
-    with fresh_place(request.param, tmp_path) as place:
-        yield place
-
-
-@pytest.fixture
-def database(place: DatabaseUnderTest) -> Iterator[Backend]:
-    with place.open() as database:
-        yield database
-
-
-def get(database: Backend, kind: str, **fields: object) -> Any:
-    answer = database.get({"type": kind, **fields})
-    return answer and (json.loads(answer) if answer[0] in "[{" else answer)
-
-
-def put(database: Backend, kind: str, **fields: object) -> None:
-    database.put({"type": kind, **fields})
 
 
 def put_record(database: Backend) -> None:

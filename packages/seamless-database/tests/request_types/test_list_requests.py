@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from database_samples import checksum
-from database_targets import BACK_ENDS, DatabaseUnderTest, fresh_place
+from database_targets import DatabaseUnderTest
 
 from seamless_database import Database
 from seamless_database.errors import RequestError
@@ -17,25 +17,14 @@ from seamless_database.request_types import buffer_info
 from seamless_database.request_types.transformation import GetRevTransformations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from seamless_database.request_types.statements import Connection
     from seamless_database.storage.backend import Backend
 
+
 KINDS = ["transformations", "buffer_infos"]
-
-
-@pytest.fixture(params=BACK_ENDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseUnderTest]:
-    with fresh_place(request.param, tmp_path) as place:
-        yield place
-
-
-@pytest.fixture
-def database(place: DatabaseUnderTest) -> Iterator[Backend]:
-    with place.open() as database:
-        yield database
 
 
 def ask(database: Backend, kind: str, checksums: object) -> Any:

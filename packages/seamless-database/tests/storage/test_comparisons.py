@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from database_samples import checksum, record
 from database_server import TIMEOUT, Server
-from database_targets import BACK_ENDS, DatabaseUnderTest, fresh_place
+from database_targets import DatabaseUnderTest
 
 from seamless_database import request_types
 from seamless_database.errors import (
@@ -32,20 +32,9 @@ if TYPE_CHECKING:
 
     from seamless_database.storage.backend import Backend
 
+
 TF, ONE, TWO = checksum("transformation"), checksum("one result"), checksum("another result")
 GET = {"type": "metadata", "checksum": TF}
-
-
-@pytest.fixture(params=BACK_ENDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseUnderTest]:
-    with fresh_place(request.param, tmp_path) as place:
-        yield place
-
-
-@pytest.fixture
-def database(place: DatabaseUnderTest) -> Iterator[Backend]:
-    with place.open() as database:
-        yield database
 
 
 def large(**changes: object) -> dict[str, Any]:

@@ -179,3 +179,25 @@ def make_legacy(file: Path, records: dict[object, object]) -> Path:
         text = legacy if isinstance(legacy, str) else json.dumps(legacy)
         sql(file, "INSERT INTO meta_data VALUES (?, ?)", checksum(key), text)
     return file
+
+
+def every_command(file: Path) -> list[list[str | Path]]:
+    target = file.with_name("target.db")
+    return [
+        ["stats", file],
+        ["check", file],
+        ["check", "--repair", file],
+        ["migrate", file],
+        ["export", file, target],
+        ["copy", file, target],
+        ["merge", file, "--into", target],
+        ["prune", "--irreproducible", file],
+    ]
+
+
+def assert_one_line(status: int, err: str, *words: str) -> None:
+    assert status == 1
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+    for word in words:
+        assert word in err
