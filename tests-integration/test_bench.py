@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tools.bench.core.workloads import WORKLOADS
+from tools.bench.core import workloads as core
+from tools.bench.core.values import SMALL
+from tools.bench.evict import workloads as evict
+from tools.bench.table import Comparison, Row
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCH = [sys.executable, "-m", "tools.bench"]
@@ -92,5 +95,37 @@ def test_the_page_has_a_section_and_a_command_for_each_suite() -> None:
         assert f"`python3 tools/dev.py bench {suite}" in text
 
 
-def test_the_core_suite_has_twenty_one_workloads() -> None:
-    assert len(WORKLOADS) == 21
+def test_the_limit_of_each_workload_is_given_in_words_and_code(tmp_path: Path) -> None:
+    measure("core", tmp_path / "report.md")
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    code = "[bytes.fromhex(text).hex() for text in texts]"
+    assert (
+        f"- 50,000 checksums from and to text: Convert each text to bytes and back. `{code}`\n"
+        in text
+    )
+    for workload in (*core.WORKLOADS.values(), *evict.WORKLOADS.values()):
+        assert re.fullmatch(
+            r"[A-Z].*\. ?(`.*`|\n\n```python\n.*\n```)", workload.limit_text(), re.DOTALL
+        )
+
+
+@pytest.mark.parametrize("celltype", SMALL)
+def test_each_cell_type_of_small_values_has_a_row_for_writing_and_one_for_reading(
+    celltype: str,
+) -> None:
+    named = [name for name in core.WORKLOADS if f"small {celltype} values" in name]
+    assert [name.partition(" ")[0] for name in named] == ["write", "read"]
+    assert all(core.WORKLOADS[name].at_most for name in named)
+
+
+def test_the_mean_is_given_with_and_without_what_cannot_be_faster() -> None:
+    rows = [
+        Row("parse", [1.0], [4.0], None),
+        Row("hash", [1.0], [1.0], None, bound=True),
+        Row("view", [1.0], [101.0], None),
+        Row("memory", [1.0], [50.0], None, unit="B"),
+    ]
+    text = Comparison(rows, mean=3.0).markdown()
+    assert "gains in time: 2.00× (≥ 3); 4.00× without" in text
+    assert "one SHA-256 or one copy (hash); left out, " in text
+    assert text.endswith("would decide it: view.\n")

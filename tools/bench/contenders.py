@@ -81,7 +81,14 @@ class Contenders:
                 other.append(self._other.measure(name))
             limit.append(self._limit.measure(name, limit=True))
         return Row(
-            name, own, other or None, limit, at_least=workload.at_least, at_most=workload.at_most
+            name,
+            own,
+            other or None,
+            limit,
+            at_least=workload.at_least,
+            at_most=workload.at_most,
+            bound=workload.bound,
+            limit_text=workload.limit_text(),
         )
 
 

@@ -32,10 +32,8 @@ SUITES = {
     "core": Suite(
         "seamless-core",
         ("seamless-core", "numpy", "orjson"),
-        "Values to bytes and back, checksums, the buffer cache. The limit is orjson for `plain`, "
-        "`json` for `mixed` without arrays, `numpy.save` to memory or one copy for arrays, "
-        "hashlib for checksums, and plain dicts with the same keys for the cache. Peak memory "
-        "is what one call adds, the result included, in multiples of its N bytes.",
+        "Values to bytes and back, checksums, the buffer cache. Peak memory is what one call "
+        "adds, the result included, in multiples of its N bytes.",
     ),
     "database": Suite(
         "seamless-database",
@@ -48,10 +46,8 @@ SUITES = {
     "cli": Suite(
         "seamless-core",
         ("seamless-core", "orjson"),
-        "Whole processes, from start to end. The limit is Python itself for starting, "
-        "`openssl dgst -sha256` for large files, `find | xargs sha256sum` on all cores for "
-        "folders. Large files are sparse; every file has been read before, so no disk is "
-        "measured. Starting is measured five times in each round, large files three times.",
+        "Whole processes, from start to end. Large files are sparse; every file has been read "
+        "before, so no disk is measured. Starting is measured five times in each round.",
     ),
     "evict": Suite(
         "seamless-core",
@@ -59,7 +55,7 @@ SUITES = {
         "Registering 1,000 buffers with a temporary reference, in a cache that holds so many "
         "already: with room for them, and with none, so that others are driven out. Ours does "
         "that with every one; the published cache once after the 1,000, on request. "
-        "The limit is a heap of scores beside a dict. The memory is that which a process has more "
+        "The memory is that which a process has more "
         "after as many buffers of 512 bytes have come and gone, through a cache of 1 MB.",
     ),
 }
@@ -70,7 +66,7 @@ INTRODUCTION = f"""\
 Ours beside the published packages and the physical limit: measured alternately in one run, by
 `{COMMAND}`, which writes this page; a quick look is `{COMMAND} SUITE --quick`.
 Figures are medians. What is wanted of a figure stands in brackets behind it; a star is before
-what misses that.
+what misses that. What each limit is, is said below its table, with the code that is timed.
 """
 
 

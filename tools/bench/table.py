@@ -45,6 +45,10 @@ class Row:
     at_most: float | None = None
     #: wanted: a figure of ours no larger than this
     no_more_than: float | None = None
+    #: whether no implementation can speed it up
+    bound: bool = False
+    #: what the limit is, in words and code
+    limit_text: str = ""
 
     def as_json(self) -> dict[str, object]:
         """Medians and the ratios of them, what is wanted of those, and every round."""
@@ -60,6 +64,7 @@ class Row:
             "wanted_times_the_limit": self.at_most,
             "wanted_figure": self.no_more_than,
             "reached": self.reached(),
+            "limit_is": self.limit_text,
             "rounds": rounds,
         }
 
@@ -99,6 +104,10 @@ class Results(Protocol):
         """Return all figures."""
 
 
+#: a gain above this would decide a mean alone
+MOST_IN_A_MEAN = 100
+
+
 @dataclass(frozen=True)
 class Comparison:
     """A table of workloads, and the mean gain in time over the published package."""
@@ -110,22 +119,44 @@ class Comparison:
     def markdown(self) -> str:
         """Draw the table; what is wanted is behind a figure, a star before a line that misses it.
 
-        The mean is below, if the published package was measured.
+        Below are the means, if the published package was measured, and what each limit is.
         """
-        lines = [HEAD, RULE, *map(_line, self.rows)]
-        mean = geometric_mean(self.rows)
-        if mean is not None:
-            text = _times(mean, "≥", self.mean)
-            lines += ["", f"Geometric mean of the gains in time: {text}."]
+        lines = [HEAD, RULE, *map(_line, self.rows), *self._means()]
+        limits: dict[str, list[str]] = {}
+        for row in self.rows:
+            if row.limit_text:
+                limits.setdefault(row.limit_text, []).append(row.name)
+        lines += ["", "The limits:"] if limits else []
+        for text, names in limits.items():
+            lines += ["", f"- {'; '.join(names)}: {text}".replace("\n", "\n  ")]
         return "\n".join(lines) + "\n"
 
     def as_json(self) -> dict[str, object]:
-        """Return the workloads and the mean."""
+        """Return the workloads and the means."""
         return {
             "mean_times_faster": geometric_mean(self.rows),
+            "mean_times_faster_where_possible": geometric_mean(self._unbound()),
             "wanted_mean": self.mean,
             "workloads": [row.as_json() for row in self.rows],
         }
+
+    def _means(self) -> list[str]:
+        """Return the lines below the table."""
+        mean, unbound = geometric_mean(self.rows), geometric_mean(self._unbound())
+        if mean is None:
+            return []
+        text = f"Geometric mean of the gains in time: {_times(mean, '≥', self.mean)}"
+        bound = [row.name for row in self.rows if row.bound]
+        if bound and unbound is not None:
+            text += f"; {unbound:.2f}× without those that no implementation can speed up, because "
+            text += f"they are one SHA-256 or one copy ({', '.join(bound)})"
+        if above := [row.name for row in self.rows if row.unit == "s" and _above(row)]:
+            text += f"; left out, because one gain above {MOST_IN_A_MEAN}× would decide it: "
+            text += ", ".join(above)
+        return ["", f"{text}."]
+
+    def _unbound(self) -> list[Row]:
+        return [row for row in self.rows if not row.bound]
 
 
 def _line(row: Row) -> str:
@@ -148,7 +179,15 @@ def _times(ratio: float | None, sign: str, wanted: float | None) -> str:
     return f"{ratio:.2f}×" + ("" if wanted is None else f" ({sign} {wanted:.3g})")
 
 
+def _above(row: Row) -> bool:
+    return (row.gain() or 0) > MOST_IN_A_MEAN
+
+
 def geometric_mean(rows: list[Row]) -> float | None:
-    """Mean gain in time over the published package; None where none was measured."""
-    gains = [gain for row in rows if row.unit == "s" and (gain := row.gain()) is not None]
+    """Mean gain in time over the published package; None where none was measured.
+
+    A gain above 100× is left out: it would decide the mean alone.
+    """
+    counted = [row for row in rows if row.unit == "s" and not _above(row)]
+    gains = [gain for row in counted if (gain := row.gain()) is not None]
     return statistics.geometric_mean(gains) if gains else None

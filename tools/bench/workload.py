@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import functools
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +22,34 @@ class Workload:
     at_most: float | None = None
     #: how many times faster than the published package is wanted at least
     at_least: float = 1.0
+    #: whether no implementation can speed it up: it is one SHA-256, or one copy
+    bound: bool = False
 
     def side(self, *, limit: bool) -> Callable[..., Any]:
         """Make what is timed."""
         return self.limit() if limit else self.work()
+
+    def limit_text(self) -> str:
+        """Say what the limit is: the first line of its docstring, and the code that is timed."""
+        maker = self.limit.func if isinstance(self.limit, functools.partial) else self.limit
+        words = str(inspect.getdoc(maker)).partition("\n")[0]
+        body = ast.parse(inspect.getsource(maker)).body[0]
+        assert isinstance(body, ast.FunctionDef)
+        (timed,) = (step.value for step in body.body if isinstance(step, ast.Return))
+        if isinstance(timed, ast.Call):  # of `Prepared`, whose second argument is timed
+            timed = timed.args[-1]
+        if isinstance(timed, ast.Lambda):
+            return f"{words} `{ast.unparse(timed.body)}`"
+        assert timed is not None
+        if not isinstance(timed, ast.Name):  # a method of a value
+            return f"{words} `{ast.unparse(timed)}()`"
+        steps = next(
+            step.body
+            for step in body.body
+            if isinstance(step, ast.FunctionDef) and step.name == timed.id
+        )
+        code = "\n".join(map(ast.unparse, steps))
+        return f"{words}\n\n```python\n{code}\n```"
 
 
 class Prepared:

@@ -45,22 +45,21 @@ def measure(name: str, lines: CommandLines, folder: Path, plan: Plan) -> Iterato
         for command, found in zip(commands, times, strict=True):
             if command is not None:
                 found.append(seconds_of(command))
-    yield row(name, times, at_least=lines.at_least, at_most=lines.at_most)
+    own, other, limit = times
+    text = lines.limit_text()
+    yield Row(
+        name,
+        own,
+        other or None,
+        limit,
+        at_least=lines.at_least,
+        at_most=lines.at_most,
+        bound=lines.bound,
+        limit_text=text,
+    )
     if lines.memory:
-        yield row(f"peak memory: {name}", peaks, unit="B")
-
-
-def row(
-    name: str,
-    found: list[list[float]],
-    *,
-    unit: str = "s",
-    at_least: float | None = None,
-    at_most: float | None = None,
-) -> Row:
-    """Return a row of what was measured on the three sides."""
-    own, other, limit = found
-    return Row(name, own, other or None, limit, unit=unit, at_least=at_least, at_most=at_most)
+        own, other, limit = peaks
+        yield Row(f"peak memory: {name}", own, other or None, limit, unit="B", limit_text=text)
 
 
 def seconds_of(command: Command) -> float:

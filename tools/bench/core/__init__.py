@@ -30,4 +30,7 @@ def peaks(plan: Plan) -> Iterator[Row]:
         name = labels[label]
         own, other, limit = once("tools.bench.core.workloads", name, "peak", plan)
         beside = None if other is None else [other]
-        yield Row(label, [own], beside, [limit], unit="N", no_more_than=PEAKS[name])
+        text = WORKLOADS[name].limit_text()
+        yield Row(
+            label, [own], beside, [limit], unit="N", no_more_than=PEAKS[name], limit_text=text
+        )

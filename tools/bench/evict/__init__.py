@@ -42,7 +42,9 @@ def left(plan: Plan) -> list[Row]:
     for name in plan.chosen("evict", [] if plan.quick else [LEFT]):
         own, other, limit = once("tools.bench.evict.workloads", name, "left", plan)
         beside = None if other is None else [other]
-        rows.append(Row(name, [own], beside, [limit], unit="B"))
+        rows.append(
+            Row(name, [own], beside, [limit], unit="B", limit_text=WORKLOADS[name].limit_text())
+        )
     return rows
 
 
