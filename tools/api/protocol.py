@@ -14,6 +14,7 @@ from seamless_database.errors import RequestError
 from seamless_database.protocol.request import RequestFields
 
 if TYPE_CHECKING:
+    from seamless_database.request_types.base import Request
     from tools.api.packages import Package
 
 #: what a field may hold, in the order in which it is tried; "node" is a kind of bucket
@@ -61,9 +62,7 @@ def collect(package: Package) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _fields(
-    kind: str, request: type[request_types.ReadRequest | request_types.WriteRequest]
-) -> dict[str, str]:
+def _fields(kind: str, request: type[Request]) -> dict[str, str]:
     body = _Watched()
     for _ in range(_MOST_ROUNDS):
         try:

@@ -50,19 +50,17 @@ REQUEST_TYPE = '''"""Notes: one text for each transformation."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from sqlalchemy import bindparam, delete, select
 
 from seamless_database.json_codec import spaced
 from seamless_database.models import Note
-from seamless_database.protocol.field_types import CHECKSUM, TEXT, FieldSpecs, extract
+from seamless_database.protocol.field_types import CHECKSUM, TEXT, FieldSpecs
+from seamless_database.request_types.base import ReadRequest, WriteRequest
 from seamless_database.request_types.damage import valid_text
 from seamless_database.request_types.statements import Connection, Statement, insert_statement
 from seamless_database.request_types.transformation import transformation_key
-
-if TYPE_CHECKING:
-    from seamless_database.protocol.request import RequestFields
 
 _IS_KEY = Note.checksum == bindparam("checksum")
 _TEXT = Statement(select(Note.text).where(_IS_KEY))
@@ -71,16 +69,12 @@ _INSERT = insert_statement(Note, "checksum", "text")
 
 
 @dataclass(frozen=True, slots=True)
-class GetNote:
+class GetNote(ReadRequest):
     """Read the note of a transformation."""
 
     checksum: str
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
     is_point_lookup: ClassVar[bool] = True
-
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> GetNote:
-        return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Return a JSON string."""
@@ -90,16 +84,12 @@ class GetNote:
 
 
 @dataclass(frozen=True, slots=True)
-class PutNote:
+class PutNote(WriteRequest):
     """Store the note of a transformation."""
 
     checksum: str
     text: str
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "value": TEXT}
-
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> PutNote:
-        return cls(*extract(cls.field_types, fields))
 
     def lock_keys(self) -> tuple[str, ...]:
         return (transformation_key(self.checksum),)

@@ -22,8 +22,8 @@ from seamless_database.errors import (
     UnavailableError,
 )
 from seamless_database.protocol.request import from_python
+from seamless_database.request_types.base import UndecidedError
 from seamless_database.request_types.metadata import MAX_COMPARED
-from seamless_database.request_types.statements import UndecidedError
 from seamless_database.storage.comparisons import MAX_UNDECIDED, Comparisons
 
 if TYPE_CHECKING:

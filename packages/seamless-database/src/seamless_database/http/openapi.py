@@ -18,12 +18,13 @@ from seamless_database.errors import (
     UnknownKeyError,
 )
 from seamless_database.protocol.request import PROTOCOL_VERSION
-from seamless_database.request_types import READS, WRITES, ReadRequest, WriteRequest
+from seamless_database.request_types import READS, WRITES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from seamless_database.protocol.field_types import FieldSpecs
+    from seamless_database.request_types.base import ReadRequest, WriteRequest
 
 Object = dict[str, Any]
 PATH = "/openapi.json"
@@ -76,7 +77,7 @@ def document(*, writable: bool, secured: bool) -> str:
 
 def _operation(
     verb: str,
-    table: Mapping[str, type[ReadRequest]] | Mapping[str, type[WriteRequest]],
+    table: Iterable[str],
     errors: tuple[type[DatabaseError], ...],
 ) -> Object:
     one_of = [{"$ref": f"#/components/schemas/{verb}_{kind}"} for kind in table]
@@ -98,7 +99,7 @@ def _operation(
 
 
 def _schemas(
-    verb: str, table: Mapping[str, type[ReadRequest]] | Mapping[str, type[WriteRequest]]
+    verb: str, table: Mapping[str, type[ReadRequest | WriteRequest]]
 ) -> Iterator[tuple[str, Object]]:
     for kind, request in table.items():
         # the docstrings describe the purpose, and what is returned or stored

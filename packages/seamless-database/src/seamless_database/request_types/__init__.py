@@ -1,13 +1,14 @@
-"""Request types: the tables of all read and write requests, and their interfaces.
+"""Request types: the tables of all read and write requests.
 
-A request type is a class. `from_fields` parses the fields of a request into an instance, or raises
-a `RequestError`; `run` answers the request on a connection. To add one, write the class in a
-module of this folder and add an entry to `READS` or `WRITES` (see CONTRIBUTING.md).
+A request type is a class, whose base is in `base.py`. `from_fields` parses the fields of a request
+into an instance, or raises a `RequestError`; `run` answers the request on a connection. To add one,
+write the class in a module of this folder and add an entry to `READS` or `WRITES` (see
+CONTRIBUTING.md).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from seamless_database.errors import RequestError
 from seamless_database.request_types.bucket_probe import (
@@ -34,7 +35,6 @@ from seamless_database.request_types.semantic import (
     GetSyntacticToSemantic,
     PutSemanticToSyntactic,
 )
-from seamless_database.request_types.statements import WriteOperation
 from seamless_database.request_types.transformation import (
     GetRevTransformations,
     GetTransformation,
@@ -46,43 +46,8 @@ from seamless_database.request_types.version import GetProtocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seamless_database.protocol.field_types import FieldSpecs
     from seamless_database.protocol.request import RequestFields
-    from seamless_database.request_types.statements import Connection
-
-
-class ReadRequest(Protocol):
-    """A parsed read request; the first lines of the docstrings are its text in OpenAPI."""
-
-    #: the fields of the request besides `type`
-    field_types: ClassVar[FieldSpecs]
-    #: whether it reads a bounded number of rows, so that an event loop may run it
-    is_point_lookup: ClassVar[bool]
-
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> ReadRequest:
-        """Parse the fields of the request."""
-        ...
-
-    def run(self, connection: Connection) -> str | None:
-        """Return the text of the response, or None for a miss."""
-        ...
-
-
-class WriteRequest(WriteOperation, Protocol):
-    """A parsed write request.
-
-    `run` reads all that it needs before it changes anything; so the reads of many requests can
-    share a round trip, and then their changes.
-    """
-
-    #: the fields of the request besides `type`
-    field_types: ClassVar[FieldSpecs]
-
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> WriteRequest:
-        """Parse the fields of the request."""
-        ...
+    from seamless_database.request_types.base import ReadRequest, WriteRequest
 
 
 READS: Mapping[str, type[ReadRequest]] = {

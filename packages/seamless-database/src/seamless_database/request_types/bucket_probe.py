@@ -20,6 +20,7 @@ from seamless_database.protocol.field_types import (
     FieldSpecs,
     extract,
 )
+from seamless_database.request_types.base import ReadRequest, WriteRequest
 from seamless_database.request_types.damage import (
     valid_checksum,
     valid_object,
@@ -52,18 +53,14 @@ _DELETE = Statement(delete(BucketProbe).where(*_IS_KEY))
 
 
 @dataclass(frozen=True, slots=True)
-class GetBucketProbe:
+class GetBucketProbe(ReadRequest):
     """Read the last fingerprint of a bucket."""
 
+    #: an unknown kind is a miss
     kind: str
     label: str
     field_types: ClassVar[FieldSpecs] = {"bucket_kind": TEXT, "label": TEXT}
     is_point_lookup: ClassVar[bool] = True
-
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> GetBucketProbe:
-        """Parse `bucket_kind` and `label`; an unknown kind is a miss."""
-        return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Return a JSON object."""
@@ -84,7 +81,7 @@ class GetBucketProbe:
 
 
 @dataclass(frozen=True, slots=True)
-class PutBucketProbe:
+class PutBucketProbe(WriteRequest):
     """Store the fingerprint of a bucket."""
 
     kind: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, bindparam, case, func, literal_column, select, update
 
@@ -15,8 +15,8 @@ from seamless_database.protocol.field_types import (
     CHECKSUMS,
     MAPPING,
     FieldSpecs,
-    extract,
 )
+from seamless_database.request_types.base import ReadRequest, WriteRequest
 from seamless_database.request_types.damage import valid_object
 from seamless_database.request_types.statements import (
     Connection,
@@ -25,9 +25,6 @@ from seamless_database.request_types.statements import (
     in_key_list,
     insert_statement,
 )
-
-if TYPE_CHECKING:
-    from seamless_database.protocol.request import RequestFields
 
 #: fields that are true, false or null; of the others only the length is checked
 FLAGS = (
@@ -81,17 +78,12 @@ _UPDATE = Statement(
 
 
 @dataclass(frozen=True, slots=True)
-class GetBufferInfo:
+class GetBufferInfo(ReadRequest):
     """Read the info of a buffer."""
 
     checksum: str
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
     is_point_lookup: ClassVar[bool] = True
-
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> GetBufferInfo:
-        """Parse `checksum`, of the buffer."""
-        return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Return a JSON object."""
@@ -99,17 +91,11 @@ class GetBufferInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class GetBufferInfos:
+class GetBufferInfos(ReadRequest):
     """Read the info of many buffers."""
 
     checksums: tuple[str, ...]
     field_types: ClassVar[FieldSpecs] = {"checksums": CHECKSUMS}
-    is_point_lookup: ClassVar[bool] = False
-
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> GetBufferInfos:
-        """Parse `checksums`, of the buffers."""
-        return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str:
         """Return a JSON object: the info of each buffer that has one, by its checksum."""
@@ -127,25 +113,21 @@ class GetBufferInfos:
 
 
 @dataclass(frozen=True, slots=True)
-class PutBufferInfo:
+class PutBufferInfo(WriteRequest):
     """Store info of a buffer."""
 
     checksum: str
     info: dict[str, Any]
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "value": INFO}
 
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> PutBufferInfo:
-        """Parse `checksum`, of the buffer, and `value`, an object."""
-        checksum, info = extract(cls.field_types, fields)
-        length = info.get("length")
+    def __post_init__(self) -> None:
+        length = self.info.get("length")
         if length is not None and (type(length) is not int or length < 0):
             raise _invalid("length", "a whole number, not negative")
         for name in FLAGS:
-            if not isinstance(info.get(name), bool | None):
+            if not isinstance(self.info.get(name), bool | None):
                 raise _invalid(name, "true, false, or null")
-        _encode(info)
-        return cls(checksum, info)
+        _encode(self.info)
 
     def lock_keys(self) -> tuple[str, ...]:
         """Name the buffer."""

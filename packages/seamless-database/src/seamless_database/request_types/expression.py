@@ -17,6 +17,7 @@ from seamless_database.protocol.field_types import (
     FieldSpecs,
     extract,
 )
+from seamless_database.request_types.base import ReadRequest, Request, WriteRequest
 from seamless_database.request_types.damage import (
     valid_checksum,
     valid_json,
@@ -30,6 +31,8 @@ from seamless_database.request_types.statements import (
 )
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from seamless_database.protocol.request import RequestFields
 
 #: characters of the columns; published servers reject more
@@ -68,8 +71,8 @@ _UPDATE = Statement(update(Expression).where(*_IS_KEY).values(result=bindparam("
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
-    """The key of an expression; the path is the JSON text that is stored."""
+class _KeyRequest(Request):
+    """A request with the key of an expression; the path is the JSON text that is stored."""
 
     checksum: str
     path: str
@@ -77,8 +80,9 @@ class _Key:
     target_celltype: str
 
     @classmethod
-    def of(cls, checksum: str, path: list[object], celltype: str, target_celltype: str) -> _Key:
-        return cls(checksum, spaced(path), celltype, target_celltype)
+    def from_fields(cls, fields: RequestFields) -> Self:
+        checksum, path, *others = extract(cls.field_types, fields)
+        return cls(checksum, spaced(path), *others)
 
     def row(self, connection: Connection) -> Row | None:
         return connection.one(_RESULT, **self.parameters())
@@ -91,52 +95,26 @@ class _Key:
             "target_of": self.target_celltype,
         }
 
-    def check_limits(self) -> None:
-        if len(self.path) > MAX_PATH:
-            raise _too_long("path", f"{MAX_PATH} characters as JSON text")
-        if len(self.celltype) > MAX_CELLTYPE:
-            raise _too_long("celltype", f"{MAX_CELLTYPE} characters")
-        if len(self.target_celltype) > MAX_CELLTYPE:
-            raise _too_long("target_celltype", f"{MAX_CELLTYPE} characters")
-        if self.path != "[]" and self.celltype not in WITH_PATH:
-            raise RequestError(
-                "the field 'path' must be empty unless 'celltype' is one of "
-                + ", ".join(WITH_PATH),
-                "path",
-            )
-
 
 @dataclass(frozen=True, slots=True)
-class GetExpression:
+class GetExpression(_KeyRequest, ReadRequest):
     """Read the result of an expression."""
 
-    key: _Key
     field_types: ClassVar[FieldSpecs] = _KEY
     is_point_lookup: ClassVar[bool] = True
 
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> GetExpression:
-        """Parse `checksum`, of the input, `path`, `celltype` and `target_celltype`."""
-        return cls(_Key.of(*extract(cls.field_types, fields)))
-
     def run(self, connection: Connection) -> str | None:
         """Return the bare checksum of the result."""
-        row = self.key.row(connection)
-        return None if row is None else valid_checksum(row[0], Expression.result, self.key.checksum)
+        row = self.row(connection)
+        return None if row is None else valid_checksum(row[0], Expression.result, self.checksum)
 
 
 @dataclass(frozen=True, slots=True)
-class GetRevExpression:
+class GetRevExpression(ReadRequest):
     """Read the expressions with a result."""
 
     result: str
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
-    is_point_lookup: ClassVar[bool] = False
-
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> GetRevExpression:
-        """Parse `checksum`, of the result."""
-        return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Return a JSON list of objects."""
@@ -159,10 +137,9 @@ class GetRevExpression:
 
 
 @dataclass(frozen=True, slots=True)
-class PutExpression:
+class PutExpression(_KeyRequest, WriteRequest):
     """Store the result of an expression."""
 
-    key: _Key
     result: str
     field_types: ClassVar[FieldSpecs] = {
         **_KEY,
@@ -172,32 +149,35 @@ class PutExpression:
         "value": CHECKSUM,
     }
 
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> PutExpression:
-        """Parse the key, and `value`, the checksum of the result."""
-        *parts, result = extract(cls.field_types, fields)
-        key = _Key.of(*parts)
-        key.check_limits()
-        return cls(key, result)
+    def __post_init__(self) -> None:
+        if len(self.path) > MAX_PATH:
+            raise _too_long("path", f"{MAX_PATH} characters as JSON text")
+        for name in ("celltype", "target_celltype"):
+            if len(getattr(self, name)) > MAX_CELLTYPE:
+                raise _too_long(name, f"{MAX_CELLTYPE} characters")
+        if self.path != "[]" and self.celltype not in WITH_PATH:
+            names = ", ".join(WITH_PATH)
+            message = f"the field 'path' must be empty unless 'celltype' is one of {names}"
+            raise RequestError(message, "path")
 
     def lock_keys(self) -> tuple[str, ...]:
         """Name the input, whatever the path is."""
-        return (f"expression {self.key.checksum}",)
+        return (f"expression {self.checksum}",)
 
     def run(self, connection: Connection) -> None:
         """Store the result; it replaces another one."""
-        former = self.key.row(connection)
+        former = self.row(connection)
         if former is None:
             connection.run(
                 _INSERT,
-                input_checksum=self.key.checksum,
-                path=self.key.path,
-                celltype=self.key.celltype,
-                target_celltype=self.key.target_celltype,
+                input_checksum=self.checksum,
+                path=self.path,
+                celltype=self.celltype,
+                target_celltype=self.target_celltype,
                 result=self.result,
             )
         elif former[0] != self.result:
-            connection.run(_UPDATE, **self.key.parameters(), new=self.result)
+            connection.run(_UPDATE, **self.parameters(), new=self.result)
 
 
 def _too_long(name: str, most: str) -> RequestError:

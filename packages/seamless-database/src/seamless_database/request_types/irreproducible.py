@@ -6,7 +6,7 @@ The move is one transaction and idempotent: a client whose response was lost sen
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from sqlalchemy import bindparam, select, update
 
@@ -17,8 +17,8 @@ from seamless_database.protocol.field_types import (
     CHECKSUM,
     OPTIONAL_CHECKSUM,
     FieldSpecs,
-    extract,
 )
+from seamless_database.request_types.base import ReadRequest, WriteRequest
 from seamless_database.request_types.damage import valid_checksum, valid_object
 from seamless_database.request_types.metadata import record_of
 from seamless_database.request_types.statements import (
@@ -31,9 +31,6 @@ from seamless_database.request_types.transformation import (
     remove_result,
     transformation_key,
 )
-
-if TYPE_CHECKING:
-    from seamless_database.protocol.request import RequestFields
 
 #: the JSON text for a result that had no record
 NO_RECORD = '""'
@@ -59,18 +56,12 @@ _UPDATE = Statement(
 
 
 @dataclass(frozen=True, slots=True)
-class GetIrreproducible:
+class GetIrreproducible(ReadRequest):
     """Read the irreproducible results of a transformation."""
 
     checksum: str
     result: str | None
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "result": OPTIONAL_CHECKSUM}
-    is_point_lookup: ClassVar[bool] = False
-
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> GetIrreproducible:
-        """Parse `checksum`, of the transformation, and `result`, to read that one only."""
-        return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Return a JSON list of objects, each result once."""
@@ -87,17 +78,12 @@ class GetIrreproducible:
 
 
 @dataclass(frozen=True, slots=True)
-class PutIrreproducible:
+class PutIrreproducible(WriteRequest):
     """Mark a result of a transformation as irreproducible."""
 
     checksum: str
     result: str
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "result": CHECKSUM}
-
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> PutIrreproducible:
-        """Parse `checksum`, of the transformation, and `result`."""
-        return cls(*extract(cls.field_types, fields))
 
     def lock_keys(self) -> tuple[str, ...]:
         """Name the transformation."""

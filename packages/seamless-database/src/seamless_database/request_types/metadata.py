@@ -35,12 +35,12 @@ from seamless_database.protocol.field_types import (
     FieldSpecs,
     extract,
 )
+from seamless_database.request_types.base import ReadRequest, UndecidedError, WriteRequest
 from seamless_database.request_types.damage import valid_object
 from seamless_database.request_types.statements import (
     Connection,
     Row,
     Statement,
-    UndecidedError,
     insert_statement,
 )
 from seamless_database.request_types.transformation import (
@@ -107,17 +107,12 @@ _IRREPRODUCIBLE = Statement(
 
 
 @dataclass(frozen=True, slots=True)
-class GetMetadata:
+class GetMetadata(ReadRequest):
     """Read the execution record of a transformation."""
 
     checksum: str
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
     is_point_lookup: ClassVar[bool] = True
-
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> GetMetadata:
-        """Parse `checksum`, of the transformation."""
-        return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Return the record as it was stored."""
@@ -125,7 +120,7 @@ class GetMetadata:
 
 
 @dataclass(frozen=True, slots=True)
-class PutMetadata:
+class PutMetadata(WriteRequest):
     """Store the execution record of a transformation, and its result."""
 
     checksum: str

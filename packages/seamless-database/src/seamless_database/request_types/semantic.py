@@ -14,8 +14,8 @@ from seamless_database.protocol.field_types import (
     CHECKSUMS,
     TEXT,
     FieldSpecs,
-    extract,
 )
+from seamless_database.request_types.base import ReadRequest, WriteRequest
 from seamless_database.request_types.damage import valid_checksums
 from seamless_database.request_types.statements import (
     Connection,
@@ -27,8 +27,6 @@ from seamless_database.request_types.statements import (
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstrumentedAttribute
-
-    from seamless_database.protocol.request import RequestFields
 
 
 def _select(wanted: InstrumentedAttribute[str], key: InstrumentedAttribute[str]) -> Statement:
@@ -57,18 +55,12 @@ _INSERT = insert_statement(SyntacticToSemantic, "syntactic", "celltype", "subcel
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
+class _Side:
     """One side of the relation, under a cell type."""
 
     checksum: str
     celltype: str
     subcelltype: str
-
-    def syntactic(self, connection: Connection) -> list[str]:
-        return self._find(connection, _SYNTACTIC, SyntacticToSemantic.syntactic)
-
-    def semantic(self, connection: Connection) -> list[str]:
-        return self._find(connection, _SEMANTIC, SyntacticToSemantic.semantic)
 
     def parameters(self) -> dict[str, str]:
         return {
@@ -77,73 +69,51 @@ class _Key:
             "subcelltype": self.subcelltype,
         }
 
-    def _find(
+    def find(
         self, connection: Connection, statement: Statement, wanted: InstrumentedAttribute[str]
-    ) -> list[str]:
+    ) -> str | None:
         rows = connection.all(statement, **self.parameters())
-        return valid_checksums([checksum for (checksum,) in rows], wanted, self.checksum)
+        found = valid_checksums([checksum for (checksum,) in rows], wanted, self.checksum)
+        return spaced(found) if found else None
 
 
 @dataclass(frozen=True, slots=True)
-class GetSemanticToSyntactic:
+class GetSemanticToSyntactic(_Side, ReadRequest):
     """Read the buffers with a meaning."""
 
-    semantic: _Key
     field_types: ClassVar[FieldSpecs] = _KEY
-    is_point_lookup: ClassVar[bool] = False
-
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> GetSemanticToSyntactic:
-        """Parse `checksum`, the semantic one, `celltype` and `subcelltype`."""
-        return cls(_Key(*extract(cls.field_types, fields)))
 
     def run(self, connection: Connection) -> str | None:
         """Return a JSON list of syntactic checksums."""
-        return _listed(self.semantic.syntactic(connection))
+        return self.find(connection, _SYNTACTIC, SyntacticToSemantic.syntactic)
 
 
 @dataclass(frozen=True, slots=True)
-class GetSyntacticToSemantic:
+class GetSyntacticToSemantic(_Side, ReadRequest):
     """Read the meanings of a buffer."""
 
-    syntactic: _Key
     field_types: ClassVar[FieldSpecs] = _KEY
-    is_point_lookup: ClassVar[bool] = False
-
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> GetSyntacticToSemantic:
-        """Parse `checksum`, the syntactic one, `celltype` and `subcelltype`."""
-        return cls(_Key(*extract(cls.field_types, fields)))
 
     def run(self, connection: Connection) -> str | None:
         """Return a JSON list of semantic checksums."""
-        return _listed(self.syntactic.semantic(connection))
+        return self.find(connection, _SEMANTIC, SyntacticToSemantic.semantic)
 
 
 @dataclass(frozen=True, slots=True)
-class PutSemanticToSyntactic:
+class PutSemanticToSyntactic(_Side, WriteRequest):
     """Store the buffers with a meaning."""
 
-    semantic: _Key
     syntactic: tuple[str, ...]
     field_types: ClassVar[FieldSpecs] = {**_KEY, "value": CHECKSUMS}
 
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> PutSemanticToSyntactic:
-        """Parse the semantic side, and `value`, a list of syntactic checksums."""
-        *key, syntactic = extract(cls.field_types, fields)
-        return cls(_Key(*key), syntactic)
-
     def lock_keys(self) -> tuple[str, ...]:
         """Name the meaning, whatever the cell type is."""
-        return (f"meaning {self.semantic.checksum}",)
+        return (f"meaning {self.checksum}",)
 
     def run(self, connection: Connection) -> None:
         """Add the buffers that are not stored yet."""
         # only the offered ones: a meaning may have any number of other buffers
-        rows = connection.all(
-            _PRESENT, **self.semantic.parameters(), keys=encode_key_list(self.syntactic)
-        )
+        rows = connection.all(_PRESENT, **self.parameters(), keys=encode_key_list(self.syntactic))
         present = {syntactic for (syntactic,) in rows}
         # a dict keeps the order, and each checksum once
         for syntactic in dict.fromkeys(self.syntactic):
@@ -151,11 +121,7 @@ class PutSemanticToSyntactic:
                 connection.run(
                     _INSERT,
                     syntactic=syntactic,
-                    celltype=self.semantic.celltype,
-                    subcelltype=self.semantic.subcelltype,
-                    semantic=self.semantic.checksum,
+                    celltype=self.celltype,
+                    subcelltype=self.subcelltype,
+                    semantic=self.checksum,
                 )
-
-
-def _listed(checksums: list[str]) -> str | None:
-    return spaced(checksums) if checksums else None

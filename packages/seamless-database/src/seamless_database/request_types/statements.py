@@ -16,7 +16,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import Dialect
     from sqlalchemy.orm import InstrumentedAttribute
@@ -74,36 +74,6 @@ class Connection(Protocol):
     def run(self, statement: Statement, **values: str) -> None:
         """Run a statement that changes rows."""
         ...
-
-
-class WriteOperation(Protocol):
-    """A change of the database that can run in a transaction."""
-
-    def lock_keys(self) -> tuple[str, ...]:
-        """Name the locks to hold from before `run` until the commit."""
-        ...
-
-    def run(self, connection: Connection) -> None:
-        """Apply the change, or raise a `DatabaseError`; the caller owns the transaction."""
-        ...
-
-
-class UndecidedError(Exception):
-    """A write that needs a long comparison first, which must not block the writer.
-
-    The transaction that raises it has changed nothing. The caller passes the row that `read`
-    returns to `decide`, which returns the write to run instead, or raises the `DatabaseError`
-    that rejects the write. `decide` takes no connection.
-    """
-
-    def __init__(
-        self,
-        read: Callable[[Connection], Row | None],
-        decide: Callable[[Row | None], WriteOperation],
-    ) -> None:
-        super().__init__("a write needs a comparison")
-        self.read = read
-        self.decide = decide
 
 
 class _JsonEach(FunctionElement[str]):

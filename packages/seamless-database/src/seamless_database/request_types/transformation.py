@@ -8,7 +8,7 @@ out of date.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from sqlalchemy import bindparam, delete, select, update
 
@@ -18,8 +18,8 @@ from seamless_database.protocol.field_types import (
     CHECKSUM,
     CHECKSUMS,
     FieldSpecs,
-    extract,
 )
+from seamless_database.request_types.base import ReadRequest, WriteRequest
 from seamless_database.request_types.damage import valid_checksum, valid_checksums
 from seamless_database.request_types.statements import (
     Connection,
@@ -28,9 +28,6 @@ from seamless_database.request_types.statements import (
     in_key_list,
     insert_statement,
 )
-
-if TYPE_CHECKING:
-    from seamless_database.protocol.request import RequestFields
 
 #: looked up once: SQLAlchemy makes the attributes of a model slow
 _RESULT_COLUMN = Transformation.result
@@ -70,17 +67,12 @@ class Current(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class GetTransformation:
+class GetTransformation(ReadRequest):
     """Read the result of a transformation."""
 
     checksum: str
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
     is_point_lookup: ClassVar[bool] = True
-
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> GetTransformation:
-        """Parse `checksum`, of the transformation."""
-        return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Return the bare checksum of the result."""
@@ -91,17 +83,11 @@ class GetTransformation:
 
 
 @dataclass(frozen=True, slots=True)
-class GetTransformations:
+class GetTransformations(ReadRequest):
     """Read the results of many transformations."""
 
     checksums: tuple[str, ...]
     field_types: ClassVar[FieldSpecs] = {"checksums": CHECKSUMS}
-    is_point_lookup: ClassVar[bool] = False
-
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> GetTransformations:
-        """Parse `checksums`, of the transformations."""
-        return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str:
         """Return a JSON object: the result of each transformation that has one, by its checksum."""
@@ -110,17 +96,11 @@ class GetTransformations:
 
 
 @dataclass(frozen=True, slots=True)
-class GetRevTransformations:
+class GetRevTransformations(ReadRequest):
     """Read the transformations with a result."""
 
     result: str
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
-    is_point_lookup: ClassVar[bool] = False
-
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> GetRevTransformations:
-        """Parse `checksum`, of the result."""
-        return cls(*extract(cls.field_types, fields))
 
     def run(self, connection: Connection) -> str | None:
         """Return a JSON list of the transformations whose current result it is."""
@@ -130,17 +110,12 @@ class GetRevTransformations:
 
 
 @dataclass(frozen=True, slots=True)
-class PutTransformation:
+class PutTransformation(WriteRequest):
     """Store the result of a transformation."""
 
     checksum: str
     result: str
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "value": CHECKSUM}
-
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> PutTransformation:
-        """Parse `checksum`, of the transformation, and `value`, of the result."""
-        return cls(*extract(cls.field_types, fields))
 
     def lock_keys(self) -> tuple[str, ...]:
         """Name the transformation."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from seamless_database.json_codec import spaced
-from seamless_database.protocol.request import PROTOCOL_VERSION, RequestFields
+from seamless_database.protocol.request import PROTOCOL_VERSION
+from seamless_database.request_types.base import ReadRequest
 
 if TYPE_CHECKING:
     from seamless_database.protocol.field_types import FieldSpecs
@@ -16,16 +17,11 @@ RESPONSE = spaced(["seamless", "database", PROTOCOL_VERSION])
 
 
 @dataclass(frozen=True, slots=True)
-class GetProtocol:
+class GetProtocol(ReadRequest):
     """Read the name and version of the protocol."""
 
     field_types: ClassVar[FieldSpecs] = {}
     is_point_lookup: ClassVar[bool] = True
-
-    @classmethod
-    def from_fields(cls, fields: RequestFields) -> GetProtocol:
-        """Parse nothing."""
-        return cls()
 
     def run(self, connection: Connection) -> str:
         """Return a JSON list of names and the version."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from seamless_database import request_types
 from seamless_database.errors import DatabaseClosedError, ReadOnlyError
 from seamless_database.protocol.request import from_python
-from seamless_database.request_types.statements import UndecidedError
+from seamless_database.request_types.base import UndecidedError
 from seamless_database.storage.batch_queue import BatchQueue, Operation
 from seamless_database.storage.comparisons import Comparisons
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from seamless_database.request_types.statements import Connection, WriteOperation
+    from seamless_database.request_types.base import ReadRequest, WriteRequest
+    from seamless_database.request_types.statements import Connection
     from seamless_database.storage.commit_metrics import CommitMetrics
 
 T = TypeVar("T")
@@ -74,10 +75,10 @@ class Backend(ABC):
         self._put(request_types.parse_write(from_python(body)))
 
     @abstractmethod
-    async def execute_read(self, request: request_types.ReadRequest) -> str | None:
+    async def execute_read(self, request: ReadRequest) -> str | None:
         """Answer a parsed read request; None is a miss."""
 
-    async def execute_write(self, request: request_types.WriteRequest) -> None:
+    async def execute_write(self, request: WriteRequest) -> None:
         """Run a parsed write request until it is durable."""
         try:
             await self._writer().execute(Operation(request.run, request.lock_keys()))
@@ -137,7 +138,7 @@ class Backend(ABC):
             raise ReadOnlyError
         return self._writes
 
-    def _put(self, request: WriteOperation) -> None:
+    def _put(self, request: WriteRequest) -> None:
         try:
             self._writer().submit(Operation(request.run, request.lock_keys())).result()
         except UndecidedError as undecided:

@@ -15,7 +15,7 @@ from seamless_database.errors import UnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seamless_database.request_types.statements import UndecidedError
+    from seamless_database.request_types.base import UndecidedError
 
 #: comparisons that run or wait; the server rejects further ones at once
 MAX_UNDECIDED = 16

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from seamless_database.request_types.base import ReadRequest
     from seamless_database.storage.backend import Backend
 
 GET = {"type": "transformation", "checksum": checksum(1)}
@@ -53,7 +54,7 @@ def database(place: DatabaseUnderTest) -> Iterator[Backend]:
         yield database
 
 
-def get(**fields: object) -> request_types.ReadRequest:
+def get(**fields: object) -> ReadRequest:
     return request_types.parse_read(from_python(fields))
 
 

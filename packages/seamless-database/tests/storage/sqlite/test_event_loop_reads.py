@@ -23,6 +23,7 @@ from seamless_database.storage.sqlite.database import MAX_ROW_BYTES
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from seamless_database.request_types.base import ReadRequest
     from seamless_database.request_types.statements import Connection
 
 
@@ -44,7 +45,7 @@ def filled(file: Path) -> Path:
 # what an event loop may do itself
 
 
-def get_metadata(number: int) -> request_types.ReadRequest:
+def get_metadata(number: int) -> ReadRequest:
     body = {"type": "metadata", "checksum": checksum(number)}
     return request_types.parse_read(from_python(body))
 
@@ -58,7 +59,7 @@ def put_record(database: Database, number: int, size: int) -> None:
 class TracedRequest:
     """A read request that records which threads run it."""
 
-    def __init__(self, request: request_types.ReadRequest) -> None:
+    def __init__(self, request: ReadRequest) -> None:
         self._request = request
         self.is_point_lookup = request.is_point_lookup
         self.threads: list[int] = []
@@ -68,7 +69,7 @@ class TracedRequest:
         return self._request.run(connection)
 
 
-def execute(database: Database, request: request_types.ReadRequest) -> tuple[str | None, bool]:
+def execute(database: Database, request: ReadRequest) -> tuple[str | None, bool]:
     """Return the response to a request, and whether the event loop itself has read it."""
     traced: Any = TracedRequest(request)
     response = asyncio.run(database.execute_read(traced))

@@ -37,7 +37,7 @@ from seamless_database.storage.postgresql.writer import BatchWriter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seamless_database import request_types
+    from seamless_database.request_types.base import ReadRequest
     from seamless_database.storage.postgresql.url import PostgresUrl
 
 T = TypeVar("T")
@@ -107,7 +107,7 @@ class PostgresDatabase(Backend):
             self._writes = BatchQueue(writer.write, "writer", max_batch=MAX_BATCH)
         self._monitor = HealthMonitor(self._abort_overdue, self._probe)
 
-    async def execute_read(self, request: request_types.ReadRequest) -> str | None:
+    async def execute_read(self, request: ReadRequest) -> str | None:
         """Answer a parsed read request; queued look-ups share a round trip."""
         if request.is_point_lookup:
             return await self._reads.execute(Operation(request.run))

@@ -35,7 +35,7 @@ from seamless_database.storage.sqlite.writer import Writer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seamless_database import request_types
+    from seamless_database.request_types.base import ReadRequest
     from seamless_database.storage.sqlite.fair_lock import FairWriterLock
 
 T = TypeVar("T")
@@ -105,7 +105,7 @@ class Database(Backend):
             self._open(opened)
             self._opened = opened.pop_all()
 
-    async def execute_read(self, request: request_types.ReadRequest) -> str | None:
+    async def execute_read(self, request: ReadRequest) -> str | None:
         """Answer a parsed read request; the event loop itself reads a small row of a local file."""
         if request.is_point_lookup and not self.on_network:
             try:
