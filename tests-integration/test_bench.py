@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
@@ -10,9 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tools.bench.__main__ import SLOWER
+from tools.bench.against import Change, Changes
+from tools.bench.contenders import Contenders
 from tools.bench.core import workloads as core
 from tools.bench.core.values import SMALL
+from tools.bench.environments import linked, ours, replaced
 from tools.bench.evict import workloads as evict
+from tools.bench.settings import QUICK_ROUNDS, Plan
 from tools.bench.table import Comparison, Row
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -129,3 +135,79 @@ def test_the_mean_is_given_with_and_without_what_cannot_be_faster() -> None:
     assert "gains in time: 2.00× (≥ 3); 4.00× without" in text
     assert "one SHA-256 or one copy (hash); left out, " in text
     assert text.endswith("would decide it: view.\n")
+
+
+def test_a_commit_beside_itself_is_measured_in_the_same_rows(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    options = ["--quick", "--against", "HEAD", "--json", str(figures)]
+    done = subprocess.run(
+        [*BENCH, "core", "--only", SOON["core"], *options],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    # two runs of the same code can differ beyond noise on a busy machine
+    assert done.returncode in (0, SLOWER), done.stderr
+    assert done.stdout.startswith("## core: this checkout beside ")
+    found = json.loads(figures.read_text())["core"]
+    assert re.fullmatch("[0-9a-f]{40}", found["commit"])
+    (ratios,) = found["ratios"].values()
+    assert len(ratios) == QUICK_ROUNDS
+    assert not found["not_compared"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--against", "no-such-commit"],
+            "no commit of this repository is called 'no-such-commit'",
+        ),
+        (["--against", "HEAD", "--rounds", "2"], "--against needs 3 rounds"),
+    ],
+)
+def test_an_impossible_comparison_says_why(options: list[str], message: str) -> None:
+    done = subprocess.run(
+        [*BENCH, "core", *options], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_the_rows_beyond_noise_are_listed_the_others_counted() -> None:
+    changes = Changes("core", "c0ffee" + 34 * "0", 5)
+    for name, ratios in {
+        "slower": [1.2, 1.21, 1.19, 1.2, 3.0],
+        "faster": [0.5, 0.5, 0.51, 0.5, 0.5],
+        "noisy": [1.0, 1.3, 1.6, 0.9, 1.2],
+        "little": [1.04, 1.04, 1.04, 1.04, 1.04],
+    }.items():
+        changes.rows.append(Change(name, ratios))
+    changes.missing.append("gone: the other commit cannot run it")
+    assert [row.name for row in changes.slower()] == ["slower"]
+    assert [row.name for row in changes.faster()] == ["faster"]
+    text = changes.markdown()
+    assert "Slower or larger: 1 of 4 rows." in text
+    assert "| slower | 120 % | ±2 % |" in text
+    assert "Within noise, or within 5 %: 2 rows." in text
+    assert text.endswith("- gone: the other commit cannot run it\n")
+
+
+def test_what_one_side_lacks_is_named_and_the_rest_compared(tmp_path: Path) -> None:
+    package = tmp_path / "packages" / "seamless-core" / "src" / "seamless"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "class Checksum:\n    def __init__(self, text): self.hex = lambda: text\n"
+    )
+    other = linked(tmp_path, tmp_path / "environment")
+    plan = Plan(rounds=1, quick=True, against=True)
+    with replaced(ours(), other), contextlib.ExitStack() as stack:
+        sides = Contenders("tools.bench.core.workloads", plan, stack)
+        name = "50,000 checksums from and to text"
+        able = sides.row(name, core.WORKLOADS[name])
+        name = "write 10,000 small bool values"
+        unable = sides.row(name, core.WORKLOADS[name])
+    assert [sample.side for sample in Comparison([able]).samples()] == ["ours", "published"]
+    assert [sample.side for sample in Comparison([unable]).samples()] == ["ours"]

@@ -8,7 +8,8 @@
     python3 tools/dev.py compat [ROW]    our wheels beside published companion packages, row by row
     python3 tools/dev.py matrix [ROW]    golden bytes and protocol, oldest and newest libraries
     python3 tools/dev.py mutate [PATH]   small faults in the sources, and whether a test notices
-    python3 tools/dev.py bench [SUITE]   beside the published packages; --quick for a first look
+    python3 tools/dev.py bench [SUITE]   beside the published packages; --quick for a first look,
+                                         --against COMMIT for what is slower or faster than that
 
 Needs a stock python3 (>= 3.10) with venv, and a package index. Everything it makes stays
 inside the checkout, under .dev/ and dist/; the environments themselves are Hatch's and are

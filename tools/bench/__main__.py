@@ -1,11 +1,12 @@
 """Benchmarks: ours beside the published packages and the physical limit, alternately.
 
     python3 tools/dev.py bench [SUITE] [--quick]
-    hatch run bench [SUITE] [--quick]
+    python3 tools/dev.py bench [SUITE] --against COMMIT
 
 Suites: core, database, cli, evict; all of them where none is named. Prints a table of each and
 writes it to docs/benchmarks.md, with the machine, the versions and the command. A quick run
-takes less of everything and leaves the report alone.
+takes less of everything and leaves the report alone. Beside another commit, what is listed is
+the rows that differ beyond noise; the exit status is 3 if any is slower or larger here.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.bench.environments import PUBLISHED, ROOT
+from tools.bench.against import FEWEST_ROUNDS, compare
+from tools.bench.environments import PUBLISHED, ROOT, commit_of
 from tools.bench.report import SUITES, Machine, command_of, section, write_section
 from tools.bench.settings import QUICK_ROUNDS, ROUNDS, Plan
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
     from tools.bench.table import Results
 
+#: the exit status when a row is slower or larger than that of another commit
+SLOWER = 3
 REPORT = ROOT / "docs" / "benchmarks.md"
 
 
@@ -73,6 +77,9 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", maxsplit=1)[0])
     parser.add_argument("suite", nargs="?", choices=SUITES, help="all of them by default")
     parser.add_argument("--quick", action="store_true", help="less of everything, no report")
+    parser.add_argument(
+        "--against", metavar="COMMIT", help="beside that commit of this repository; no report"
+    )
     parser.add_argument("--only", default="", metavar="TEXT", help="workloads named so; no report")
     parser.add_argument(
         "--no-published", action="store_true", help="leave the published packages out; no report"
@@ -92,7 +99,15 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="write the report there, also of such a run"
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.against and (options.rounds or FEWEST_ROUNDS) < FEWEST_ROUNDS:
+        parser.error(f"--against needs {FEWEST_ROUNDS} rounds to tell what is noise")
+    if options.against:
+        try:
+            options.against = commit_of(options.against)
+        except ValueError as error:
+            parser.error(str(error))
+    return options
 
 
 def words(options: argparse.Namespace) -> list[str]:
@@ -129,6 +144,14 @@ def run_one(suite: str, plan: Plan, said: list[str]) -> tuple[str, dict[str, obj
     return section(suite, parts, where, plan.rounds, said), figures
 
 
+def write_figures(file: Path | None, suite: str, figures: dict[str, object]) -> None:
+    """Write the figures of a suite to a file, if one is given, beside those of others."""
+    if file is not None:
+        found = json.loads(file.read_text()) if file.is_file() else {}
+        found[suite] = figures
+        file.write_text(json.dumps(found, indent=2) + "\n")
+
+
 def main(arguments: list[str]) -> int:
     """Run one suite or all; returns the exit status."""
     options = options_of(arguments)
@@ -142,15 +165,17 @@ def main(arguments: list[str]) -> int:
         published=not options.no_published,
         seconds=options.seconds,
     )
+    if options.against:
+        changes = compare(options.suite, plan, options.against)
+        print(changes.markdown(), flush=True)
+        write_figures(options.json, options.suite, changes.as_json())
+        return SLOWER if changes.slower() else 0
     text, figures = run_one(options.suite, plan, words(options))
     print(text, flush=True)
     whole = not (options.quick or options.only or options.no_published) and plan.rounds >= ROUNDS
     if report := options.report or (REPORT if whole else None):
         write_section(report, options.suite, text)
-    if options.json:
-        found = json.loads(options.json.read_text()) if options.json.is_file() else {}
-        found[options.suite] = figures
-        options.json.write_text(json.dumps(found, indent=2) + "\n")
+    write_figures(options.json, options.suite, figures)
     return 0
 
 

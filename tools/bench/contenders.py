@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 from tools.bench.environments import ROOT, ours, published
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
 TIMEOUT = 60.0  # seconds
 
 
+class WorkloadError(Exception):
+    """A workload that a side cannot run."""
+
+
 class Worker:
     """A process that measures workloads in one environment."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    def __init__(self, process: subprocess.Popen[str], binaries: Path) -> None:
+        self._process, self._binaries = process, binaries
 
     def measure(self, workload: str, *, limit: bool = False, figure: str = "seconds") -> float:
         """One figure of a workload, or of its limit."""
@@ -35,8 +40,11 @@ class Worker:
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
-            raise ChildProcessError(f"the process that measures {workload!r} has ended")
-        return float(json.loads(answer)["figure"])
+            raise WorkloadError(f"the process that measures {workload!r} has ended")
+        found = json.loads(answer)
+        if "error" in found:
+            raise WorkloadError(f"{workload!r} fails in {self._binaries}: {found['error']}")
+        return float(found["figure"])
 
 
 @contextlib.contextmanager
@@ -51,7 +59,7 @@ def worker(binaries: Path, module: str) -> Iterator[Worker]:
         cwd=ROOT,
     ) as process:
         try:
-            yield Worker(process)
+            yield Worker(process, binaries)
         finally:
             assert process.stdin is not None
             process.stdin.close()
@@ -66,40 +74,45 @@ class Contenders:
 
     def __init__(self, module: str, plan: Plan, stack: contextlib.ExitStack) -> None:
         self._plan = plan
-        self._own = stack.enter_context(worker(ours(), module))
-        self._limit = stack.enter_context(worker(ours(), module))
-        self._other: Worker | None = None
+        self._workers = {"ours": stack.enter_context(worker(ours(), module))}
         if plan.published:
-            self._other = stack.enter_context(worker(published(), module))
+            self._workers["published"] = stack.enter_context(worker(published(), module))
+        if not plan.against:
+            self._workers["limit"] = stack.enter_context(worker(ours(), module))
 
     def row(self, name: str, workload: Workload) -> Row:
         """Measure one workload, each round ours, published and limit."""
-        own, other, limit = [], [], []
-        for _ in range(self._plan.rounds):
-            own.append(self._own.measure(name))
-            if self._other is not None:
-                other.append(self._other.measure(name))
-            limit.append(self._limit.measure(name, limit=True))
+        own, other, limit = self.measure(name, self._plan.rounds, "seconds")
         return Row(
             name,
             own,
             other or None,
-            limit,
+            limit or None,
             at_least=workload.at_least,
             at_most=workload.at_most,
             bound=workload.bound,
             limit_text=workload.limit_text(),
         )
 
+    def measure(self, name: str, rounds: int, figure: str) -> list[list[float]]:
+        """Return the figures of ours, published and limit; none for a side that is left out.
 
-def once(module: str, name: str, figure: str, plan: Plan) -> tuple[float, float | None, float]:
-    """One figure of ours, published and limit, each in a process of its own; for memory."""
-    with worker(ours(), module) as own, worker(ours(), module) as limit:
-        found = (
-            own.measure(name, figure=figure),
-            limit.measure(name, limit=True, figure=figure),
-        )
-    if not plan.published:
-        return found[0], None, found[1]
-    with worker(published(), module) as other:
-        return found[0], other.measure(name, figure=figure), found[1]
+        Of two commits, one need not be able to run every workload.
+        """
+        found: dict[str, list[float]] = {"ours": [], "published": [], "limit": []}
+        for _ in range(rounds):
+            for side, process in self._workers.items():
+                try:
+                    value = process.measure(name, limit=side == "limit", figure=figure)
+                    found[side].append(value)
+                except WorkloadError as error:
+                    if not self._plan.against:
+                        raise
+                    print(error, file=sys.stderr)
+        return list(found.values())
+
+
+def once(module: str, name: str, figure: str, plan: Plan) -> list[list[float]]:
+    """One figure of ours, published and limit, each in a new process; for memory."""
+    with contextlib.ExitStack() as stack:
+        return Contenders(module, plan, stack).measure(name, 1, figure)

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from tools.bench.table import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: words that name a side, alone or after a comma, in a column or at the start of a line
+SIDES = ("ours", "published")
+#: units of ratios, which are made of other figures
+RATIOS = ("×", "%")
 #: unit -> how a figure is written
 UNITS = {
     "/s": "{:,.0f}",
@@ -92,3 +102,17 @@ class FreeTable:
             for name, cells in self.lines
         ]
         return {"title": self.title, "lines": lines, "notes": self.notes}
+
+    def samples(self) -> Iterator[Sample]:
+        """Yield the figures of ours and of the published server; where none is named, all."""
+        found = []
+        for name, cells in self.lines:
+            words = [name, *(cell for cell in cells if isinstance(cell, str))]
+            for column, cell in zip(self.columns[1:], cells, strict=True):
+                if isinstance(cell, Figure) and cell.unit not in RATIOS:
+                    parts = ", ".join([*words, column]).split(", ")
+                    side = next((part for part in parts if part in SIDES), "")
+                    label = ", ".join(part for part in parts if part != side)
+                    found.append(Sample(label, side, cell.unit, cell.value))
+        named = [sample for sample in found if sample.side]
+        yield from named or (sample._replace(side=SIDES[0]) for sample in found)

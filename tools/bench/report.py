@@ -65,6 +65,7 @@ INTRODUCTION = f"""\
 
 Ours beside the published packages and the physical limit: measured alternately in one run, by
 `{COMMAND}`, which writes this page; a quick look is `{COMMAND} SUITE --quick`.
+`{COMMAND} --against COMMIT` lists what is slower or faster than that commit beyond noise.
 Figures are medians. What is wanted of a figure stands in brackets behind it; a star is before
 what misses that. What each limit is, is said below its table, with the code that is timed.
 """

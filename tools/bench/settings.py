@@ -24,6 +24,8 @@ class Plan:
     only: str = ""
     #: whether the published packages are measured too, which needs a package index once
     published: bool = True
+    #: whether the other side is a commit: no limits, and a side may be unable to run a workload
+    against: bool = False
     #: how long the write stress lasts, if given
     seconds: float | None = None
 

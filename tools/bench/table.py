@@ -7,10 +7,20 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+
+class Sample(NamedTuple):
+    """One figure of one side, `ours` or `published`."""
+
+    name: str
+    side: str
+    #: of `/s` more is better, of all others less
+    unit: str
+    value: float
 
 
 def seconds_text(seconds: float) -> str:
@@ -103,6 +113,9 @@ class Results(Protocol):
     def as_json(self) -> dict[str, object]:
         """Return all figures."""
 
+    def samples(self) -> Iterator[Sample]:
+        """Yield the figures by which ours can be compared with another side."""
+
 
 #: a gain above this would decide a mean alone
 MOST_IN_A_MEAN = 100
@@ -139,6 +152,13 @@ class Comparison:
             "wanted_mean": self.mean,
             "workloads": [row.as_json() for row in self.rows],
         }
+
+    def samples(self) -> Iterator[Sample]:
+        """Yield the medians."""
+        for row in self.rows:
+            for side, rounds in (("ours", row.ours), ("published", row.published)):
+                if rounds:
+                    yield Sample(row.name, side, row.unit, statistics.median(rounds))
 
     def _means(self) -> list[str]:
         """Return the lines below the table."""

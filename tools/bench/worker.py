@@ -3,7 +3,7 @@
     python -m tools.bench.worker tools.bench.core.workloads
 
 Speaks JSON lines: `{"workload": name, "limit": bool, "figure": kind}` in, `{"figure": number}`
-out. The kinds are in `FIGURES`.
+out, or `{"error": text}` of a workload that fails. The kinds are in `FIGURES`.
 
 What surrounds a call is the same for each side, and outside the timing: what earlier calls
 have left is dropped and collected, and the value that is worked on is there already.
@@ -23,6 +23,8 @@ from tools.bench.workload import Prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tools.bench.workload import Workload
 
 ENOUGH = 0.1  # seconds
 MOST = 10  # calls
@@ -86,22 +88,37 @@ FIGURES: dict[str, Callable[[Callable[..., Any]], float]] = {
 }
 
 
-def main() -> None:
-    """Answer requests until there are no more."""
-    workloads = importlib.import_module(sys.argv[1]).WORKLOADS
-    made: dict[tuple[str, bool], Callable[..., Any]] = {}
-    for line in sys.stdin:
-        request = json.loads(line)
-        key = request["workload"], request["limit"]
+class Sides:
+    """What is timed: made on the first request, and kept until another is asked for."""
+
+    def __init__(self, workloads: dict[str, Workload]) -> None:
+        self._workloads = workloads
+        self._made: dict[tuple[str, bool], Callable[..., Any]] = {}
+
+    def figure(self, workload: str, figure: str, *, limit: bool) -> float:
+        """Measure once more."""
+        key, made = (workload, limit), self._made
         if key not in made:
             made.clear()  # one value in memory at a time
             gc.unfreeze()
             gc.collect()
-            made[key] = workloads[key[0]].side(limit=key[1])
+            made[key] = self._workloads[workload].side(limit=limit)
             gc.freeze()  # or each collection between two calls would look through a million entries
-            if request["figure"] == "seconds":
+            if figure == "seconds":
                 seconds_of(made[key])  # imports and caches are not the workload
-        print(json.dumps({"figure": FIGURES[request["figure"]](made[key])}), flush=True)
+        return FIGURES[figure](made[key])
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    sides = Sides(importlib.import_module(sys.argv[1]).WORKLOADS)
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer: dict[str, Any] = {"figure": sides.figure(**request)}
+        except Exception as error:  # noqa: BLE001 - of whatever a package lacks
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

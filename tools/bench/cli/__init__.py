@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -35,15 +36,17 @@ def run(plan: Plan) -> list[Comparison]:
 def measure(name: str, lines: CommandLines, folder: Path, plan: Plan) -> Iterator[Row]:
     """Measure one workload; yields the row of its time, and that of its memory if it has one."""
     path = lines.make(folder)
-    commands: list[Command | None] = [lines.ours(ours(), path), None, lines.limit(ours(), path)]
-    if plan.published and lines.comparable:
+    commands: list[Command | None] = [lines.ours(ours(), path), None, None]
+    if plan.published and (lines.comparable or plan.against):
         commands[1] = lines.ours(published(), path)
+    if not plan.against:
+        commands[2] = lines.limit(ours(), path)
     # this first time brings files and libraries into memory
-    peaks = [[] if command is None else [peak(command)] for command in commands]
+    peaks = [_peaks(command, plan) for command in commands]
     times: list[list[float]] = [[] for _ in commands]
     for _ in range(min(plan.rounds, lines.rounds) * lines.times):
-        for command, found in zip(commands, times, strict=True):
-            if command is not None:
+        for command, had, found in zip(commands, peaks, times, strict=True):
+            if command is not None and had:
                 found.append(seconds_of(command))
     own, other, limit = times
     text = lines.limit_text()
@@ -51,7 +54,7 @@ def measure(name: str, lines: CommandLines, folder: Path, plan: Plan) -> Iterato
         name,
         own,
         other or None,
-        limit,
+        limit or None,
         at_least=lines.at_least,
         at_most=lines.at_most,
         bound=lines.bound,
@@ -59,7 +62,20 @@ def measure(name: str, lines: CommandLines, folder: Path, plan: Plan) -> Iterato
     )
     if lines.memory:
         own, other, limit = peaks
-        yield Row(f"peak memory: {name}", own, other or None, limit, unit="B", limit_text=text)
+        yield Row(
+            f"peak memory: {name}", own, other or None, limit or None, unit="B", limit_text=text
+        )
+
+
+def _peaks(command: Command | None, plan: Plan) -> list[float]:
+    """Return the peak of a command; nothing of a commit that cannot run it."""
+    try:
+        return [] if command is None else [peak(command)]
+    except (OSError, subprocess.CalledProcessError) as error:
+        if not plan.against:
+            raise
+        print(error, file=sys.stderr)
+        return []
 
 
 def seconds_of(command: Command) -> float:

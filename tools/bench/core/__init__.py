@@ -29,8 +29,13 @@ def peaks(plan: Plan) -> Iterator[Row]:
     for label in plan.chosen("core", labels):
         name = labels[label]
         own, other, limit = once("tools.bench.core.workloads", name, "peak", plan)
-        beside = None if other is None else [other]
         text = WORKLOADS[name].limit_text()
         yield Row(
-            label, [own], beside, [limit], unit="N", no_more_than=PEAKS[name], limit_text=text
+            label,
+            own,
+            other or None,
+            limit or None,
+            unit="N",
+            no_more_than=PEAKS[name],
+            limit_text=text,
         )

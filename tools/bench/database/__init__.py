@@ -31,6 +31,11 @@ def run(plan: Plan) -> list[FreeTable]:
     names = [name for name in PARTS if plan.only or name not in left_out]
     sheets = []
     for name in plan.chosen("database", names):
-        found: list[FreeTable] = importlib.import_module(f"{__name__}.{PARTS[name]}").run(plan)
-        sheets += found
+        sheets += run_part(name, plan)
     return sheets
+
+
+def run_part(name: str, plan: Plan) -> list[FreeTable]:
+    """Measure one part."""
+    found: list[FreeTable] = importlib.import_module(f"{__name__}.{PARTS[name]}").run(plan)
+    return found

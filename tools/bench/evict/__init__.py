@@ -41,16 +41,14 @@ def left(plan: Plan) -> list[Row]:
     rows = []
     for name in plan.chosen("evict", [] if plan.quick else [LEFT]):
         own, other, limit = once("tools.bench.evict.workloads", name, "left", plan)
-        beside = None if other is None else [other]
-        rows.append(
-            Row(name, [own], beside, [limit], unit="B", limit_text=WORKLOADS[name].limit_text())
-        )
+        text = WORKLOADS[name].limit_text()
+        rows.append(Row(name, own, other or None, limit or None, unit="B", limit_text=text))
     return rows
 
 
 def simulated(plan: Plan) -> Iterator[FreeTable]:
-    """Yield the table of the simulation, if it is wanted."""
-    for _ in plan.chosen("evict", [SIMULATION]):
+    """Yield the table of the simulation, if it is wanted; it runs this checkout's code alone."""
+    for _ in plan.chosen("evict", [] if plan.against else [SIMULATION]):
         yield simulation(QUICK_LENGTH if plan.quick else LENGTH)
 
 
