@@ -109,10 +109,6 @@ def test_a_record_creates_result_and_reverse_row(
         {"tf_checksum": ONE},
         {"tf_checksum": TF.upper()},
         {"result_checksum": None},
-        {"checksum_fields": "node"},
-        {"checksum_fields": [""]},
-        {"checksum_fields": [1]},
-        {"checksum_fields": {}},
     ],
 )
 def test_a_record_of_another_transformation_is_rejected(
@@ -120,6 +116,15 @@ def test_a_record_of_another_transformation_is_rejected(
 ) -> None:
     with pytest.raises(RequestError, match=next(iter(changes))):
         put_record(database, **changes)
+    assert place.count("transformation") == 0
+
+
+def test_the_checksum_fields_of_a_record_are_names(
+    database: Backend, place: DatabaseUnderTest
+) -> None:
+    for fields in ("node", [""], [1], {}):
+        with pytest.raises(RequestError, match="checksum_fields"):
+            put_record(database, checksum_fields=fields)
     assert place.count("transformation") == 0
 
 

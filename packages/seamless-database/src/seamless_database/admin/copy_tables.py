@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Text, func, literal, select, tuple_
+from sqlalchemy import func, literal, select, tuple_
 
 from seamless_database.admin.access.dialects import in_byte_order, is_sqlite
 from seamless_database.admin.access.rows import in_chunks, insert_missing, stream, table_label
@@ -111,9 +111,8 @@ def in_key_order(table: Table, after: Key | None = None) -> Select[Any]:
     statement = select(*table.columns).order_by(*keys)
     if after is None:
         return statement
-    if len(keys) == 1:
-        return statement.where(keys[0] > literal(after[0], keys[0].type))
-    return statement.where(tuple_(*keys) > tuple_(*(literal(value, Text) for value in after)))
+    last = (literal(value, key.type) for key, value in zip(keys, after, strict=True))
+    return statement.where(tuple_(*keys) > tuple_(*last))
 
 
 def _key_function(table: Table) -> Callable[[Row], Key]:

@@ -23,5 +23,5 @@ def contents(database: Backend) -> str:
     except UnavailableError as error:
         return f"(rows not counted: {error})"
     total = sum(rows)
-    about = "about " if max(rows, default=0) > MAX_COUNTED_ROWS else ""
+    about = "about " if any(count > MAX_COUNTED_ROWS for count in rows) else ""
     return f"({about}{total:,} row{'' if total == 1 else 's'})"

@@ -137,7 +137,7 @@ class LimitedHttpProtocol(HttpConnection):
         """Finish the requests that have been started, because the server stops."""
         if self._handshake is not None:
             self._handshake.cancel()
-        elif self._cycles and self._close_at is None:
+        elif self._cycles:
             self._cycles[-1].keep_alive = False
         else:
             self.close()
@@ -265,13 +265,10 @@ class LimitedHttpProtocol(HttpConnection):
             self._cycles.remove(incomplete)
             incomplete.disconnected = True
             incomplete.wake()
-        elif incomplete is not None:
-            # it has been answered before its body arrived
-            self.close_gracefully()
-            return
         if self._cycles:
             # the last of the responses that are still to come closes the connection
             return
+        # a request may have been answered before its body arrived
         if incomplete is None or not incomplete.response_started:
             self.write(encode_response(response, self.default_headers))
         self.close_gracefully()

@@ -161,7 +161,7 @@ def run_prune(
 ) -> dict[str, Any]:
     """Delete the chosen rows, and count them by table."""
     ages = AgeFilter(before) if before is not None else None
-    results_without_record = 0
+    results_without_record: int | None = None
     with tempfile.TemporaryFile("w+") as listed:
         if checksums is not None:
             # the whole list before the first change: a line can be invalid
@@ -192,7 +192,7 @@ def run_prune(
             "records_with_a_time": ages.known,
             "kept_because_their_record_tells_no_time": ages.unknown,
         }
-        if not irreproducible:
+        if results_without_record is not None:
             findings["ages"]["kept_because_they_have_no_record"] = results_without_record
             if results_without_record:
                 findings["advice"] = "use --without-record to delete results without a record"
