@@ -122,7 +122,8 @@ def test_a_record_of_another_transformation_is_rejected(
 def test_the_checksum_fields_of_a_record_are_names(
     database: Backend, place: DatabaseUnderTest
 ) -> None:
-    for fields in ("node", [""], [1], {}):
+    wrong: list[object] = ["node", [""], [1], {}]
+    for fields in wrong:
         with pytest.raises(RequestError, match="checksum_fields"):
             put_record(database, checksum_fields=fields)
     assert place.count("transformation") == 0
