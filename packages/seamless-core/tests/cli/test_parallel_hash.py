@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
 import sys
+import termios
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_runs import sha256
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seamless.cli import parallel_hash
 from seamless.cli.parallel_hash import (
     MAX_CHUNKS,
+    MIN_BYTES,
     MIN_CHUNK_FILES,
     MIN_FILES,
+    NO_STAMP,
     SMALL_BYTES,
     hash_files,
 )
@@ -90,3 +99,60 @@ def test_a_removed_file_is_an_os_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as caught:
         hash_files([str(tmp_path / "there"), str(tmp_path / "gone")])
     assert caught.value.filename == str(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("size", [0, 1, SMALL_BYTES - 1])
+def test_small_files_are_hashed_in_the_first_pass(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "small"
+    path.write_bytes(bytes(size))
+    entry = parallel_hash._small_entry(str(path), NO_STAMP, 0)
+    assert entry.hex() == sha256(bytes(size))
+
+
+def test_a_short_read_is_not_taken_for_the_end_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    def write() -> None:
+        with path.open("wb", buffering=0) as pipe:
+            pipe.write(b"some")
+            unread = bytearray(4)
+            while fcntl.ioctl(pipe, termios.FIONREAD, unread) or any(unread):
+                time.sleep(0.001)
+            pipe.write(b"more")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    entry = parallel_hash._small_entry(str(path), NO_STAMP, 0)
+    writer.join()
+    assert entry == NO_STAMP.no_entry
+
+
+@pytest.mark.parametrize(
+    ("sizes", "cores", "parallel"),
+    [
+        ([MIN_BYTES - 1, 1], 2, True),
+        ([MIN_BYTES - 2, 1], 2, False),
+        ([MIN_BYTES], 2, False),
+        ([MIN_BYTES, 1], 1, False),
+    ],
+)
+def test_threads_are_started_for_several_large_files_and_cores(
+    sizes: list[int], cores: int, parallel: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+    in_threads = parallel_hash._hash_in_threads
+
+    def counted(*args: Any) -> list[str]:
+        started.append(len(args[0]))
+        return in_threads(*args)
+
+    monkeypatch.setattr(parallel_hash, "core_count", lambda: cores)
+    monkeypatch.setattr(parallel_hash, "_hash_in_threads", counted)
+    paths = [str(tmp_path / str(number)) for number in range(len(sizes))]
+    for path, size in zip(paths, sizes, strict=True):
+        with Path(path).open("wb") as file:
+            file.truncate(size)
+    entries = parallel_hash._hash_large_files(paths, (NO_STAMP, 0))
+    assert entries == [sha256(bytes(size)) for size in sizes]
+    assert started == ([len(paths)] if parallel else [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from seamless.util.ignored_warnings import ignored_warnings
 
@@ -22,9 +23,8 @@ def get_event_loop() -> asyncio.AbstractEventLoop:
 
 
 def _current_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        # some Python versions create a loop in the main thread, with a warning
-        with ignored_warnings(DeprecationWarning, message="There is no current event loop"):
-            return asyncio.get_event_loop()
-    except RuntimeError:
-        return None
+    # some Python versions create a loop in the main thread, with a warning
+    ignored = ignored_warnings(DeprecationWarning, message="There is no current event loop")
+    with contextlib.suppress(RuntimeError), ignored:
+        return asyncio.get_event_loop()
+    return None

@@ -339,11 +339,3 @@ def test_a_type_that_the_caller_renames_is_read_again_as_it_was(celltype: str) -
     content = Buffer(RECORDS, celltype).content
     Buffer(content).get_value(celltype).dtype.names = ("x", "y")
     assert Buffer(content).get_value(celltype).dtype.names == ("a", "b")
-
-
-@pytest.mark.parametrize("header", [b"{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }"])
-def test_a_header_is_read_in_the_encoding_of_its_version(header: bytes) -> None:
-    for version, size in ((1, 2), (2, 4), (3, 4)):
-        head = b"\x93NUMPY" + bytes([version, 0]) + len(header).to_bytes(size, "little")
-        content = head + header + np.arange(2.0).tobytes()
-        assert Buffer(content).get_value("binary").tolist() == [0, 1]

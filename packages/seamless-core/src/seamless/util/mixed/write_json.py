@@ -181,7 +181,7 @@ def _normalise(block: bytes) -> bytes:
 
 
 def _with_exponent(found: re.Match[bytes]) -> bytes:
-    before = found.string[max(found.start() - 1, 0) : found.start()]
+    before = found.string[found.start() - 1 : found.start()]  # empty at the start of a block
     if before.isdigit():
         return found[0]  # the end of a longer number, such as 10.00001
     digit, more = found.groups()
