@@ -72,6 +72,32 @@ def test_on_store_gets_the_buffers_that_are_referenced_without_scratch() -> None
     assert stored == [first, later]
 
 
+@pytest.mark.parametrize("is_given", [True, False])
+def test_a_buffer_that_can_not_be_stored_is_not_referenced(is_given: bool) -> None:
+    def refuse(_: Buffer) -> None:
+        raise RuntimeError("closed")
+
+    cache: BufferCache[Buffer] = BufferCache(on_store=refuse)
+    made = buffer(10)
+    if not is_given:
+        register(cache, made)
+    with pytest.raises(RuntimeError, match="closed"):
+        cache.incref(made.get_checksum(), buffer=made if is_given else None)
+    assert made.get_checksum() not in cache.strong_cache
+
+
+def test_a_buffer_that_was_held_as_scratch_is_stored_before_the_next_reference() -> None:
+    stored: list[int] = []
+    cache: BufferCache[Buffer] = BufferCache(
+        on_store=lambda made: stored.append(cache.strong_cache[made.get_checksum()].normal_refs)
+    )
+    checksum = register(cache, made := buffer(10))
+    cache.incref(checksum, scratch=True)
+    cache.incref(checksum)
+    assert len(made) == 10
+    assert stored == [1]
+
+
 def test_decref_below_zero_changes_nothing(cache: BufferCache[Buffer]) -> None:
     checksum = register(cache, made := buffer(10))
     cache.decref(checksum)

@@ -25,9 +25,11 @@ from seamless.caching import (
     weak_table,
 )
 from seamless.caching.buffer_cache import BufferCache, TempRef
+from seamless.caching.finalizer_lock import BROKEN
 from seamless.util.lru import LRU
 
 TURNS = 300
+CHANGED = Checksum(b"c" * 32)
 
 
 class Inner:
@@ -266,4 +268,63 @@ def test_a_deferred_call_runs_when_the_change_has_ended(small: BufferCache[Buffe
     small._guard.change(change)
     assert {held.get_checksum(), absent} == set(small.strong_cache)
     assert small.hard_cap == 2000
+    assert_tables_add_up(small)
+
+
+def test_a_deferred_decref_cancels_only_an_incref_of_the_same_buffer(
+    small: BufferCache[Buffer],
+) -> None:
+    held, cancelled = Buffer(b"held"), Buffer(b"cancelled")
+
+    def change() -> None:
+        small.decref(Checksum(b"a" * 32))
+        small.decref(cancelled.get_checksum())
+        small.incref(held.get_checksum(), buffer=held, scratch=True)
+        small.incref(cancelled.get_checksum(), buffer=cancelled, scratch=True)
+
+    small._guard.change(change)
+    assert set(small.strong_cache) == {held.get_checksum()}
+    assert_tables_add_up(small)
+
+
+def test_a_deferred_reference_is_taken_and_stored_once() -> None:
+    stored: list[Buffer] = []
+    cache: BufferCache[Buffer] = BufferCache(on_store=stored.append)
+    counted, temporary = Buffer(b"counted"), Buffer(b"temporary")
+
+    def change() -> None:
+        cache.incref(counted.get_checksum(), buffer=counted)
+        cache.tempref(temporary.get_checksum(), buffer=temporary)
+
+    cache._guard.change(change)
+    assert stored == [counted, temporary]
+    assert set(cache.strong_cache) == {counted.get_checksum(), temporary.get_checksum()}
+    cache.decref(counted.get_checksum())
+    assert set(cache.strong_cache) == {temporary.get_checksum()}
+
+
+@pytest.mark.parametrize(
+    ("method", "function"), [("incref", "add_reference"), ("decref", "remove")]
+)
+def test_an_error_inside_a_reference_is_raised_and_repaired(
+    small: BufferCache[Buffer], method: str, function: str
+) -> None:
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        if frame.f_code.co_name == function and frame.f_globals["__name__"] in TABLES:
+            raise MemoryError
+        return None
+
+    made = Buffer(b"in error")
+    small.incref(made.get_checksum(), buffer=made, scratch=True)
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with pytest.raises(MemoryError):
+            getattr(small, method)(made.get_checksum())
+    finally:
+        sys.settrace(before)
+    assert small._guard.state == BROKEN
+    small.incref(CHANGED, scratch=True)
+    assert set(small.strong_cache) - {made.get_checksum()} == {CHANGED}
+    assert (made.get_checksum() in small.strong_cache) == (method == "incref")
     assert_tables_add_up(small)

@@ -184,6 +184,23 @@ def test_an_incoming_buffer_may_exceed_the_soft_cap(
     assert cache.stats()["strong_bytes"] == 1200
 
 
+def test_a_reference_without_a_buffer_evicts_nothing(cache: BufferCache[Buffer]) -> None:
+    cache.incref(register(cache, counted := buffer(900, "c")))
+    incoming = tempref(cache, buffer(300, "i"))
+    cache.incref(ABSENT)
+    assert incoming in cache.strong_cache
+    assert cache.stats()["strong_bytes"] == 300 + len(counted)
+
+
+def test_a_buffer_that_was_looked_up_is_evicted_after_others(cache: BufferCache[Buffer]) -> None:
+    older, newer = (tempref(cache, buffer(400, fill)) for fill in "on")
+    cache.run_eviction_once()  # ranks both
+    cache.get(older)
+    tempref(cache, buffer(400, "i"))
+    assert older in cache.strong_cache
+    assert newer not in cache.strong_cache
+
+
 def test_only_the_incoming_buffer_may_exceed_the_soft_cap(cache: BufferCache[Buffer]) -> None:
     dear = tempref(cache, buffer(1000, "d"))
     with cache.update_costs(dear) as costs:

@@ -33,6 +33,20 @@ def test_explain_returns_the_inputs_of_the_score(cache: BufferCache[Buffer], clo
     assert explained.score == pytest.approx(2 * 32**0.5 * explained.seconds / 100)
 
 
+def test_a_hit_after_an_eviction_weighs_more_than_earlier_uses(cache: BufferCache[Buffer]) -> None:
+    made = buffer(100)
+    cache.incref(register(cache, made))
+    for fill in "ab":  # the second one evicts the first
+        tempref(cache, buffer(800, fill))
+    before = cache.explain(made.get_checksum())
+    cache.get(made.get_checksum())
+    after = cache.explain(made.get_checksum())
+    assert before is not None
+    assert after is not None
+    assert (before.uses, before.age > 0) == (1.0, True)
+    assert (1 < after.uses < 2, after.age) == (True, 0)
+
+
 def test_an_unreferenced_buffer_has_no_explanation(cache: BufferCache[Buffer]) -> None:
     assert cache.explain(register(cache, buffer(10))) is None
 

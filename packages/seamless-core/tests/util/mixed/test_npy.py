@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import sys
 from typing import Any
@@ -87,3 +88,42 @@ def test_items_without_bytes_are_writable_as_items_with_bytes_are(
 ) -> None:
     header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': (2,), }}".encode()
     assert read(versioned(1, header, b"")).flags.writeable is writable
+
+
+@pytest.mark.parametrize("fortran", [False, True])
+def test_arrays_of_any_header_length_are_written_as_numpy_does(fortran: bool) -> None:
+    for width in range(1, 66):
+        array = np.zeros(
+            (9, 1000), np.dtype([("a" * width, "<i1")], align=True), "F" if fortran else "C"
+        )
+        written = io.BytesIO()
+        np.lib.format.write_array(written, array)
+        assert Buffer(array, "binary").content == written.getvalue()
+
+
+def test_items_of_nested_structures_are_aligned_at_every_depth() -> None:
+    # the structure and its only field have equal sizes and offsets, packed or aligned
+    inner = "('s', [('a', '|i1'), ('b', '<i4')], (2,))"
+    header = f"{{'descr': [{inner}, ('', '|V6')], 'fortran_order': False, 'shape': (2,), }}"
+    content = versioned(1, header.encode(), bytes(range(32)))
+    array = read(content)
+    expected = np.lib.format.read_array(io.BytesIO(content))
+    assert array.dtype.isalignedstruct
+    assert array["s"].tolist() == expected["s"].tolist()
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+def test_so_many_items_without_bytes_are_read(excess: int) -> None:
+    header = f"{{'descr': '|S0', 'fortran_order': False, 'shape': ({2**24 + excess},), }}"
+    content = versioned(1, header.encode(), b"")
+    if excess:
+        with pytest.raises(BufferFormatError, match="items of no bytes"):
+            read(content)
+    else:
+        assert read(content).shape == (2**24,)
+
+
+@pytest.mark.parametrize("depth", [3000, 100_000])
+def test_a_header_that_is_nested_too_deeply_is_refused(depth: int) -> None:
+    with pytest.raises(BufferFormatError, match="damaged header"):
+        read(versioned(2, b"-" * depth + b"1", b""))

@@ -174,7 +174,7 @@ def _offsets(dtype: np.dtype[Any]) -> Any:
 
 def _read_header(view: memoryview) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
     magic = len(MAGIC_NUMPY)
-    if len(view) < magic + 2 or view[magic] == 0:
+    if not any(view[magic : magic + 1]):
         raise BufferFormatError("a .npy buffer is truncated or has no version")
     # an unknown newer version is read with the layout of the newest known one
     size_format, encoding = _VERSIONS[min(view[magic], max(_VERSIONS))]
