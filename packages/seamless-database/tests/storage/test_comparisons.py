@@ -120,7 +120,7 @@ def test_the_result_of_a_published_record_is_stored(
 
 
 @contextmanager
-def comparing(database: Backend, value: object) -> Iterator[Future[None]]:
+def comparing(database: Backend, value: object) -> Iterator[Future[str | None]]:
     """Hold up the comparison of a record, and let it go on in the end."""
     comparisons = database._comparisons
     with ThreadPoolExecutor(1) as pool, comparisons._lock:
@@ -201,9 +201,9 @@ def test_close_during_a_comparison_completes_the_file(
 def test_the_number_of_comparisons_is_bounded() -> None:
     begun, go_on = threading.Event(), threading.Event()
 
-    def settle(_undecided: UndecidedError) -> None:
+    def settle(_undecided: UndecidedError) -> bool:
         begun.set()
-        assert go_on.wait(TIMEOUT)
+        return go_on.wait(TIMEOUT)
 
     comparisons = Comparisons(settle)
     undecided = UndecidedError(lambda _connection: None, lambda _row: None)  # type: ignore[arg-type,return-value]

@@ -225,10 +225,15 @@ class Application(Starlette):
                 if len(body) <= LARGE_BODY
                 else await self._parse_in_thread(body, parse_write, context)
             )
-            await self._database.execute_write(request)
+            text = await self._database.execute_write(request)
+            if text is not None and len(text) > LARGE_RESPONSE:
+                # it names keys of any length; what was stored cannot be stored again to name them
+                size = sys.getsizeof(text)
+                await self._wait_for_memory(size)
+                context.memory = size
         finally:
             self._bodies.release(body)
-        return OK
+        return OK if text is None else Response(200, text)
 
     async def _parse_in_thread(
         self, body: bytes, check: Callable[[RequestFields], T], context: RequestContext

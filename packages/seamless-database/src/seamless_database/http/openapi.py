@@ -19,6 +19,7 @@ from seamless_database.errors import (
 )
 from seamless_database.protocol.request import PROTOCOL_VERSION
 from seamless_database.request_types import READS, WRITES
+from seamless_database.request_types.bulk_write import BulkWrite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -99,11 +100,12 @@ def _operation(
 
 
 def _schemas(
-    verb: str, table: Mapping[str, type[ReadRequest | WriteRequest]]
+    verb: str, table: Mapping[str, type[ReadRequest | WriteRequest | BulkWrite]]
 ) -> Iterator[tuple[str, Object]]:
     for kind, request in table.items():
         # the docstrings describe the purpose, and what is returned or stored
-        about = f"{inspect.getdoc(request)} {inspect.getdoc(request.run)}"
+        method = request.response if issubclass(request, BulkWrite) else request.run
+        about = f"{inspect.getdoc(request)} {inspect.getdoc(method)}"
         yield f"{verb}_{kind}", _request(kind, request.field_types, about)
 
 

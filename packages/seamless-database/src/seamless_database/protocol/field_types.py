@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seamless_database.protocol.request import MAX_CHECKSUMS, RequestFields
+from seamless_database.protocol.request import MAX_CHECKSUMS, MAX_ENTRIES, RequestFields
 
 Schema = Mapping[str, Any]
 
@@ -44,6 +44,7 @@ TEXT = FieldType(RequestFields.text, {"type": "string"})
 NONEMPTY_TEXT = FieldType(RequestFields.nonempty_text, {"type": "string", "minLength": 1})
 ARRAY = FieldType(RequestFields.array, {"type": "array"})
 MAPPING = FieldType(RequestFields.mapping, {"type": "object"})
+ENTRIES = FieldType(RequestFields.entries, {"type": "object", "maxProperties": MAX_ENTRIES})
 MAPPING_OR_TEXT = FieldType(RequestFields.mapping_or_text, {"type": ["object", "string"]})
 
 

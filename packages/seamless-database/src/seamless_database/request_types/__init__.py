@@ -19,6 +19,7 @@ from seamless_database.request_types.buffer_info import (
     GetBufferInfo,
     GetBufferInfos,
     PutBufferInfo,
+    PutBufferInfos,
 )
 from seamless_database.request_types.expression import (
     GetExpression,
@@ -29,7 +30,11 @@ from seamless_database.request_types.irreproducible import (
     GetIrreproducible,
     PutIrreproducible,
 )
-from seamless_database.request_types.metadata import GetMetadata, PutMetadata
+from seamless_database.request_types.metadata import (
+    GetMetadata,
+    PutMetadata,
+    PutMetadatas,
+)
 from seamless_database.request_types.semantic import (
     GetSemanticToSyntactic,
     GetSyntacticToSemantic,
@@ -40,6 +45,7 @@ from seamless_database.request_types.transformation import (
     GetTransformation,
     GetTransformations,
     PutTransformation,
+    PutTransformations,
 )
 from seamless_database.request_types.version import GetProtocol
 
@@ -48,6 +54,7 @@ if TYPE_CHECKING:
 
     from seamless_database.protocol.request import RequestFields
     from seamless_database.request_types.base import ReadRequest, WriteRequest
+    from seamless_database.request_types.bulk_write import BulkWrite
 
 
 READS: Mapping[str, type[ReadRequest]] = {
@@ -65,14 +72,17 @@ READS: Mapping[str, type[ReadRequest]] = {
     "transformation": GetTransformation,
     "transformations": GetTransformations,
 }
-WRITES: Mapping[str, type[WriteRequest]] = {
+WRITES: Mapping[str, type[WriteRequest | BulkWrite]] = {
     "buffer_info": PutBufferInfo,
+    "buffer_infos": PutBufferInfos,
     "bucket_probe": PutBucketProbe,
     "expression": PutExpression,
     "irreproducible": PutIrreproducible,
     "metadata": PutMetadata,
+    "metadatas": PutMetadatas,
     "semantic_to_syntactic": PutSemanticToSyntactic,
     "transformation": PutTransformation,
+    "transformations": PutTransformations,
 }
 
 RequestType = TypeVar("RequestType")
@@ -83,7 +93,7 @@ def parse_read(fields: RequestFields) -> ReadRequest:
     return _lookup(READS, fields, "read").from_fields(fields)
 
 
-def parse_write(fields: RequestFields) -> WriteRequest:
+def parse_write(fields: RequestFields) -> WriteRequest | BulkWrite:
     """Parse a write request."""
     return _lookup(WRITES, fields, "write").from_fields(fields)
 

@@ -17,6 +17,7 @@ from seamless_database.protocol.field_types import (
     FieldSpecs,
 )
 from seamless_database.request_types.base import ReadRequest, WriteRequest
+from seamless_database.request_types.bulk_write import BulkWrite, entries
 from seamless_database.request_types.damage import valid_object
 from seamless_database.request_types.statements import (
     Connection,
@@ -146,6 +147,14 @@ class PutBufferInfo(WriteRequest):
         merged = _encode({**(parse_stored(known) if known else {}), **self.info})
         if merged != stored:
             connection.run(_UPDATE, key=self.checksum, new=merged)
+
+
+class PutBufferInfos(BulkWrite):
+    """Store info of many buffers, by their checksums."""
+
+    single = PutBufferInfo
+    single_type = "buffer_info"
+    field_types = entries(PutBufferInfo)
 
 
 def _info(connection: Connection, checksum: str) -> str | None:

@@ -36,6 +36,7 @@ from seamless_database.protocol.field_types import (
     extract,
 )
 from seamless_database.request_types.base import ReadRequest, UndecidedError, WriteRequest
+from seamless_database.request_types.bulk_write import BulkWrite, entries
 from seamless_database.request_types.damage import valid_object
 from seamless_database.request_types.statements import (
     Connection,
@@ -197,6 +198,14 @@ class PutMetadata(WriteRequest):
         if may_be_equal_records(stored, self.record) and records_equal(stored, self.record):
             return replace(self, record=stored)
         raise _different()
+
+
+class PutMetadatas(BulkWrite):
+    """Store the execution records and the results of many transformations, by their checksums."""
+
+    single = PutMetadata
+    single_type = "metadata"
+    field_types = entries(PutMetadata)
 
 
 def current_record(connection: Connection, checksum: str) -> str | None:

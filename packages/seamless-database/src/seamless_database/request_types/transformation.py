@@ -20,6 +20,7 @@ from seamless_database.protocol.field_types import (
     FieldSpecs,
 )
 from seamless_database.request_types.base import ReadRequest, WriteRequest
+from seamless_database.request_types.bulk_write import BulkWrite, entries
 from seamless_database.request_types.damage import valid_checksum, valid_checksums
 from seamless_database.request_types.statements import (
     Connection,
@@ -135,6 +136,14 @@ class PutTransformation(WriteRequest):
             connection.run(_DELETE_REVERSE, result=result, checksum=self.checksum)
         connection.run(_INSERT_REVERSE, result=self.result, checksum=self.checksum)
         connection.run(_DELETE_RECORD, checksum=self.checksum)
+
+
+class PutTransformations(BulkWrite):
+    """Store the results of many transformations, by their checksums."""
+
+    single = PutTransformation
+    single_type = "transformation"
+    field_types = entries(PutTransformation)
 
 
 def transformation_key(checksum: str) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
 
 from seamless_database import request_types
-from seamless_database.errors import DatabaseClosedError, ReadOnlyError
+from seamless_database.errors import DatabaseClosedError, DatabaseError, ReadOnlyError
 from seamless_database.protocol.request import from_python
 from seamless_database.request_types.base import UndecidedError
+from seamless_database.request_types.bulk_write import BulkWrite
 from seamless_database.storage.batch_queue import BatchQueue, Operation
+from seamless_database.storage.bulk_execution import BulkExecution
 from seamless_database.storage.comparisons import Comparisons
 
 if TYPE_CHECKING:
@@ -70,20 +73,38 @@ class Backend(ABC):
         """Answer a read request, given as the JSON object of the protocol; None is a miss."""
         return self.read(request_types.parse_read(from_python(body)).run)
 
-    def put(self, body: Mapping[str, Any]) -> None:
-        """Run a write request, given as the JSON object of the protocol, until it is durable."""
-        self._put(request_types.parse_write(from_python(body)))
+    def put(self, body: Mapping[str, Any]) -> str | None:
+        """Run a write request, given as the JSON object of the protocol, until it is durable.
+
+        Returns the JSON text with the outcomes of a bulk write, and None for any other.
+        """
+        request = request_types.parse_write(from_python(body))
+        if not isinstance(request, BulkWrite):
+            self._put(request)
+            return None
+        execution = self._bulk_execution(request)
+        for future in execution.steps():
+            wait([future])
+        return execution.response()
 
     @abstractmethod
     async def execute_read(self, request: ReadRequest) -> str | None:
         """Answer a parsed read request; None is a miss."""
 
-    async def execute_write(self, request: WriteRequest) -> None:
-        """Run a parsed write request until it is durable."""
+    async def execute_write(self, request: WriteRequest | BulkWrite) -> str | None:
+        """Run a parsed write request until it is durable; returns the outcomes of a bulk write."""
+        if isinstance(request, BulkWrite):
+            execution = self._bulk_execution(request)
+            for future in execution.steps():
+                # the execution reads the error of the future
+                with suppress(DatabaseError):
+                    await asyncio.wrap_future(future)
+            return execution.response()
         try:
             await self._writer().execute(Operation(request.run, request.lock_keys()))
         except UndecidedError as undecided:
             await asyncio.wrap_future(self._comparisons.submit(undecided))
+        return None
 
     @abstractmethod
     def read(self, work: Callable[[Connection], T]) -> T | None:
@@ -138,15 +159,21 @@ class Backend(ABC):
             raise ReadOnlyError
         return self._writes
 
-    def _put(self, request: WriteRequest) -> None:
-        try:
-            self._writer().submit(Operation(request.run, request.lock_keys())).result()
-        except UndecidedError as undecided:
-            self._decide(undecided)
+    def _bulk_execution(self, request: BulkWrite) -> BulkExecution:
+        return BulkExecution(request, self._writer(), self._comparisons)
 
-    def _decide(self, undecided: UndecidedError) -> None:
+    def _put(self, request: WriteRequest) -> bool:
+        """Run a write; returns whether it has changed any row."""
+        operation = Operation(request.run, request.lock_keys())
+        try:
+            self._writer().submit(operation).result()
+        except UndecidedError as undecided:
+            return self._decide(undecided)
+        return operation.changed
+
+    def _decide(self, undecided: UndecidedError) -> bool:
         """Compare what a write depends on, and run the write that follows from it."""
-        self._put(undecided.decide(self.read(undecided.read)))
+        return self._put(undecided.decide(self.read(undecided.read)))
 
     async def _run_in_pool(self, work: Callable[[], str | None]) -> str | None:
         try:

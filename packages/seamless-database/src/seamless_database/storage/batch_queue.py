@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from seamless_database.errors import DatabaseClosedError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 T = TypeVar("T")
 
@@ -36,13 +36,15 @@ class Operation(Generic[T]):
         names of what no other operation may change before the commit
     """
 
-    __slots__ = ("error", "future", "lock_keys", "loop", "value", "work")
+    __slots__ = ("changed", "error", "future", "lock_keys", "loop", "value", "work")
 
     def __init__(self, work: Callable[[Any], T], lock_keys: tuple[str, ...] = ()) -> None:
         self.work = work
         self.lock_keys = lock_keys
         self.value: T | None = None
         self.error: Exception | None = None
+        #: whether a write has changed any row; set by the handler
+        self.changed = False
         #: gets the outcome, on its event loop if it has one
         self.future: Future[T | None] | asyncio.Future[T | None] | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -54,6 +56,14 @@ class Operation(Generic[T]):
             self.value = self.work(connection)
         except Exception as error:  # noqa: BLE001  # the outcome of this operation
             self.error = error
+
+
+class _Completion(Future[T]):
+    """The future of the last of several operations: done without a value, also if that fails."""
+
+    def set_exception(self, exception: BaseException | None) -> None:
+        """Be done; the operation keeps its error."""
+        self.set_result(None)  # type: ignore[arg-type]  # no value
 
 
 Batch = list[Operation[T]]
@@ -80,7 +90,7 @@ class BatchQueue(Generic[T]):
         self._handler = handler
         self._max_batch = max_batch
         # unbounded, so that a None always fits; `_put` enforces the bound
-        self._queue: queue.SimpleQueue[Operation[T] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Batch[T] | None] = queue.SimpleQueue()
         #: guards `_closed`: nothing may be queued behind the Nones that stop the threads
         self._lock = threading.Lock()
         self._closed = False
@@ -94,7 +104,17 @@ class BatchQueue(Generic[T]):
     def submit(self, operation: Operation[T]) -> Future[T | None]:
         """Queue an operation from any thread; the future gets its outcome."""
         operation.future = future = Future[T | None]()
-        self._put(operation)
+        self._put([operation])
+        return future
+
+    def submit_all(self, operations: Sequence[Operation[T]]) -> Future[T | None]:
+        """Queue operations to run in one batch, even one beyond the limit, from any thread.
+
+        The future is done when all of them have an outcome, and gets none itself.
+        """
+        operations[-1].future = future = _Completion[T | None]()
+        # a copy, because `collect` adds to it
+        self._put([*operations])
         return future
 
     async def execute(self, operation: Operation[T]) -> T | None:
@@ -102,16 +122,19 @@ class BatchQueue(Generic[T]):
         operation.loop = asyncio.get_running_loop()
         future: asyncio.Future[T | None] = operation.loop.create_future()
         operation.future = future
-        self._put(operation)
+        self._put([operation])
         return await future
 
     def collect(self, batch: Batch[T]) -> None:
-        """Add queued operations to a batch, until it is full or nothing is queued."""
+        """Add queued operations to a batch, until it is full or nothing is queued.
+
+        Operations that were queued together stay together.
+        """
         self._collect(batch, self._max_batch)
 
     @property
     def size(self) -> int:
-        """How many operations are queued."""
+        """How many requests are queued; operations that were queued together count as one."""
         return self._queue.qsize()
 
     def close(self) -> None:
@@ -124,18 +147,17 @@ class BatchQueue(Generic[T]):
         for thread in self._threads:
             thread.join()
 
-    def _put(self, operation: Operation[T]) -> None:
+    def _put(self, operations: Batch[T]) -> None:
         with self._lock:
             if self._closed:
                 raise DatabaseClosedError
             if self._queue.qsize() >= MAX_QUEUED:
                 message = f"{MAX_QUEUED} requests are waiting already; try again later"
                 raise UnavailableError(message)
-            self._queue.put(operation)
+            self._queue.put(operations)
 
     def _loop(self) -> None:
-        while (operation := self._queue.get()) is not None:
-            batch = [operation]
+        while (batch := self._queue.get()) is not None:
             self.collect(batch)
             outage = self._run(batch)
             _report(batch)
@@ -155,14 +177,14 @@ class BatchQueue(Generic[T]):
     def _collect(self, batch: Batch[T], max_batch: int) -> None:
         while len(batch) < max_batch:
             try:
-                operation = self._queue.get_nowait()
+                operations = self._queue.get_nowait()
             except queue.Empty:
                 return
-            if operation is None:
+            if operations is None:
                 # for the loop of this thread, which stops after the batch
                 self._queue.put(None)
                 return
-            batch.append(operation)
+            batch += operations
 
 
 def fail(operations: Iterable[Operation[T]], error: Exception) -> None:

@@ -30,18 +30,19 @@ class Comparisons:
     Parameters
     ----------
     decide
-        compares, runs the write that follows, and returns when it is durable
+        compares, runs the write that follows, and returns when it is durable: whether it has
+        changed any row
     """
 
-    def __init__(self, decide: Callable[[UndecidedError], None]) -> None:
+    def __init__(self, decide: Callable[[UndecidedError], bool]) -> None:
         self._decide = decide
         self._room = threading.BoundedSemaphore(MAX_UNDECIDED)
         #: held by the thread that compares: two at once would compete for the interpreter
         self._lock = threading.Lock()
 
-    def submit(self, undecided: UndecidedError) -> Future[None]:
+    def submit(self, undecided: UndecidedError) -> Future[bool]:
         """Start a comparison; the future is done once the write is durable or rejected."""
-        future: Future[None] = Future()
+        future: Future[bool] = Future()
         if self._room.acquire(blocking=False):
             threading.Thread(
                 target=self._run,
@@ -54,13 +55,13 @@ class Comparisons:
             future.set_exception(UnavailableError(message))
         return future
 
-    def _run(self, undecided: UndecidedError, future: Future[None]) -> None:
+    def _run(self, undecided: UndecidedError, future: Future[bool]) -> None:
         try:
             with self._lock:
-                self._decide(undecided)
+                changed = self._decide(undecided)
         except Exception as error:  # noqa: BLE001  # the caller of `submit` receives it
             future.set_exception(error)
         else:
-            future.set_result(None)
+            future.set_result(changed)
         finally:
             self._room.release()

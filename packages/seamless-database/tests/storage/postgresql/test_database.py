@@ -25,6 +25,7 @@ from seamless_database.errors import (
 )
 from seamless_database.models import TABLES
 from seamless_database.protocol.request import from_python
+from seamless_database.request_types.bulk_write import BulkWrite
 from seamless_database.storage.postgresql.advisory_locks import lock_id
 from seamless_database.storage.postgresql.database import PostgresDatabase
 from seamless_database.storage.postgresql.health import INTERVAL
@@ -152,6 +153,7 @@ def test_a_long_wait_for_a_lock_is_not_an_outage(
     monkeypatch.setattr("seamless_database.storage.postgresql.database.TIMEOUT", 0.2)
     address = PostgresUrl.of(place.target)
     request = request_types.parse_write(from_python(PUT))
+    assert not isinstance(request, BulkWrite)
     with (
         PostgresDatabase(address, writable=True, lock_wait=30.0) as database,
         psycopg.connect(place.target.replace("+psycopg", "")) as holder,

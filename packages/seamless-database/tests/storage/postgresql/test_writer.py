@@ -22,6 +22,7 @@ from seamless_database.errors import (
 )
 from seamless_database.models import Transformation
 from seamless_database.protocol.request import from_python
+from seamless_database.request_types.bulk_write import BulkWrite
 from seamless_database.request_types.statements import (
     Connection,
     Statement,
@@ -32,7 +33,11 @@ from seamless_database.storage.postgresql.advisory_locks import GLOBAL_LOCK, loc
 from seamless_database.storage.postgresql.connection import PipelineConnection
 from seamless_database.storage.postgresql.health import Health
 from seamless_database.storage.postgresql.url import PostgresUrl
-from seamless_database.storage.postgresql.writer import BatchWriter, conflict_free_groups
+from seamless_database.storage.postgresql.writer import (
+    MAX_GROUP,
+    BatchWriter,
+    conflict_free_groups,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +82,7 @@ def holder(place: DatabaseUnderTest) -> Iterator[psycopg.Connection[tuple[object
 
 def operation(**request: object) -> Operation[None]:
     checked = request_types.parse_write(from_python(request))
+    assert not isinstance(checked, BulkWrite)
     return Operation(checked.run, checked.lock_keys())
 
 
@@ -352,6 +358,11 @@ def test_conflict_free_groups_keep_the_order_of_each_key() -> None:
 
     a, b, ab, a2, c = keyed("a"), keyed("b"), keyed("a", "b"), keyed("a"), keyed("c")
     assert conflict_free_groups([a, b, ab, a2, c]) == [[a, b, c], [ab], [a2]]
+
+
+def test_conflict_free_groups_are_small() -> None:
+    operations = [Operation(lambda _: None, (str(number),)) for number in range(MAX_GROUP + 1)]
+    assert conflict_free_groups(operations) == [operations[:-1], operations[-1:]]
 
 
 @pytest.mark.stress

@@ -63,7 +63,7 @@ def rows(file: Path) -> list[int]:
 
 def test_what_is_committed_is_in_the_file(transactions: Transactions, file: Path) -> None:
     transactions.begin()
-    assert transactions.run(insert, is_alone=True) is None
+    assert transactions.run(insert, savepoint=False) is None
     assert rows(file) == []
     transactions.commit()
     assert rows(file) == [1]
@@ -71,8 +71,8 @@ def test_what_is_committed_is_in_the_file(transactions: Transactions, file: Path
 
 def test_work_that_fails_is_undone_by_its_savepoint(transactions: Transactions, file: Path) -> None:
     transactions.begin()
-    assert transactions.run(insert, is_alone=False) is None
-    assert isinstance(transactions.run(insert_and_fail, is_alone=False), ConflictError)
+    assert transactions.run(insert, savepoint=True) is None
+    assert isinstance(transactions.run(insert_and_fail, savepoint=True), ConflictError)
     transactions.commit()
     assert rows(file) == [1]
 
@@ -81,7 +81,7 @@ def test_work_that_fails_alone_is_undone_with_its_transaction(
     transactions: Transactions, file: Path
 ) -> None:
     transactions.begin()
-    assert isinstance(transactions.run(insert_and_fail, is_alone=True), ConflictError)
+    assert isinstance(transactions.run(insert_and_fail, savepoint=False), ConflictError)
     transactions.rollback()
     assert rows(file) == []
     transactions.begin()
@@ -93,8 +93,8 @@ def test_an_error_of_sqlite_becomes_an_unavailable_error(
     transactions: Transactions, alone: bool
 ) -> None:
     transactions.begin()
-    assert transactions.run(insert, is_alone=True) is None
-    error = transactions.run(insert, is_alone=alone)
+    assert transactions.run(insert, savepoint=False) is None
+    error = transactions.run(insert, savepoint=not alone)
     assert isinstance(error, UnavailableError)
     assert "UNIQUE" in str(error)
 
@@ -103,7 +103,7 @@ def test_an_error_of_sqlite_becomes_an_unavailable_error(
 def test_a_lost_transaction_is_raised(transactions: Transactions, alone: bool) -> None:
     transactions.begin()
     with pytest.raises(RuntimeError, match="disk is full"):
-        transactions.run(lose, is_alone=alone)
+        transactions.run(lose, savepoint=not alone)
 
 
 def test_a_lock_of_another_process_is_reported_after_the_timeout(
@@ -128,7 +128,7 @@ def test_the_holder_of_the_fair_lock_waits_for_the_lock_of_the_file(file: Path) 
         assert str(caught.value) == str(DatabaseLockedError(0.1))
         transactions.rollback()
     transactions.begin()
-    assert transactions.run(insert, is_alone=True) is None
+    assert transactions.run(insert, savepoint=False) is None
     transactions.commit()
     assert rows(file) == [1]
     connection.close()

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 #: attempts to write a batch after conflicts with other transactions
 ATTEMPTS = 4
+#: operations that read together; the largest row that one reads has about 1 MiB
+MAX_GROUP = 256
 #: after how many lock timeouts PostgreSQL ends a transaction that is idle, or a statement
 IDLE_FACTOR = 2
 
@@ -179,7 +181,10 @@ class BatchWriter:
         else:
             batch = self._with_available_locks(batch, transaction)
         for group in conflict_free_groups(batch):
-            transaction.change(change_commands(run_batched(group, transaction.fetch)))
+            changes = run_batched(group, transaction.fetch)
+            for operation, own in zip(group, changes, strict=True):
+                operation.changed = bool(own)
+            transaction.change(change_commands(changes))
         started = time.perf_counter()
         transaction.commit()
         self.commits.add(len(batch), time.perf_counter() - started)
@@ -248,7 +253,10 @@ class _Transaction:
 
 
 def conflict_free_groups(batch: Iterable[Operation[None]]) -> list[Batch[None]]:
-    """Split a batch into groups without a common lock key; those of one key keep their order."""
+    """Split a batch into groups without a common lock key; those of one key keep their order.
+
+    A group is small enough for its rows to be in memory together.
+    """
     groups: list[Batch[None]] = []
     last: dict[str, int] = {}
     for operation in batch:
@@ -257,4 +265,8 @@ def conflict_free_groups(batch: Iterable[Operation[None]]) -> list[Batch[None]]:
             groups.append([])
         groups[number].append(operation)
         last.update(dict.fromkeys(operation.lock_keys, number))
-    return groups
+    return [
+        group[start : start + MAX_GROUP]
+        for group in groups
+        for start in range(0, len(group), MAX_GROUP)
+    ]

@@ -100,6 +100,11 @@ class Connection:
         """Whether a transaction is open; SQLite itself ends one when the disk is full."""
         return self._raw.in_transaction
 
+    @property
+    def total_changes(self) -> int:
+        """How many rows this connection has changed, including changes that were undone."""
+        return self._raw.total_changes
+
     def rollback(self) -> None:
         """Roll back the open transaction, if there is one."""
         self._raw.rollback()

@@ -68,14 +68,13 @@ class Transactions:
         except DatabaseLockedError as error:
             raise DatabaseLockedError(self._lock_wait) from error
 
-    def run(self, work: Work, *, is_alone: bool) -> Exception | None:
-        """Run work in a savepoint, undo it if it fails, and return its error.
+    def run(self, work: Work, *, savepoint: bool) -> Exception | None:
+        """Run work and return its error; with a savepoint, work that fails is undone.
 
-        Work that is alone in its transaction needs no savepoint: the caller rolls back. An
-        exception means that the whole transaction is lost.
+        An exception means that the whole transaction is lost.
         """
         connection = self._connection
-        if not is_alone:
+        if savepoint:
             connection.command("SAVEPOINT job")
         failure: Exception | None = None
         try:
@@ -85,11 +84,16 @@ class Transactions:
                 # SQLite has rolled back the work of all, for example because the disk is full
                 raise
             failure = not_written(error) if isinstance(error, sqlite3.Error) else error
-            if not is_alone:
+            if savepoint:
                 connection.command("ROLLBACK TO job")
-        if not is_alone:
+        if savepoint:
             connection.command("RELEASE job")
         return failure
+
+    @property
+    def total_changes(self) -> int:
+        """How many rows were changed so far, including changes that were undone."""
+        return self._connection.total_changes
 
     def commit(self) -> None:
         """Commit; it is durable on return. An `UnavailableError` says that all of it is lost."""
