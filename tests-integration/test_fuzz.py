@@ -49,6 +49,9 @@ REQUESTS: list[dict[str, Any]] = [
         "captured_at": "t",
         "freshness_tokens": {},
     },
+    {"type": "transformations", "value": {TF: RESULT, "x": RESULT, RESULT: None}},
+    {"type": "buffer_infos", "value": {TF: {"length": 5}, RESULT: {"is_utf8": 1}}},
+    {"type": "metadatas", "value": {TF: {"result": RESULT, "value": record(TF, RESULT)}}},
     {"type": "rev_transformations", "checksum": RESULT},
     {"type": "protocol"},
 ]

@@ -11,6 +11,7 @@ from database_server import Response, Server
 from published_server import PublishedServer
 
 from seamless_database.client import DatabaseClient
+from seamless_database.errors import BulkWriteError, ConflictError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,3 +163,25 @@ def test_our_client_asks_a_published_server_for_many_one_by_one(file: Path) -> N
         assert client.get_buffer_infos(keys) == {keys[4]: {"length": 3}}
         # and again, now that it is known not to know lists
         assert client.get_transformations(keys[2:]) == {keys[2]: keys[3]}
+
+
+def test_our_client_writes_many_to_a_published_server_one_by_one(file: Path) -> None:
+    keys = [checksum(number) for number in range(5)]
+    results = {keys[0]: keys[1], keys[2]: keys[3]}
+    infos = {keys[4]: {"length": 3}, keys[3]: {"length": 4}}
+    records = {
+        keys[0]: (keys[1], record(keys[0], keys[1])),
+        keys[2]: (keys[4], record(keys[2], keys[4])),
+    }
+    with PublishedServer(file) as server, DatabaseClient(server.url) as client:
+        for _ in range(2):
+            client.put_transformations(results)
+            client.put_buffer_infos(infos)
+            with pytest.raises(BulkWriteError) as caught:
+                client.put_metadatas(records)
+            assert {key: type(error) for key, error in caught.value.errors.items()} == {
+                keys[2]: ConflictError
+            }
+        assert client.get_transformations(results) == results
+        assert client.get_buffer_infos(infos) == infos
+        assert client.get_metadata(keys[0]) == records[keys[0]][1]

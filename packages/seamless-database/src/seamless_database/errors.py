@@ -23,12 +23,17 @@
     │   ├── TokenFileError (ValueError)           the token file cannot be used
     │   ├── CertificateError (ValueError)         the TLS certificate or its key cannot be used
     │   └── OptionError (ValueError)              an option has an impossible value
+    ├── BulkWriteError (ValueError)               some entries of a bulk write were not stored
     └── ClientError (ConnectionError)             no response, or not from a seamless-database
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class DatabaseError(Exception):
@@ -196,6 +201,26 @@ class CertificateError(StartError, ValueError):
 
 class OptionError(StartError, ValueError):
     """An option of the command line has an invalid value."""
+
+
+class BulkWriteError(DatabaseError, ValueError):
+    """Some entries of a bulk write were not stored; all others were.
+
+    `errors` has the error of each, by its key as it was given: the one that the single request
+    raises.
+    """
+
+    #: entries that the message names
+    max_shown: ClassVar[int] = 5
+
+    def __init__(self, errors: Mapping[Any, DatabaseError], total: int) -> None:
+        shown = [f"{key}: {error}" for key, error in islice(errors.items(), self.max_shown)]
+        rest = len(errors) - len(shown)
+        super().__init__(
+            f"{len(errors)} of {total} entries were not stored ({'; '.join(shown)}"
+            + (f"; and {rest} more)" if rest else ")")
+        )
+        self.errors = errors
 
 
 class ClientError(DatabaseError, ConnectionError):

@@ -13,7 +13,7 @@ from other_servers import PROTOCOL, other_server
 
 from seamless_database.client import AsyncDatabaseClient, DatabaseClient, calls
 from seamless_database.client.calls import Call
-from seamless_database.errors import ClientError, RequestError, UnavailableError
+from seamless_database.errors import ClientError, ConflictError, RequestError, UnavailableError
 
 TF, RESULT = checksum(1), checksum(2)
 PAGE = "<!DOCTYPE html><html><head><title>Welcome to nginx!</title></head></html>"
@@ -44,6 +44,9 @@ REQUESTS: dict[str, Callable[[Any], Any]] = {
     "put_bucket_probe": lambda client: client.put_bucket_probe("node", "n", TF, "noon", {}),
     "get_transformations": lambda client: client.get_transformations([TF]),
     "get_buffer_infos": lambda client: client.get_buffer_infos([TF]),
+    "put_transformations": lambda client: client.put_transformations({TF: RESULT, RESULT: TF}),
+    "put_buffer_infos": lambda client: client.put_buffer_infos({TF: {}, RESULT: {}}),
+    "put_metadatas": lambda client: client.put_metadatas({TF: (TF, {}), RESULT: (TF, {})}),
 }
 
 
@@ -191,6 +194,30 @@ def test_each_request_type_has_its_own_responses(
     assert call.result("http://host", 200, text) == right
     with pytest.raises(ClientError, match=r"http://host answered, but .* expected"):
         call.result("http://host", 200, wrong if isinstance(wrong, str) else json.dumps(wrong))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        calls.put_transformations({TF: RESULT}),
+        calls.put_buffer_infos({TF: {}}),
+        calls.put_metadatas({TF: {}}),
+    ],
+)
+def test_a_bulk_write_has_one_known_outcome_for_each_entry(call: Call[calls.Rejections]) -> None:
+    for accepted in ("stored", "unchanged"):
+        assert call.result("http://host", 200, json.dumps({TF: accepted})) == {}
+    rejected = json.dumps({TF: {"status": 409, "error": "differs"}})
+    (error,) = call.result("http://host", 200, rejected).values()
+    assert (type(error), str(error)) == (ConflictError, "differs")
+    unknown = [{"status": 200, "error": ""}, {"status": 409}, {"status": "409", "error": ""}]
+    outcomes = [None, "OK", "lost", 5, [], {}, *unknown]
+    for wrong in ({}, {RESULT: "stored"}, {TF: "stored", RESULT: "stored"}, [TF], "OK"):
+        with pytest.raises(ClientError, match="answered, but is no seamless-database"):
+            call.result("http://host", 200, json.dumps(wrong))
+    for outcome in outcomes:
+        with pytest.raises(ClientError, match="answered, but is no seamless-database"):
+            call.result("http://host", 200, json.dumps({TF: outcome}))
 
 
 def test_a_wrong_checksum_is_rejected_before_anything_is_sent() -> None:

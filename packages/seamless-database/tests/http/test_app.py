@@ -14,6 +14,7 @@ from database_samples import checksum, record
 from database_server import TIMEOUT, Response, Server
 
 from seamless_database import Database, request_types
+from seamless_database.protocol.request import MAX_ENTRIES
 
 TF, ONE, TWO = checksum("tf"), checksum("one"), checksum("two")
 KEY, KEYS = {"checksum": TF}, {"checksums": [TF]}
@@ -41,6 +42,7 @@ NEVER_MISSED = {"buffer_infos", "protocol", "transformations"}
 #: a well-formed write request of each type
 WRITES: dict[str, dict[str, Any]] = {
     "buffer_info": {**KEY, "value": {"length": 1}},
+    "buffer_infos": {"value": {TF: {"length": 1}}},
     "bucket_probe": {
         **PROBE,
         "bucket_checksum": ONE,
@@ -50,8 +52,16 @@ WRITES: dict[str, dict[str, Any]] = {
     "expression": {**EXPRESSION, "value": ONE},
     "irreproducible": {**KEY, "result": ONE},
     "metadata": {**KEY, "result": ONE, "value": record(TF, ONE)},
+    "metadatas": {"value": {TF: {"result": ONE, "value": record(TF, ONE)}}},
     "semantic_to_syntactic": {**MEANING, "value": [ONE]},
     "transformation": {**KEY, "value": ONE},
+    "transformations": {"value": {TF: ONE}},
+}
+#: bulk write -> the request that reads one of its entries
+BULK = {
+    "buffer_infos": "buffer_info",
+    "metadatas": "metadata",
+    "transformations": "transformation",
 }
 WRONG: list[object] = [None, True, 0, 1.5, "", "zz", "\ud800", [], [None], {}, {"a": 1}]
 
@@ -222,15 +232,74 @@ def test_a_rejected_write_stores_nothing(server: Server, kind: str) -> None:
             assert server.get(read, **fields).status == 404
 
 
-@pytest.mark.parametrize("kind", WRITES)
+@pytest.mark.parametrize("kind", sorted(set(WRITES) - set(BULK)))
 def test_a_write_is_answered_ok(server: Server, kind: str) -> None:
     assert server.put(kind, **WRITES[kind]).text == "OK"
     assert server.put(kind, **WRITES[kind], surprise=1).text == "OK"
     assert server.get(kind, **READS[kind]).status == 200
 
 
+@pytest.mark.parametrize("kind", BULK)
+def test_a_bulk_write_is_answered_with_its_outcomes(server: Server, kind: str) -> None:
+    for outcome in ("stored", "unchanged"):
+        response = server.put(kind, **WRITES[kind], surprise=1)
+        assert (response.status, response.json()) == (200, {TF: outcome})
+        assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert server.get(BULK[kind], **KEY).status == 200
+
+
+@pytest.mark.parametrize("kind", BULK)
+def test_a_bad_entry_is_neither_an_error_of_the_server_nor_of_the_others(
+    server: Server, kind: str
+) -> None:
+    (right,) = WRITES[kind]["value"].values()
+    keys = [checksum(("bad", number)) for number in range(len(WRONG))]
+    bad = dict(zip(keys, WRONG, strict=True))
+    bad |= {"": right, "\ud800": right, "\x00": right, "x" * 300_000: right, TF[1:]: right}
+    response = server.put(kind, value={**bad, TF: right})
+    outcomes = response.json()
+    assert (response.status, list(outcomes)) == (200, [*bad, TF])
+    assert outcomes.pop(TF) == "stored"
+    for key, outcome in outcomes.items():
+        if outcome in ("stored", "unchanged"):
+            assert (kind, type(bad[key])) == ("buffer_infos", dict)
+        else:
+            assert outcome["status"] == 400
+            assert len(outcome["error"]) < 300
+    assert server.get(BULK[kind], **KEY).status == 200
+
+
+@pytest.mark.parametrize("kind", BULK)
+def test_a_bulk_write_has_a_number_of_entries_at_most(server: Server, kind: str) -> None:
+    (right,) = WRITES[kind]["value"].values()
+    most = {checksum(number): right for number in range(MAX_ENTRIES)}
+    response = server.put(kind, value=most)
+    assert response.status == 200
+    assert response.json().keys() == most.keys()
+    refused = server.put(kind, value={**most, TF: right})
+    assert_error(refused, 400)
+    assert "at most 1000 entries" in refused.text
+    assert server.get(BULK[kind], **KEY).status == 404
+
+
+def test_a_bulk_write_is_counted_once_and_its_entries_as_writes(server: Server) -> None:
+    value = {checksum(number): ONE for number in range(7)}
+    server.put("transformations", value=value)
+    page = server.ask("GET", path="/metrics").text
+    labels = 'method="PUT",status="200",type="transformations"'
+    assert f"seamless_database_requests_total{{{labels}}} 1.0" in page
+    assert "seamless_database_commit_writes_sum 7.0" in page
+    assert "seamless_database_commit_writes_count 1.0" in page
+
+
 @pytest.mark.parametrize(
-    "body", [None, b"nonsense", {"type": "transformation", **KEY, "value": ONE}]
+    "body",
+    [
+        None,
+        b"nonsense",
+        {"type": "transformation", **KEY, "value": ONE},
+        {"type": "transformations", "value": {TF: ONE}},
+    ],
 )
 def test_a_read_only_server_rejects_every_put(tmp_path: Path, body: object) -> None:
     Database(tmp_path / "seamless.db", writable=True).close()

@@ -10,6 +10,7 @@ from database_server import Server
 from seamless_database import Database, request_types
 from seamless_database.http import openapi
 from seamless_database.json_codec import MAX_DIGITS
+from seamless_database.protocol.request import MAX_ENTRIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +60,12 @@ def test_every_request_type_is_described_with_its_fields(server: Server) -> None
     assert all(schema["description"] for schema in schemas.values())
     fields = schemas["write_metadata"]["properties"]["value"]["properties"]["checksum_fields"]
     assert fields["items"] == {"type": "string", "minLength": 1}
+    results = schemas["write_transformations"]["properties"]["value"]
+    assert results["maxProperties"] == MAX_ENTRIES
+    assert results["propertyNames"] == results["additionalProperties"] == put["properties"]["value"]
+    records = schemas["write_metadatas"]["properties"]["value"]["additionalProperties"]
+    assert records["required"] == ["result", "value"]
+    assert records["properties"]["value"] == schemas["write_metadata"]["properties"]["value"]
     label = schemas["write_bucket_probe"]["properties"]["label"]
     assert label == {"type": "string", "minLength": 1}
 

@@ -27,6 +27,8 @@ from seamless_database.errors import (
     UnknownKeyError,
 )
 
+#: the errors of the rejected entries of a bulk write, by their keys
+Rejections = dict[str, DatabaseError]
 T_co = TypeVar("T_co", covariant=True)
 
 _MESSAGES: Mapping[int, Callable[[str], DatabaseError]] = {
@@ -101,6 +103,11 @@ def put_transformation(checksum: ChecksumLike, result: ChecksumLike) -> Call[Non
     return _put("transformation", checksum=checksum_text(checksum), value=value)
 
 
+def put_transformations(results: Mapping[str, str]) -> Call[Rejections]:
+    """Store the results of at most 1,000 transformations; returns the errors of those rejected."""
+    return _put_many("transformations", results)
+
+
 def get_rev_transformations(result: ChecksumLike) -> Call[list[str] | None]:
     """Return the transformations that have a result, or None if there are none."""
     return _get("rev_transformations", checks.checksums, checksum=checksum_text(result, "result"))
@@ -122,6 +129,11 @@ def put_metadata(
         result=checksum_text(result, "result"),
         value=record,
     )
+
+
+def put_metadatas(records: Mapping[str, Mapping[str, Any]]) -> Call[Rejections]:
+    """Store at most 1,000 execution records, each an object with its `result` and `value`."""
+    return _put_many("metadatas", records)
 
 
 def get_irreproducible(
@@ -162,6 +174,11 @@ def get_buffer_infos(checksums: Sequence[str]) -> Call[dict[str, Object] | None]
 def put_buffer_info(checksum: ChecksumLike, info: Mapping[str, Any]) -> Call[None]:
     """Add to the info of a buffer."""
     return _put("buffer_info", checksum=checksum_text(checksum), value=info)
+
+
+def put_buffer_infos(infos: Mapping[str, Mapping[str, Any]]) -> Call[Rejections]:
+    """Add to the info of at most 1,000 buffers; returns the errors of those rejected."""
+    return _put_many("buffer_infos", infos)
 
 
 def get_semantic_to_syntactic(
@@ -273,6 +290,25 @@ def _get(kind: str, read: Callable[[str], T_co], **fields: object) -> Call[T_co 
 
 def _put(kind: str, **fields: object) -> Call[None]:
     return Call("PUT", _body(kind, **fields), checks.stored)
+
+
+def _put_many(kind: str, entries: Mapping[str, object]) -> Call[Rejections]:
+    read = checks.outcomes(entries)
+
+    def rejections(text: str) -> Rejections:
+        return {
+            key: _rejection(outcome["status"], outcome["error"])
+            for key, outcome in read(text).items()
+            if isinstance(outcome, dict)
+        }
+
+    return Call("PUT", _body(kind, value=entries), rejections)
+
+
+def _rejection(status: int, message: str) -> DatabaseError:
+    if status not in _MESSAGES:
+        raise ValueError(f"an entry has the unknown status {status}")
+    return _MESSAGES[status](message)
 
 
 def _body(kind: str, **fields: object) -> bytes:

@@ -17,12 +17,13 @@ from seamless_database.client.address import ServerAddress
 from seamless_database.errors import ClientError, DatabaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
     from pathlib import Path
     from types import TracebackType
 
     from seamless_database.client.bulk import CallFlow, K
     from seamless_database.client.calls import Call
+    from seamless_database.client.checksum_argument import ChecksumLike
     from seamless_database.client.response_checks import Object
 
 P = ParamSpec("P")
@@ -108,6 +109,9 @@ class DatabaseClient:
         self._http = httpx.Client(timeout=timeout, trust_env=False, **address.options(verify))
         self._transformations = bulk.of_transformations()
         self._buffer_infos = bulk.of_buffer_infos()
+        self._transformation_writes = bulk.writes_of_transformations()
+        self._buffer_info_writes = bulk.writes_of_buffer_infos()
+        self._metadata_writes = bulk.writes_of_metadatas()
 
     healthcheck = _blocking(calls.healthcheck)
     get_protocol = _blocking(calls.get_protocol)
@@ -157,6 +161,27 @@ class DatabaseClient:
         Each object is under the checksum as it was given.
         """
         return self._run_flow(self._buffer_infos.lookup(checksums))
+
+    def put_transformations(self, results: Mapping[K, ChecksumLike]) -> None:
+        """Store the results of any number of transformations, by their checksums.
+
+        Raises a `BulkWriteError` with the error of each that was not stored.
+        """
+        self._run_flow(self._transformation_writes.write(results))
+
+    def put_buffer_infos(self, infos: Mapping[K, Mapping[str, Any]]) -> None:
+        """Add to the info of any number of buffers, by their checksums.
+
+        Raises a `BulkWriteError` with the error of each that was not stored.
+        """
+        self._run_flow(self._buffer_info_writes.write(infos))
+
+    def put_metadatas(self, records: Mapping[K, tuple[ChecksumLike, Mapping[str, Any]]]) -> None:
+        """Store any number of execution records: transformation -> its result and its record.
+
+        Raises a `BulkWriteError` with the error of each that was not stored.
+        """
+        self._run_flow(self._metadata_writes.write(records))
 
     def _run_flow(self, flow: CallFlow[K, T]) -> dict[K, T]:
         try:
@@ -209,6 +234,9 @@ class AsyncDatabaseClient:
         self._http = httpx.AsyncClient(timeout=timeout, trust_env=False, **address.options(verify))
         self._transformations = bulk.of_transformations()
         self._buffer_infos = bulk.of_buffer_infos()
+        self._transformation_writes = bulk.writes_of_transformations()
+        self._buffer_info_writes = bulk.writes_of_buffer_infos()
+        self._metadata_writes = bulk.writes_of_metadatas()
 
     healthcheck = _awaited(calls.healthcheck)
     get_protocol = _awaited(calls.get_protocol)
@@ -259,6 +287,29 @@ class AsyncDatabaseClient:
         Each object is under the checksum as it was given.
         """
         return await self._run_flow(self._buffer_infos.lookup(checksums))
+
+    async def put_transformations(self, results: Mapping[K, ChecksumLike]) -> None:
+        """Store the results of any number of transformations, by their checksums.
+
+        Raises a `BulkWriteError` with the error of each that was not stored.
+        """
+        await self._run_flow(self._transformation_writes.write(results))
+
+    async def put_buffer_infos(self, infos: Mapping[K, Mapping[str, Any]]) -> None:
+        """Add to the info of any number of buffers, by their checksums.
+
+        Raises a `BulkWriteError` with the error of each that was not stored.
+        """
+        await self._run_flow(self._buffer_info_writes.write(infos))
+
+    async def put_metadatas(
+        self, records: Mapping[K, tuple[ChecksumLike, Mapping[str, Any]]]
+    ) -> None:
+        """Store any number of execution records: transformation -> its result and its record.
+
+        Raises a `BulkWriteError` with the error of each that was not stored.
+        """
+        await self._run_flow(self._metadata_writes.write(records))
 
     async def _run_flow(self, flow: CallFlow[K, T]) -> dict[K, T]:
         try:

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 Object = dict[str, Any]
 
@@ -95,6 +95,18 @@ def buffer_info_by_checksum(text: str) -> dict[str, Object]:
     return cast("dict[str, Object]", found)
 
 
+def outcomes(keys: Collection[str]) -> Callable[[str], Object]:
+    """Return a function that reads the outcomes of a bulk write of these keys."""
+
+    def read(text: str) -> Object:
+        found = _json(text)
+        is_valid = isinstance(found, dict) and found.keys() == set(keys)
+        _expect(is_valid and all(map(_is_outcome, found.values())), "an outcome of each entry")
+        return cast("Object", found)
+
+    return read
+
+
 def execution_record(transformation: str) -> Callable[[str], Object]:
     """Return a function that reads the execution record of a transformation."""
 
@@ -136,6 +148,12 @@ def _has(value: object, names: tuple[str, ...]) -> bool:
         name in value and (not name.endswith(("checksum", "result")) or _is_checksum(value[name]))
         for name in names
     )
+
+
+def _is_outcome(value: object) -> bool:
+    if isinstance(value, dict):
+        return type(value.get("status")) is int and isinstance(value.get("error"), str)
+    return value in ("stored", "unchanged")
 
 
 def _is_checksum(value: object) -> bool:
