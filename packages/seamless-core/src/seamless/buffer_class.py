@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from seamless.caching import buffer_cache, buffer_writer
 from seamless.caching.buffer_cache import get_buffer_cache
-from seamless.checksum_class import Checksum, checksum_of_digest
+from seamless.checksum_class import Checksum
 
 if TYPE_CHECKING:
     import os
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from seamless.caching.references import TempRef
     from seamless.checksum.celltypes import BufferType, CellType, TextType
+    from seamless.checksum.celltypes.codec import Codec
 
 
 class Buffer:
@@ -82,14 +83,17 @@ class Buffer:
         self._existing = None
         # checked inline: most buffers are made from bytes or with a cell type
         if celltype is not None:
-            if isinstance(value, _OWN_CLASSES):
+            if type(value) not in _BUILT_IN_CLASSES and isinstance(value, _OWN_CLASSES):
                 value = _unwrapped(value, celltype)
-            self._content = _serializer()(value, celltype)
+            try:
+                self._content = _codec(celltype).to_bytes(value)
+            except (TypeError, ValueError, RecursionError) as error:
+                self._content = _retry_or_explain(value, celltype, error)
         else:
             self._content = value if type(value) is bytes else _content_of(value)
         if checksum is not None:
             checksum = Checksum(checksum)
-            if verify and (found := _sha256()(self._content).hexdigest()) != checksum.hex():
+            if verify and (found := _sha256(self._content).hexdigest()) != checksum.hex():
                 from seamless.errors import ChecksumMismatchError
 
                 raise ChecksumMismatchError(checksum.hex(), found)
@@ -166,7 +170,9 @@ class Buffer:
         """Return the SHA-256 of the content; the first call registers the buffer in the cache."""
         checksum = self._checksum
         if checksum is None:
-            checksum = self._checksum = checksum_of_digest(_sha256()(self._content).digest())
+            checksum = _new_object(Checksum)  # the digest needs no validation
+            checksum._value = _sha256(self._content).digest()
+            self._checksum = checksum
         if not self._registered:
             get_buffer_cache().register(checksum, self)
             self._registered = True
@@ -223,7 +229,7 @@ class Buffer:
             When it contains a value of another kind, or the cell type is unknown.
         """
         self.get_checksum()
-        return self if celltype == "bytes" else _reader(celltype)(self._content)
+        return self if celltype == "bytes" else _codec(celltype).from_bytes(self._content)
 
     @overload
     async def get_value_async(self, celltype: TextType, *, copy: bool = ...) -> str: ...
@@ -342,8 +348,11 @@ class Buffer:
         )
 
 
+_new_object = object.__new__
 #: classes that the codecs do not serialize
 _OWN_CLASSES = (Buffer, Checksum)
+#: classes of most values: a look-up in this set takes half the time of `isinstance`
+_BUILT_IN_CLASSES = frozenset({dict, list, tuple, str, int, float, bool, bytes})
 
 
 def _unwrapped(value: Buffer | Checksum, celltype: str) -> bytes:
@@ -375,23 +384,28 @@ def _content_of(value: Any) -> bytes:
     )
 
 
-@functools.cache
-def _serializer() -> Callable[[Any, str], bytes]:
-    """Import at first use: an import statement costs as much as serializing a small value."""
-    from seamless.checksum.value_to_bytes import value_to_bytes
-
-    return value_to_bytes
+# -- imported at first use: an import statement costs as much as serializing a small value -----
 
 
 @functools.cache
-def _reader(celltype: str) -> Callable[[bytes], Any]:
+def _codec(celltype: str) -> Codec:
     from seamless.checksum.celltypes import codec_of
 
-    return codec_of(celltype).from_bytes
+    return codec_of(celltype)
 
 
-@functools.cache
-def _sha256() -> Callable[[bytes], Hash]:
+def _retry_or_explain(value: Any, celltype: str, error: Exception) -> bytes:
+    from seamless.checksum.refusals import retry_or_explain
+
+    return retry_or_explain(value, celltype, _codec(celltype), error)
+
+
+def _import_sha256(content: bytes) -> Hash:
+    global _sha256  # noqa: PLW0603 - replaces this function
     from hashlib import sha256
 
-    return sha256
+    _sha256 = sha256
+    return sha256(content)
+
+
+_sha256: Callable[[bytes], Hash] = _import_sha256

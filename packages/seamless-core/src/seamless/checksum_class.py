@@ -351,13 +351,6 @@ class Checksum(HexDigest):
         )
 
 
-def checksum_of_digest(digest: bytes) -> Checksum:
-    """Return the checksum of a digest without validating it."""
-    checksum = object.__new__(Checksum)
-    checksum._value = digest
-    return checksum
-
-
 def _with_suffix(filename: str | os.PathLike[str]) -> Path:
     from pathlib import Path
 

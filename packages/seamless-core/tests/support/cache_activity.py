@@ -129,6 +129,6 @@ def assert_tables_add_up(cache: BufferCache[Buffer]) -> None:
         items = sum(map(len, queue._heaps.values()))
         assert items == len(queue) + queue._stale
     weak = cache._weak
-    dead = [reference for reference in weak._references.copy().values() if reference() is None]
+    dead = [reference for reference in weak.references.copy().values() if reference() is None]
     assert set(map(id, dead)) <= set(map(id, weak.dead_refs.copy()))
     assert table.size <= cache.hard_cap

@@ -21,7 +21,7 @@ from seamless.caching.introspection import CacheIntrospection, ReferenceTrace, i
 from seamless.caching.limits import check_caps, read_caps
 from seamless.caching.references import StrongEntry, TempRef
 from seamless.caching.strong_table import StrongTable
-from seamless.caching.weak_table import WeakTable
+from seamless.caching.weak_table import WeakReference, WeakTable
 from seamless.util.locks import new_lock
 
 if TYPE_CHECKING:
@@ -121,13 +121,22 @@ class BufferCache(CacheIntrospection[Held]):
         """
         if size is not None and size < 0:
             raise ValueError(f"the size of {checksum} is {size} bytes; it can't be negative")
+        digest = checksum._value
         weak = self._weak
-        if (existing := weak.add(checksum, buffer)) is not buffer:
+        reference = weak.references.get(digest)
+        if reference is None:  # `WeakTable.add`, inlined: each buffer is registered once
+            fresh = WeakReference(buffer, weak.on_death)
+            fresh.key = checksum
+            reference = weak.references.setdefault(digest, fresh)
+        if (existing := reference()) is not buffer:
             self._deduplicate(checksum, buffer, existing)
         elif len(weak.dead_refs) > MAX_DEAD:
             self._guard.change(weak.purge_dead, 2 * MAX_DEAD)
         # References taken from now on find the buffer; earlier ones are seen here.
-        digest = checksum._value
+        if digest in self._strong.entries:
+            self._attach_absent(digest, buffer, size)
+
+    def _attach_absent(self, digest: bytes, buffer: Held, size: int | None) -> None:
         entry = self._strong.entries.get(digest)
         if entry is not None and entry.buffer is None:
             self._guard.change(self._attach, digest, buffer, size)

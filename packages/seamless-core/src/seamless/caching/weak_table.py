@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from seamless.util.hex_digest import HexDigest
 
-__all__ = ["WeakTable"]
+__all__ = ["WeakReference", "WeakTable"]
 
 Held = TypeVar("Held", bound=Holder)
 
 
-class _Reference(weakref.ref[Held]):
+class WeakReference(weakref.ref[Held]):
     """A weak reference to a buffer, with the checksum of that buffer."""
 
     __slots__ = ("key",)
@@ -35,23 +35,23 @@ class _Reference(weakref.ref[Held]):
 class WeakTable(Generic[Held]):
     """Living buffers by digest."""
 
-    __slots__ = ("_on_death", "_references", "dead_refs")
+    __slots__ = ("dead_refs", "on_death", "references")
 
     def __init__(self) -> None:
-        self._references: dict[bytes, _Reference[Held]] = {}
+        self.references: dict[bytes, WeakReference[Held]] = {}
         #: references to buffers that have died
-        self.dead_refs: deque[_Reference[Held]] = deque()
-        self._on_death: Callable[[Any], None] = self.dead_refs.append
+        self.dead_refs: deque[WeakReference[Held]] = deque()
+        self.on_death: Callable[[Any], None] = self.dead_refs.append
 
     def get(self, digest: bytes) -> Held | None:
         """Return the buffer if it is alive."""
-        reference = self._references.get(digest)
+        reference = self.references.get(digest)
         return None if reference is None else reference()
 
     def keys(self) -> list[HexDigest]:
         """Return the checksums of the buffers that are alive at this moment."""
         # the copy is one step: other threads may add buffers during the iteration
-        references = self._references.copy().values()
+        references = self.references.copy().values()
         return [reference.key for reference in references if reference() is not None]
 
     def add(self, key: HexDigest, buffer: Held) -> Held | None:
@@ -66,11 +66,11 @@ class WeakTable(Generic[Held]):
             one has died, so that `replace` is needed.
         """
         digest = key._value
-        reference = self._references.get(digest)
+        reference = self.references.get(digest)
         if reference is None:
-            fresh = _Reference(buffer, self._on_death)
+            fresh = WeakReference(buffer, self.on_death)
             fresh.key = key
-            reference = self._references.setdefault(digest, fresh)
+            reference = self.references.setdefault(digest, fresh)
             if reference is fresh:
                 return buffer
         return reference()
@@ -79,24 +79,24 @@ class WeakTable(Generic[Held]):
 
     def replace(self, key: HexDigest, buffer: Held) -> None:
         """Add a buffer in place of an existing one."""
-        fresh = _Reference(buffer, self._on_death)
+        fresh = WeakReference(buffer, self.on_death)
         fresh.key = key
-        self._references[key._value] = fresh
+        self.references[key._value] = fresh
 
     def pop(self, digest: bytes) -> None:
         """Remove a buffer, which may be alive; do nothing if it is not in the table."""
-        self._references.pop(digest, None)
+        self.references.pop(digest, None)
 
     def count(self) -> int:
         """Return the number of living buffers; fast while `dead_refs` is empty."""
-        return len(self.keys()) if self.dead_refs else len(self._references)
+        return len(self.keys()) if self.dead_refs else len(self.references)
 
     def purge_dead(self, limit: int | None = None) -> None:
         """Remove dead buffers: the first `limit` of them, or all."""
-        references, dead_refs = self._references, self.dead_refs
-        left = len(dead_refs) if limit is None else limit
-        while left > 0 and dead_refs:
-            left -= 1
+        references, dead_refs = self.references, self.dead_refs
+        # other threads only append to `dead_refs`
+        count = len(dead_refs) if limit is None else min(limit, len(dead_refs))
+        for _ in range(count):
             reference = dead_refs.popleft()
             digest = reference.key._value
             if references.get(digest) is reference:
@@ -104,5 +104,5 @@ class WeakTable(Generic[Held]):
 
     def repair(self) -> None:
         """Put all dead references into `dead_refs` again, after `purge_dead` was interrupted."""
-        references = self._references.copy().values()
+        references = self.references.copy().values()
         self.dead_refs.extend(reference for reference in references if reference() is None)

@@ -1,16 +1,18 @@
 """Canonical JSON: two-space indent, sorted keys, UTF-8. Read and written with orjson.
 
-The bytes are orjson's, so the installed release is checked at the first use: releases before
-3.11.7 write `1e16` where the canonical form has `1e+16`, which would change checksums.
+The bytes are orjson's, so the import of this module checks the installed release: releases before
+3.11.7 write `1e16` where the canonical form has `1e+16`, which would change checksums. Modules
+that may need no JSON import this one at first use, because importing orjson takes 15 ms.
 """
 
 from __future__ import annotations
 
-import functools
 import gc
 import io
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import orjson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +25,29 @@ _REFERENCE_TEXTS: tuple[tuple[float, bytes], ...] = (
     (1e-7, b"1e-7"),
     (1e-5, b"0.00001"),
 )
+#: orjson's options for canonical JSON
+OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
+
+
+def check_release() -> None:
+    """Compare the numbers that the installed orjson writes with the canonical texts.
+
+    Raises
+    ------
+    RuntimeError
+        When they differ.
+    """
+    for value, expected in _REFERENCE_TEXTS:
+        found = orjson.dumps(value, option=OPTIONS)
+        if found != expected:
+            raise RuntimeError(
+                f"orjson {orjson.__version__} writes {found!r} where the canonical form is "
+                f"{expected!r}, so checksums would differ from those of other installations; "
+                "install orjson 3.11.7 or newer"
+            )
+
+
+check_release()
 
 
 # -- writing ------------------------------------------------------------------------------
@@ -43,9 +68,8 @@ def json_dumps_bytes(obj: Any) -> bytes:
     TypeError
         For any other value.
     """
-    dumps, options = _writer()
     try:
-        return dumps(obj, None, options)
+        return orjson.dumps(obj, None, OPTIONS)
     except TypeError as error:
         # orjson's error has a misleading cause: that the default function, None, is not callable
         raise error from None
@@ -53,52 +77,15 @@ def json_dumps_bytes(obj: Any) -> bytes:
 
 def json_line(obj: Any) -> bytes:
     """Write a value as canonical JSON with a final newline, the form in which cells store it."""
-    dumps, options = _writer()
-    if type(obj) in CHUNKED_TYPES and len(obj) > CHUNK_ENTRIES:  # is_long() without the call
-        return dumps_chunked(obj, lambda chunk: dumps(chunk, None, options))
+    if is_long(obj):
+        return dumps_chunked(obj, lambda chunk: orjson.dumps(chunk, None, OPTIONS))
     # orjson's own result may occupy up to 8 times its length; the sum is a copy of the exact size
-    return dumps(obj, None, options) + b"\n"
+    return orjson.dumps(obj, None, OPTIONS) + b"\n"
 
 
 def json_dumps(obj: Any) -> str:
     """Write a value as canonical JSON text, without a final newline."""
     return json_dumps_bytes(obj).decode()
-
-
-@functools.cache
-def _writer() -> tuple[Callable[..., bytes], int]:
-    """Return orjson's `dumps` and the options of canonical JSON; import orjson once.
-
-    Raises
-    ------
-    RuntimeError
-        When the installed release writes numbers in another form.
-    """
-    import orjson
-
-    options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
-    for value, expected in _REFERENCE_TEXTS:
-        found = orjson.dumps(value, option=options)
-        if found != expected:
-            raise RuntimeError(
-                f"orjson {orjson.__version__} writes {found!r} where the canonical form is "
-                f"{expected!r}, so checksums would differ from those of other installations; "
-                "install orjson 3.11.7 or newer"
-            )
-    return orjson.dumps, options
-
-
-@functools.cache
-def writer_with_default_for_subclasses() -> tuple[Callable[..., bytes], int]:
-    """Return orjson's `dumps` and options for values that may contain subclasses.
-
-    With these options, `dumps` calls its default function for each instance of a subclass of `str`,
-    `int`, `list` or `dict`, instead of writing it as an instance of the built-in type.
-    """
-    import orjson
-
-    dumps, options = _writer()
-    return dumps, options | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
 # -- writing in chunks --------------------------------------------------------------------
@@ -171,18 +158,9 @@ def json_loads(content: bytes) -> Any:
     ValueError
         When the content is not JSON.
     """
-    return load_with_gc_paused(_reader(), content)
-
-
-@functools.cache
-def _reader() -> Callable[[bytes], Any]:
-    """Return `orjson.loads`; import orjson at the first call only.
-
-    An import statement in each call would take as long as reading a small value.
-    """
-    import orjson
-
-    return orjson.loads
+    if len(content) < _LARGE_TEXT:  # without the call below, which would take 20 % of the time
+        return orjson.loads(content)
+    return load_with_gc_paused(orjson.loads, content)
 
 
 def load_with_gc_paused(loads: Callable[[Text], Any], text: Text) -> Any:

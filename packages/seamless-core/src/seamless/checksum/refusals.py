@@ -1,10 +1,12 @@
-"""Finds the part of a nested value that a cell type refuses, and names it in the error."""
+"""Values that a cell type refuses: finds the part that is refused, and names it in the error."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from seamless.errors import RefusedTypeError, RefusedValueError
+from seamless.util.deep_call import NestingError, call_in_thread, deep_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +16,20 @@ if TYPE_CHECKING:
 _CONTAINERS = (dict, list, tuple)
 _MAX_DEPTH = 100  # a part at a greater depth is not named
 _MAX_KEY_CHARACTERS = 80
+
+
+def retry_or_explain(value: Any, celltype: str, codec: Codec, error: Exception) -> bytes:
+    """Serialize a refused value with a larger stack, or raise an error that names the part."""
+    try:
+        if isinstance(error, RecursionError):
+            return call_in_thread(codec.to_bytes, value)
+    except NestingError:
+        raise ValueError("the value is nested too deeply, or in itself, to be stored") from None
+    except (TypeError, ValueError) as other:
+        error = other
+    with contextlib.suppress(NestingError):
+        raise deep_call(refusal, value, celltype, codec, error) from None
+    raise error
 
 
 def value_path(steps: list[Any]) -> str:

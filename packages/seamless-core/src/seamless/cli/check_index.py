@@ -87,12 +87,13 @@ def read_index(path: str) -> dict[str, str]:
     CommandError
         When it is not an index.
     """
-    from seamless.checksum.json_ import json_loads
     from seamless.cli.interrupts import defer_sigint
 
     with open(path, "rb") as stream:
         content = stream.read()
     with defer_sigint():  # a Ctrl-C during the import of orjson crashes the interpreter
+        from seamless.checksum.json_ import json_loads
+
         try:
             index = json_loads(content)
         except ValueError as error:

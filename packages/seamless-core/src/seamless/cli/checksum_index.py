@@ -162,10 +162,11 @@ def _index(checksums: dict[str, str]) -> bytes:
     names = "".join(checksums)
     if checksums and names.isprintable() and '"' not in names and "\\" not in names:
         return _index_of_plain_names(checksums)
-    from seamless.checksum.json_ import json_dumps_bytes
     from seamless.cli.interrupts import defer_sigint
 
     with defer_sigint():  # a Ctrl-C during the import of orjson crashes the interpreter
+        from seamless.checksum.json_ import json_dumps_bytes
+
         return json_dumps_bytes(checksums) + b"\n"
 
 

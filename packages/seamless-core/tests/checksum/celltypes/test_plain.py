@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from mixed_values import json_values
+from python_runs import run_python
 
 from seamless import Buffer, Checksum
 from seamless.checksum.json_ import json_dumps_bytes
@@ -60,22 +61,27 @@ def test_large_floats_have_a_plus_sign_in_their_exponent() -> None:
     assert json_dumps_bytes([1e16, 1e-7, 1e-5]) == b"[\n  1e+16,\n  1e-7,\n  0.00001\n]"
 
 
-def test_a_json_writer_of_another_form_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    import orjson
-
-    from seamless.checksum import json_
-
-    # releases before 3.11.7 write so; none of them can be installed beside the current one
-    real = orjson.dumps
-    monkeypatch.setattr(
-        orjson, "dumps", lambda *args, **options: real(*args, **options).replace(b"e+", b"e")
-    )
-    json_._writer.cache_clear()
-    try:
-        with pytest.raises(RuntimeError, match=r"install orjson 3\.11\.7 or newer"):
-            json_dumps_bytes({})
-    finally:
-        json_._writer.cache_clear()
+@pytest.mark.parametrize(
+    "use",
+    [
+        "seamless.Buffer({}, 'plain')",
+        "seamless.Buffer(1.5, 'float')",
+        "importlib.import_module('seamless.checksum.json_').json_dumps_bytes({})",
+    ],
+)
+def test_a_json_writer_of_another_form_is_refused(use: str) -> None:
+    code = f"""
+        import importlib, orjson, seamless
+        # releases before 3.11.7 write so; none of them can be installed beside the current one
+        real = orjson.dumps
+        orjson.dumps = lambda *args, **options: real(*args, **options).replace(b"e+", b"e")
+        for _ in range(2):
+            try:
+                {use}
+            except RuntimeError as error:
+                print("install orjson 3.11.7 or newer" in str(error))
+    """
+    assert run_python(code).stdout == "True\nTrue\n"
 
 
 @pytest.mark.parametrize("value", [{1: 2}, {1, 2}, 2**64, np.int64(1), object(), b"x"])

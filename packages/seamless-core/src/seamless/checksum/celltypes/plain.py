@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
+import orjson
+
 from seamless.checksum.celltypes.codec import Codec
 from seamless.checksum.json_ import (
     CHUNK_ENTRIES,
     CHUNKED_TYPES,
+    OPTIONS,
     dumps_chunked,
     json_line,
     json_loads,
-    writer_with_default_for_subclasses,
 )
 from seamless.checksum.utf8_text import decode_text
 from seamless.util._unchecksum import unchecksum
@@ -20,6 +22,9 @@ from seamless.util._unchecksum import unchecksum
 #: the methods of the built-in types; a subclass that overrides them may show other entries
 _ITEMS = (dict.items, OrderedDict.items)
 _ITERATORS = (list.__iter__, tuple.__iter__)
+#: with these options, orjson calls its default function for each instance of a subclass of `str`,
+#: `int`, `list` or `dict`, instead of writing it as an instance of the built-in type
+_OPTIONS = OPTIONS | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
 def to_bytes(value: Any) -> bytes:
@@ -27,11 +32,10 @@ def to_bytes(value: Any) -> bytes:
 
     An instance of a subclass of dict or list is written with the entries that its methods return.
     """
-    dumps, options = writer_with_default_for_subclasses()
     try:
-        if type(value) in CHUNKED_TYPES and len(value) > CHUNK_ENTRIES:
-            return dumps_chunked(value, lambda chunk: dumps(chunk, _to_builtin, options))
-        return dumps(value, _to_builtin, options) + b"\n"
+        if type(value) in CHUNKED_TYPES and len(value) > CHUNK_ENTRIES:  # is_long() without a call
+            return dumps_chunked(value, lambda chunk: orjson.dumps(chunk, _to_builtin, _OPTIONS))
+        return orjson.dumps(value, _to_builtin, _OPTIONS) + b"\n"
     except TypeError:
         # The value may contain checksums or subclasses with methods of their own, which is rare.
         return json_line(unchecksum(value))

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from seamless.checksum.celltypes import plain
 from seamless.checksum.celltypes.codec import Codec
 from seamless.checksum.celltypes.text import as_text
-from seamless.checksum.json_ import json_line
+from seamless.checksum.json_ import OPTIONS
 from seamless.checksum.lossy_values import text_of
 
 
 def _scalar(kind: type) -> Codec:
     def to_bytes(value: Any) -> bytes:
-        source = as_text(value) if isinstance(value, bytes) else value
-        return json_line(kind(source))
+        if type(value) is not kind:
+            value = kind(as_text(value) if isinstance(value, bytes) else value)
+        return orjson.dumps(value, None, OPTIONS) + b"\n"
 
     def from_bytes(content: bytes) -> Any:
         return _converted(kind, plain.from_bytes(content))
@@ -50,8 +53,8 @@ def _converted(kind: type, value: Any) -> Any:
 
 
 def _str_to_bytes(value: Any) -> bytes:
-    source = value if type(value) in (bool, str) else text_of(value)
-    return json_line(source)
+    source = value if type(value) in (str, bool) else text_of(value)
+    return orjson.dumps(source, None, OPTIONS) + b"\n"
 
 
 def _str_from_bytes(content: bytes) -> str:

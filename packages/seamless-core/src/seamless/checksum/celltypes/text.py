@@ -24,7 +24,7 @@ def as_text(value: Any) -> str:
 
 def to_bytes(value: Any) -> bytes:
     """Write text; all newlines at its end become one."""
-    text = as_text(value)
+    text = value if type(value) is str else as_text(value)
     if text.endswith("\n") and not text.endswith("\n\n"):
         return text.encode()  # saves two copies: 26 MB take 2 ms instead of 20 ms
     return (text.rstrip("\n") + "\n").encode()
