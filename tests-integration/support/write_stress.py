@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CLIENTS = 24
+#: entries of each bulk write
+BULK = 40
 
 
 @dataclass
@@ -26,6 +28,8 @@ class Acknowledged:
     records: dict[str, str] = field(default_factory=dict)
     results: dict[str, str] = field(default_factory=dict)
     contested: dict[str, str] = field(default_factory=dict)
+    #: the keys of each bulk write that was sent, whether it was acknowledged or not
+    bulks: list[list[str]] = field(default_factory=list)
     refused: int = 0
 
     @property
@@ -37,6 +41,7 @@ class Acknowledged:
         self.records |= other.records
         self.results |= other.results
         self.contested |= other.contested
+        self.bulks += other.bulks
         self.refused += other.refused
 
 
@@ -89,6 +94,9 @@ class WriteStress:
     def _step(
         self, connection: http.client.HTTPConnection, part: Acknowledged, key: str, number: int
     ) -> None:
+        if number % 5 == 4:
+            self._put_bulk(connection, part, [checksum((key, entry)) for entry in range(BULK)])
+            return
         result = checksum(key)
         put: dict[str, Any] = {"type": "transformation", "checksum": key, "value": result}
         target = part.results
@@ -108,12 +116,31 @@ class WriteStress:
             else:
                 part.refused += 1
 
+    def _put_bulk(
+        self, connection: http.client.HTTPConnection, part: Acknowledged, keys: list[str]
+    ) -> None:
+        results = {key: checksum(key) for key in keys}
+        part.bulks.append(keys)
+        put: dict[str, Any] = {"type": "transformations", "value": results}
+        target = part.results
+        if len(part.bulks) % 2:
+            entries = {
+                key: {"result": result, "value": record(key, result)}
+                for key, result in results.items()
+            }
+            put = {"type": "metadatas", "value": entries}
+            target = part.records
+        if _put(connection, put, json.dumps(dict.fromkeys(keys, "stored"))):
+            target |= results
+        else:
+            part.refused += 1
 
-def _put(connection: http.client.HTTPConnection, body: dict[str, Any]) -> bool:
+
+def _put(connection: http.client.HTTPConnection, body: dict[str, Any], wanted: str = "OK") -> bool:
     connection.request("PUT", "/", json.dumps(body))
     answer = connection.getresponse()
     text = answer.read().decode()
-    assert (answer.status, text) == (200, "OK") or (
+    assert (answer.status, text) == (200, wanted) or (
         answer.status == 503 and text.startswith("ERROR: ")
     ), (answer.status, text)
     return answer.status == 200
@@ -145,5 +172,10 @@ def missing(where: Path | DatabaseUnderTest, acknowledged: Acknowledged) -> list
     }
     for what, (wanted, found) in present.items():
         wrong += [f"no {what}: {key}" for key, _ in set(wanted) - set(found)]
+    stored = {key for key, _ in results}
+    for keys in acknowledged.bulks:
+        found_keys = stored.intersection(keys)
+        if 0 < len(found_keys) < len(keys):
+            wrong.append(f"{len(found_keys)} of the {len(keys)} entries of a bulk write: {keys[0]}")
     left = results & contested
     return wrong + [f"contested and still there: {key}" for key, _ in left]

@@ -182,3 +182,61 @@ def test_an_error_that_a_future_rejects_does_not_stop_the_others() -> None:
     batch_queue.close()
     assert isinstance(error, RuntimeError)
     assert value == 0
+
+
+def test_operations_that_are_queued_together_are_one_batch(
+    batch_queue: BatchQueue[int], handler: BlockingHandler
+) -> None:
+    first = batch_queue.submit(operation())
+    assert handler.entered.acquire(timeout=30)
+    together = [operation() for _ in range(5)]
+    others = [batch_queue.submit(operation()), batch_queue.submit_all(together)]
+    others.append(batch_queue.submit(operation()))
+    assert batch_queue.size == 3
+    handler.allowed.release(10)
+    assert [future.result(30) for future in (first, *others)] == [0, 0, 5, 0]
+    assert handler.batches == [1, 6, 1]
+    assert [each.value for each in together] == [1, 2, 3, 4, 5]
+
+
+def test_operations_that_fail_together_are_done(
+    batch_queue: BatchQueue[int], handler: BlockingHandler
+) -> None:
+    handler.outage = UnavailableError("away")
+    first = batch_queue.submit(operation())
+    assert handler.entered.acquire(timeout=30)
+    together = [operation() for _ in range(5)]
+    future = batch_queue.submit_all(together)
+    handler.allowed.release(10)
+    assert future.result(30) is None
+    assert first.exception(30) is handler.outage
+    assert [each.error for each in together] == [handler.outage] * 5
+
+
+def test_operations_are_rejected_together(
+    batch_queue: BatchQueue[int], handler: BlockingHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seamless_database.storage.batch_queue.MAX_QUEUED", 1)
+    batch_queue.submit(operation())
+    assert handler.entered.acquire(timeout=30)
+    batch_queue.submit_all([operation() for _ in range(5)])
+    with pytest.raises(UnavailableError, match="1 requests are waiting"):
+        batch_queue.submit_all([operation() for _ in range(5)])
+    handler.allowed.release(10)
+    batch_queue.close()
+    with pytest.raises(DatabaseClosedError):
+        batch_queue.submit_all([operation()])
+
+
+def test_several_operations_are_done_although_nobody_waits_for_them(
+    batch_queue: BatchQueue[int], handler: BlockingHandler
+) -> None:
+    first = batch_queue.submit(operation())
+    assert handler.entered.acquire(timeout=30)
+    together = [operation() for _ in range(2)]
+    assert batch_queue.submit_all(together).cancel()
+    stays = batch_queue.submit(operation())
+    handler.allowed.release(10)
+    assert first.result(30) == 0
+    assert stays.result(30) == 2
+    assert [each.value for each in together] == [0, 1]

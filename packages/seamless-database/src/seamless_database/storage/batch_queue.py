@@ -59,7 +59,7 @@ class Operation(Generic[T]):
 
 
 class _Completion(Future[T]):
-    """The future of the last of several operations: done without a value, also if that fails."""
+    """The future of the last of several operations: done without an error, also if that fails."""
 
     def set_exception(self, exception: BaseException | None) -> None:
         """Be done; the operation keeps its error."""
@@ -110,7 +110,7 @@ class BatchQueue(Generic[T]):
     def submit_all(self, operations: Sequence[Operation[T]]) -> Future[T | None]:
         """Queue operations to run in one batch, even one beyond the limit, from any thread.
 
-        The future is done when all of them have an outcome, and gets none itself.
+        The future is done when all of them have an outcome; it never fails.
         """
         operations[-1].future = future = _Completion[T | None]()
         # a copy, because `collect` adds to it

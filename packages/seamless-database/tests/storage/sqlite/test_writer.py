@@ -113,6 +113,29 @@ def test_a_write_that_fails_is_undone_alone(writer: Writer, file: Path, error: E
     assert rows(file) == [1, 3]
 
 
+@pytest.mark.parametrize("changes", [False, True])
+def test_only_a_write_that_fails_after_a_change_costs_savepoints(file: Path, changes: bool) -> None:
+    raw = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    commands: list[str] = []
+    raw.set_trace_callback(lambda sql: commands.append(sql.split()[0]))
+    writer = Writer(Transactions(Connection(raw), 0.3))
+
+    def refuse(connection: Connection) -> None:
+        if changes:
+            insert(2, connection)
+        raise ConflictError("no")
+
+    operations = [Operation(partial(insert, 1)), Operation(refuse), Operation(partial(insert, 3))]
+    writer.submit_all(operations).result(30)
+    writer.close()
+    raw.close()
+    assert [type(each.error) for each in operations] == [type(None), ConflictError, type(None)]
+    assert (operations[0].changed, operations[2].changed) == (True, True)
+    assert rows(file) == [1, 3]
+    assert ("SAVEPOINT" in commands, "ROLLBACK" in commands) == (changes, changes)
+    assert commands.count("COMMIT") == 1
+
+
 def test_the_only_write_of_a_batch_is_undone_if_it_fails(writer: Writer, file: Path) -> None:
     def fail(connection: Connection) -> None:
         insert(1, connection)
