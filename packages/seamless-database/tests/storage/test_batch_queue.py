@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seamless_database.errors import DatabaseClosedError, UnavailableError
-from seamless_database.storage.batch_queue import Batch, BatchQueue, Operation, fail
+from seamless_database.storage.batch_queue import (
+    Batch,
+    BatchQueue,
+    Operation,
+    fail,
+    retry_in_halves,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -197,6 +203,32 @@ def test_operations_that_are_queued_together_are_one_batch(
     assert [future.result(30) for future in (first, *others)] == [0, 0, 5, 0]
     assert handler.batches == [1, 6, 1]
     assert [each.value for each in together] == [1, 2, 3, 4, 5]
+
+
+def test_a_batch_is_retried_in_halves_until_an_outage() -> None:
+    ran: list[int] = []
+    bad: dict[Operation[int], UnavailableError | None] = {}
+
+    def handle(batch: Batch[int]) -> UnavailableError | None:
+        ran.append(len(batch))
+        found = next((each for each in batch if each in bad), None)
+        if found is None:
+            return None
+        if len(batch) > 1:
+            return retry_in_halves(handle, batch)
+        fail(batch, UnavailableError("bad"))
+        return bad[found]
+
+    batch = [operation() for _ in range(64)]
+    bad[batch[40]] = None
+    assert handle(batch) is None
+    assert [each for each in batch if each.error is not None] == [batch[40]]
+    # two transactions on each of six levels
+    assert len(ran) == 1 + 2 * 6
+    bad[batch[10]] = outage = UnavailableError("away")
+    assert handle(batch) is outage
+    assert [each.error for each in batch[11:]] == [outage] * 53
+    assert [each.error for each in batch[:10]] == [None] * 10
 
 
 def test_operations_that_fail_together_are_done(

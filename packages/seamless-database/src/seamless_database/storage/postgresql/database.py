@@ -24,7 +24,7 @@ from seamless_database.storage.batch_queue import (
     BatchQueue,
     Operation,
     fail,
-    retry_individually,
+    retry_in_halves,
 )
 from seamless_database.storage.postgresql import schema
 from seamless_database.storage.postgresql.batch_sql import fetch_all
@@ -155,14 +155,14 @@ class PostgresDatabase(Backend):
             connection.close()
 
     def _look_up(self, batch: Batch[str | None]) -> UnavailableError | None:
-        """Answer look-ups in one round trip, or individually if one of them fails."""
+        """Answer look-ups in one round trip, or in halves if one of them fails."""
         failures = self._health.failures
         try:
             self._read_batch(batch)
         except UnavailableError as error:
             outage = error if self._health.failures != failures else None
             if outage is None and len(batch) > 1:
-                return retry_individually(self._look_up, batch)
+                return retry_in_halves(self._look_up, batch)
             fail(batch, error)
             return outage
         return None

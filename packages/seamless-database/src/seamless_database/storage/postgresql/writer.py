@@ -7,7 +7,8 @@ hence there are no deadlocks. Locks end with the transaction, and PostgreSQL end
 a server that was stopped within it.
 
 A rejected request has sent no changes, so the other requests need no savepoints. If the database
-itself rejects a statement, each request gets a transaction of its own.
+itself rejects a statement, or has no room for so many locks, each half of the batch gets a
+transaction of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from seamless_database.errors import DatabaseLockedError, UnavailableError
-from seamless_database.storage.batch_queue import Batch, fail, retry_individually
+from seamless_database.storage.batch_queue import Batch, fail, retry_in_halves
 from seamless_database.storage.commit_metrics import CommitMetrics
 from seamless_database.storage.postgresql.advisory_locks import lock, lock_ids, try_lock
 from seamless_database.storage.postgresql.batch_sql import change_commands, fetch_all
@@ -132,7 +133,7 @@ class BatchWriter:
         elif kind is ErrorKind.LOST or len(batch) == 1:
             return self._fail_all(batch, error, kind)
         else:
-            return retry_individually(self.write, batch)
+            return retry_in_halves(self.write, batch)
         return None
 
     def _fail_all(
