@@ -166,10 +166,12 @@ def main(arguments: list[str]) -> int:
         seconds=options.seconds,
     )
     if options.against:
-        changes = compare(options.suite, plan, options.against)
-        print(changes.markdown(), flush=True)
-        write_figures(options.json, options.suite, changes.as_json())
-        return SLOWER if changes.slower() else 0
+        slower = 0
+        for changes in compare(options.suite, plan, options.against):
+            print(changes.markdown(), flush=True)
+            write_figures(options.json, changes.part, changes.as_json())
+            slower += len(changes.slower())
+        return SLOWER if slower else 0
     text, figures = run_one(options.suite, plan, words(options))
     print(text, flush=True)
     whole = not (options.quick or options.only or options.no_published) and plan.rounds >= ROUNDS

@@ -18,7 +18,7 @@ from tools.bench.database import LONG, PARTS, run_part
 from tools.bench.environments import of_checkout, of_commit, replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from tools.bench.settings import Plan
@@ -62,9 +62,9 @@ class Change:
 
 @dataclass
 class Changes:
-    """What was found of one suite."""
+    """What was found of one part of a suite, or of all of it."""
 
-    suite: str
+    part: str
     commit: str
     rounds: int
     rows: list[Change] = field(default_factory=list)
@@ -83,7 +83,7 @@ class Changes:
 
     def markdown(self) -> str:
         """Draw the rows beyond noise, and name what could not be compared."""
-        lines = [f"## {self.suite}: this checkout beside {self.commit[:10]}, {self.rounds} rounds"]
+        lines = [f"## {self.part}: this checkout beside {self.commit[:10]}, {self.rounds} rounds"]
         slower, faster = self.slower(), self.faster()
         for title, rows in (("Slower or larger", slower), ("Faster or smaller", faster)):
             if rows:
@@ -103,33 +103,31 @@ class Changes:
         return {"commit": self.commit, "ratios": rows, "not_compared": self.missing}
 
 
-def compare(suite: str, plan: Plan, commit: str) -> Changes:
-    """Measure this checkout and another commit, of that full name, alternately."""
+def compare(suite: str, plan: Plan, commit: str) -> Iterator[Changes]:
+    """Measure this checkout and another commit, of that full name, alternately; part by part."""
     sides = of_checkout(), of_commit(commit)
     once = replace(plan, rounds=1, published=True, against=True, seconds=plan.seconds or STRESS)
-    changes = Changes(suite, commit, plan.rounds)
     for part, run in parts(suite, plan).items():
+        changes = Changes(part, commit, plan.rounds)
         rounds = []
         try:
             for number in range(plan.rounds):
-                print(f"round {number + 1} of {plan.rounds} {part}", file=sys.stderr)
+                print(f"[{part}] round {number + 1} of {plan.rounds}", file=sys.stderr)
                 first, second = sides if number % 2 == 0 else sides[::-1]
                 found, beside = _round(run, once, first, second)
                 rounds.append((found, beside) if number % 2 == 0 else (beside, found))
+            _add(changes, rounds)
         except Exception as error:  # noqa: BLE001 - of whatever a commit lacks
-            text = f"{type(error).__name__}: {error}".splitlines()[-1]
-            changes.missing.append(f"{part or suite}: {text}")
-            continue
-        _add(changes, part, rounds)
-    return changes
+            changes.missing.append(f"{type(error).__name__}: {error}".splitlines()[-1])
+        yield changes
 
 
 def parts(suite: str, plan: Plan) -> dict[str, Callable[[Plan], Sequence[Results]]]:
     """Return what is run in each round, by name."""
     if suite != "database":
-        return {"": importlib.import_module(f"tools.bench.{suite}").run}
+        return {suite: importlib.import_module(f"tools.bench.{suite}").run}
     names = [name for name in PARTS if (plan.only in name if plan.only else name not in LEFT_OUT)]
-    return {name: partial(run_part, name) for name in names}
+    return {f"{suite} {name}": partial(run_part, name) for name in names}
 
 
 def _round(
@@ -154,17 +152,16 @@ def _round(
     return own, other
 
 
-def _add(changes: Changes, part: str, rounds: list[tuple[Run, Run]]) -> None:
+def _add(changes: Changes, rounds: list[tuple[Run, Run]]) -> None:
     """Add the rows that both sides could run in every round, and the names of the others."""
-    names = dict.fromkeys(name for sides in rounds for run in sides for name in run)
-    for name in names:
-        label = f"{part}: {name}" if part else name
+    for name in dict.fromkeys(name for sides in rounds for run in sides for name in run):
         lacking = [
             who
             for number, who in enumerate(("this checkout", "the other commit"))
             if not all(name in sides[number] for sides in rounds)
         ]
         if lacking:
-            changes.missing.append(f"{label}: {' and '.join(lacking)} cannot run it")
-        else:
-            changes.rows.append(Change(label, [own[name] / other[name] for own, other in rounds]))
+            changes.missing.append(f"{name}: {' and '.join(lacking)} cannot run it")
+        else:  # of memory, nothing can be left
+            ratios = [(own[name] or 1) / (other[name] or 1) for own, other in rounds]
+            changes.rows.append(Change(name, ratios))
