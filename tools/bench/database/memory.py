@@ -34,7 +34,8 @@ requests, {READS} are look-ups and one stores a new result."""
 
 def run(plan: Plan, points: tuple[int, ...] | None = None) -> list[FreeTable]:
     """Start every server often, in turns; then ask one of each for long."""
-    points = points or (QUICK_POINTS if plan.quick or plan.against else POINTS)
+    points = points or (QUICK_POINTS if plan.quick else POINTS)
+    points = points[:1] if plan.against else points
     sides = {"ours": running_ours} | ({"published": running_published} if plan.published else {})
     heads = ["to the first answer", "idle", *(f"after {point:,} requests" for point in points)]
     sheet = FreeTable(
