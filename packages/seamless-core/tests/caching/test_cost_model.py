@@ -9,8 +9,10 @@ import pytest
 from seamless import Checksum
 from seamless.caching.cost_model import (
     DEFAULT_TRANSFORMATION_SECONDS,
+    MAX_DEPTH,
     PROFILES,
     CostModel,
+    CostProfile,
 )
 
 if TYPE_CHECKING:
@@ -89,6 +91,41 @@ def test_a_dependency_that_can_be_downloaded_ends_the_chain(book: CostModel) -> 
     book.set_length(FIRST, 10**9)
     book.set_profile(FIRST, "local_hashserver")
     assert seconds(book) == pytest.approx(1.0 + 10.01)
+
+
+def test_the_default_costs_are_these(book: CostModel) -> None:
+    costs = {name: profile.seconds(10**9) for name, profile in PROFILES.items()}
+    assert costs == {
+        "read_buffer": 1.0 + 0.001,
+        "local_hashserver": 10.0 + 0.01,
+        "remote_hashserver": 100.0 + 0.1,
+    }
+    assert seconds(book, 10**9) == 60.0 + 1.0
+    assert CostProfile("without a minimum", 1.0).seconds(0) == 0.0
+
+
+def test_the_recorded_length_counts_if_no_size_is_given(book: CostModel) -> None:
+    book.set_download_seconds(SECOND, 1.0)
+    book.set_length(RESULT, 3 * 10**9)
+    assert book.estimate(RESULT.bytes()).seconds == 63.0
+    assert book.estimate(RESULT.bytes(), 0).seconds == 60.0
+    assert book.estimate(FIRST.bytes()).seconds == 60.0
+
+
+def test_the_download_of_a_dependency_counts_with_or_without_its_length(book: CostModel) -> None:
+    book.set_compute_seconds(RESULT, 1.0)
+    book.set_dependencies(RESULT, [FIRST, SECOND])
+    book.set_profile(FIRST, "local_hashserver")
+    book.set_download_seconds(SECOND, 4.0)
+    assert seconds(book) == pytest.approx(1.0 + 0.01 + 4.0)
+
+
+def test_a_chain_of_dependencies_is_followed_so_far(book: CostModel) -> None:
+    chain = [Checksum(number.to_bytes(32, "big")) for number in range(2 * MAX_DEPTH)]
+    for checksum, dependency in zip(chain, chain[1:], strict=False):
+        book.set_compute_seconds(checksum, 1.0)
+        book.set_dependencies(checksum, [dependency])
+    assert book.estimate(chain[0].bytes(), 0).seconds == 1.0 + MAX_DEPTH
 
 
 def test_a_shared_dependency_is_counted_once(book: CostModel) -> None:

@@ -101,6 +101,8 @@ def test_an_eviction_pass_returns_the_number_and_the_bytes(cache: BufferCache[Bu
     cache.soft_cap = 500
     assert cache.run_eviction_once() == (2, 600)
     assert cache.run_eviction_once() == (0, 0)
+    stats = cache.stats()
+    assert (stats["evictions"], stats["evicted_bytes"]) == (2, 600)
 
 
 @pytest.mark.parametrize("counted", [False, True])

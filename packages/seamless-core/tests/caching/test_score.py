@@ -52,8 +52,11 @@ def test_a_buffer_without_interest_or_cost_has_the_lowest_score(
     assert math.isfinite(log_score(BASE._replace(**worthless)))  # type: ignore[arg-type]  # as above
 
 
-def test_an_empty_buffer_has_a_score() -> None:
-    assert math.isfinite(log_score(BASE._replace(size=0)))
+@pytest.mark.parametrize("seconds", [10.0, 5e-324])
+def test_an_empty_buffer_counts_as_one_byte(seconds: float) -> None:
+    one = log_score(BASE._replace(size=1, seconds=seconds))
+    assert one == pytest.approx(math.log(seconds))
+    assert log_score(BASE._replace(size=0, seconds=seconds)) == one
 
 
 def test_a_line_without_a_fading_interest_is_constant() -> None:

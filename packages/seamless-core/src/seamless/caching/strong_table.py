@@ -304,7 +304,7 @@ class StrongTable(Generic[Held]):
         assert buffer is not None, "only entries with a buffer are queued for eviction"
         self.evictions += 1
         self.evicted_bytes += entry.size
-        self.turnover += entry.size / max(1, soft_cap, self.size)
+        self.turnover += entry.size / max(soft_cap, self.size)
         self.costs.save_uses(digest, entry.uses, entry.used_at)
         if entry.normal_refs:
             self.size -= entry.size
