@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seamless.caching import eviction_queue
-from seamless.caching.eviction_queue import EvictionQueue
+from seamless.caching.eviction_queue import MAX_RATES, EvictionQueue
 from seamless.caching.score import PriorityLine
 
 if TYPE_CHECKING:
@@ -142,6 +142,17 @@ def test_many_rates_share_few_heaps() -> None:
         queue.put(name, PriorityLine(float(number), 10.0 ** -(number % 300), 5.0), 0.0)
     assert len(queue._heaps) < eviction_queue.MAX_RATES + 60
     assert {queue.pop_lowest(1.0) for _ in names} == set(names)
+
+
+def test_a_slow_decay_still_counts_among_many_rates() -> None:
+    queue = EvictionQueue()
+    for number in range(MAX_RATES):
+        queue.put(bytes([number]), PriorityLine(1000.0, 1.0 + number / 1000, 1.0), 0.0)
+    queue.put(b"slow", PriorityLine(10.0, 2.0**-20), 0.0)
+    queue.put(b"constant", PriorityLine(9.5), 0.0)
+    assert queue.pop_lowest(0.0) == b"constant"
+    queue.put(b"constant", PriorityLine(9.5), 0.0)
+    assert queue.pop_lowest(2.0**20) == b"slow"
 
 
 @given(

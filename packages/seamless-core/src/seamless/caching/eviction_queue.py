@@ -14,6 +14,7 @@ scores become constant at once, the order is approximate until their items have 
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
 
 from seamless.caching.score import PriorityLine
@@ -39,7 +40,7 @@ class EvictionQueue:
         self._heaps: dict[float, list[tuple[float, int, bytes, float]]] = {}
         #: digest → the ticket of its only valid item
         self._tickets: dict[bytes, int] = {}
-        self._last_ticket = 0
+        self._new_tickets = itertools.count()
         self._stale = 0
 
     def __len__(self) -> int:
@@ -58,10 +59,9 @@ class EvictionQueue:
 
     def _push(self, digest: bytes, line: PriorityLine) -> None:
         self.discard(digest)
-        self._last_ticket += 1
-        self._tickets[digest] = self._last_ticket
+        ticket = self._tickets[digest] = next(self._new_tickets)
         heap = self._heaps.setdefault(line.loss_per_second, [])
-        heapq.heappush(heap, (line.at_zero, self._last_ticket, digest, line.until))
+        heapq.heappush(heap, (line.at_zero, ticket, digest, line.until))
 
     def discard(self, digest: bytes) -> None:
         """Remove a digest, if it is in the queue."""
