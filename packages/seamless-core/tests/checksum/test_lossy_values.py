@@ -7,6 +7,7 @@ import datetime
 import decimal
 import inspect
 import pathlib
+import sys
 import uuid
 import warnings
 from typing import Any
@@ -51,6 +52,13 @@ def test_tables_that_differ_in_the_middle_have_one_checksum_and_a_warning(cellty
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LossyValueWarning)
         assert Buffer(table(1), celltype) == Buffer(table(2), celltype)
+
+
+def test_the_warning_is_for_the_line_that_stores_the_value() -> None:
+    with pytest.warns(LossyValueWarning) as caught:
+        line = sys._getframe().f_lineno + 1
+        Buffer(table(1), "text")
+    assert [(each.filename, each.lineno) for each in caught] == [(__file__, line)]
 
 
 def test_the_advice_of_the_warning_keeps_the_whole_table() -> None:

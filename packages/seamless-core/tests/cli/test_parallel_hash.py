@@ -10,7 +10,7 @@ import termios
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from command_runs import sha256
@@ -27,6 +27,9 @@ from seamless.cli.parallel_hash import (
     SMALL_BYTES,
     hash_files,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: hashes the files of a folder while every worker process dies at its start
 WITHOUT_HELP = """
@@ -156,3 +159,72 @@ def test_threads_are_started_for_several_large_files_and_cores(
     entries = parallel_hash._hash_large_files(paths, (NO_STAMP, 0))
     assert entries == [sha256(bytes(size)) for size in sizes]
     assert started == ([len(paths)] if parallel else [])
+
+
+def test_the_progress_of_all_threads_is_counted() -> None:
+    advanced: list[int] = []
+
+    def entry(path: str, advance: Callable[[int], None] | None) -> str:
+        assert advance is not None
+        advance(len(path))
+        return path
+
+    paths = ["a", "bc", "def"]
+    assert parallel_hash._hash_in_threads(paths, [1, 2, 3], entry, advanced.append) == paths
+    assert sorted(advanced) == [1, 2, 3]
+
+
+def test_after_a_failure_the_threads_stop_reading() -> None:
+    from concurrent.futures import CancelledError
+
+    failed, stopped = threading.Event(), threading.Event()
+
+    def entry(path: str, advance: Callable[[int], None] | None) -> str:
+        assert advance is not None
+        if path == "bad":
+            failed.set()
+            raise OSError
+        assert failed.wait(60)
+        try:
+            for _ in range(60_000):
+                advance(1)
+                time.sleep(0.001)
+        except CancelledError:
+            stopped.set()
+        return path
+
+    with pytest.raises(OSError, match="^$"):
+        parallel_hash._hash_in_threads(["bad", "endless"], [1, 2], entry, None)
+    assert stopped.is_set()
+
+
+def test_the_numbers_of_all_chunks_fit_into_the_smallest_pipe() -> None:
+    assert MAX_CHUNKS * parallel_hash._NUMBER_SIZE <= 4096
+
+
+def test_worker_processes_have_ended_when_all_files_are_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forked: list[int] = []
+    fork = parallel_hash._fork
+
+    def late(work: Callable[[], None]) -> int:
+        forked.append(fork(lambda: (work(), time.sleep(0.2))[0]))
+        return forked[-1]
+
+    monkeypatch.setattr(parallel_hash, "_fork", late)
+    monkeypatch.setattr(parallel_hash, "core_count", lambda: 2)
+    path = tmp_path / "file"
+    path.write_bytes(b"")
+    assert hash_files([str(path)] * MIN_FILES) == [sha256(b"")] * MIN_FILES
+    (child,) = forked
+    with pytest.raises(ChildProcessError):
+        os.waitpid(child, os.WNOHANG)
+
+
+def test_worker_processes_are_stopped_after_a_failure() -> None:
+    child = parallel_hash._fork(lambda: time.sleep(60))
+    parallel_hash._stop([child])
+    with pytest.raises(ChildProcessError):
+        os.waitpid(child, os.WNOHANG)
+    parallel_hash._stop([child])  # it has ended already

@@ -50,12 +50,32 @@ def test_a_missing_folder_has_no_buffers(directory: BufferDirectory) -> None:
 
 def test_a_new_folder_gets_the_prefix_layout_of_the_hashserver(directory: BufferDirectory) -> None:
     directory.write(NAME, CONTENT)
-    assert (directory.path / ".HASHSERVER_PREFIX").read_bytes() == b"1\n"
+    mark = directory.path / ".HASHSERVER_PREFIX"
+    assert mark.read_bytes() == b"1\n"
+    assert mark.stat().st_mode & 0o777 == 0o644
     path = directory.path / NAME[:2] / NAME
     assert path.read_bytes() == CONTENT
     assert path.stat().st_mode & 0o777 == 0o444
     assert path.parent.stat().st_mode & 0o777 == 0o775
     assert directory.find(NAME) == path
+
+
+def test_a_write_syncs_its_file_and_every_new_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115 - no path is needed
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    directory = BufferDirectory(tmp_path / "new" / "buffers")
+    directory.write(NAME, CONTENT)
+    folders = [directory.path / NAME[:2], directory.path, tmp_path / "new", tmp_path]
+    assert set(map(str, folders)) == {path for path in synced if not path.endswith(".tmp")}
+    assert sum(f"/{NAME[:2]}/.{NAME[:20]}" in path for path in synced) == 1
 
 
 def test_a_flat_folder_stays_flat(directory: BufferDirectory) -> None:

@@ -76,6 +76,8 @@ HOSTILE: dict[str, bytes] = {
     "an unknown storage": container({}, [[0], {}], b"", b"mixed-binary"),
     "a form that is a list": container([1], [[0], {"a": 0}]),
     "a form that is null": container(None, [[0], None]),
+    "a data part of three items": container({"type": "object"}, [[0], {}, 0]),
+    "a data part that is no list": container({"type": "object"}, {"offsets": [0]}),
     "a list of another length": container(
         {"type": "array", "items": leaf(), "identical": True, "shape": [2]}, [[0, 8], [0]], bytes(8)
     ),

@@ -217,9 +217,8 @@ class BufferDirectory:
         with io.FileIO(path, opener=_open_without_waiting) as file:
             if suffix:
                 return expanded(file, size, suffix, limit=limit, expected=digest, deadline=deadline)
-            content = file.read(size)
-            while len(content) < size and (more := file.read(size - len(content))):
-                content += more  # one call reads 2 GiB at most
+            with io.BufferedReader(file) as whole:  # one call of `file` reads 2 GiB at most
+                content = whole.read(size)
         found = calculate_checksum(content)
         if found != digest:
             raise ChecksumMismatchError(digest, found)
@@ -291,12 +290,9 @@ class BufferDirectory:
 
     def _make_top_folder(self) -> None:
         check_folder(self.path)
-        try:
-            self.path.mkdir(parents=True)
-        except FileExistsError:
-            if not self.path.is_dir():
-                raise
-        else:
+        missing = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        self.path.mkdir(parents=True, exist_ok=True)
+        if missing:
             # a warning, because Python hides info messages by default
             logger.warning(
                 "buffer folder %s did not exist and is created; if its name is mistyped, correct "
@@ -304,6 +300,9 @@ class BufferDirectory:
                 self.path,
                 CREATE_VARIABLE,
             )
+        for folder in missing:
+            with contextlib.suppress(PermissionError):  # it may be writable and not readable
+                sync_folder(folder.parent)
 
     def _make_folder(self, folder: Path) -> None:
         if folder.is_dir():

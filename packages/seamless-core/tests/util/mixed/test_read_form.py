@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from malformed_buffers import container
 from mixed_values import same
 
 from seamless import Buffer
@@ -77,3 +78,14 @@ def test_a_number_in_place_of_a_form_is_not_an_array() -> None:
     damaged = content.replace(b'"n": "string"', b'"n": 10000000')
     assert damaged != content
     assert Buffer(damaged).get_value("mixed")["n"] == "text"
+
+
+@pytest.mark.parametrize(
+    ("form", "value"),
+    [
+        ({"type": "object", "properties": {}}, {}),
+        ({"type": "array", "items": [], "identical": False, "shape": [0]}, []),
+    ],
+)
+def test_a_container_without_entries_is_read(form: Any, value: Any) -> None:
+    assert Buffer(container(form, [[0], value])).get_value("mixed") == value
