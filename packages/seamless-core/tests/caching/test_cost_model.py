@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from typing import TYPE_CHECKING, Any
@@ -122,7 +123,7 @@ def test_the_download_of_a_dependency_counts_with_or_without_its_length(book: Co
 
 def test_a_chain_of_dependencies_is_followed_so_far(book: CostModel) -> None:
     chain = [Checksum(number.to_bytes(32, "big")) for number in range(2 * MAX_DEPTH)]
-    for checksum, dependency in zip(chain, chain[1:], strict=False):
+    for checksum, dependency in itertools.pairwise(chain):
         book.set_compute_seconds(checksum, 1.0)
         book.set_dependencies(checksum, [dependency])
     assert book.estimate(chain[0].bytes(), 0).seconds == 1.0 + MAX_DEPTH

@@ -55,8 +55,8 @@ def test_tables_that_differ_in_the_middle_have_one_checksum_and_a_warning(cellty
 
 
 def test_the_warning_is_for_the_line_that_stores_the_value() -> None:
+    line = sys._getframe().f_lineno + 2
     with pytest.warns(LossyValueWarning) as caught:
-        line = sys._getframe().f_lineno + 1
         Buffer(table(1), "text")
     assert [(each.filename, each.lineno) for each in caught] == [(__file__, line)]
 

@@ -183,7 +183,7 @@ def test_after_a_failure_the_threads_stop_reading() -> None:
         assert advance is not None
         if path == "bad":
             failed.set()
-            raise OSError
+            raise OSError("damaged")
         assert failed.wait(60)
         try:
             for _ in range(60_000):
@@ -193,7 +193,7 @@ def test_after_a_failure_the_threads_stop_reading() -> None:
             stopped.set()
         return path
 
-    with pytest.raises(OSError, match="^$"):
+    with pytest.raises(OSError, match="damaged"):
         parallel_hash._hash_in_threads(["bad", "endless"], [1, 2], entry, None)
     assert stopped.is_set()
 
