@@ -318,3 +318,43 @@ def test_ctrl_c_while_the_main_thread_sends_leaves_everything_to_be_sent() -> No
         queue.join(30)
     """
     run_python(code)
+
+
+def test_ctrl_c_in_one_upload_keeps_the_others_that_are_pending() -> None:
+    code = """
+        import asyncio, os, signal, threading
+        from seamless import Buffer
+        from seamless.caching.upload_queue import UploadQueue
+
+        stored = set()
+        interrupting = True
+        first, second = Buffer(b"first"), Buffer(b"second")
+
+        async def send(buffer):
+            if not interrupting:
+                stored.add(buffer.content)
+                return True
+            if buffer is first:
+                queue.add(second.get_checksum(), second)
+                await asyncio.sleep(0.05)
+                os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(60)
+
+        def refuse(thread):
+            raise RuntimeError("can't start new thread at interpreter shutdown")
+
+        queue = UploadQueue(send, lambda: None)
+        start, threading.Thread.start = threading.Thread.start, refuse
+        try:
+            queue.add(first.get_checksum(), first)
+        except KeyboardInterrupt:
+            pass
+        errors = {upload.buffer.content: str(upload.error) for upload in queue.unsent()}
+        assert "stopped by KeyboardInterrupt" in errors[b"first"], errors
+        assert "the thread that sends buffers was stopped" in errors[b"second"], errors
+        interrupting, threading.Thread.start = False, start
+        assert queue.drain(60) is True
+        assert stored == {b"first", b"second"}
+        queue.join(30)
+    """
+    run_python(code)

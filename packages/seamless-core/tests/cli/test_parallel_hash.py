@@ -209,7 +209,11 @@ def test_worker_processes_have_ended_when_all_files_are_hashed(
     fork = parallel_hash._fork
 
     def late(work: Callable[[], None]) -> int:
-        forked.append(fork(lambda: (work(), time.sleep(0.2))[0]))
+        def work_and_wait() -> None:
+            work()
+            time.sleep(0.2)
+
+        forked.append(fork(work_and_wait))
         return forked[-1]
 
     monkeypatch.setattr(parallel_hash, "_fork", late)
