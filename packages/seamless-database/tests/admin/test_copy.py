@@ -31,7 +31,7 @@ from database_samples import checksum
 from database_server import TIMEOUT, Server
 from database_targets import BACK_ENDS
 
-from seamless_database.errors import DatabaseError
+from seamless_database.errors import DatabaseError, ServerError
 from seamless_database.storage.open import open_database
 
 #: all directions except from PostgreSQL to PostgreSQL
@@ -333,6 +333,18 @@ def test_a_command_that_cannot_lock_servers_out_reports_it(
         done = admin("copy", source, postgresql)
     assert done.status == 1
     assert "servers are writing to it" in done.err
+
+
+def test_a_database_is_not_changed_without_the_lock(
+    monkeypatch: pytest.MonkeyPatch, postgresql: str
+) -> None:
+    from seamless_database.admin.access import postgresql as access
+    from seamless_database.storage.postgresql.url import PostgresUrl
+
+    put(postgresql)
+    monkeypatch.setattr(access, "LOCK_EVERYTHING", "SELECT pg_terminate_backend(pg_backend_pid())")
+    with pytest.raises(ServerError), access.open_exclusive(PostgresUrl.of(postgresql)):
+        pytest.fail("it has no lock")
 
 
 @pytest.mark.parametrize("name", [name for name in FIXTURES if "legacy-filled" not in name])

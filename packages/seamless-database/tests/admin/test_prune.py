@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from admin_samples import (
     transformation,
 )
 from database_samples import checksum
+
+from seamless_database.admin.timestamps import parse_time
 
 IRREPRODUCIBLE = "irreproducible_transformation"
 
@@ -137,6 +140,16 @@ def test_an_age_counts_from_now(file: Path | str) -> None:
     assert len(transformations(file)) == 4
     run_json("prune", file, "--older-than", "0h")
     assert transformations(file) <= checksums("new", "undated", "bare")
+
+
+def test_an_age_has_a_unit(tmp_path: Path) -> None:
+    file = put(tmp_path / "seamless.db", transformation("bare", "b"))
+    hours = {"1h": 1, "36h": 36, "1d": 24, "1w": 7 * 24, "1y": 365 * 24}
+    for age, expected in hours.items():
+        found = run_json("prune", file, "--older-than", age)["ages"]["older_than"]
+        time = parse_time(found)
+        assert time is not None
+        assert round((datetime.now(timezone.utc) - time) / timedelta(hours=1)) == expected
 
 
 def test_irreproducible_deletes_all_irreproducible_results(file: Path | str) -> None:

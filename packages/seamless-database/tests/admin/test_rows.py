@@ -8,7 +8,13 @@ import pytest
 from admin_samples import put, transformation
 from sqlalchemy import text
 
-from seamless_database.admin.access.rows import as_json, as_object, in_batches, stream
+from seamless_database.admin.access.rows import (
+    as_json,
+    as_object,
+    in_batches,
+    in_chunks,
+    stream,
+)
 from seamless_database.admin.access.sqlite import connect
 
 if TYPE_CHECKING:
@@ -22,6 +28,18 @@ def test_items_are_grouped_in_their_order(count: int, sizes: list[int]) -> None:
     batches = list(in_batches(range(count), 3))
     assert [len(batch) for batch in batches] == sizes
     assert [item for batch in batches for item in batch] == list(range(count))
+
+
+def test_chunks_have_a_bounded_number_of_rows_and_characters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("seamless_database.admin.access.rows.MAX_CHUNK_ROWS", 3)
+    monkeypatch.setattr("seamless_database.admin.access.rows.MAX_CHUNK_CHARS", 10)
+    lengths = [1, 1, 1, 4, 5, 1, 9, 1, 30, 2]
+    chunks = list(in_chunks([(number, "x" * size) for number, size in enumerate(lengths)]))
+    found = [[len(row[1]) for row in chunk] for chunk in chunks]
+    assert found == [[1, 1, 1], [4, 5, 1], [9, 1], [30], [2]]
+    assert list(in_chunks([])) == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -100,6 +102,18 @@ def test_options_that_exclude_each_other_are_refused(
     options: list[str], file: Path, tmp_path: Path
 ) -> None:
     assert admin("export", *options, file, tmp_path / "new.db").status == 2
+
+
+def test_a_locked_file_is_not_taken_for_a_damaged_one(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seamless_database.admin.access.sqlite.LOCK_WAIT", 0.1)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        done = admin("export", "--salvage", file, tmp_path / "new.db")
+    assert done.status == 1
+    assert "lock" in done.err
+    assert done.err.count("\n") == 1
 
 
 def test_salvage_is_for_files(file: Path) -> None:

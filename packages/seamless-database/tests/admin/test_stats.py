@@ -18,6 +18,8 @@ from admin_samples import (
 from admin_samples import transformation as transformation_request
 from database_samples import checksum
 
+from seamless_database.storage.open import open_database
+
 
 @pytest.fixture
 def file(where: Path | str) -> Path | str:
@@ -42,6 +44,20 @@ def test_rows_are_counted_by_table(file: Path | str) -> None:
 def test_the_size_of_the_file_is_reported(tmp_path: Path) -> None:
     file = put(tmp_path / "seamless.db", transformation_request(4, "d"))
     assert run_json("stats", file)["bytes"]["file"] == file.stat().st_size
+
+
+def test_the_size_of_the_write_ahead_log_is_reported(tmp_path: Path) -> None:
+    file = put(tmp_path / "seamless.db", transformation_request(1, "a"))
+    assert run_json("stats", file)["bytes"]["write_ahead_log"] == 0
+    with open_database(file, writable=True) as database:
+        database.put(transformation_request(2, "a"))
+        size = Path(f"{file}-wal").stat().st_size
+        assert run_json("stats", file)["bytes"]["write_ahead_log"] == size > 0
+
+
+def test_the_size_of_a_postgresql_is_reported(postgresql: str) -> None:
+    put(postgresql)
+    assert run_json("stats", postgresql)["bytes"]["database"] > 1_000_000
 
 
 def test_the_size_of_each_table_is_reported(file: Path | str) -> None:

@@ -18,6 +18,12 @@ def test_a_time_is_parsed_in_every_supported_form(value: object) -> None:
     assert parse_time(value) == NOON
 
 
+def test_a_number_above_the_limit_is_in_milliseconds() -> None:
+    limit = 10**11
+    assert parse_time(limit) == datetime(5138, 11, 16, 9, 46, 40, tzinfo=timezone.utc)
+    assert parse_time(limit + 1) == datetime(1973, 3, 3, 9, 46, 40, 1000, tzinfo=timezone.utc)
+
+
 @pytest.mark.parametrize("value", ["noon", "", None, True, [], -1, 0, 1e300, float("nan"), 10**400])
 def test_other_values_are_not_times(value: object) -> None:
     assert parse_time(value) is None

@@ -209,6 +209,20 @@ def test_a_failure_is_reported_even_if_the_status_file_comes_late(
     assert "status file" in lines[1]
 
 
+def test_an_unexpected_error_of_a_start_is_shown_with_its_traceback(
+    file: Path, status: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("unexpected")
+
+    monkeypatch.setattr("seamless_database.server.sockets.bind_listeners", fail)
+    assert main([str(file), "--port", "0", "--status-file", str(status)]) == 1
+    assert json.loads(status.read_text())["status"] == "failed"
+    error = capfd.readouterr().err
+    assert error.startswith("Traceback ")
+    assert error.endswith("ZeroDivisionError: unexpected\n\n")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_wait_for_the_status_file(
     file: Path, tmp_path: Path, number: signal.Signals

@@ -37,9 +37,10 @@ def test_a_client_is_told_once_to_continue() -> None:
         async with conversation(app) as client:
             client.send(CHUNKED[:-2] + b"Expect: 100-continue\r\n\r\n")
             assert await client.read_until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-            for part in (b"1\r\na\r\n", b"1\r\nb\r\n"):
+            for count, part in enumerate((b"1\r\na\r\n", b"1\r\nb\r\n"), start=1):
                 client.send(part)
                 await client.settle()
+                assert len(app.received) == count
             client.send(b"0\r\n\r\n")
             assert await client.read_until(b"OK") + await client.read_until(b"OK") == OK
         assert b"".join(message["body"] for message in app.received) == b"ab"

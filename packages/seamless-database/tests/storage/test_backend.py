@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from database_samples import checksum
+from database_server import TIMEOUT
 
 from seamless_database import Database
 from seamless_database.errors import FileError, OptionError
+from seamless_database.protocol.request import from_python
+from seamless_database.request_types import parse_read
 from seamless_database.storage.open import open_database, redacted
 
 if TYPE_CHECKING:
@@ -31,6 +35,33 @@ def test_both_back_ends_have_one_interface(where: Path | str) -> None:
     with open_database(where) as reader:
         assert reader.get(GET) == checksum(2)
         assert (reader.writable, reader.commits, reader.startup_notices) == (False, None, ())
+
+
+def test_an_unexpected_error_of_a_long_read_reaches_the_caller(
+    where: Path | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_request: object, _connection: object) -> None:
+        raise RuntimeError("no such thread")
+
+    request = parse_read(from_python({"type": "rev_transformations", "checksum": checksum(2)}))
+    monkeypatch.setattr(type(request), "run", fail)
+
+    with open_database(where, writable=True) as database, pytest.raises(RuntimeError):
+        asyncio.run(database.execute_read(request))
+
+
+def test_a_process_that_does_not_close_its_database_ends(where: Path | str) -> None:
+    code = f"""
+from seamless_database.storage.open import open_database
+database = open_database({str(where)!r}, writable=True)
+database.put({PUT})
+print(database.get({GET}))
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT)
+    assert (done.stdout, done.stderr) == (f"{checksum(2)}\n", "")
+    with open_database(where) as database:
+        assert database.get(GET) == checksum(2)
 
 
 @pytest.mark.parametrize("name", ["seamless.db", "a b?c#d%20.db", "x:y"])

@@ -223,8 +223,7 @@ def _report(batch: Batch[T]) -> None:
 def _resolve(batch: Batch[T]) -> None:
     for operation in batch:
         future, error = operation.future, operation.error
-        if future is None:
-            continue
+        assert future is not None  # set when it was queued
         if isinstance(error, StopIteration):
             # a future of asyncio rejects it, and the other operations would get no outcome
             error = RuntimeError(f"a request raised {error!r}")

@@ -86,6 +86,11 @@ def test_rollback_undoes_the_open_transaction(connection: PipelineConnection) ->
     assert connection.command("SELECT * FROM t") == []
 
 
+def test_rollback_opens_no_connection(connection: PipelineConnection) -> None:
+    connection.rollback()
+    assert not connection.connected
+
+
 def test_a_lost_connection_is_replaced(connection: PipelineConnection) -> None:
     first = pid(connection)
     with pytest.raises(psycopg.OperationalError):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -14,6 +15,7 @@ from database_samples import checksum
 from database_server import TIMEOUT
 from database_targets import DatabaseUnderTest, fresh_place
 from postgres_process import own_server
+from psycopg import sql
 
 from seamless_database import request_types
 from seamless_database.errors import (
@@ -190,6 +192,62 @@ def test_an_unreachable_server_is_named_without_the_password() -> None:
         PostgresDatabase(PostgresUrl.of("postgresql://me:hunter2@127.0.0.1:1/db"))
     assert caught.value.name == "postgresql+psycopg://me@127.0.0.1:1/db"
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.fixture
+def one_look_up_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOOKUP_THREADS", "MAX_LOOKUPS"):
+        monkeypatch.setattr(f"seamless_database.storage.postgresql.database.{name}", 1)
+
+
+@pytest.mark.usefixtures("one_look_up_at_a_time")
+def test_an_outage_fails_all_queued_look_ups_after_one_attempt(
+    place: DatabaseUnderTest, database: Backend
+) -> None:
+    asked = 50
+
+    async def look_up(database: Backend) -> set[BaseException | str | None]:
+        requests = (database.execute_read(get(**GET)) for _ in range(asked))
+        return set(await asyncio.gather(*requests, return_exceptions=True))
+
+    database.put(PUT)
+    assert asyncio.run(look_up(database)) == {checksum(2)}
+    with no_connections(place):
+        errors = asyncio.run(look_up(database))
+    assert {type(error) for error in errors} == {UnavailableError}
+    assert len(errors) < asked
+
+
+@contextmanager
+def no_connections(place: DatabaseUnderTest) -> Iterator[None]:
+    """End all connections to a database, and allow no new ones."""
+    name = str(PostgresUrl.of(place.target).parameters["dbname"])
+    url = place.target.replace("+psycopg", "")
+    with psycopg.connect(url, dbname="template1", autocommit=True) as raw:
+        allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+        raw.execute(allow.format(sql.Identifier(name), sql.SQL("false")))
+        try:
+            end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
+            raw.execute(end, [name])
+            yield
+        finally:
+            raw.execute(allow.format(sql.Identifier(name), sql.SQL("true")))
+
+
+def test_a_probe_writes_only_while_the_database_is_degraded(
+    database: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(database, PostgresDatabase)
+    probe = "seamless_database.storage.postgresql.database._WRITE_PROBE"
+    monkeypatch.setattr(probe, "SELECT 1/0")
+    database._probe()
+    assert database.degraded_reason is None
+    database._health.record_failure("away")
+    database._probe()
+    assert "division by zero" in str(database.degraded_reason)
+    monkeypatch.undo()
+    database._probe()
+    assert database.degraded_reason is None
 
 
 @pytest.mark.stress

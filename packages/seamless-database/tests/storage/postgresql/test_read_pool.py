@@ -102,3 +102,15 @@ def test_a_closed_pool_raises_an_error(pool: PostgresReadPool) -> None:
     pool.close()
     with pytest.raises(DatabaseClosedError):
         pool.read(pid)
+
+
+def test_a_connection_that_is_in_use_at_the_end_is_closed_when_it_comes_back(
+    pool: PostgresReadPool,
+) -> None:
+    def close(connection: PipelineConnection) -> PipelineConnection:
+        assert pid(connection)
+        pool.close()
+        assert connection.connected
+        return connection
+
+    assert not pool.read(close).connected

@@ -31,6 +31,11 @@ def test_the_innermost_mount_decides(path: str, kind: str) -> None:
     assert kind_of(Path(path), MOUNTS) == kind
 
 
+def test_a_later_mount_on_the_same_folder_hides_the_former() -> None:
+    mounts = f"{MOUNTS}34 22 0:34 / /home rw - ext3 /dev/sdc1 rw\n"
+    assert kind_of(Path("/home/me/seamless.db"), mounts) == "ext3"
+
+
 def test_a_path_without_a_mount_has_no_type() -> None:
     assert kind_of(Path("/data/seamless.db"), "") == ""
 

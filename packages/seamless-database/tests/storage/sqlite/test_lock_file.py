@@ -43,6 +43,16 @@ def test_a_second_writer_in_one_process_is_rejected(file: Path) -> None:
         WriterLockFile(file)
 
 
+def test_a_second_release_leaves_the_file_of_another_writer(file: Path) -> None:
+    owned = WriterLockFile(file)
+    owned.release()
+    with WriterLockFile(file):
+        owned.release()
+        assert file.with_name(file.name + SUFFIX).exists()
+        with pytest.raises(FileError):
+            WriterLockFile(file)
+
+
 def test_release_removes_the_file(file: Path) -> None:
     owned = WriterLockFile(file)
     owned.release()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -133,6 +135,35 @@ def test_the_holder_of_the_fair_lock_waits_for_the_lock_of_the_file(file: Path) 
     assert rows(file) == [1]
     connection.close()
     lock.close()
+
+
+#: prints whether another process may take the fair lock within and after transactions
+FAIR = """
+import os, sys
+from pathlib import Path
+from seamless_database.storage.sqlite.connection import Connection
+from seamless_database.storage.sqlite.fair_lock import FairWriterLock
+from seamless_database.storage.sqlite.transactions import Transactions
+
+def is_free():
+    if (pid := os.fork()) == 0:
+        os._exit(0 if lock.acquire(0) else 1)
+    return os.waitpid(pid, 0)[1] == 0
+
+lock = FairWriterLock()
+transactions = Transactions(Connection.open(Path(sys.argv[1]), "rw"), 5, lock)
+for end in (transactions.commit, transactions.rollback):
+    transactions.begin()
+    print(is_free())
+    end()
+    print(is_free())
+"""
+
+
+def test_the_end_of_a_transaction_releases_the_fair_lock(file: Path) -> None:
+    command = [sys.executable, "-c", FAIR, str(file)]
+    found = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert found.stdout.split() == ["False", "True"] * 2
 
 
 def test_a_failed_commit_is_an_unavailable_error(transactions: Transactions) -> None:

@@ -75,8 +75,6 @@ class _TimeType(click.ParamType):  # type: ignore[type-arg]  # generic from clic
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
-        if isinstance(value, datetime):
-            return value
         age = re.fullmatch(r"([0-9]{1,6})([hdwy])", value)
         try:
             if age:
