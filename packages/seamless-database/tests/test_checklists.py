@@ -19,7 +19,7 @@ from database_server import Server
 
 import seamless_database
 from seamless_database.admin import checks, merge_tables, provenance
-from seamless_database.admin.commands.prune import CHECKSUM_COLUMNS
+from seamless_database.admin.checks import CHECKSUM_COLUMNS
 from seamless_database.client import AsyncDatabaseClient, DatabaseClient, calls
 from seamless_database.client.calls import Call
 from seamless_database.models import Base
@@ -59,7 +59,11 @@ from seamless_database.models import Note
 from seamless_database.protocol.field_types import CHECKSUM, TEXT, FieldSpecs
 from seamless_database.request_types.base import ReadRequest, WriteRequest
 from seamless_database.request_types.damage import valid_text
-from seamless_database.request_types.statements import Connection, Statement, insert_statement
+from seamless_database.request_types.statements import (
+    Statement,
+    StatementConnection,
+    insert_statement,
+)
 from seamless_database.request_types.transformation import transformation_key
 
 _IS_KEY = Note.checksum == bindparam("checksum")
@@ -76,7 +80,7 @@ class GetNote(ReadRequest):
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
     is_point_lookup: ClassVar[bool] = True
 
-    def run(self, connection: Connection) -> str | None:
+    def run(self, connection: StatementConnection) -> str | None:
         """Return a JSON string."""
         row = connection.one(_TEXT, checksum=self.checksum)
         text = None if row is None else valid_text(row[0], Note.text, self.checksum)
@@ -94,7 +98,7 @@ class PutNote(WriteRequest):
     def lock_keys(self) -> tuple[str, ...]:
         return (transformation_key(self.checksum),)
 
-    def run(self, connection: Connection) -> None:
+    def run(self, connection: StatementConnection) -> None:
         """Replace the note."""
         connection.run(_DELETE, checksum=self.checksum)
         connection.run(_INSERT, checksum=self.checksum, text=self.text)
@@ -233,9 +237,9 @@ def test_every_table_is_exported_with_what_it_depends_on() -> None:
     )
 
 
-def test_every_table_is_pruned_by_listed_checksums() -> None:
+def test_the_checksums_of_every_table_are_checked_and_pruned() -> None:
     missing = set(MODELS.values()) - set(CHECKSUM_COLUMNS)
-    assert not missing, f"add to CHECKSUM_COLUMNS in admin/commands/prune.py: {missing}"
+    assert not missing, f"add to CHECKSUM_COLUMNS in admin/checks.py: {missing}"
 
 
 def test_the_first_steps_make_an_admin_command_work(

@@ -323,9 +323,9 @@ def test_conflicts_are_answered_409(server: Server) -> None:
     assert again.status == 409
     assert again.text == "ERROR: Execution record already exists with different metadata"
     assert server.put("irreproducible", **KEY, result=ONE).text == "OK"
-    contested = server.put("metadata", **WRITES["metadata"])
-    assert contested.status == 409
-    assert contested.text == "ERROR: Transformation already has irreproducible records"
+    rejected = server.put("metadata", **WRITES["metadata"])
+    assert rejected.status == 409
+    assert rejected.text == "ERROR: Transformation already has irreproducible records"
 
 
 def test_an_irreproducible_result_that_is_not_stored_is_answered_404(server: Server) -> None:

@@ -4,7 +4,7 @@ import json
 from functools import reduce
 
 from seamless_database.metrics.counters import MetricsSnapshot, RequestLabels, RequestMetrics
-from seamless_database.storage.commit_metrics import CommitMetrics
+from seamless_database.storage.histograms import CommitMetrics
 
 GET, PUT = RequestLabels("GET", "transformation", 200), RequestLabels("PUT", "transformation", 200)
 

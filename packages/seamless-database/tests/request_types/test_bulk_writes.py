@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from seamless_database.request_types.statements import Connection
+    from seamless_database.request_types.statements import StatementConnection
     from seamless_database.storage.backend import Backend
 
 #: a bulk write -> the single request of its entries
@@ -271,7 +271,7 @@ def test_a_read_only_database_takes_no_entries(place: DatabaseUnderTest) -> None
 class Broken(PutTransformation):
     """A write with a fault of the program."""
 
-    def run(self, connection: Connection) -> None:
+    def run(self, connection: StatementConnection) -> None:
         raise RuntimeError("a fault")
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from seamless_database.request_types.statements import Connection
+    from seamless_database.request_types.statements import StatementConnection
     from seamless_database.storage.backend import Backend
 
 
@@ -143,9 +143,9 @@ def test_published_infos_are_returned_as_in_single_requests(
 
 
 class Broken(GetRevTransformations):
-    """A list that comes upon a fault of the program."""
+    """A list whose iteration raises an error."""
 
-    def run(self, connection: Connection) -> str | None:
+    def run(self, connection: StatementConnection) -> str | None:
         raise RuntimeError("not about closing")
 
 

@@ -27,14 +27,14 @@ class OwnServer:
         return str(self._raw.get_uri(driver="psycopg"))
 
     def stop(self) -> None:
-        """Stop it as an administrator would: whoever is connected is thrown out."""
+        """Stop it as an administrator does: open connections are closed."""
         self._raw.stop()
 
     def start(self) -> None:
         self._raw.ensure_postgres_running()
 
     def wants_passwords(self) -> None:
-        """Let nobody but its administrator in without a password."""
+        """Require a password of every role but the administrator."""
         rules = "local all postgres trust\nlocal all all scram-sha-256\n"
         (self._raw.pgdata / "pg_hba.conf").write_text(rules)
         with psycopg.connect(str(self._raw.get_uri())) as raw:

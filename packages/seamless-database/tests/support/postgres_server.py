@@ -68,7 +68,7 @@ def _end_with_this_process(number: int, folder: str) -> None:
 
 @contextmanager
 def fresh_database() -> Iterator[str]:
-    """Give the URL of an empty database, which is dropped at the end with whoever uses it."""
+    """Give the URL of an empty database, which is dropped at the end, with its connections."""
     name = f"seamless_test_{uuid.uuid4().hex}"
     server = server_url()
     _command(server, f"CREATE DATABASE {name}")

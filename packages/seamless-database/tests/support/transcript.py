@@ -44,7 +44,7 @@ def send(server: Server, exchange: Exchange) -> Response:
 
 
 def disagreement(exchange: Exchange, answer: Response) -> str | None:
-    """Tell how an answer disagrees with the recording, or None."""
+    """Describe how a response differs from the recording; None if it does not."""
     expected = exchange["sane"] if exchange.get("peer_bug") else _recorded(exchange)
     wanted = expected["status"]
     if answer.status not in (wanted if isinstance(wanted, list) else [wanted]):

@@ -35,6 +35,7 @@ from seamless_database.models import (
     Transformation,
 )
 from seamless_database.request_types.irreproducible import NO_RECORD
+from seamless_database.request_types.metadata import IS_CURRENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,9 +182,17 @@ def _duplicates(model: type[Base], same: tuple[Any, ...], best: tuple[Any, ...])
 
 
 _Irreproducible = IrreproducibleTransformation
-_IS_RESULT_OF_RECORD = and_(
-    Transformation.checksum == MetaData.checksum, Transformation.result == MetaData.result
-)
+#: the columns of each table that hold a checksum
+CHECKSUM_COLUMNS: dict[type[Base], tuple[InstrumentedAttribute[str], ...]] = {
+    Transformation: (Transformation.checksum, Transformation.result),
+    RevTransformation: (RevTransformation.checksum, RevTransformation.result),
+    MetaData: (MetaData.checksum, MetaData.result),
+    _Irreproducible: (_Irreproducible.checksum, _Irreproducible.result),
+    BufferInfo: (BufferInfo.checksum,),
+    Expression: (Expression.input_checksum, Expression.result),
+    SyntacticToSemantic: (SyntacticToSemantic.syntactic, SyntacticToSemantic.semantic),
+    BucketProbe: (BucketProbe.bucket_checksum,),
+}
 _IS_RESULT_OF_REVERSE = and_(
     Transformation.checksum == RevTransformation.checksum,
     Transformation.result == RevTransformation.result,
@@ -196,16 +205,7 @@ _WITHOUT_REVERSE = (
 )
 
 CHECKS: tuple[IntegrityCheck, ...] = (
-    _malformed_checksums(Transformation, Transformation.checksum, Transformation.result),
-    _malformed_checksums(RevTransformation, RevTransformation.checksum, RevTransformation.result),
-    _malformed_checksums(MetaData, MetaData.checksum, MetaData.result),
-    _malformed_checksums(_Irreproducible, _Irreproducible.checksum, _Irreproducible.result),
-    _malformed_checksums(BufferInfo, BufferInfo.checksum),
-    _malformed_checksums(Expression, Expression.input_checksum, Expression.result),
-    _malformed_checksums(
-        SyntacticToSemantic, SyntacticToSemantic.syntactic, SyntacticToSemantic.semantic
-    ),
-    _malformed_checksums(BucketProbe, BucketProbe.bucket_checksum),
+    *(_malformed_checksums(model, *columns) for model, columns in CHECKSUM_COLUMNS.items()),
     _with_predicate(
         "malformed records, or records of another result",
         MetaData,
@@ -237,7 +237,7 @@ CHECKS: tuple[IntegrityCheck, ...] = (
         "records not of the current result",
         MetaData,
         select_addresses(MetaData).where(
-            not_(select(Transformation.checksum).where(_IS_RESULT_OF_RECORD).exists())
+            not_(select(Transformation.checksum).where(IS_CURRENT).exists())
         ),
         needs=(Transformation,),
     ),

@@ -1,7 +1,8 @@
-"""Copy tables in the order of their key, and find the resume point of an interrupted copy.
+"""Copy tables in the order of their key: resume points of an interrupted copy, and verification.
 
 Each chunk of rows is committed. After an interruption, the target has the first rows in that
-order, so the next run resumes after the last of them.
+order, so the next run resumes after the last of them. At the end, fingerprints show whether both
+databases hold the same rows: each row is hashed as a line of JSON.
 
 The order is the same in every database: SQLite compares text by bytes, and so does PostgreSQL
 with the collation "C". Python compares by code points, which is the same order as that of UTF-8.
@@ -9,6 +10,8 @@ with the collation "C". Python compares by code points, which is the same order 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from seamless_database.admin.console import ProgressBars
 
 Key = tuple[Any, ...]
+
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
@@ -147,3 +152,33 @@ def _advance_sequence(target: Connection, table: Table) -> None:
     from seamless_database.admin.access.postgresql import advance_sequences
 
     advance_sequences(target)
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """The number of rows of a table, and the SHA-256 of the rows."""
+
+    rows: int
+    sha256: str
+
+
+def fingerprints(
+    connection: Connection, tables: Iterable[Table], progress: ProgressBars
+) -> dict[str, Fingerprint]:
+    """Read all rows of some tables."""
+    return {table.name: _fingerprint(connection, table, progress) for table in tables}
+
+
+def _fingerprint(connection: Connection, table: Table, progress: ProgressBars) -> Fingerprint:
+    digest, count = hashlib.sha256(), 0
+    with progress.task(f"Verifying {table_label(table)}") as report:
+        total = connection.scalar(select(func.count()).select_from(table)) or 0
+        for chunk in in_chunks(stream(connection, in_key_order(table))):
+            digest.update(_lines(chunk))
+            count += len(chunk)
+            report(count, total)
+    return Fingerprint(count, digest.hexdigest())
+
+
+def _lines(rows: list[Row]) -> bytes:
+    return "".join([f"{_encode(row)}\n" for row in rows]).encode()

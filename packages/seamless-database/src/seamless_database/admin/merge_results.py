@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from seamless_database.admin.access.rows import (
     as_mapping,
@@ -26,6 +26,7 @@ from seamless_database.json_codec import records_equal
 from seamless_database.models import IrreproducibleTransformation as Irreproducible
 from seamless_database.models import MetaData, Transformation
 from seamless_database.request_types.irreproducible import NO_RECORD
+from seamless_database.request_types.metadata import IS_CURRENT
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -33,10 +34,6 @@ if TYPE_CHECKING:
     from seamless_database.admin.access.tables import TableInventory
     from seamless_database.admin.console import ProgressBars
     from seamless_database.admin.merge_tables import MergeReport
-
-_IS_CURRENT = and_(
-    Transformation.checksum == MetaData.checksum, Transformation.result == MetaData.result
-)
 
 
 @dataclass(frozen=True)
@@ -201,7 +198,7 @@ def _current_results(connection: Connection, keys: list[str]) -> dict[str, str]:
 def _current_records(connection: Connection, keys: list[str]) -> dict[str, str]:
     if not keys:
         return {}
-    statement = select(MetaData.checksum, MetaData.record).join(Transformation, _IS_CURRENT)
+    statement = select(MetaData.checksum, MetaData.record).join(Transformation, IS_CURRENT)
     rows = connection.execute(statement.where(MetaData.checksum.in_(keys)))
     return {checksum: record for checksum, record in rows if _record_or_none(record) is not None}
 

@@ -12,13 +12,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Column, Integer, MetaData, Table, Text, and_, select
+from sqlalchemy import Column, Integer, MetaData, Table, Text, select
 
 from seamless_database.admin.access.dialects import insert_new
 from seamless_database.admin.access.rows import (
-    BATCH,
     as_object,
     in_batches,
+    numbered_batches,
     stream,
     table_of,
 )
@@ -32,6 +32,7 @@ from seamless_database.models import (
     Transformation,
 )
 from seamless_database.models import MetaData as ExecutionRecord
+from seamless_database.request_types.metadata import IS_CURRENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -95,7 +96,8 @@ def copy_closure(
     _REACHED.create(target, checkfirst=False)
     _add_reached(target, [checksum])
     copied = 0
-    for batch in _reached_batches(target):
+    # also those that are added meanwhile
+    for batch in numbered_batches(target, _REACHED.c.position, _REACHED.c.checksum):
         for link in LINKS:
             if inventory.has(link.model):
                 copied += _follow(source, target, link, batch)
@@ -104,34 +106,13 @@ def copy_closure(
     _REACHED.drop(target)
 
 
-def _reached_batches(target: Connection) -> Iterator[list[str]]:
-    """Yield the reached checksums, also those that are added meanwhile."""
-    last = 0
-    while True:
-        statement = (
-            select(_REACHED.c.position, _REACHED.c.checksum)
-            .where(_REACHED.c.position > last)
-            .order_by(_REACHED.c.position)
-            .limit(BATCH)
-        )
-        rows = target.execute(statement).all()
-        if not rows:
-            return
-        last = rows[-1][0]
-        yield [checksum for _, checksum in rows]
-
-
 def _follow(source: Connection, target: Connection, link: Link, checksums: list[str]) -> int:
     """Copy the rows of a link, and add the checksums to which they lead; counts the rows."""
     table = table_of(link.model)
     statement = select(*table.columns).where(link.column.in_(checksums))
     if link.model is ExecutionRecord:
         # an upstream server can have left a record of a former result
-        of_result = and_(
-            Transformation.checksum == ExecutionRecord.checksum,
-            Transformation.result == ExecutionRecord.result,
-        )
-        statement = statement.where(select(Transformation.checksum).where(of_result).exists())
+        statement = statement.where(select(Transformation.checksum).where(IS_CURRENT).exists())
     names = [column.name for column in table.columns]
     copied = 0
     for batch in in_batches(stream(source, statement)):

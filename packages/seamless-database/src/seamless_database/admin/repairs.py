@@ -14,7 +14,7 @@ from sqlalchemy import MetaData as Schema
 
 from seamless_database.admin.access.database import transaction
 from seamless_database.admin.access.dialects import RowAddress, address_of
-from seamless_database.admin.access.rows import BATCH, in_batches, stream
+from seamless_database.admin.access.rows import in_batches, numbered_batches, stream
 from seamless_database.admin.checks import (
     CHECKS,
     IntegrityCheck,
@@ -70,20 +70,8 @@ class RowSelection:
         return self._count()
 
     def batches(self) -> Iterator[list[Any]]:
-        """Yield the addresses in batches."""
-        last = 0
-        while True:
-            statement = (
-                select(_SELECTED.c.position, _SELECTED.c.address)
-                .where(_SELECTED.c.position > last)
-                .order_by(_SELECTED.c.position)
-                .limit(BATCH)
-            )
-            rows = self._connection.execute(statement).all()
-            if not rows:
-                return
-            last = rows[-1][0]
-            yield [address for _, address in rows]
+        """Return the addresses in batches."""
+        return numbered_batches(self._connection, _SELECTED.c.position, _SELECTED.c.address)
 
     def close(self) -> None:
         """Drop the temporary table."""

@@ -26,8 +26,8 @@ def parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         description="Serve a computation cache: a SQLite file, or a PostgreSQL database, that maps "
         "checksums of transformations to those of their results, and to how they were executed.",
-        epilog="Without --token-file, anybody who reaches the port can read, and with --writable "
-        "also write; use --host 127.0.0.1 to stay on this machine.",
+        epilog="Without --token-file, any client that reaches the port can read, and with "
+        "--writable also write; use --host 127.0.0.1 to stay on this machine.",
     )
     top.add_argument(
         "database_file",

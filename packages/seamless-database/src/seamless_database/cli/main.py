@@ -18,7 +18,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from seamless_database.cli import arguments as options
-from seamless_database.errors import OptionError, StartError, StatusFileError
+from seamless_database.errors import (
+    OptionError,
+    StartError,
+    StatusFileError,
+    UnavailableError,
+)
 from seamless_database.http.line_writer import (
     LineStream,
     LineWriter,
@@ -97,7 +102,6 @@ class _CommandRun:
         options.check(self._arguments)
         # imported late, so that --help and wrong options are answered at once
         with _gc_disabled():
-            from seamless_database.cli.database_summary import contents
             from seamless_database.server.run import ServerRun
             from seamless_database.server.server import serve
             from seamless_database.server.sockets import bind_listeners
@@ -121,7 +125,7 @@ class _CommandRun:
             if workers == 1:
                 settings = replace(settings, log=log(stack))
             database = stack.enter_context(opening())
-            _print(contents(database))
+            _print(_contents(database))
             listeners = bind_listeners(arguments.host, *options.ports(arguments))
             for listener in listeners:
                 stack.enter_context(listener)
@@ -192,6 +196,24 @@ def _gc_disabled() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def _contents(database: Backend) -> str:
+    """Describe an open database, so that a mistyped name shows: whether it is new, or its rows."""
+    from seamless_database.storage.row_estimates import MAX_COUNTED_ROWS, estimate_rows
+    from seamless_database.storage.sqlite.database import Database
+
+    if database.is_new:
+        if isinstance(database, Database):
+            return "(new file)"
+        return "(new tables)" if database.writable else "(no tables yet)"
+    try:
+        rows = estimate_rows(database).values()
+    except UnavailableError as error:
+        return f"(rows not counted: {error})"
+    total = sum(rows)
+    about = "about " if any(count > MAX_COUNTED_ROWS for count in rows) else ""
+    return f"({about}{total:,} row{'' if total == 1 else 's'})"
 
 
 def _open_log(arguments: argparse.Namespace, stack: ExitStack) -> AccessLog | None:

@@ -190,11 +190,7 @@ class Application(Starlette):
         try:
             if not body and context.path == openapi.PATH:
                 return Response(200, self._description, JSON)
-            request = (
-                _parse(body, parse_read, context)
-                if len(body) <= LARGE_BODY
-                else await self._parse_in_thread(body, parse_read, context)
-            )
+            request = await self._parse(body, parse_read, context)
             text = await self._database.execute_read(request)
             if text is not None and len(text) > LARGE_RESPONSE:
                 size = sys.getsizeof(text)
@@ -220,11 +216,7 @@ class Application(Starlette):
     async def _write(self, receive: Receive, context: RequestContext) -> Response:
         body = await self._bodies.receive(receive)
         try:
-            request = (
-                _parse(body, parse_write, context)
-                if len(body) <= LARGE_BODY
-                else await self._parse_in_thread(body, parse_write, context)
-            )
+            request = await self._parse(body, parse_write, context)
             text = await self._database.execute_write(request)
             if text is not None and len(text) > LARGE_RESPONSE:
                 # it names keys of any length; what was stored cannot be stored again to name them
@@ -235,9 +227,12 @@ class Application(Starlette):
             self._bodies.release(body)
         return OK if text is None else Response(200, text)
 
-    async def _parse_in_thread(
+    async def _parse(
         self, body: bytes, check: Callable[[RequestFields], T], context: RequestContext
     ) -> T:
+        """Parse a body, a large one in a thread."""
+        if len(body) <= LARGE_BODY:
+            return _parse(body, check, context)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._parser, _parse_large, body, check, context)
 

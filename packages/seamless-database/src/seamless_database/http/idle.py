@@ -21,12 +21,8 @@ class IdleTracker:
         self._in_flight = 0
         self._last_finished = clock()
         self._receiving: set[asyncio.Task[Any]] = set()
-        self._shutting_down = False
-
-    @property
-    def shutting_down(self) -> bool:
-        """Whether `cancel_incomplete` has been called."""
-        return self._shutting_down
+        #: whether `cancel_incomplete` has been called
+        self.shutting_down = False
 
     def request_started(self) -> None:
         """Count a request as in flight."""
@@ -47,7 +43,7 @@ class IdleTracker:
 
     def cancel_incomplete(self) -> None:
         """Cancel the requests that are still waiting for their client."""
-        self._shutting_down = True
+        self.shutting_down = True
         for task in self._receiving:
             task.cancel()
 

@@ -2,7 +2,8 @@
 
 The status of each error class is in `errors.py`, beside the class; `error_response` reads it from
 there. The application and the connection take their responses from here, also for what never
-becomes a request. `encode_head` writes the status line and the headers of both.
+becomes a request. `encode_head` writes the status line and the headers of both. The headers of
+every response, such as the date, are `default_headers` of the connection (see `limits.py`).
 """
 
 from __future__ import annotations

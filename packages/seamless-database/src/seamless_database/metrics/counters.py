@@ -1,7 +1,8 @@
-"""Counters and histograms of one process, and snapshots of them that can be merged.
+"""Counters of requests in one process, and snapshots of all metrics that can be merged.
 
-They are plain numbers, so that counting costs next to nothing. Each belongs to one thread that adds
-to it; any thread may read it, and at worst misses the value that is being added.
+`storage/histograms.py` has the histograms and their buckets, and counts commits. Counts are plain
+numbers, so that counting costs next to nothing. Each belongs to one thread that adds to it; any
+thread may read it, and at worst misses the value that is being added.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from seamless_database.storage.commit_metrics import SECONDS, WRITES, CommitMetrics, Histogram
+from seamless_database.storage.histograms import SECONDS, WRITES, CommitMetrics, Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

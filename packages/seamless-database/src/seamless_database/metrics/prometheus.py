@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from seamless_database.metrics.counters import MetricsSnapshot, RequestLabels
-    from seamless_database.storage.commit_metrics import CommitMetrics, Histogram
+    from seamless_database.storage.histograms import CommitMetrics, Histogram
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST.encode()
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from seamless_database.protocol.field_types import FieldSpecs
     from seamless_database.protocol.request import RequestFields
-    from seamless_database.request_types.statements import Connection, Row
+    from seamless_database.request_types.statements import Row, StatementConnection
 
 
 class Request(ABC):
@@ -41,7 +41,7 @@ class ReadRequest(Request):
     is_point_lookup: ClassVar[bool] = False
 
     @abstractmethod
-    def run(self, connection: Connection) -> str | None:
+    def run(self, connection: StatementConnection) -> str | None:
         """Return the text of the response, or None for a miss."""
 
 
@@ -55,7 +55,7 @@ class WriteRequest(Request):
         """Name the locks to hold from before `run` until the commit."""
 
     @abstractmethod
-    def run(self, connection: Connection) -> None:
+    def run(self, connection: StatementConnection) -> None:
         """Apply the change, or raise a `DatabaseError`; the caller owns the transaction.
 
         All reads precede the first change, so that the reads of many requests can share a round
@@ -73,7 +73,7 @@ class UndecidedError(Exception):
 
     def __init__(
         self,
-        read: Callable[[Connection], Row | None],
+        read: Callable[[StatementConnection], Row | None],
         decide: Callable[[Row | None], WriteRequest],
     ) -> None:
         super().__init__("a write needs a comparison")

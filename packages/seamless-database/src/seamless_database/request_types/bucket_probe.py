@@ -27,8 +27,8 @@ from seamless_database.request_types.damage import (
     valid_text,
 )
 from seamless_database.request_types.statements import (
-    Connection,
     Statement,
+    StatementConnection,
     insert_statement,
 )
 
@@ -62,7 +62,7 @@ class GetBucketProbe(ReadRequest):
     field_types: ClassVar[FieldSpecs] = {"bucket_kind": TEXT, "label": TEXT}
     is_point_lookup: ClassVar[bool] = True
 
-    def run(self, connection: Connection) -> str | None:
+    def run(self, connection: StatementConnection) -> str | None:
         """Return a JSON object."""
         row = connection.one(_PROBE, bucket_kind=self.kind, label=self.label)
         if row is None:
@@ -109,7 +109,7 @@ class PutBucketProbe(WriteRequest):
         """Name the bucket."""
         return (f"probe {self.kind} {self.label}",)
 
-    def run(self, connection: Connection) -> None:
+    def run(self, connection: StatementConnection) -> None:
         """Replace the row of that kind and label."""
         connection.run(_DELETE, bucket_kind=self.kind, label=self.label)
         connection.run(

@@ -20,8 +20,8 @@ from seamless_database.request_types.base import ReadRequest, WriteRequest
 from seamless_database.request_types.bulk_write import BulkWrite, entries
 from seamless_database.request_types.damage import valid_object
 from seamless_database.request_types.statements import (
-    Connection,
     Statement,
+    StatementConnection,
     encode_key_list,
     in_key_list,
     insert_statement,
@@ -86,7 +86,7 @@ class GetBufferInfo(ReadRequest):
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
     is_point_lookup: ClassVar[bool] = True
 
-    def run(self, connection: Connection) -> str | None:
+    def run(self, connection: StatementConnection) -> str | None:
         """Return a JSON object."""
         return _info(connection, self.checksum)
 
@@ -98,7 +98,7 @@ class GetBufferInfos(ReadRequest):
     checksums: tuple[str, ...]
     field_types: ClassVar[FieldSpecs] = {"checksums": CHECKSUMS}
 
-    def run(self, connection: Connection) -> str:
+    def run(self, connection: StatementConnection) -> str:
         """Return a JSON object: the info of each buffer that has one, by its checksum."""
         parts: list[str] = []
         size = 0
@@ -134,7 +134,7 @@ class PutBufferInfo(WriteRequest):
         """Name the buffer."""
         return (f"buffer {self.checksum}",)
 
-    def run(self, connection: Connection) -> None:
+    def run(self, connection: StatementConnection) -> None:
         """Merge it: new values replace stored ones, null included."""
         row = connection.one(_MERGEABLE, checksum=self.checksum)
         if row is None:
@@ -157,7 +157,7 @@ class PutBufferInfos(BulkWrite):
     field_types = entries(PutBufferInfo)
 
 
-def _info(connection: Connection, checksum: str) -> str | None:
+def _info(connection: StatementConnection, checksum: str) -> str | None:
     row = connection.one(_INFO, checksum=checksum)
     return None if row is None else _valid(row[0], checksum)
 

@@ -24,9 +24,9 @@ from seamless_database.request_types.damage import (
     valid_text,
 )
 from seamless_database.request_types.statements import (
-    Connection,
     Row,
     Statement,
+    StatementConnection,
     insert_statement,
 )
 
@@ -84,7 +84,7 @@ class _KeyRequest(Request):
         checksum, path, *others = extract(cls.field_types, fields)
         return cls(checksum, spaced(path), *others)
 
-    def row(self, connection: Connection) -> Row | None:
+    def row(self, connection: StatementConnection) -> Row | None:
         return connection.one(_RESULT, **self.parameters())
 
     def parameters(self) -> dict[str, str]:
@@ -103,7 +103,7 @@ class GetExpression(_KeyRequest, ReadRequest):
     field_types: ClassVar[FieldSpecs] = _KEY
     is_point_lookup: ClassVar[bool] = True
 
-    def run(self, connection: Connection) -> str | None:
+    def run(self, connection: StatementConnection) -> str | None:
         """Return the bare checksum of the result."""
         row = self.row(connection)
         return None if row is None else valid_checksum(row[0], Expression.result, self.checksum)
@@ -116,7 +116,7 @@ class GetRevExpression(ReadRequest):
     result: str
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
 
-    def run(self, connection: Connection) -> str | None:
+    def run(self, connection: StatementConnection) -> str | None:
         """Return a JSON list of objects."""
         rows = connection.all(_BY_RESULT, result=self.result)
         objects = [found for row in rows if (found := self._object(row))]
@@ -164,7 +164,7 @@ class PutExpression(_KeyRequest, WriteRequest):
         """Name the input, whatever the path is."""
         return (f"expression {self.checksum}",)
 
-    def run(self, connection: Connection) -> None:
+    def run(self, connection: StatementConnection) -> None:
         """Store the result; it replaces another one."""
         former = self.row(connection)
         if former is None:

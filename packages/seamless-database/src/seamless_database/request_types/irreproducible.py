@@ -22,8 +22,8 @@ from seamless_database.request_types.base import ReadRequest, WriteRequest
 from seamless_database.request_types.damage import valid_checksum, valid_object
 from seamless_database.request_types.metadata import record_of
 from seamless_database.request_types.statements import (
-    Connection,
     Statement,
+    StatementConnection,
     insert_statement,
 )
 from seamless_database.request_types.transformation import (
@@ -63,7 +63,7 @@ class GetIrreproducible(ReadRequest):
     result: str | None
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM, "result": OPTIONAL_CHECKSUM}
 
-    def run(self, connection: Connection) -> str | None:
+    def run(self, connection: StatementConnection) -> str | None:
         """Return a JSON list of objects, each result once."""
         records = _records(connection, self.checksum, self.result)
         if not records:
@@ -89,7 +89,7 @@ class PutIrreproducible(WriteRequest):
         """Name the transformation."""
         return (transformation_key(self.checksum),)
 
-    def run(self, connection: Connection) -> None:
+    def run(self, connection: StatementConnection) -> None:
         """Move the result and its record; a result that was never stored is added as well."""
         stored = current(connection, self.checksum)
         if stored.result not in (None, self.result):
@@ -109,7 +109,7 @@ class PutIrreproducible(WriteRequest):
             connection.run(_UPDATE, key=self.checksum, of=self.result, new=record)
 
 
-def _records(connection: Connection, checksum: str, of: str | None) -> dict[str, str]:
+def _records(connection: StatementConnection, checksum: str, of: str | None) -> dict[str, str]:
     """Look up all irreproducible results, or one, each once, with its record or `NO_RECORD`."""
     records: dict[str, str] = {}
     if of is None:

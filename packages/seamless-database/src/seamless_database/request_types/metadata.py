@@ -39,9 +39,9 @@ from seamless_database.request_types.base import ReadRequest, UndecidedError, Wr
 from seamless_database.request_types.bulk_write import BulkWrite, entries
 from seamless_database.request_types.damage import valid_object
 from seamless_database.request_types.statements import (
-    Connection,
     Row,
     Statement,
+    StatementConnection,
     insert_statement,
 )
 from seamless_database.request_types.transformation import (
@@ -69,15 +69,13 @@ RECORD = MAPPING_OR_TEXT.with_schema(
     },
 )
 
+#: the condition that a record is that of the current result of its transformation
+IS_CURRENT = and_(
+    Transformation.checksum == MetaData.checksum, Transformation.result == MetaData.result
+)
 _RECORD = Statement(
     select(MetaData.record)
-    .join(
-        Transformation,
-        and_(
-            Transformation.checksum == MetaData.checksum,
-            Transformation.result == MetaData.result,
-        ),
-    )
+    .join(Transformation, IS_CURRENT)
     .where(MetaData.checksum == bindparam("checksum"))
 )
 _IS_KEY = MetaData.checksum == bindparam("checksum")
@@ -115,7 +113,7 @@ class GetMetadata(ReadRequest):
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
     is_point_lookup: ClassVar[bool] = True
 
-    def run(self, connection: Connection) -> str | None:
+    def run(self, connection: StatementConnection) -> str | None:
         """Return the record as it was stored."""
         return current_record(connection, self.checksum)
 
@@ -142,7 +140,7 @@ class PutMetadata(WriteRequest):
         """Name the transformation."""
         return (transformation_key(self.checksum),)
 
-    def run(self, connection: Connection) -> None:
+    def run(self, connection: StatementConnection) -> None:
         """Store the record, and the result if it is new; neither is ever changed."""
         if connection.one(_IRREPRODUCIBLE, checksum=self.checksum):
             raise ConflictError("Transformation already has irreproducible records")
@@ -160,7 +158,7 @@ class PutMetadata(WriteRequest):
                 _INSERT, checksum=self.checksum, result=self.result, metadata=self.record
             )
 
-    def _comparable_row(self, connection: Connection) -> Row | None:
+    def _comparable_row(self, connection: StatementConnection) -> Row | None:
         if self.damaged is not None:
             return self._stored_row(connection)
         length = str(len(self.record))
@@ -181,7 +179,7 @@ class PutMetadata(WriteRequest):
             return True
         raise _different()
 
-    def _stored_row(self, connection: Connection) -> Row | None:
+    def _stored_row(self, connection: StatementConnection) -> Row | None:
         return connection.one(_STORED, checksum=self.checksum)
 
     def _decide(self, row: Row | None) -> PutMetadata:
@@ -208,13 +206,13 @@ class PutMetadatas(BulkWrite):
     field_types = entries(PutMetadata)
 
 
-def current_record(connection: Connection, checksum: str) -> str | None:
+def current_record(connection: StatementConnection, checksum: str) -> str | None:
     """Look up the record of the current result of a transformation."""
     row = connection.one(_RECORD, checksum=checksum)
     return None if row is None else valid_object(row[0], MetaData.record, checksum)
 
 
-def record_of(connection: Connection, checksum: str, result: str) -> str | None:
+def record_of(connection: StatementConnection, checksum: str, result: str) -> str | None:
     """Look up the record of a result of a transformation."""
     row = connection.one(_STORED, checksum=checksum)
     if row is None or row[0] != result:

@@ -18,8 +18,8 @@ from seamless_database.protocol.field_types import (
 from seamless_database.request_types.base import ReadRequest, WriteRequest
 from seamless_database.request_types.damage import valid_checksums
 from seamless_database.request_types.statements import (
-    Connection,
     Statement,
+    StatementConnection,
     encode_key_list,
     in_key_list,
     insert_statement,
@@ -70,7 +70,10 @@ class _Side:
         }
 
     def find(
-        self, connection: Connection, statement: Statement, wanted: InstrumentedAttribute[str]
+        self,
+        connection: StatementConnection,
+        statement: Statement,
+        wanted: InstrumentedAttribute[str],
     ) -> str | None:
         rows = connection.all(statement, **self.parameters())
         found = valid_checksums([checksum for (checksum,) in rows], wanted, self.checksum)
@@ -83,7 +86,7 @@ class GetSemanticToSyntactic(_Side, ReadRequest):
 
     field_types: ClassVar[FieldSpecs] = _KEY
 
-    def run(self, connection: Connection) -> str | None:
+    def run(self, connection: StatementConnection) -> str | None:
         """Return a JSON list of syntactic checksums."""
         return self.find(connection, _SYNTACTIC, SyntacticToSemantic.syntactic)
 
@@ -94,7 +97,7 @@ class GetSyntacticToSemantic(_Side, ReadRequest):
 
     field_types: ClassVar[FieldSpecs] = _KEY
 
-    def run(self, connection: Connection) -> str | None:
+    def run(self, connection: StatementConnection) -> str | None:
         """Return a JSON list of semantic checksums."""
         return self.find(connection, _SEMANTIC, SyntacticToSemantic.semantic)
 
@@ -110,7 +113,7 @@ class PutSemanticToSyntactic(_Side, WriteRequest):
         """Name the meaning, whatever the cell type is."""
         return (f"meaning {self.checksum}",)
 
-    def run(self, connection: Connection) -> None:
+    def run(self, connection: StatementConnection) -> None:
         """Add the buffers that are not stored yet."""
         # only the offered ones: a meaning may have any number of other buffers
         rows = connection.all(_PRESENT, **self.parameters(), keys=encode_key_list(self.syntactic))

@@ -60,7 +60,7 @@ def insert_statement(model: type[Base], *columns: str) -> Statement:
     return Statement(insert(model).inline(), columns=columns)
 
 
-class Connection(Protocol):
+class StatementConnection(Protocol):
     """A database connection as the request types use it, whatever the back end."""
 
     def one(self, statement: Statement, **values: str) -> Row | None:

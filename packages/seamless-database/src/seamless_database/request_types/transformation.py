@@ -23,8 +23,8 @@ from seamless_database.request_types.base import ReadRequest, WriteRequest
 from seamless_database.request_types.bulk_write import BulkWrite, entries
 from seamless_database.request_types.damage import valid_checksum, valid_checksums
 from seamless_database.request_types.statements import (
-    Connection,
     Statement,
+    StatementConnection,
     encode_key_list,
     in_key_list,
     insert_statement,
@@ -75,7 +75,7 @@ class GetTransformation(ReadRequest):
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
     is_point_lookup: ClassVar[bool] = True
 
-    def run(self, connection: Connection) -> str | None:
+    def run(self, connection: StatementConnection) -> str | None:
         """Return the bare checksum of the result."""
         row = connection.one(_RESULT, checksum=self.checksum)
         if row is None:
@@ -90,7 +90,7 @@ class GetTransformations(ReadRequest):
     checksums: tuple[str, ...]
     field_types: ClassVar[FieldSpecs] = {"checksums": CHECKSUMS}
 
-    def run(self, connection: Connection) -> str:
+    def run(self, connection: StatementConnection) -> str:
         """Return a JSON object: the result of each transformation that has one, by its checksum."""
         rows = connection.all(_RESULTS, keys=encode_key_list(self.checksums))
         return spaced({key: result for key, result in rows if _valid(result, key)})
@@ -103,7 +103,7 @@ class GetRevTransformations(ReadRequest):
     result: str
     field_types: ClassVar[FieldSpecs] = {"checksum": CHECKSUM}
 
-    def run(self, connection: Connection) -> str | None:
+    def run(self, connection: StatementConnection) -> str | None:
         """Return a JSON list of the transformations whose current result it is."""
         rows = connection.all(_BY_RESULT, result=self.result)
         found = valid_checksums([key for (key,) in rows], Transformation.checksum, self.result)
@@ -122,7 +122,7 @@ class PutTransformation(WriteRequest):
         """Name the transformation."""
         return (transformation_key(self.checksum),)
 
-    def run(self, connection: Connection) -> None:
+    def run(self, connection: StatementConnection) -> None:
         """Store the result; one that it replaces loses its reverse row and its record."""
         former = current(connection, self.checksum)
         if former.result == self.result:
@@ -151,13 +151,15 @@ def transformation_key(checksum: str) -> str:
     return f"transformation {checksum}"
 
 
-def current(connection: Connection, checksum: str) -> Current:
+def current(connection: StatementConnection, checksum: str) -> Current:
     """Look up the row of a transformation."""
     row = connection.one(_RESULT, checksum=checksum)
     return Current(False, None) if row is None else Current(True, _valid(row[0], checksum))
 
 
-def add_result(connection: Connection, checksum: str, result: str, former: Current) -> None:
+def add_result(
+    connection: StatementConnection, checksum: str, result: str, former: Current
+) -> None:
     """Store the result of a transformation that has none, or a damaged one."""
     if former.is_stored:
         connection.run(_UPDATE, key=checksum, new=result)
@@ -166,7 +168,7 @@ def add_result(connection: Connection, checksum: str, result: str, former: Curre
     connection.run(_INSERT_REVERSE, result=result, checksum=checksum)
 
 
-def remove_result(connection: Connection, checksum: str, result: str) -> None:
+def remove_result(connection: StatementConnection, checksum: str, result: str) -> None:
     """Delete a result, its reverse rows, and its record."""
     connection.run(_DELETE, checksum=checksum)
     connection.run(_DELETE_REVERSE, result=result, checksum=checksum)

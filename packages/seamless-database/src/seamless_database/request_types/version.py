@@ -11,7 +11,7 @@ from seamless_database.request_types.base import ReadRequest
 
 if TYPE_CHECKING:
     from seamless_database.protocol.field_types import FieldSpecs
-    from seamless_database.request_types.statements import Connection
+    from seamless_database.request_types.statements import StatementConnection
 
 RESPONSE = spaced(["seamless", "database", PROTOCOL_VERSION])
 
@@ -23,6 +23,6 @@ class GetProtocol(ReadRequest):
     field_types: ClassVar[FieldSpecs] = {}
     is_point_lookup: ClassVar[bool] = True
 
-    def run(self, connection: Connection) -> str:
+    def run(self, connection: StatementConnection) -> str:
         """Return a JSON list of names and the version."""
         return RESPONSE

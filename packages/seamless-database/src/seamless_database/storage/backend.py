@@ -20,14 +20,13 @@ from seamless_database.storage.comparisons import Comparisons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import TracebackType
     from typing import Any
 
     from typing_extensions import Self
 
     from seamless_database.request_types.base import ReadRequest, WriteRequest
-    from seamless_database.request_types.statements import Connection
-    from seamless_database.storage.commit_metrics import CommitMetrics
+    from seamless_database.request_types.statements import StatementConnection
+    from seamless_database.storage.histograms import CommitMetrics
 
 T = TypeVar("T")
 
@@ -107,7 +106,7 @@ class Backend(ABC):
         return None
 
     @abstractmethod
-    def read(self, work: Callable[[Connection], T]) -> T | None:
+    def read(self, work: Callable[[StatementConnection], T]) -> T | None:
         """Call `work` with a reading connection."""
 
     @property
@@ -143,12 +142,7 @@ class Backend(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @abstractmethod

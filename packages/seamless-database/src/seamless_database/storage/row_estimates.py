@@ -16,7 +16,7 @@ from seamless_database.request_types.statements import Statement
 from seamless_database.storage.sqlite.database import Database
 
 if TYPE_CHECKING:
-    from seamless_database.request_types.statements import Connection
+    from seamless_database.request_types.statements import StatementConnection
     from seamless_database.storage.backend import Backend
 
 #: rows of a table up to which it is counted
@@ -43,11 +43,11 @@ def _statement(sql: str, table: str) -> Statement:
     return Statement(text(sql.format(table)))
 
 
-def _rows(estimate: Statement, count: Statement, connection: Connection) -> int:
+def _rows(estimate: Statement, count: Statement, connection: StatementConnection) -> int:
     estimated = _number(estimate, connection)
     return estimated if estimated > MAX_COUNTED_ROWS else _number(count, connection)
 
 
-def _number(statement: Statement, connection: Connection) -> int:
+def _number(statement: Statement, connection: StatementConnection) -> int:
     row = connection.one(statement)
     return int(row[0] or 0) if row else 0

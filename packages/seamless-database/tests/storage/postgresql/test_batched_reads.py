@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from seamless_database.errors import ConflictError
-from seamless_database.request_types.statements import Connection, Row, Statement
+from seamless_database.request_types.statements import Row, Statement, StatementConnection
 from seamless_database.storage.batch_queue import Operation
 from seamless_database.storage.postgresql.batched_reads import Call, run_batched
 
@@ -29,12 +29,12 @@ class Source:
         ]
 
 
-def look_up(key: str, connection: Connection) -> str | None:
+def look_up(key: str, connection: StatementConnection) -> str | None:
     row = connection.one(FIRST, key=key)
     return None if row is None else str(row[0])
 
 
-def follow(key: str, connection: Connection) -> str | None:
+def follow(key: str, connection: StatementConnection) -> str | None:
     """Look up the key that the first look-up returns, if there is one."""
     found = look_up(key, connection)
     return None if found is None else look_up(found, connection)
@@ -60,7 +60,7 @@ def test_a_read_that_depends_on_rows_is_fetched_after_them() -> None:
 
 
 def test_a_read_that_follows_a_miss_is_part_of_the_first_fetch() -> None:
-    def work(connection: Connection) -> str | None:
+    def work(connection: StatementConnection) -> str | None:
         return look_up("a", connection) or look_up("b", connection)
 
     source = Source(b="2")
@@ -69,7 +69,7 @@ def test_a_read_that_follows_a_miss_is_part_of_the_first_fetch() -> None:
 
 
 def test_an_error_due_to_unknown_rows_is_discarded() -> None:
-    def work(connection: Connection) -> str | None:
+    def work(connection: StatementConnection) -> str | None:
         if look_up("a", connection) is None:
             raise ConflictError("there is nothing")
         return "fine"
@@ -82,7 +82,7 @@ def test_an_error_due_to_unknown_rows_is_discarded() -> None:
 
 
 def test_changes_are_those_of_the_last_run_and_none_after_a_failure() -> None:
-    def work(connection: Connection) -> None:
+    def work(connection: StatementConnection) -> None:
         found = look_up("a", connection)
         connection.run(SECOND, key=found or "guessed")
         if found == "bad":
@@ -100,7 +100,7 @@ def test_rows_are_not_kept_for_the_next_batch() -> None:
 
 
 def test_a_read_after_a_change_is_an_error() -> None:
-    def work(connection: Connection) -> None:
+    def work(connection: StatementConnection) -> None:
         connection.run(SECOND, key="a")
         connection.one(FIRST, key="a")
 

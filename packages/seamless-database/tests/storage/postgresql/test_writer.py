@@ -24,8 +24,8 @@ from seamless_database.models import Transformation
 from seamless_database.protocol.request import from_python
 from seamless_database.request_types.bulk_write import BulkWrite
 from seamless_database.request_types.statements import (
-    Connection,
     Statement,
+    StatementConnection,
     insert_statement,
 )
 from seamless_database.storage.batch_queue import Operation
@@ -247,7 +247,7 @@ def test_the_locks_of_a_stopped_server_are_released(
     )
     inside, going_on = threading.Event(), threading.Event()
 
-    def stop(connection: Connection) -> None:
+    def stop(connection: StatementConnection) -> None:
         if connection.one(result, checksum=checksum("a")) is not None:
             # what it has read is there, so its transaction has begun
             inside.set()
@@ -318,7 +318,7 @@ def test_an_outage_during_retries_fails_the_rest(health: Health) -> None:
         connection = PipelineConnection(url, timeout=30)
         attempts: list[None] = []
 
-        def stop(_connection: Connection) -> None:
+        def stop(_connection: StatementConnection) -> None:
             attempts.append(None)
             if len(attempts) == 2:
                 postgres.stop()

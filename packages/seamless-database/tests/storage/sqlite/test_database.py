@@ -48,8 +48,8 @@ def filled(file: Path) -> Path:
 def journal(file: Path) -> str:
     # by a process of its own: closing a file ends all locks that this one has on it
     code = f"print(open({str(file)!r}, 'rb').read(19)[18])"
-    told = subprocess.run([sys.executable, "-Sc", code], capture_output=True, check=True)
-    return {b"1\n": "plain", b"2\n": "wal"}[told.stdout]
+    done = subprocess.run([sys.executable, "-Sc", code], capture_output=True, check=True)
+    return {b"1\n": "plain", b"2\n": "wal"}[done.stdout]
 
 
 def test_the_file_leaves_wal_mode_on_close(file: Path) -> None:
@@ -293,7 +293,7 @@ os._exit(9)
     assert journal(file) == "plain"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_reader_needs_no_permission_to_write(filled: Path) -> None:
     code = f"""
 from seamless_database import Database, request_types

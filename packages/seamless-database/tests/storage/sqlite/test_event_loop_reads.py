@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from seamless_database.request_types.base import ReadRequest
-    from seamless_database.request_types.statements import Connection
+    from seamless_database.request_types.statements import StatementConnection
 
 
 PUT = {"type": "transformation", "checksum": checksum(1), "value": checksum(2)}
@@ -64,7 +64,7 @@ class TracedRequest:
         self.is_point_lookup = request.is_point_lookup
         self.threads: list[int] = []
 
-    def run(self, connection: Connection) -> str | None:
+    def run(self, connection: StatementConnection) -> str | None:
         self.threads.append(threading.get_ident())
         return self._request.run(connection)
 

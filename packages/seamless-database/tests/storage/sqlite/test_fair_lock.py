@@ -58,13 +58,13 @@ def test_a_free_lock_is_acquired_at_once() -> None:
 
 def test_one_process_at_a_time_holds_the_lock() -> None:
     program = """
-        shared, told = os.pipe()
+        shared, events = os.pipe()
 
         def work(say):
             for _ in range(40):
                 assert lock.acquire(30)
-                os.write(told, b"(")
-                os.write(told, b")")
+                os.write(events, b"(")
+                os.write(events, b")")
                 lock.release()
 
         for pid, _ in [child(work) for _ in range(3)]:

@@ -231,13 +231,13 @@ def test_every_row_of_a_recorded_file_is_found(
 ) -> None:
     name = request.node.callspec.params["recorded"]
     puts = json.loads((FIXTURES / "expected.json").read_text())[name]["puts"]
-    contested = {put["checksum"] for put in puts if put["type"] == "irreproducible"}
+    irreproducible = {put["checksum"] for put in puts if put["type"] == "irreproducible"}
     with Database(recorded, writable=writable) as database:
         for put in puts:
             if put["type"] == "irreproducible":
                 (row,) = get(database, "irreproducible", checksum=put["checksum"])
                 assert row["result"] == put["result"]
-            elif put.get("checksum") not in contested:
+            elif put.get("checksum") not in irreproducible:
                 assert_found(database, put)
 
 

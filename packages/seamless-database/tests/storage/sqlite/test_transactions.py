@@ -179,9 +179,9 @@ def test_rollback_without_a_transaction_does_nothing(transactions: Transactions)
 def test_a_checkpoint_makes_room_on_a_full_disk(transactions: Transactions, words: str) -> None:
     error = sqlite3.OperationalError(words)
     assert transactions.checkpoint_if_disk_full(error)
-    told = not_written(error)
-    told.__cause__ = error
-    assert transactions.checkpoint_if_disk_full(told)
+    reported = not_written(error)
+    reported.__cause__ = error
+    assert transactions.checkpoint_if_disk_full(reported)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from seamless_database.models import TABLES
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
 
-    from sqlalchemy import Connection, Executable, Table
+    from sqlalchemy import ColumnElement, Connection, Executable, Table
 
     from seamless_database.admin.access.tables import TableInventory
     from seamless_database.admin.console import ProgressBars
@@ -47,6 +47,20 @@ def stream(connection: Connection, statement: Executable) -> Generator[Any]:
         # after an error elsewhere, Python can close this generator later than the connection
         if not connection.closed:
             result.close()
+
+
+def numbered_batches(
+    connection: Connection, position: ColumnElement[int], value: ColumnElement[Any]
+) -> Iterator[list[Any]]:
+    """Yield the values of a table in batches by their number; rows may be added meanwhile."""
+    last = 0
+    while True:
+        statement = select(position, value).where(position > last).order_by(position).limit(BATCH)
+        rows = connection.execute(statement).all()
+        if not rows:
+            return
+        last = rows[-1][0]
+        yield [found for _, found in rows]
 
 
 def as_mapping(connection: Connection, statement: Executable) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from seamless_database.storage.sqlite.connection import (
     is_damage,
     is_lock,
     reason_of,
+    text_or_bytes,
 )
 from seamless_database.storage.sqlite.filesystem import is_network
 from seamless_database.storage.sqlite.lock_file import WriterLockFile
@@ -227,7 +228,7 @@ def connect(
         raw = sqlite3.connect(
             uri, uri=True, timeout=LOCK_WAIT, isolation_level=None, check_same_thread=False
         )
-        raw.text_factory = _text_or_bytes
+        raw.text_factory = text_or_bytes
         if damaged:
             _accept_damage(raw)
         # during a long statement, Python handles signals only when SQLite calls it
@@ -386,11 +387,3 @@ def _accept_damage(raw: sqlite3.Connection) -> None:
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         if not is_damage(error):
             raise
-
-
-def _text_or_bytes(data: bytes) -> str | bytes:
-    """Decode a stored text; invalid UTF-8 stays bytes, which no check accepts as text."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data

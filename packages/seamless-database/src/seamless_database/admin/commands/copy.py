@@ -21,10 +21,12 @@ from seamless_database.admin.access.tables import inspect_tables, require_curren
 from seamless_database.admin.access.target import DatabaseTarget, display_name
 from seamless_database.admin.console import ProgressBars, progress_bars, show
 from seamless_database.admin.copy_tables import (
+    Fingerprint,
     OpenDatabase,
     ResumePoint,
     copy_table,
     find_resume_points,
+    fingerprints,
 )
 from seamless_database.admin.copy_target import (
     committed_transaction,
@@ -32,7 +34,6 @@ from seamless_database.admin.copy_target import (
     open_existing_target,
 )
 from seamless_database.admin.errors import CopyFailedError, SameDatabaseError
-from seamless_database.admin.verify import Fingerprint, fingerprints
 
 if TYPE_CHECKING:
     from seamless_database.admin.copy_target import CopyTarget

@@ -22,49 +22,31 @@ from seamless_database.admin.access.dialects import address_of, select_addresses
 from seamless_database.admin.access.rows import as_object, in_batches, stream
 from seamless_database.admin.access.tables import require_current
 from seamless_database.admin.access.target import DatabaseTarget, display_name
+from seamless_database.admin.checks import CHECKSUM_COLUMNS
 from seamless_database.admin.console import ProgressBars, progress_bars, show
 from seamless_database.admin.errors import ListError
 from seamless_database.admin.interruption import INTERRUPTION
 from seamless_database.admin.repairs import RowSelection
 from seamless_database.admin.timestamps import format_time, parse_time, time_of
 from seamless_database.models import (
-    BucketProbe,
-    BufferInfo,
-    Expression,
     IrreproducibleTransformation,
     MetaData,
     RevTransformation,
-    SyntacticToSemantic,
     Transformation,
 )
+from seamless_database.request_types.metadata import IS_CURRENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from sqlalchemy import ColumnElement, Connection
-    from sqlalchemy.orm import InstrumentedAttribute
 
     from seamless_database.admin.access.tables import TableInventory
     from seamless_database.models import Base
 
 _UNITS = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}
-#: the columns, all with an index, that are searched for a listed checksum
-CHECKSUM_COLUMNS: dict[type[Base], tuple[InstrumentedAttribute[str], ...]] = {
-    Transformation: (Transformation.checksum, Transformation.result),
-    RevTransformation: (RevTransformation.result,),
-    MetaData: (MetaData.checksum, MetaData.result),
-    IrreproducibleTransformation: (
-        IrreproducibleTransformation.checksum,
-        IrreproducibleTransformation.result,
-    ),
-    BufferInfo: (BufferInfo.checksum,),
-    Expression: (Expression.input_checksum, Expression.result),
-    SyntacticToSemantic: (SyntacticToSemantic.syntactic, SyntacticToSemantic.semantic),
-    BucketProbe: (BucketProbe.bucket_checksum,),
-}
-_IS_CURRENT = and_(
-    Transformation.checksum == MetaData.checksum, Transformation.result == MetaData.result
-)
+#: the columns that are searched for a listed checksum; `RevTransformation.checksum` has no index
+_SEARCHED = CHECKSUM_COLUMNS | {RevTransformation: (RevTransformation.result,)}
 
 
 class _TimeType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
@@ -242,7 +224,7 @@ class Pruner:
         if not self._inventory.has(Transformation, MetaData):
             return
         rows = RowSelection(self._connection)
-        records = select_addresses(MetaData, MetaData.record).join(Transformation, _IS_CURRENT)
+        records = select_addresses(MetaData, MetaData.record).join(Transformation, IS_CURRENT)
         stored = self._progress.track(stream(self._connection, records), "Reading records")
         rows.collect(address for address, text in stored if ages.is_old(text))
         self._delete_selected(rows, MetaData)
@@ -283,7 +265,7 @@ class Pruner:
         for batch in self._progress.track(in_batches(checksums), "Deleting"):
             with transaction(self._connection):
                 self._delete_results(batch)
-                for model, columns in CHECKSUM_COLUMNS.items():
+                for model, columns in _SEARCHED.items():
                     if self._inventory.has(model):
                         self._delete(model, or_(*(column.in_(batch) for column in columns)))
 
@@ -291,7 +273,7 @@ class Pruner:
         """Build the condition that a transformation has no record of its current result."""
         if not self._inventory.has(MetaData):
             return true()
-        return not_(select(MetaData.checksum).where(_IS_CURRENT).exists())
+        return not_(select(MetaData.checksum).where(IS_CURRENT).exists())
 
     def _delete_selected(
         self, rows: RowSelection, model: type[Transformation] | type[MetaData]

@@ -20,28 +20,20 @@ class Health:
     """The reason why requests fail, if they do; safe from any thread."""
 
     def __init__(self) -> None:
-        self._degraded_reason: str | None = None
-        self._failures = 0
-
-    @property
-    def degraded_reason(self) -> str | None:
-        """Why requests fail; None if they do not."""
-        return self._degraded_reason
-
-    @property
-    def failures(self) -> int:
-        """How many failures were recorded."""
-        return self._failures
+        #: why requests fail; None if they do not
+        self.degraded_reason: str | None = None
+        #: how many failures were recorded
+        self.failures = 0
 
     def record_failure(self, reason: str) -> None:
         """Record a failure that other requests would meet too."""
-        self._failures += 1
-        self._degraded_reason = reason
+        self.failures += 1
+        self.degraded_reason = reason
 
     def record_success(self, failures: int | None = None) -> None:
         """Record a success, unless something failed since `failures` were counted."""
-        if failures in (None, self._failures):
-            self._degraded_reason = None
+        if failures in (None, self.failures):
+            self.degraded_reason = None
 
 
 class HealthMonitor:

@@ -20,7 +20,7 @@ import psycopg
 
 from seamless_database.errors import DatabaseLockedError, UnavailableError
 from seamless_database.storage.batch_queue import Batch, fail, retry_in_halves
-from seamless_database.storage.commit_metrics import CommitMetrics
+from seamless_database.storage.histograms import CommitMetrics
 from seamless_database.storage.postgresql.advisory_locks import lock, lock_ids, try_lock
 from seamless_database.storage.postgresql.batch_sql import change_commands, fetch_all
 from seamless_database.storage.postgresql.batched_reads import run_batched

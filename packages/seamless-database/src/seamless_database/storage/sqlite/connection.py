@@ -118,7 +118,7 @@ class Connection:
         """Fetch texts that are not UTF-8 as bytes; raises any other error again."""
         if not str(error).startswith("Could not decode"):
             raise error
-        self._raw.text_factory = _text_or_bytes
+        self._raw.text_factory = text_or_bytes
         try:
             yield
         finally:
@@ -132,7 +132,8 @@ class Connection:
         return row
 
 
-def _text_or_bytes(raw: bytes) -> str | bytes:
+def text_or_bytes(raw: bytes) -> str | bytes:
+    """Decode a stored text; invalid UTF-8 stays bytes, which no check accepts as text."""
     try:
         return raw.decode()
     except UnicodeDecodeError:

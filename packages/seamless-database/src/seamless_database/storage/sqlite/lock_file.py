@@ -17,7 +17,6 @@ from seamless_database.errors import FileError
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
 SUFFIX = "-owner"
 #: bytes of a lock file that an error message repeats
@@ -61,12 +60,7 @@ class WriterLockFile:
     def __enter__(self) -> WriterLockFile:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     def _lock(self) -> int:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from seamless_database.errors import UnavailableError
 from seamless_database.storage.batch_queue import Batch, BatchQueue, fail
-from seamless_database.storage.commit_metrics import CommitMetrics
+from seamless_database.storage.histograms import CommitMetrics
 from seamless_database.storage.sqlite.transactions import not_written
 
 if TYPE_CHECKING:

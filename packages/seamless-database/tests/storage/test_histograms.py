@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from seamless_database.storage.commit_metrics import SECONDS, WRITES, CommitMetrics, Histogram
+from seamless_database.storage.histograms import SECONDS, WRITES, CommitMetrics, Histogram
 
 
 def test_buckets_of_batches_are_powers_of_two() -> None:

@@ -1,4 +1,7 @@
-"""Histograms of what the writer commits: seconds per commit, writes per commit."""
+"""Histograms: their buckets, and the metrics of the commits: seconds and writes per commit.
+
+`metrics/counters.py` counts requests with them.
+"""
 
 from __future__ import annotations
 
