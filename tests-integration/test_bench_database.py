@@ -90,7 +90,7 @@ def test_two_answers_to_one_request_spoil_the_figure() -> None:
 
 
 def test_a_server_that_hangs_up_ends_the_load() -> None:
-    with answering(OK[:-1]) as port, pytest.raises(ConnectionError, match="hung up"):
+    with answering(OK[:-1]) as port, pytest.raises(ConnectionError, match="closed the connection"):
         load(port, iter([b"?"]), 1)
 
 

@@ -146,7 +146,7 @@ def statuses(server: Server, content: bytes) -> list[int]:
             # it waits for the rest of a request, which never comes
             pass
         except OSError:
-            # it has hung up while we were still sending
+            # the server has closed the connection during the request
             pass
     return _read(bytes(answers))
 

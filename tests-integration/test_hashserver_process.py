@@ -214,12 +214,12 @@ def test_find_tells_which_server_has_a_buffer(server: HashserverProcess, tmp_pat
     place(server, b"found there", name=named(b"found there"))
     found = named(b"found there").find()
     assert found is not None
-    assert [(at.place, at.where) for at in found] == [
+    assert [(at.kind, at.where) for at in found] == [
         ("server", f"{server.url}/{named(b'found there')}")
     ]
     reported = named(b"found there").find(verbose=True)
     assert reported is not None
-    assert [(at.place, at.outcome) for at in reported] == [
+    assert [(at.kind, at.outcome) for at in reported] == [
         ("trivial", "no"),
         ("cache", "no"),
         ("directory", "no"),

@@ -35,14 +35,14 @@ def fill(server: Server, name: str) -> None:
         return checksum((name, part))
 
     body = record(key("tf"), key("result"), big=2**70, small=5e-324, text="naïve 中文 \ud83d")
-    other = record(key("contested"), key("result"))
+    other = record(key("irreproducible"), key("result"))
     answers = [
         server.put("metadata", checksum=key("tf"), result=key("result"), value=body),
         server.put("transformation", checksum=key("plain"), value=key("result")),
-        server.put("metadata", checksum=key("contested"), result=key("result"), value=other),
-        server.put("irreproducible", checksum=key("contested"), result=key("result")),
-        server.put("transformation", checksum=key("plain contested"), value=key("result")),
-        server.put("irreproducible", checksum=key("plain contested"), result=key("result")),
+        server.put("metadata", checksum=key("irreproducible"), result=key("result"), value=other),
+        server.put("irreproducible", checksum=key("irreproducible"), result=key("result")),
+        server.put("transformation", checksum=key("plain irreproducible"), value=key("result")),
+        server.put("irreproducible", checksum=key("plain irreproducible"), result=key("result")),
         server.put("buffer_info", checksum=key("buffer"), value=INFO),
         server.put(
             "semantic_to_syntactic", checksum=key("semantic"), **MEANING, value=[key("syntactic")]
@@ -62,15 +62,15 @@ def questions(name: str) -> list[dict[str, Any]]:
     return [
         about("transformation", "tf"),
         about("transformation", "plain"),
-        about("transformation", "contested"),
+        about("transformation", "irreproducible"),
         about("rev_transformations", "result"),
         about("metadata", "tf"),
         about("metadata", "plain"),
-        about("metadata", "contested"),
+        about("metadata", "irreproducible"),
         about("irreproducible", "tf"),
-        about("irreproducible", "contested"),
-        about("irreproducible", "plain contested"),
-        about("irreproducible", "contested", result=checksum((name, "result"))),
+        about("irreproducible", "irreproducible"),
+        about("irreproducible", "plain irreproducible"),
+        about("irreproducible", "irreproducible", result=checksum((name, "result"))),
         about("buffer_info", "buffer"),
         about("semantic_to_syntactic", "semantic", **MEANING),
         about("syntactic_to_semantic", "syntactic", **MEANING),

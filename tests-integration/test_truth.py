@@ -41,8 +41,8 @@ class Model:
     results: dict[int, int] = field(default_factory=dict)
     #: transformation -> number of its record
     records: dict[int, int] = field(default_factory=dict)
-    #: transformation -> contested result -> number of its record, or None
-    contested: dict[int, dict[int, int | None]] = field(default_factory=dict)
+    #: transformation -> irreproducible result -> number of its record, or None
+    irreproducible: dict[int, dict[int, int | None]] = field(default_factory=dict)
     infos: dict[int, dict[str, int | None]] = field(default_factory=dict)
     #: syntactic, cell type, semantic
     meanings: set[tuple[int, str, int]] = field(default_factory=set)
@@ -56,7 +56,7 @@ class Model:
         return OK
 
     def put_record(self, tf: int, result: int, number: int) -> Response:
-        if self.contested.get(tf):
+        if self.irreproducible.get(tf):
             return 409, "ERROR: Transformation already has irreproducible records"
         if self.results.setdefault(tf, result) != result:
             return 409, "ERROR: Transformation result does not match execution record result"
@@ -69,7 +69,7 @@ class Model:
             return 404, "ERROR: Transformation does not have the irreproducible result"
         number = self.records.pop(tf, None)
         self.results.pop(tf, None)
-        rows = self.contested.setdefault(tf, {})
+        rows = self.irreproducible.setdefault(tf, {})
         if rows.get(result) is None:
             rows[result] = number
         return OK
@@ -79,7 +79,7 @@ class CallFlow(RuleBasedStateMachine):
     """One conversation; each uses names of its own, so that all can share a server."""
 
     servers: ClassVar[list[Server]]
-    turns: ClassVar[Iterator[int]] = itertools.count()
+    requests: ClassVar[Iterator[int]] = itertools.count()
     place: ClassVar[DatabaseUnderTest]
     names: ClassVar[Iterator[int]] = itertools.count()
     steps: ClassVar[int] = 0
@@ -92,7 +92,7 @@ class CallFlow(RuleBasedStateMachine):
     @property
     def server(self) -> Server:
         """Any of the servers: all of them know the same."""
-        return self.servers[next(self.turns) % len(self.servers)]
+        return self.servers[next(self.requests) % len(self.servers)]
 
     def key(self, kind: str, number: int) -> str:
         return checksum((self.name, kind, number))
@@ -217,7 +217,7 @@ class CallFlow(RuleBasedStateMachine):
         ((self.model.results[tf], self.model.records[tf]),) = winners
 
     def is_new(self, tf: int) -> bool:
-        return tf not in self.model.results and not self.model.contested.get(tf)
+        return tf not in self.model.results and not self.model.irreproducible.get(tf)
 
     @rule(kill=st.booleans(), one=st.integers(0, 1))
     def restart(self, kill: bool, one: int) -> None:
@@ -248,7 +248,7 @@ class CallFlow(RuleBasedStateMachine):
                     "result": self.key("result", old),
                     "metadata": "" if of is None else self.record(tf, old, of),
                 }
-                for old, of in model.contested.get(tf, {}).items()
+                for old, of in model.irreproducible.get(tf, {}).items()
             ]
             self.get("irreproducible", rows or None, checksum=key)
         for result in range(3):

@@ -3,7 +3,7 @@
     python3 tools/dev.py demo [FOLDER]   a computation cache at work on real files
     python3 tools/dev.py test [ARGS]     lint, type check, every test; ARGS go to pytest
     python3 tools/dev.py lint            lint and type check alone
-    python3 tools/dev.py fix             let the linter mend what it can
+    python3 tools/dev.py fix             let the linter fix what it can
     python3 tools/dev.py build           wheels and source archives, into dist/
     python3 tools/dev.py compat [ROW]    our wheels beside published companion packages, row by row
     python3 tools/dev.py matrix [ROW]    golden bytes and protocol, oldest and newest libraries

@@ -21,7 +21,8 @@ def name(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-TRANSFORMATION, CONTESTED, UNKNOWN = name("transformation"), name("contested"), name("unknown")
+TRANSFORMATION, UNKNOWN = name("transformation"), name("unknown")
+IRREPRODUCIBLE = name("irreproducible")
 RESULT, OTHER = name("result"), name("other")
 TOKENS = {"boot_id": "b", "hostname": "h", "nested": {"mtime": 17}}
 
@@ -58,9 +59,9 @@ async def published(url: str, titles: list[str]) -> dict[str, Any]:
             return [text(item) for item in answer]
         return answer.hex() if isinstance(answer, Checksum) else answer
 
-    tf, contested, unknown = map(Checksum, (TRANSFORMATION, CONTESTED, UNKNOWN))
+    tf, irreproducible, unknown = map(Checksum, (TRANSFORMATION, IRREPRODUCIBLE, UNKNOWN))
     result, other = Checksum(RESULT), Checksum(OTHER)
-    full = record(CONTESTED, RESULT, freshness={"tokens": TOKENS}, node=name("bucket"))
+    full = record(IRREPRODUCIBLE, RESULT, freshness={"tokens": TOKENS}, node=name("bucket"))
     again = record(TRANSFORMATION, RESULT, wall_time_seconds=9.0)
     bucket = Checksum(name("bucket"))
     calls: dict[str, Callable[[], Awaitable[Any]]] = {
@@ -68,7 +69,7 @@ async def published(url: str, titles: list[str]) -> dict[str, Any]:
         "no source": lambda: client.get_rev_transformations(Checksum(UNKNOWN)),
         "no record": lambda: client.get_execution_record(unknown),
         "no probe": lambda: client.get_bucket_probe("node", "unknown"),
-        "not contested": lambda: client.get_irreproducible_records(unknown),
+        "not irreproducible": lambda: client.get_irreproducible_records(unknown),
         "set": lambda: client.set_transformation_result(tf, result),
         "result": lambda: client.get_transformation_result(tf),
         "source": lambda: client.get_rev_transformations(result),
@@ -82,13 +83,13 @@ async def published(url: str, titles: list[str]) -> dict[str, Any]:
         "record": lambda: client.get_execution_record(tf),
         "set probe": lambda: client.set_bucket_probe("node", "näme", bucket, TOKENS, "noon"),
         "probe": lambda: client.get_bucket_probe("node", "näme"),
-        "set contested": lambda: client.set_transformation_result(contested, result),
-        "record contested": lambda: client.set_execution_record(contested, result, full),
-        "undo": lambda: client.undo_transformation_result(contested, result),
-        "undone": lambda: client.get_transformation_result(contested),
-        "contested": lambda: client.get_irreproducible_records(contested),
-        "contested for it": lambda: client.get_irreproducible_records(contested, result),
-        "contested for other": lambda: client.get_irreproducible_records(contested, other),
+        "set irreproducible": lambda: client.set_transformation_result(irreproducible, result),
+        "record irreproducible": lambda: client.set_execution_record(irreproducible, result, full),
+        "undo": lambda: client.undo_transformation_result(irreproducible, result),
+        "undone": lambda: client.get_transformation_result(irreproducible),
+        "irreproducible": lambda: client.get_irreproducible_records(irreproducible),
+        "one irreproducible": lambda: client.get_irreproducible_records(irreproducible, result),
+        "other": lambda: client.get_irreproducible_records(irreproducible, other),
         "sources left": lambda: client.get_rev_transformations(result),
     }
     return {title: text(await calls[title]()) for title in titles or calls}
@@ -114,10 +115,10 @@ async def ours(url: str, titles: list[str]) -> dict[str, Any]:
                 TRANSFORMATION, RESULT, record(TRANSFORMATION, RESULT)
             ),
             "record": lambda: client.get_metadata(TRANSFORMATION),
-            "put contested": lambda: client.put_transformation(CONTESTED, RESULT),
-            "contest": lambda: client.put_irreproducible(CONTESTED, RESULT),
-            "contested": lambda: client.get_irreproducible(CONTESTED),
-            "contested for it": lambda: client.get_irreproducible(CONTESTED, RESULT),
+            "put result": lambda: client.put_transformation(IRREPRODUCIBLE, RESULT),
+            "put irreproducible": lambda: client.put_irreproducible(IRREPRODUCIBLE, RESULT),
+            "irreproducible": lambda: client.get_irreproducible(IRREPRODUCIBLE),
+            "one irreproducible": lambda: client.get_irreproducible(IRREPRODUCIBLE, RESULT),
             "put info": lambda: client.put_buffer_info(RESULT, info),
             "info": lambda: client.get_buffer_info(RESULT),
             "put meaning": lambda: client.put_semantic_to_syntactic(*meaning, [OTHER]),

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 from companions import database_clients
-from companions.database_clients import CONTESTED, OTHER, RESULT, TOKENS, TRANSFORMATION, record
+from companions.database_clients import (
+    IRREPRODUCIBLE,
+    OTHER,
+    RESULT,
+    TOKENS,
+    TRANSFORMATION,
+    record,
+)
 from companions.sandbox import Sandbox
 from database_server import Server
 from published_server import PublishedServer
@@ -16,7 +23,7 @@ from published_server import PublishedServer
 Answers = dict[str, Any]
 
 
-READING = ("result", "source", "record", "probe", "contested", "sources left")
+READING = ("result", "source", "record", "probe", "irreproducible", "sources left")
 
 
 def wheel_server(sandbox: Sandbox, file: Path) -> Server:
@@ -50,7 +57,7 @@ def ours(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Answers:
 
 
 def test_the_published_client_finds_nothing_in_an_empty_database(published: Answers) -> None:
-    empty = ["no result", "no source", "no record", "no probe", "not contested"]
+    empty = ["no result", "no source", "no record", "no probe", "not irreproducible"]
     assert {title: published[title] for title in empty} == dict.fromkeys(empty)
 
 
@@ -66,16 +73,16 @@ def test_the_published_client_is_told_of_a_contradicting_record(published: Answe
     assert [published[title] for title in written] == [True, True, False]
 
 
-def test_the_published_client_is_served_a_contested_result_as_irreproducible(
+def test_the_published_client_is_served_irreproducible_results(
     published: Answers,
 ) -> None:
     assert published["undo"] is True
     assert published["undone"] is None
-    (contested,) = published["contested"]
-    assert (contested["checksum"], contested["result"]) == (CONTESTED, RESULT)
-    assert contested["metadata"]["freshness"] == {"tokens": TOKENS}
-    assert published["contested for it"] == published["contested"]
-    assert not published["contested for other"]
+    (irreproducible,) = published["irreproducible"]
+    assert (irreproducible["checksum"], irreproducible["result"]) == (IRREPRODUCIBLE, RESULT)
+    assert irreproducible["metadata"]["freshness"] == {"tokens": TOKENS}
+    assert published["one irreproducible"] == published["irreproducible"]
+    assert not published["other"]
     assert published["sources left"] == [TRANSFORMATION]
 
 

@@ -1,4 +1,4 @@
-"""What is remembered of an execution: little or much of it, and that its result is contested."""
+"""Execution records of minimal and full size, and results that become irreproducible."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ SCRIPT = """\
     print(json.dumps(asyncio.run(facts(*names))))
     seamless.close()
 """
-CONTEST = """\
+PUT_IRREPRODUCIBLE = """\
     import asyncio, json, sys
     import seamless.config
     seamless.config.init()
     from seamless import Checksum
     from seamless_remote import database_remote as client
 
-    async def contest(transformation, result):
+    async def put_irreproducible(transformation, result):
         undone = await client.undo_transformation_result(transformation, result)
         left = await client.get_transformation_result(transformation)
         return undone, left, await client.get_irreproducible_records(transformation)
 
-    print(json.dumps(asyncio.run(contest(*map(Checksum, sys.argv[1:])))))
+    print(json.dumps(asyncio.run(put_irreproducible(*map(Checksum, sys.argv[1:])))))
     seamless.close()
 """
 
@@ -91,14 +91,14 @@ def test_a_full_record_names_probes_that_are_read_back(sandbox: Sandbox) -> None
         assert found["record"][kind] == probe["bucket_checksum"]
 
 
-def test_a_contested_result_is_irreproducible_with_its_record(project: Project) -> None:
+def test_an_irreproducible_result_keeps_its_record(project: Project) -> None:
     found = facts(project)
     names = (found["transformation"], found["result"])
-    put_irreproducible = project.script("contest.py", CONTEST)
-    undone, left, (contested,) = json.loads(project.python(put_irreproducible, *names))
+    put_irreproducible = project.script("put_irreproducible.py", PUT_IRREPRODUCIBLE)
+    undone, left, (irreproducible,) = json.loads(project.python(put_irreproducible, *names))
 
     assert undone is True
     assert left is None
-    assert (contested["checksum"], contested["result"]) == names
-    assert contested["metadata"] == found["record"]
+    assert (irreproducible["checksum"], irreproducible["result"]) == names
+    assert irreproducible["metadata"] == found["record"]
     assert project.executions() == 1

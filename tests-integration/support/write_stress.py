@@ -27,20 +27,20 @@ class Acknowledged:
 
     records: dict[str, str] = field(default_factory=dict)
     results: dict[str, str] = field(default_factory=dict)
-    contested: dict[str, str] = field(default_factory=dict)
+    irreproducible: dict[str, str] = field(default_factory=dict)
     #: the keys of each bulk write that was sent, whether it was acknowledged or not
     bulks: list[list[str]] = field(default_factory=list)
     refused: int = 0
 
     @property
     def count(self) -> int:
-        return len(self.records) + len(self.results) + len(self.contested)
+        return len(self.records) + len(self.results) + len(self.irreproducible)
 
     def add(self, other: Acknowledged) -> None:
         """Take in what another part was acknowledged."""
         self.records |= other.records
         self.results |= other.results
-        self.contested |= other.contested
+        self.irreproducible |= other.irreproducible
         self.bulks += other.bulks
         self.refused += other.refused
 
@@ -112,7 +112,7 @@ class WriteStress:
             # until this is answered, it may be in either of the two
             del target[key]
             if _put(connection, {"type": "irreproducible", "checksum": key, "result": result}):
-                part.contested[key] = result
+                part.irreproducible[key] = result
             else:
                 part.refused += 1
 
@@ -155,7 +155,7 @@ def missing(where: Path | DatabaseUnderTest, acknowledged: Acknowledged) -> list
     rows: dict[str, set[tuple[str, str]]] = {name: set() for name in tables}
     for name, key, result in place.rows(sql):
         rows[name].add((key, result))
-    results, reverse, records, contested = (rows[name] for name in tables)
+    results, reverse, records, irreproducible = (rows[name] for name in tables)
     wrong = []
     if place.is_file:
         ((sound,),) = place.rows("PRAGMA integrity_check")
@@ -164,7 +164,7 @@ def missing(where: Path | DatabaseUnderTest, acknowledged: Acknowledged) -> list
         "result": (acknowledged.results.items(), results),
         "result of a record": (acknowledged.records.items(), results),
         "record": (acknowledged.records.items(), records),
-        "contest": (acknowledged.contested.items(), contested),
+        "irreproducible": (acknowledged.irreproducible.items(), irreproducible),
         # no half entries, acknowledged or not
         "reverse row": (results, reverse),
         "transformation of a reverse row": (reverse, results),
@@ -177,5 +177,5 @@ def missing(where: Path | DatabaseUnderTest, acknowledged: Acknowledged) -> list
         found_keys = stored.intersection(keys)
         if 0 < len(found_keys) < len(keys):
             wrong.append(f"{len(found_keys)} of the {len(keys)} entries of a bulk write: {keys[0]}")
-    left = results & contested
-    return wrong + [f"contested and still there: {key}" for key, _ in left]
+    left = results & irreproducible
+    return wrong + [f"irreproducible and still there: {key}" for key, _ in left]

@@ -5,8 +5,8 @@
 
 Suites: core, database, cli, evict; all of them where none is named. Prints a table of each and
 writes it to docs/benchmarks.md, with the machine, the versions and the command. A quick run
-takes less of everything and leaves the report alone. Beside another commit, what is listed is
-the rows that differ beyond noise; the exit status is 3 if any is slower or larger here.
+takes fewer and shorter measurements, and does not write the report. With `--against`, the rows
+that differ beyond noise are listed; the exit status is 3 if any is slower or larger here.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", maxsplit=1)[0])
     parser.add_argument("suite", nargs="?", choices=SUITES, help="all of them by default")
-    parser.add_argument("--quick", action="store_true", help="less of everything, no report")
+    parser.add_argument("--quick", action="store_true", help="fewer measurements, no report")
     parser.add_argument(
         "--against", metavar="COMMIT", help="beside that commit of this repository; no report"
     )

@@ -10,8 +10,8 @@ request of each buffer, are left out.
 
 Of the four, ours pays the least on the traces that are made up, but for `shift`, where other
 buffers become popular four times: there cachey pays a tenth less. It never forgets how often a
-buffer was wanted, however many there are, and refuses what is worth less than what it has. We
-remember a bounded number, and take in whatever is referenced, because the holder of the
+buffer was wanted, however many there are, and refuses buffers whose score is lower than those it
+has. We remember a bounded number, and take in whatever is referenced, because the holder of the
 reference counts on finding it.
 
 On the two recorded traces the published order pays a tenth less. Those runs last seconds, in

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PATIENCE = 30.0  # seconds for starting, and for stopping
+TIMEOUT = 30.0  # seconds for starting, and for stopping
 
 
 @contextlib.contextmanager
@@ -38,18 +38,18 @@ def database_server(folder: Path) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
-            process.wait(PATIENCE)
+            process.wait(TIMEOUT)
 
 
 def wait_for_port(process: subprocess.Popen[bytes], status: Path) -> int | None:
     """Poll the status file until the server reports; None when it fails."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while process.poll() is None and time.monotonic() < deadline:
         report = json.loads(status.read_text())
         if report.get("status") == "running":
             return int(report["port"])
         if report.get("status") == "failed":
-            process.wait(PATIENCE)
+            process.wait(TIMEOUT)
             break
         time.sleep(0.02)
     return None

@@ -90,12 +90,12 @@ class Selection:
             found = self._reaching(mutant.path, f"{mutant.path}::", others=True)
         found.sort()
         seen: Counter[str] = Counter()
-        turns = []
+        ranked = []
         for place, (*_, duration, test) in enumerate(found):
             name = test.partition("[")[0]
-            turns.append((seen[name], place, test, duration))
+            ranked.append((seen[name], place, test, duration))
             seen[name] += 1
-        return [(test, duration) for *_, test, duration in sorted(turns) if test not in left_out]
+        return [(test, duration) for *_, test, duration in sorted(ranked) if test not in left_out]
 
     def _reaching(
         self, path: str, wanted: str, *, others: bool = False

@@ -203,9 +203,9 @@ def test_a_tempref_fades_by_half_in_two_seconds_by_default() -> None:
 
 def test_find_returns_the_locations_of_a_buffer() -> None:
     buffer = Buffer(b"to be found")
-    places = buffer.get_checksum().find()
-    assert places is not None
-    assert [place.place for place in places] == ["cache"]
+    locations = buffer.get_checksum().find()
+    assert locations is not None
+    assert [location.kind for location in locations] == ["cache"]
 
 
 def test_find_is_none_for_an_unknown_buffer() -> None:
@@ -213,10 +213,10 @@ def test_find_is_none_for_an_unknown_buffer() -> None:
 
 
 def test_find_returns_the_misses_if_verbose() -> None:
-    places = Checksum(HEX).find(verbose=True)
-    assert places is not None
-    assert {place.place for place in places} >= {"trivial", "cache"}
-    assert not any(place.found for place in places)
+    locations = Checksum(HEX).find(verbose=True)
+    assert locations is not None
+    assert {location.kind for location in locations} >= {"trivial", "cache"}
+    assert not any(location.found for location in locations)
 
 
 def test_the_class_shows_as_published() -> None:

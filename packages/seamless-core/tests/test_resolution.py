@@ -302,7 +302,7 @@ def test_the_next_directory_is_tried_when_one_holds_wrong_content(
 
 
 def found(checksum: Checksum, *, verbose: bool = False) -> list[tuple[str, bool, str | None]]:
-    return [(at.place, at.found, at.where) for at in checksum.find(verbose) or ()]
+    return [(at.kind, at.found, at.where) for at in checksum.find(verbose) or ()]
 
 
 def test_find_is_none_for_an_unknown_buffer() -> None:

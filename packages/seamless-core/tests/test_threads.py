@@ -121,13 +121,13 @@ OPERATIONS = [
 ]
 
 
-def mix_operations(random: random.Random, turns: int) -> None:
-    for _ in range(turns):
+def mix_operations(random: random.Random, rounds: int) -> None:
+    for _ in range(rounds):
         random.choice(OPERATIONS)(random.randrange(len(CONTENTS)), random)
 
 
-async def mix_in_a_loop(random: random.Random, turns: int) -> None:
-    """The same, with coroutines among them that wait in the middle of a turn."""
+async def mix_in_a_loop(random: random.Random, rounds: int) -> None:
+    """The same, with coroutines among them that wait in the middle of a number."""
 
     async def resolve_later(index: int) -> None:
         buffer = Buffer(CONTENTS[index])
@@ -136,18 +136,18 @@ async def mix_in_a_loop(random: random.Random, turns: int) -> None:
         assert (await buffer.get_checksum().resolution("bytes")).content == CONTENTS[index]
         buffer.decref()
 
-    for turn in range(turns):
-        if turn % 4:
+    for number in range(rounds):
+        if number % 4:
             mix_operations(random, 1)
-        elif turn % 400:
+        elif number % 400:
             await resolve_later(random.randrange(len(CONTENTS)))
         else:
             index = random.randrange(len(CONTENTS))
             assert (await Buffer(CONTENTS[index]).get_checksum_async()).hex() == DIGESTS[index]
 
 
-def run_in_a_loop(random: random.Random, turns: int) -> None:
-    asyncio.run(mix_in_a_loop(random, turns))
+def run_in_a_loop(random: random.Random, rounds: int) -> None:
+    asyncio.run(mix_in_a_loop(random, rounds))
 
 
 @pytest.fixture

@@ -148,5 +148,5 @@ def _exchange(
 def _received(stream: socket.socket, before: bytes) -> bytes:
     data = stream.recv(CHUNK)
     if not data:
-        raise ConnectionError("a server hung up on the generator")
+        raise ConnectionError("a server closed the connection of the load generator")
     return before + data if before else data

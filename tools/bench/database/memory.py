@@ -25,7 +25,7 @@ KEYS = 1_000
 POINTS, QUICK_POINTS = (100_000, 1_000_000), (5_000, 20_000)
 MEBIBYTE = 2**20
 STARTS = 5
-#: seconds to the first answer, and MiB of an idle server, that are wanted at most
+#: seconds to the first response, and MiB of an idle server, that are wanted at most
 SOON, SMALL = 0.4, 70
 NOTE = f"""\
 Memory is all that is resident, and in brackets what of it comes from no file. Of {READS + 1}
@@ -33,11 +33,11 @@ requests, {READS} are look-ups and one stores a new result."""
 
 
 def run(plan: Plan, points: tuple[int, ...] | None = None) -> list[FreeTable]:
-    """Start every server often, in turns; then ask one of each for long."""
+    """Start every server often, alternately; then ask one of each for long."""
     points = points or (QUICK_POINTS if plan.quick else POINTS)
     points = points[:1] if plan.against else points
     sides = {"ours": running_ours} | ({"published": running_published} if plan.published else {})
-    heads = ["to the first answer", "idle", *(f"after {point:,} requests" for point in points)]
+    heads = ["to the first response", "idle", *(f"after {point:,} requests" for point in points)]
     sheet = FreeTable(
         "Start and memory", ["server", *heads, "growth after the first"], notes=[NOTE]
     )

@@ -33,7 +33,7 @@ beside {CONNECTIONS}."""
 
 
 def run(plan: Plan) -> list[FreeTable]:
-    """Measure the service on both back ends in turns."""
+    """Measure the service on both back ends alternately."""
     heads = [SQLITE, ONE, TWO, RAW, "of SQLite", "two beside one", "of raw pipeline"]
     sheet = FreeTable("Requests a second on PostgreSQL", ["workload", *heads], notes=[NOTE])
     if missing := postgresql.missing():

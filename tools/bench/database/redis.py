@@ -57,7 +57,7 @@ def running_redis(
 
 
 def run(plan: Plan) -> list[FreeTable]:
-    """Measure ours and Redis in turns."""
+    """Measure ours and Redis alternately."""
     amount = QUICK if plan.quick else Amount(writes=1_000)
     heads = [OURS, *SIDES, "processor, ours", "processor, Redis", "generator, busy with Redis"]
     sheet = FreeTable("Requests a second beside Redis", ["workload", *heads], notes=[NOTE])

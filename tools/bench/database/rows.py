@@ -34,7 +34,7 @@ Processor is the time on a core that the server has for a look-up."""
 
 
 def run(plan: Plan, many: int | None = None) -> list[FreeTable]:
-    """Measure both files in turns."""
+    """Measure both files alternately."""
     many = many or (QUICK_MANY if plan.quick else MANY)
     numbers = [f"{rows:,} rows" for rows in (FEW, many)]
     columns = ["side", *numbers, "of the rate", *(f"processor, {rows}" for rows in numbers)]

@@ -34,7 +34,7 @@ SIZE = "SELECT pg_total_relation_size('transformation')"
 
 
 def run(plan: Plan, many: int | None = None) -> list[FreeTable]:
-    """Measure one connection and many, on both databases in turns."""
+    """Measure one connection and many, on both databases alternately."""
     many = many or (QUICK_MANY if plan.quick else MANY)
     numbers = [f"{rows:,} rows" for rows in (FEW, many)]
     columns = ["look-ups a second", *numbers, "of the rate", *(f"time, {n}" for n in numbers)]

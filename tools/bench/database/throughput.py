@@ -36,7 +36,7 @@ busy with something else)."""
 
 
 def run(plan: Plan, amount: Amount | None = None) -> list[FreeTable]:
-    """Measure every workload in turns."""
+    """Measure every workload alternately."""
     amount = amount or (QUICK if plan.quick else Amount())
     heads = [*SERVERS, RAW, "of published", "of bare", "of raw SQLite"]
     rates = FreeTable(

@@ -37,7 +37,7 @@ def read(port: int, seconds: float, connections: int) -> Result:
 
 
 def run(plan: Plan) -> list[FreeTable]:
-    """Measure each number of processes in turns, on a file of its own."""
+    """Measure each number of processes alternately, on a file of its own."""
     cores = len(os.sched_getaffinity(0))
     numbers = [number for number in WORKERS if number <= cores]
     # as many generators for each, so that nothing but the server differs

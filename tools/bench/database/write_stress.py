@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from tools.bench.settings import Plan
 
 WRITERS, KEYS = 64, 1_000
-#: readers that ask again at once, and one that rests between its questions
+#: readers that send the next request at once, and one that pauses between its requests
 MANY, ONE = 30, 1
-REST = 0.002  # seconds
+PAUSE = 0.002  # seconds
 SECONDS, QUICK_SECONDS = 20.0, 1.5
 #: how long reads are measured without stress, and how long in one, at most
 READING = 5.0
@@ -35,9 +35,9 @@ WORST = 250
 READS = [get("transformation", number) for number in range(KEYS)]
 HEADS = ["half", "99 %", "longest"]
 NOTE = f"""\
-Times of requests: of half of them, of 99 % at most, and the longest. {MANY} readers ask again as
-soon as they are answered; one rests {1e3 * REST:g} ms before it does. {WRITERS} writers store new
-results as fast as they are answered; `--seconds 300` makes the writing last five minutes."""
+Times of requests: of half of them, of 99 % at most, and the longest. {MANY} readers send
+the next request at once; one pauses {1e3 * PAUSE:g} ms before it. {WRITERS} writers store new
+results one after the other; `--seconds 300` makes the writing last five minutes."""
 
 
 def write(port: int, first: int, seconds: float) -> Result:
@@ -53,7 +53,7 @@ def read(port: int, readers: int, seconds: float) -> Result:
 
 
 def _after_a_rest(request: bytes) -> bytes:
-    time.sleep(REST)
+    time.sleep(PAUSE)
     return request
 
 
@@ -81,7 +81,7 @@ def _measure(sheet: FreeTable, side: str, server: Server, seconds: float) -> Non
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         # so that starting it is no part of the stress
         pool.submit(read, server.port, ONE, 0.0).result()
-        for readers, name in ((MANY, f"{MANY} readers"), (ONE, "one reader that rests")):
+        for readers, name in ((MANY, f"{MANY} readers"), (ONE, "one reader with pauses")):
             calm = read(server.port, readers, reading)
             writes = pool.submit(write, server.port, next(first), reading + 2 * RISING)
             time.sleep(RISING)

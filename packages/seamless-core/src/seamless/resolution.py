@@ -152,12 +152,12 @@ async def _run_again(transformation: HexDigest, wanted: HexDigest) -> str | None
 class Location:
     """One look-up of a buffer.
 
-    `place` is `trivial`, `cache`, `directory`, `server` or `transformation`; `where` the
+    `kind` is `trivial`, `cache`, `directory`, `server` or `transformation`; `where` the
     path, the URL or the transformation's checksum. `outcome` says how the look-up ended:
     `found`, `no`, or an error.
     """
 
-    place: str
+    kind: str
     found: bool
     where: str | None = None
     outcome: str = ""
@@ -187,8 +187,8 @@ def locations(checksum: HexDigest, *, verbose: bool = False) -> list[Location] |
     return [location for location in found if location.found or verbose] or None
 
 
-def _location(place: str, found: bool) -> Location:
-    return Location(place, found, None, "found" if found else "no")
+def _location(kind: str, found: bool) -> Location:
+    return Location(kind, found, None, "found" if found else "no")
 
 
 def _producers(checksum: HexDigest) -> list[HexDigest]:

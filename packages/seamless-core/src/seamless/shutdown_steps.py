@@ -155,6 +155,7 @@ def _run_on(loop: Any, coroutine: Coroutine[Any, Any, object], seconds: float) -
 
 
 def _write_out(failures: list[str]) -> None:
+    """Wait for the queued uploads; `buffer_writer.shutdown` limits the time."""
     buffer_writer = sys.modules.get("seamless.caching.buffer_writer")
     if buffer_writer is None:
         return

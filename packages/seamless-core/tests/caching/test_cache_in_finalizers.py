@@ -28,7 +28,7 @@ from seamless.caching.buffer_cache import BufferCache, TempRef
 from seamless.caching.finalizer_lock import BROKEN
 from seamless.util.lru import LRU
 
-TURNS = 300
+ROUNDS = 300
 CHANGED = Checksum(b"c" * 32)
 
 
@@ -80,7 +80,7 @@ def inner(small: BufferCache[Buffer]) -> Iterator[Inner]:
     """Operations for calling from inside; in the end no reference is lost or taken twice."""
     found = Inner(small, seed=7)
     yield found
-    assert found.calls > TURNS / 10
+    assert found.calls > ROUNDS / 10
     assert_tables_add_up(small)
     counted = {name.bytes(): entry.normal_refs for name, entry in small.strong_cache.items()}
     assert +Counter(counted) == +found.references
@@ -88,7 +88,7 @@ def inner(small: BufferCache[Buffer]) -> Iterator[Inner]:
 
 def act_often(cache: BufferCache[Buffer]) -> None:
     activity = Activity(cache, "outer")
-    for _ in range(TURNS):
+    for _ in range(ROUNDS):
         activity.act()
 
 
@@ -122,7 +122,7 @@ def test_finalizers_of_cyclic_garbage(small: BufferCache[Buffer], inner: Inner) 
     gc.set_threshold(1)
     try:
         activity = Activity(small, "outer")
-        for _ in range(TURNS):
+        for _ in range(ROUNDS):
             Garbage()
             activity.act()
     finally:
@@ -160,7 +160,7 @@ def test_signal_handlers(small: BufferCache[Buffer], inner: Inner) -> None:
     before = signal.signal(signal.SIGALRM, inner)
     signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
     try:
-        while inner.calls < TURNS:
+        while inner.calls < ROUNDS:
             act_often(small)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -239,7 +239,7 @@ def test_an_error_at_any_line_of_the_tables_leaves_tables_that_add_up(
     activity = Activity(small, "short")
     before = sys.gettrace()
     errors = 0
-    for _ in range(TURNS):
+    for _ in range(ROUNDS):
         sys.settrace(trace)  # an error ends the tracing
         try:
             activity.act()
@@ -247,7 +247,7 @@ def test_an_error_at_any_line_of_the_tables_leaves_tables_that_add_up(
             errors += 1
         finally:
             sys.settrace(before)
-    assert errors > TURNS / 10
+    assert errors > ROUNDS / 10
     assert_tables_add_up(small)
 
 

@@ -70,10 +70,10 @@ def test_a_trace_lists_the_callers_of_incref(cache: BufferCache[Buffer]) -> None
     for _ in range(2):
         cache.incref(ABSENT)
     (leak,) = cache.leaks()
-    assert len(leak.places) == 1
-    assert leak.places[0].startswith(f"{__file__}:")
-    assert leak.places[0].endswith("(2 times)")
-    assert leak.places[0] in cache.report_leaks()
+    assert len(leak.lines) == 1
+    assert leak.lines[0].startswith(f"{__file__}:")
+    assert leak.lines[0].endswith("(2 times)")
+    assert leak.lines[0] in cache.report_leaks()
 
 
 def test_a_trace_skips_the_frames_of_the_package(
@@ -82,7 +82,7 @@ def test_a_trace_skips_the_frames_of_the_package(
     monkeypatch.setattr("seamless.caching.buffer_cache.get_buffer_cache", lambda: cache)
     cache.trace_references()
     ABSENT.incref(scratch=True)
-    assert cache.leaks()[0].places[0].startswith(f"{__file__}:")
+    assert cache.leaks()[0].lines[0].startswith(f"{__file__}:")
 
 
 def test_a_trace_removes_released_references(cache: BufferCache[Buffer]) -> None:
@@ -90,15 +90,15 @@ def test_a_trace_removes_released_references(cache: BufferCache[Buffer]) -> None
     cache.incref(ABSENT)
     cache.decref(ABSENT)
     cache.incref(ABSENT)
-    assert len(cache.leaks()[0].places) == 1
-    assert "times" not in cache.leaks()[0].places[0]
+    assert len(cache.leaks()[0].lines) == 1
+    assert "times" not in cache.leaks()[0].lines[0]
 
 
 def test_a_trace_can_be_switched_off(cache: BufferCache[Buffer]) -> None:
     cache.trace_references()
     cache.trace_references(False)
     cache.incref(ABSENT)
-    assert cache.leaks()[0].places == ()
+    assert cache.leaks()[0].lines == ()
 
 
 @pytest.mark.parametrize(("text", "traced"), [("1", 1), ("0", 0), ("", 0)])
@@ -108,7 +108,7 @@ def test_the_environment_switches_the_trace_on(
     monkeypatch.setenv("SEAMLESS_DEBUG_REFERENCES", text)
     cache: BufferCache[Buffer] = BufferCache()
     cache.incref(ABSENT)
-    assert len(cache.leaks()[0].places) == traced
+    assert len(cache.leaks()[0].lines) == traced
 
 
 def test_a_reference_without_a_buffer_is_explained(cache: BufferCache[Buffer]) -> None:
@@ -129,7 +129,7 @@ def test_the_most_frequent_place_comes_first() -> None:
     trace.note(DIGEST)
     for _ in range(3):
         trace.note(DIGEST)
-    first, second = trace.places(DIGEST)
+    first, second = trace.lines(DIGEST)
     assert first.startswith(f"{__file__}:")
     assert first.endswith("(3 times)")
     assert second.rpartition(":")[0] == __file__
@@ -138,10 +138,10 @@ def test_the_most_frequent_place_comes_first() -> None:
 
 def test_a_checksum_without_recorded_lines_has_none() -> None:
     trace = ReferenceTrace()
-    assert trace.places(DIGEST) == ()
+    assert trace.lines(DIGEST) == ()
     trace.note(DIGEST)
     trace.forget(DIGEST)
-    assert trace.places(DIGEST) == ()
+    assert trace.lines(DIGEST) == ()
 
 
 @pytest.mark.parametrize(

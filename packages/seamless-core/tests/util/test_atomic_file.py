@@ -150,13 +150,13 @@ def test_standard_output_that_is_a_file_is_written_to(tmp_path: Path) -> None:
 
 
 def test_an_entry_that_is_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "target").write_bytes(b"somebody's own")
+    (tmp_path / "target").write_bytes(b"another user's")
     (tmp_path / "link").symlink_to("target")
     replace_entry(tmp_path / "link", b"new", 0o444)
 
     assert not (tmp_path / "link").is_symlink()
     assert (tmp_path / "link").read_bytes() == b"new"
-    assert (tmp_path / "target").read_bytes() == b"somebody's own"
+    assert (tmp_path / "target").read_bytes() == b"another user's"
 
 
 def test_an_entry_that_is_a_named_pipe_is_replaced(tmp_path: Path) -> None:

@@ -99,10 +99,10 @@ def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
 
 def test_cleanup_does_not_follow_links(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "kept").write_bytes(b"somebody's own")
+    (tmp_path / "own" / "kept").write_bytes(b"another user's")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "used").symlink_to("../own")
     (tmp_path / "folder" / "unused").symlink_to("../own")
     write_to_directory(tmp_path / "folder", {"used/new": b"new"}, cleanup=True)
-    assert tree(tmp_path / "own") == {"kept": b"somebody's own", "new": b"new"}
+    assert tree(tmp_path / "own") == {"kept": b"another user's", "new": b"new"}
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["used"]

@@ -64,7 +64,7 @@ class Leak(NamedTuple):
     checksum: str
     references: int
     size: int
-    places: tuple[str, ...]
+    lines: tuple[str, ...]
 
 
 class CacheIntrospection(Generic[Held]):
@@ -151,7 +151,7 @@ class CacheIntrospection(Generic[Held]):
                     digest.hex(),
                     entry.normal_refs,
                     entry.size,
-                    () if trace is None else trace.places(digest),
+                    () if trace is None else trace.lines(digest),
                 )
                 for digest, entry in self._strong.entries.copy().items()
                 if entry.normal_refs
@@ -164,7 +164,7 @@ class CacheIntrospection(Generic[Held]):
         for leak in self.leaks():
             noun = "reference" if leak.references == 1 else "references"
             lines.append(f"{leak.checksum}: {leak.references} {noun}, {leak.size} bytes")
-            lines += [f"  taken at {place}" for place in leak.places]
+            lines += [f"  taken at {line}" for line in leak.lines]
         return "\n".join(lines)
 
     def stats(self) -> dict[str, Any]:
@@ -199,20 +199,20 @@ class ReferenceTrace:
     """
 
     def __init__(self) -> None:
-        self._places: dict[bytes, Counter[str]] = {}
+        self._lines: dict[bytes, Counter[str]] = {}
 
     def note(self, digest: bytes) -> None:
         """Record the line outside of this package that is taking a reference now."""
-        self._places.setdefault(digest, Counter())[_calling_line()] += 1
+        self._lines.setdefault(digest, Counter())[_calling_line()] += 1
 
     def forget(self, digest: bytes) -> None:
         """Remove the lines of a checksum without references."""
-        self._places.pop(digest, None)
+        self._lines.pop(digest, None)
 
-    def places(self, digest: bytes) -> tuple[str, ...]:
+    def lines(self, digest: bytes) -> tuple[str, ...]:
         """Return the lines that took references, the most frequent first."""
         # the copy is one step: a finalizer may record another line meanwhile
-        counted = Counter(dict(self._places.get(digest, {}))).most_common()
+        counted = Counter(dict(self._lines.get(digest, {}))).most_common()
         return tuple(line if times == 1 else f"{line} ({times} times)" for line, times in counted)
 
 

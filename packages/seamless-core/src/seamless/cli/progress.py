@@ -9,7 +9,6 @@ import time
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
     from typing import Protocol
 
     class _Bar(Protocol):
@@ -91,12 +90,7 @@ class Progress:
     def __enter__(self) -> Callable[[int], None] | None:
         return self.advance if self._shown else None
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
 

@@ -29,7 +29,7 @@ from seamless.checksum.parse_buffer import parse
 from seamless.checksum.serialize import serialize_sync
 
 PAIRS = list(permutations(VALUES, 2))
-#: only a parser can tell whether text is valid; no property proves it
+#: only a parser can decide whether text is valid; no property proves it
 UNPROVED = {"python", "yaml"}
 
 
