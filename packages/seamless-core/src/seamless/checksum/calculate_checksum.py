@@ -25,7 +25,6 @@ __all__ = [
     "calculate_checksum",
     "calculate_chunks_checksum",
     "calculate_dict_checksum",
-    "calculate_digest",
     "calculate_file_checksum",
     "read_chunks",
 ]
@@ -47,11 +46,6 @@ def calculate_checksum(content: bytes | str) -> str:
             "convert the content with bytes(...) first"
         )
     return sha256(content).hexdigest()
-
-
-def calculate_digest(content: bytes) -> bytes:
-    """Return the digest of bytes, as 32 bytes."""
-    return sha256(content).digest()
 
 
 def calculate_dict_checksum(d: dict[str, Any]) -> str:

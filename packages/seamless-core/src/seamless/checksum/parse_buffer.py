@@ -11,19 +11,6 @@ if TYPE_CHECKING:
     from seamless.checksum_class import Checksum
 
 
-def parse(content: bytes, celltype: str) -> Any:
-    """Read the bytes of a cell type as a value.
-
-    Raises
-    ------
-    ValueError
-        When the content is damaged or invalid.
-    TypeError
-        When it holds a value of another type, or the name is not a cell type.
-    """
-    return codec_of(celltype).from_bytes(content)
-
-
 def parse_buffer_sync(
     buffer: Buffer,
     checksum: Checksum | None,
@@ -46,10 +33,12 @@ def parse_buffer_sync(
 
     Raises
     ------
-    ValueError, TypeError
-        As `parse`.
+    ValueError
+        When the content is damaged or invalid.
+    TypeError
+        When it holds a value of another type, or the name is not a cell type.
     """
-    return buffer if celltype == "bytes" else parse(buffer.content, celltype)
+    return buffer if celltype == "bytes" else codec_of(celltype).from_bytes(buffer.content)
 
 
 async def parse_buffer(buffer: Buffer, checksum: Checksum, celltype: str, copy: bool = True) -> Any:

@@ -16,6 +16,7 @@ from value_strategies import FLOATS, INTEGERS, JSON_VALUES, LINES, VALUES
 
 from seamless.checksum.buffer_facts import compute_buffer_info
 from seamless.checksum.buffer_info import convert_from_buffer_info
+from seamless.checksum.celltypes import codec_of
 from seamless.checksum.conversion import (
     Conversion,
     ConversionError,
@@ -25,7 +26,6 @@ from seamless.checksum.conversion import (
     route,
 )
 from seamless.checksum.conversion.convert_bytes import STEPS
-from seamless.checksum.parse_buffer import parse
 from seamless.checksum.serialize import serialize_sync
 
 PAIRS = list(permutations(VALUES, 2))
@@ -58,7 +58,7 @@ def test_trivial_does_not_read_the_bytes(content: bytes, pair: tuple[str, str]) 
 @settings(deadline=None)
 @given(buffers(Conversion.TRIVIAL))
 def test_a_trivial_result_reads_as_the_target(case: tuple[bytes, str, str]) -> None:
-    parse(convert_bytes(*case), case[2])
+    codec_of(case[2]).from_bytes(convert_bytes(*case))
 
 
 @settings(deadline=None)
@@ -74,20 +74,20 @@ def test_reinterpret_keeps_only_what_the_target_reads(
     content: bytes, pair: tuple[str, str]
 ) -> None:
     with contextlib.suppress(ConversionError):
-        parse(convert_bytes(content, *pair), pair[1])
+        codec_of(pair[1]).from_bytes(convert_bytes(content, *pair))
 
 
 @settings(deadline=None)
 @given(buffers(Conversion.REFORMAT))
 def test_reformat_never_fails_and_reads_as_the_target(case: tuple[bytes, str, str]) -> None:
-    parse(convert_bytes(*case), case[2])
+    codec_of(case[2]).from_bytes(convert_bytes(*case))
 
 
 @settings(deadline=None)
 @given(buffers(Conversion.POSSIBLE))
 def test_possible_reads_as_the_target_or_fails(case: tuple[bytes, str, str]) -> None:
     with contextlib.suppress(ConversionError):
-        parse(convert_bytes(*case), case[2])
+        codec_of(case[2]).from_bytes(convert_bytes(*case))
 
 
 @settings(deadline=None)
@@ -184,7 +184,8 @@ def test_only_bytes_are_converted() -> None:
 )
 def test_plain_is_yaml_also_where_yaml_parsers_fail(value: Any) -> None:
     content = serialize_sync(value, "plain")
-    assert parse(convert_bytes(content, "plain", "yaml"), "yaml") == content.decode().rstrip("\n")
+    text = codec_of("yaml").from_bytes(convert_bytes(content, "plain", "yaml"))
+    assert text == content.decode().rstrip("\n")
     assert convert_bytes(content, "yaml", "plain") == content
 
 
@@ -246,8 +247,8 @@ def test_the_prediction_from_properties_is_right(case: tuple[bytes, str, str]) -
         with pytest.raises(ConversionError):
             convert_bytes(content, source, target)
     elif answer is True:
-        parse(content, target)
-        parse(convert_bytes(content, source, target), target)
+        codec_of(target).from_bytes(content)
+        codec_of(target).from_bytes(convert_bytes(content, source, target))
     elif answer == -1 and target not in UNPROVED:
         convert_bytes(content, source, target)
 
