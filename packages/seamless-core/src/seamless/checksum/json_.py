@@ -1,12 +1,13 @@
 """Canonical JSON: two-space indent, sorted keys, UTF-8. Read and written with orjson.
 
-The bytes are orjson's, so the import of this module checks the installed release: releases before
-3.11.7 write `1e16` where the canonical form has `1e+16`, which would change checksums. Modules
-that may need no JSON import this one at first use, because importing orjson takes 15 ms.
+The bytes are orjson's, so the installed release is checked before anything is written: releases
+before 3.11.7 write `1e16` where the canonical form has `1e+16`, which would change checksums.
+Modules that may need no JSON import this one at first use, because importing orjson takes 15 ms.
 """
 
 from __future__ import annotations
 
+import functools
 import gc
 import io
 import sys
@@ -29,8 +30,11 @@ _REFERENCE_TEXTS: tuple[tuple[float, bytes], ...] = (
 OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
 
 
+@functools.cache
 def check_release() -> None:
-    """Compare the numbers that the installed orjson writes with the canonical texts.
+    """Compare the numbers that the installed orjson writes with the canonical texts, once.
+
+    The functions that write call this; a module that calls orjson itself does so when imported.
 
     Raises
     ------
@@ -45,9 +49,6 @@ def check_release() -> None:
                 f"{expected!r}, so checksums would differ from those of other installations; "
                 "install orjson 3.11.7 or newer"
             )
-
-
-check_release()
 
 
 # -- writing ------------------------------------------------------------------------------
@@ -68,6 +69,7 @@ def json_dumps_bytes(obj: Any) -> bytes:
     TypeError
         For any other value.
     """
+    check_release()
     try:
         return orjson.dumps(obj, None, OPTIONS)
     except TypeError as error:
@@ -77,6 +79,7 @@ def json_dumps_bytes(obj: Any) -> bytes:
 
 def json_line(obj: Any) -> bytes:
     """Write a value as canonical JSON with a final newline, the form in which cells store it."""
+    check_release()
     if is_long(obj):
         return dumps_chunked(obj, lambda chunk: orjson.dumps(chunk, None, OPTIONS))
     # orjson's own result may occupy up to 8 times its length; the sum is a copy of the exact size

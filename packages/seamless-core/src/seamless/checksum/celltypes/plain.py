@@ -12,12 +12,15 @@ from seamless.checksum.json_ import (
     CHUNK_ENTRIES,
     CHUNKED_TYPES,
     OPTIONS,
+    check_release,
     dumps_chunked,
     json_line,
     json_loads,
 )
 from seamless.checksum.utf8_text import decode_text
 from seamless.util._unchecksum import unchecksum
+
+check_release()
 
 #: the methods of the built-in types; a subclass that overrides them may show other entries
 _ITEMS = (dict.items, OrderedDict.items)

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from seamless.checksum.celltypes import plain
+from seamless.checksum.celltypes import plain  # which checks the release of orjson
 from seamless.checksum.celltypes.codec import Codec
 from seamless.checksum.celltypes.text import as_text
 from seamless.checksum.json_ import OPTIONS
