@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from database_samples import checksum, record
 from database_server import Response, Server
 from published_server import PublishedServer
 
-from seamless_database.client import DatabaseClient
+from seamless_database.client import AsyncDatabaseClient, DatabaseClient
 from seamless_database.errors import BulkWriteError, ConflictError
 
 if TYPE_CHECKING:
@@ -185,3 +186,17 @@ def test_our_client_writes_many_to_a_published_server_one_by_one(file: Path) -> 
         assert client.get_transformations(results) == results
         assert client.get_buffer_infos(infos) == infos
         assert client.get_metadata(keys[0]) == records[keys[0]][1]
+
+
+def test_our_asynchronous_client_works_with_a_published_server(file: Path) -> None:
+    keys = [checksum(number) for number in range(40)]
+
+    async def talk(url: str) -> None:
+        async with AsyncDatabaseClient(url) as client:
+            for _ in range(2):
+                await asyncio.gather(*(client.put_transformation(key, key) for key in keys[:20]))
+                found = await asyncio.gather(*(client.get_transformation(key) for key in keys))
+                assert found == keys[:20] + [None] * 20
+
+    with PublishedServer(file) as server:
+        asyncio.run(talk(server.url))

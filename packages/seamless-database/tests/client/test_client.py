@@ -218,7 +218,7 @@ def test_an_unreachable_server_is_a_client_error() -> None:
 def test_a_silent_server_is_a_client_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        wanted = rf"^{url} did not answer in time \(ReadTimeout\)$"
+        wanted = f"^{url} did not answer in time$"
         with (
             DatabaseClient(url, timeout=0.2) as client,
             pytest.raises(ClientError, match=wanted),

@@ -3,7 +3,8 @@
 A miss is None. A rejected request raises the error of `errors` that the server raised. No
 response, or one that a seamless-database does not send, is a `ClientError`. Before its first
 request, a client checks the protocol of the server, so that it neither sends data to another kind
-of server nor trusts its responses. A client never retries a request.
+of server nor trusts its responses. A client never repeats a request that may have reached the
+server; what the server rejects as a whole, such as a list, it may send in parts.
 
 A checksum may be given as 64 hexadecimal digits, as 32 bytes, or as an object with a method
 `hex()`, such as `seamless.Checksum`; what is returned are 64 lower-case hexadecimal digits.

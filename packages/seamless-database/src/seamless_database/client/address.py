@@ -5,29 +5,17 @@ Secrets are taken out of the URL and checked here, so that no message, log or tr
 
 from __future__ import annotations
 
+import base64
 import re
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import unquote
-
-import httpx
 
 from seamless_database.errors import CertificateError, RequestError
 
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
 #: a host with an optional port, which no password precedes
 _HOST = re.compile(r"(\[[^\]]*\]|[^:@\[\]]*)(:[0-9]*)?")
-
-
-class Options(TypedDict):
-    """The arguments of both clients of httpx."""
-
-    auth: httpx.Auth | None
-    verify: bool | ssl.SSLContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +24,8 @@ class ServerAddress:
 
     #: without user and password
     url: str
-    authorization: httpx.Auth | None = field(default=None, repr=False)
+    #: the value of the header `Authorization`
+    authorization: str | None = field(default=None, repr=False)
     #: why the URL or the token cannot be used
     problem: RequestError | None = None
 
@@ -44,7 +33,7 @@ class ServerAddress:
     def of(cls, url: str, token: str | None = None) -> ServerAddress:
         """Parse `http://user:TOKEN@host:port`; `token` takes precedence over that one.
 
-        A wrong token raises no error here, where a traceback could show it, but in `options`.
+        A wrong token raises no error here, where a traceback could show it, but in `tls_context`.
         White space around a token, such as the newline at the end of a file, is removed.
         """
         scheme, separator, rest = url.strip().rstrip("/").partition("://")
@@ -61,14 +50,14 @@ class ServerAddress:
         secret = (unquote(password) if token is None else token).strip()
         if token is not None:
             return (
-                cls(bare, _Bearer(secret))
+                cls(bare, f"Bearer {secret}")
                 if _is_token(secret)
                 else cls(bare, problem=_wrong_token())
             )
-        return cls(bare, httpx.BasicAuth(unquote(user), secret) if userinfo else None)
+        return cls(bare, _basic(unquote(user), secret) if userinfo else None)
 
-    def options(self, verify: bool | str | Path | ssl.SSLContext) -> Options:
-        """Return the arguments for httpx; a path is that of the certificates to trust.
+    def tls_context(self, verify: bool | str | Path | ssl.SSLContext) -> ssl.SSLContext | None:
+        """Return the TLS context of an https URL; a path is that of the certificates to trust.
 
         Raises
         ------
@@ -80,17 +69,23 @@ class ServerAddress:
         if self.problem is not None:
             raise self.problem
         if not isinstance(verify, bool | ssl.SSLContext):
-            verify = _tls_context(Path(verify))
-        return {"auth": self.authorization, "verify": verify}
+            verify = _trusting(Path(verify))
+        if not self.url.lower().startswith("https:"):
+            return None
+        if isinstance(verify, ssl.SSLContext):
+            return verify
+        if verify:
+            import certifi  # only https takes the time to import it
+
+            return ssl.create_default_context(cafile=certifi.where())
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
 
 
-class _Bearer(httpx.Auth):
-    def __init__(self, token: str) -> None:
-        self._header = f"Bearer {token}"
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = self._header
-        yield request
+def _basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def _is_token(text: str) -> bool:
@@ -113,7 +108,7 @@ def _wrong_url() -> RequestError:
     )
 
 
-def _tls_context(path: Path) -> ssl.SSLContext:
+def _trusting(path: Path) -> ssl.SSLContext:
     try:
         if path.is_dir():
             return ssl.create_default_context(capath=path)

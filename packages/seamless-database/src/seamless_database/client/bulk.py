@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from seamless_database.client import calls
 from seamless_database.client.calls import Call
@@ -19,7 +19,6 @@ from seamless_database.protocol.request import MAX_CHECKSUMS, MAX_ENTRIES
 if TYPE_CHECKING:
     from seamless_database.client.calls import Rejections
     from seamless_database.client.response_checks import Object
-    from seamless_database.errors import DatabaseError
 
 #: bytes of a bulk write, well below the limit that a server has by default
 MAX_BULK_BYTES = 4 * 1024 * 1024
@@ -27,8 +26,8 @@ MAX_BULK_BYTES = 4 * 1024 * 1024
 T = TypeVar("T")
 K = TypeVar("K", bound=ChecksumLike)
 
-#: yields calls, receives their results or errors, and returns what was found
-CallFlow = Generator[Call[Any], Any, dict[K, T]]
+#: yields calls, receives their results or errors, and returns a result
+Flow: TypeAlias = Generator[Call[Any], Any, T]
 
 
 @dataclass(slots=True)
@@ -43,7 +42,7 @@ class BulkLookup(Generic[T]):
     #: False once the server has rejected a list that is valid
     supported: bool = field(default=True, init=False)
 
-    def lookup(self, checksums: Iterable[K]) -> CallFlow[K, T]:
+    def lookup(self, checksums: Iterable[K]) -> Flow[dict[K, T]]:
         """Look up all checksums; each result is under the checksum as it was given."""
         texts = {
             checksum: checksum_text(checksum, f"checksums[{index}]")
@@ -55,14 +54,18 @@ class BulkLookup(Generic[T]):
             found |= yield from self._lookup_part(keys[start : start + MAX_CHECKSUMS])
         return {checksum: found[text] for checksum, text in texts.items() if text in found}
 
-    def _lookup_part(self, keys: list[str]) -> CallFlow[str, T]:
+    def shared(self, checksums: Iterable[str]) -> Call[dict[str, T] | None]:
+        """Return one request for all checksums."""
+        return self.many(list(checksums))
+
+    def _lookup_part(self, keys: list[str]) -> Flow[dict[str, T]]:
         """Look up the checksums of one request, in halves if the response would be too large."""
         if not self.supported:
             return (yield from self._one_by_one(keys))
         try:
             return (yield self.many(keys)) or {}
         except RequestError:
-            if not (yield from self._probe_support()):
+            if not (yield from self.probe_support()):
                 return (yield from self._one_by_one(keys))
             if len(keys) == 1:
                 raise
@@ -71,7 +74,7 @@ class BulkLookup(Generic[T]):
         first = yield from self._lookup_part(keys[:middle])
         return first | (yield from self._lookup_part(keys[middle:]))
 
-    def _probe_support(self) -> Generator[Call[Any], Any, bool]:
+    def probe_support(self) -> Flow[bool]:
         """Find out whether the server supports lists, with an empty one."""
         try:
             yield self.many([])
@@ -79,7 +82,7 @@ class BulkLookup(Generic[T]):
             self.supported = False
         return self.supported
 
-    def _one_by_one(self, keys: list[str]) -> CallFlow[str, T]:
+    def _one_by_one(self, keys: list[str]) -> Flow[dict[str, T]]:
         found: dict[str, T] = {}
         for key in keys:
             value = yield self.one(key)
@@ -99,7 +102,7 @@ class BulkWrite(Generic[T]):
     #: False once the server has rejected a bulk write that is valid
     supported: bool = field(default=True, init=False)
 
-    def write(self, given: Mapping[K, T]) -> CallFlow[K, None]:
+    def write(self, given: Mapping[K, T]) -> Flow[None]:
         """Write all entries; raises a `BulkWriteError` if some were not stored."""
         keys: dict[str, K] = {}
         entries: list[tuple[str, Any]] = []
@@ -114,9 +117,15 @@ class BulkWrite(Generic[T]):
             errors |= yield from self._write_part(entries[start : start + MAX_ENTRIES])
         if errors:
             raise BulkWriteError({keys[text]: errors[text] for text in errors}, len(entries))
-        return {}
 
-    def _write_part(self, part: list[tuple[str, Any]]) -> CallFlow[str, DatabaseError]:
+    def shared(self, entries: Mapping[str, Any]) -> Call[Rejections]:
+        """Return one request for all entries; raises a `RequestError` if it is too large."""
+        call = self.many(entries)
+        if len(call.body) > MAX_BULK_BYTES:
+            raise RequestError("the entries are too large for one request")
+        return call
+
+    def _write_part(self, part: list[tuple[str, Any]]) -> Flow[Rejections]:
         """Write the entries of one request, in halves if it would be too large."""
         if not self.supported or len(part) == 1:
             return (yield from self._one_by_one(part))
@@ -125,14 +134,14 @@ class BulkWrite(Generic[T]):
             if len(call.body) <= MAX_BULK_BYTES:
                 return (yield call) or {}
         except RequestError:
-            if not (yield from self._probe_support()):
+            if not (yield from self.probe_support()):
                 return (yield from self._one_by_one(part))
         # too large for the server, or an entry cannot be sent
         middle = len(part) // 2
         first = yield from self._write_part(part[:middle])
         return first | (yield from self._write_part(part[middle:]))
 
-    def _probe_support(self) -> Generator[Call[Any], Any, bool]:
+    def probe_support(self) -> Flow[bool]:
         """Find out whether the server supports bulk writes, with an empty one."""
         try:
             yield self.many({})
@@ -140,7 +149,7 @@ class BulkWrite(Generic[T]):
             self.supported = False
         return self.supported
 
-    def _one_by_one(self, part: list[tuple[str, Any]]) -> CallFlow[str, DatabaseError]:
+    def _one_by_one(self, part: list[tuple[str, Any]]) -> Flow[Rejections]:
         errors: Rejections = {}
         for key, entry in part:
             try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from seamless_database.client import response_checks as checks
@@ -55,6 +55,14 @@ class Call(Generic[T_co]):
     path: str = "/"
     #: whether the client must first have checked that the server is a seamless-database
     identified: bool = True
+    #: the fields of a write
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def entry(self) -> object:
+        """The entry of a write in a bulk write: its fields besides `checksum`, or the only one."""
+        fields = {name: value for name, value in self.fields.items() if name != "checksum"}
+        return fields["value"] if len(fields) == 1 else fields
 
     def result(self, url: str, status: int, text: str) -> T_co:
         """Return the value of a response, or raise the error that it reports."""
@@ -65,12 +73,13 @@ class Call(Generic[T_co]):
             if status in _MESSAGES:
                 raise _MESSAGES[status](message)
             raise ClientError(url, f"answered with status {status}: {message}")
-        found = f"status {status}, {checks.describe(text)}"
+        reason = ""
         if status == 200:
             try:
                 return self.read(text)
             except ValueError as error:
-                found += f"; {error}"
+                reason = f"; {error}"
+        found = f"status {status}, {checks.describe(text)}{reason}"
         del text  # which may repeat the token of the request, from a traceback with variables
         if status >= 500:
             found += "; a proxy answers so while the server behind it is down"
@@ -289,7 +298,7 @@ def _get(kind: str, read: Callable[[str], T_co], **fields: object) -> Call[T_co 
 
 
 def _put(kind: str, **fields: object) -> Call[None]:
-    return Call("PUT", _body(kind, **fields), checks.stored)
+    return Call("PUT", _body(kind, **fields), checks.stored, fields=fields)
 
 
 def _put_many(kind: str, entries: Mapping[str, object]) -> Call[Rejections]:
@@ -313,7 +322,7 @@ def _rejection(status: int, message: str) -> DatabaseError:
 
 def _body(kind: str, **fields: object) -> bytes:
     try:
-        return json.dumps({"type": kind, **fields}, default=_json_form, allow_nan=False).encode()
+        return _ENCODER.encode({"type": kind, **fields}).encode()
     except (TypeError, ValueError) as error:
         raise RequestError(f"a {kind} request cannot be sent: {error}") from None
 
@@ -325,3 +334,7 @@ def _json_form(value: object) -> object:
     if hasattr(value, "hex") and not isinstance(value, bytes | bytearray | memoryview):
         return checksum_text(value, type(value).__name__)
     raise TypeError(f"{value!r} has no JSON form")
+
+
+#: made once: making it takes as long as writing a small request
+_ENCODER = json.JSONEncoder(default=_json_form, allow_nan=False)

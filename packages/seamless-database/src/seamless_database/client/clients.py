@@ -1,73 +1,43 @@
 """The blocking client and the client for event loops: both send the same calls.
 
-The methods for single requests are made from the functions in `calls.py`, those for many checksums
-from the generators in `bulk.py`; neither of these sends anything.
+The methods for single requests are made from the functions in `calls.py` by `methods.py`, those for
+many checksums from the generators in `bulk.py`; none of these sends anything.
 """
 
 from __future__ import annotations
 
-import inspect
-import ssl
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_args, get_type_hints
-
-import httpx
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from seamless_database.client import bulk, calls
 from seamless_database.client.address import ServerAddress
-from seamless_database.errors import ClientError, DatabaseError
+from seamless_database.client.async_connections import AsyncConnections
+from seamless_database.client.blocking_connections import BlockingConnections
+from seamless_database.client.coalescing import ALONE, Alone, Coalescer
+from seamless_database.client.http_exchange import Endpoint, no_response
+from seamless_database.client.methods import awaited, blocking, coalesced_lookup, coalesced_write
+from seamless_database.errors import ClientError, DatabaseError, RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    import ssl
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
     from types import TracebackType
 
-    from seamless_database.client.bulk import CallFlow, K
+    from seamless_database.client.async_connections import Slot
+    from seamless_database.client.bulk import BulkLookup, BulkWrite, Flow, K
     from seamless_database.client.calls import Call
     from seamless_database.client.checksum_argument import ChecksumLike
+    from seamless_database.client.coalescing import TakeValues
+    from seamless_database.client.http_exchange import Response
     from seamless_database.client.response_checks import Object
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
-#: seconds that one request may take; longer than a server waits for a lock
+#: seconds that a server has to respond; longer than it waits for a lock
 TIMEOUT = 30.0
-
-
-def _blocking(call: Callable[P, Call[T]]) -> Callable[Concatenate[DatabaseClient, P], T]:
-    """Make a method of the blocking client from a call."""
-
-    def method(self: DatabaseClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self.send(call(*args, **kwargs))
-
-    return _described(method, call)
-
-
-def _awaited(
-    call: Callable[P, Call[T]],
-) -> Callable[Concatenate[AsyncDatabaseClient, P], Coroutine[Any, Any, T]]:
-    """Make a method of the client for event loops from the same call."""
-
-    async def method(self: AsyncDatabaseClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self.send(call(*args, **kwargs))
-
-    return _described(method, call)
-
-
-def _described(method: Callable[P, T], call: Callable[..., Call[Any]]) -> Callable[P, T]:
-    """Copy the name, docstring, parameters and result type of a call to its method."""
-    hints = get_type_hints(call)
-    signature = inspect.signature(call)
-    parameters = [
-        inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD),
-        *(each.replace(annotation=hints[name]) for name, each in signature.parameters.items()),
-    ]
-    (result,) = get_args(hints["return"])
-    method.__name__, method.__qualname__ = call.__name__, call.__name__
-    method.__doc__ = call.__doc__
-    result = None if result is type(None) else result
-    described = signature.replace(parameters=parameters, return_annotation=result)
-    method.__signature__ = described  # type: ignore[attr-defined]  # inspect reads it
-    return method
 
 
 class DatabaseClient:
@@ -78,7 +48,7 @@ class DatabaseClient:
     url
         The URL of the server; a token may be in it, `http://user:TOKEN@host:port`.
     timeout
-        Seconds that one request may take.
+        Seconds to connect, to send a request, and between two parts of its response.
     token
         The token of the client, if the server requires one. White space around it is ignored.
     verify
@@ -105,33 +75,33 @@ class DatabaseClient:
         del url, token  # a traceback that shows local variables must not show the token
         self.url = address.url
         self._identified = False
-        # without proxies from the environment: the server is on the same network
-        self._http = httpx.Client(timeout=timeout, trust_env=False, **address.options(verify))
+        self._endpoint = Endpoint.of(address, address.tls_context(verify))
+        self._connections = BlockingConnections(self._endpoint, timeout)
         self._transformations = bulk.of_transformations()
         self._buffer_infos = bulk.of_buffer_infos()
         self._transformation_writes = bulk.writes_of_transformations()
         self._buffer_info_writes = bulk.writes_of_buffer_infos()
         self._metadata_writes = bulk.writes_of_metadatas()
 
-    healthcheck = _blocking(calls.healthcheck)
-    get_protocol = _blocking(calls.get_protocol)
-    get_transformation = _blocking(calls.get_transformation)
-    put_transformation = _blocking(calls.put_transformation)
-    get_rev_transformations = _blocking(calls.get_rev_transformations)
-    get_metadata = _blocking(calls.get_metadata)
-    put_metadata = _blocking(calls.put_metadata)
-    get_irreproducible = _blocking(calls.get_irreproducible)
-    put_irreproducible = _blocking(calls.put_irreproducible)
-    get_buffer_info = _blocking(calls.get_buffer_info)
-    put_buffer_info = _blocking(calls.put_buffer_info)
-    get_semantic_to_syntactic = _blocking(calls.get_semantic_to_syntactic)
-    put_semantic_to_syntactic = _blocking(calls.put_semantic_to_syntactic)
-    get_syntactic_to_semantic = _blocking(calls.get_syntactic_to_semantic)
-    get_expression = _blocking(calls.get_expression)
-    put_expression = _blocking(calls.put_expression)
-    get_rev_expression = _blocking(calls.get_rev_expression)
-    get_bucket_probe = _blocking(calls.get_bucket_probe)
-    put_bucket_probe = _blocking(calls.put_bucket_probe)
+    healthcheck = blocking(calls.healthcheck)
+    get_protocol = blocking(calls.get_protocol)
+    get_transformation = blocking(calls.get_transformation)
+    put_transformation = blocking(calls.put_transformation)
+    get_rev_transformations = blocking(calls.get_rev_transformations)
+    get_metadata = blocking(calls.get_metadata)
+    put_metadata = blocking(calls.put_metadata)
+    get_irreproducible = blocking(calls.get_irreproducible)
+    put_irreproducible = blocking(calls.put_irreproducible)
+    get_buffer_info = blocking(calls.get_buffer_info)
+    put_buffer_info = blocking(calls.put_buffer_info)
+    get_semantic_to_syntactic = blocking(calls.get_semantic_to_syntactic)
+    put_semantic_to_syntactic = blocking(calls.put_semantic_to_syntactic)
+    get_syntactic_to_semantic = blocking(calls.get_syntactic_to_semantic)
+    get_expression = blocking(calls.get_expression)
+    put_expression = blocking(calls.put_expression)
+    get_rev_expression = blocking(calls.get_rev_expression)
+    get_bucket_probe = blocking(calls.get_bucket_probe)
+    put_bucket_probe = blocking(calls.put_bucket_probe)
 
     def send(self, call: Call[T]) -> T:
         """Send a call and return its result."""
@@ -141,11 +111,12 @@ class DatabaseClient:
         return self._exchange(call)
 
     def _exchange(self, call: Call[T]) -> T:
-        url = self.url + call.path
         try:
-            response = self._http.request(call.method, url, content=call.body)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _no_response(self.url, error) from None
+            response = self._connections.exchange(
+                self._endpoint.request(call.method, call.path, call.body)
+            )
+        except OSError as error:
+            raise no_response(self.url, error) from None
         return _result(call, self.url, response)
 
     def get_transformations(self, checksums: Iterable[K]) -> dict[K, str]:
@@ -183,23 +154,26 @@ class DatabaseClient:
         """
         self._run_flow(self._metadata_writes.write(records))
 
-    def _run_flow(self, flow: CallFlow[K, T]) -> dict[K, T]:
+    def _run_flow(self, flow: Flow[T]) -> T:
         try:
             call = next(flow)
             while True:
                 try:
-                    result = self.send(call)
+                    answer = self.send(call)
                 except DatabaseError as error:
                     call = flow.throw(error)
                 else:
-                    call = flow.send(result)
+                    call = flow.send(answer)
         except StopIteration as end:
-            found: dict[K, T] = end.value
-            return found
+            result: T = end.value
+            return result
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._connections.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise _not_pickled()
 
     def __enter__(self) -> DatabaseClient:
         return self
@@ -213,10 +187,21 @@ class DatabaseClient:
         self.close()
 
 
-class AsyncDatabaseClient:
-    """A client for one event loop; usable from many tasks, and as an async context manager.
+@dataclass(frozen=True, slots=True)
+class _LoopState:
+    """What belongs to one event loop."""
 
-    Its parameters and errors are those of `DatabaseClient`.
+    connections: AsyncConnections
+    #: by the call of a single look-up
+    coalescers: dict[Callable[..., Call[Any]], Coalescer[Any]]
+
+
+class AsyncDatabaseClient:
+    """A client for event loops of asyncio; usable from many tasks, and as an async context manager.
+
+    Its errors are those of `DatabaseClient`, and so are its parameters, but for `coalesce`: whether
+    calls that are made in the same turn of the event loop share requests. Each event loop has its
+    own connections, which `close` closes when it is called there.
     """
 
     def __init__(
@@ -226,53 +211,103 @@ class AsyncDatabaseClient:
         timeout: float = TIMEOUT,
         token: str | None = None,
         verify: bool | str | Path | ssl.SSLContext = True,
+        coalesce: bool = True,
     ) -> None:
         address = ServerAddress.of(url, token)
         del url, token
         self.url = address.url
         self._identified = False
-        self._http = httpx.AsyncClient(timeout=timeout, trust_env=False, **address.options(verify))
+        self._endpoint = Endpoint.of(address, address.tls_context(verify))
+        self._timeout = timeout
+        self._coalesce = coalesce
         self._transformations = bulk.of_transformations()
         self._buffer_infos = bulk.of_buffer_infos()
         self._transformation_writes = bulk.writes_of_transformations()
         self._buffer_info_writes = bulk.writes_of_buffer_infos()
         self._metadata_writes = bulk.writes_of_metadatas()
+        #: the calls that may share requests with others
+        self._shared: dict[Callable[..., Call[Any]], BulkLookup[Any] | BulkWrite[Any]] = {
+            calls.get_transformation: self._transformations,
+            calls.get_buffer_info: self._buffer_infos,
+            calls.put_transformation: self._transformation_writes,
+            calls.put_buffer_info: self._buffer_info_writes,
+            calls.put_metadata: self._metadata_writes,
+        }
+        self._loops: dict[asyncio.AbstractEventLoop, _LoopState] = {}
 
-    healthcheck = _awaited(calls.healthcheck)
-    get_protocol = _awaited(calls.get_protocol)
-    get_transformation = _awaited(calls.get_transformation)
-    put_transformation = _awaited(calls.put_transformation)
-    get_rev_transformations = _awaited(calls.get_rev_transformations)
-    get_metadata = _awaited(calls.get_metadata)
-    put_metadata = _awaited(calls.put_metadata)
-    get_irreproducible = _awaited(calls.get_irreproducible)
-    put_irreproducible = _awaited(calls.put_irreproducible)
-    get_buffer_info = _awaited(calls.get_buffer_info)
-    put_buffer_info = _awaited(calls.put_buffer_info)
-    get_semantic_to_syntactic = _awaited(calls.get_semantic_to_syntactic)
-    put_semantic_to_syntactic = _awaited(calls.put_semantic_to_syntactic)
-    get_syntactic_to_semantic = _awaited(calls.get_syntactic_to_semantic)
-    get_expression = _awaited(calls.get_expression)
-    put_expression = _awaited(calls.put_expression)
-    get_rev_expression = _awaited(calls.get_rev_expression)
-    get_bucket_probe = _awaited(calls.get_bucket_probe)
-    put_bucket_probe = _awaited(calls.put_bucket_probe)
+    healthcheck = awaited(calls.healthcheck)
+    get_protocol = awaited(calls.get_protocol)
+    get_transformation = coalesced_lookup(calls.get_transformation)
+    put_transformation = coalesced_write(calls.put_transformation)
+    get_rev_transformations = awaited(calls.get_rev_transformations)
+    get_metadata = awaited(calls.get_metadata)
+    put_metadata = coalesced_write(calls.put_metadata)
+    get_irreproducible = awaited(calls.get_irreproducible)
+    put_irreproducible = awaited(calls.put_irreproducible)
+    get_buffer_info = coalesced_lookup(calls.get_buffer_info)
+    put_buffer_info = coalesced_write(calls.put_buffer_info)
+    get_semantic_to_syntactic = awaited(calls.get_semantic_to_syntactic)
+    put_semantic_to_syntactic = awaited(calls.put_semantic_to_syntactic)
+    get_syntactic_to_semantic = awaited(calls.get_syntactic_to_semantic)
+    get_expression = awaited(calls.get_expression)
+    put_expression = awaited(calls.put_expression)
+    get_rev_expression = awaited(calls.get_rev_expression)
+    get_bucket_probe = awaited(calls.get_bucket_probe)
+    put_bucket_probe = awaited(calls.put_bucket_probe)
 
     async def send(self, call: Call[T]) -> T:
-        """Send a call and return its result."""
-        if call.identified and not self._identified:
-            await self._exchange(calls.get_protocol())
-            self._identified = True
-        return await self._exchange(call)
+        """Send a call and return its result; it is not coalesced with others."""
+        return await self._send(lambda: call, identified=call.identified)
 
-    async def _exchange(self, call: Call[T]) -> T:
+    async def _send(self, take: Callable[[], Call[T]], *, identified: bool = True) -> T:
+        """Send a call that is taken when there is a connection for it."""
+        connections = self._in_loop().connections
+        async with connections.slot() as slot:
+            if identified and not self._identified:
+                await self._exchange(calls.get_protocol(), connections, slot)
+                self._identified = True
+            return await self._exchange(take(), connections, slot)
+
+    async def _exchange(self, call: Call[T], connections: AsyncConnections, slot: Slot) -> T:
         try:
-            response = await self._http.request(
-                call.method, self.url + call.path, content=call.body
+            response = await connections.exchange(
+                slot, self._endpoint.request(call.method, call.path, call.body)
             )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _no_response(self.url, error) from None
+        except OSError as error:
+            raise no_response(self.url, error) from None
         return _result(call, self.url, response)
+
+    def _in_loop(self) -> _LoopState:
+        """Return what belongs to the running event loop."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._loops:
+            for other in list(self._loops):
+                if other.is_closed():
+                    self._loops.pop(other, None)
+            self._loops[loop] = _LoopState(
+                AsyncConnections(self._endpoint, self._timeout),
+                {
+                    call: Coalescer(partial(self._send_shared, many))
+                    for call, many in self._shared.items()
+                },
+            )
+        return self._loops[loop]
+
+    def _coalescer(self, call: Callable[..., Call[Any]]) -> Coalescer[Any] | None:
+        """Return what coalesces calls; None if the option or the server forbids it."""
+        if self._coalesce and self._shared[call].supported:
+            return self._in_loop().coalescers[call]
+        return None
+
+    async def _send_shared(
+        self, many: BulkLookup[Any] | BulkWrite[Any], take: TakeValues[Any]
+    ) -> dict[str, Any] | Alone:
+        """Send one request for many calls; if it is rejected, find out whether it is supported."""
+        try:
+            return await self._send(lambda: many.shared(take())) or {}
+        except RequestError:
+            await self._run_flow(many.probe_support())
+            return ALONE
 
     async def get_transformations(self, checksums: Iterable[K]) -> dict[K, str]:
         """Return the results of any number of transformations; misses are absent.
@@ -311,23 +346,26 @@ class AsyncDatabaseClient:
         """
         await self._run_flow(self._metadata_writes.write(records))
 
-    async def _run_flow(self, flow: CallFlow[K, T]) -> dict[K, T]:
+    async def _run_flow(self, flow: Flow[T]) -> T:
         try:
             call = next(flow)
             while True:
                 try:
-                    result = await self.send(call)
+                    answer = await self.send(call)
                 except DatabaseError as error:
                     call = flow.throw(error)
                 else:
-                    call = flow.send(result)
+                    call = flow.send(answer)
         except StopIteration as end:
-            found: dict[K, T] = end.value
-            return found
+            result: T = end.value
+            return result
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
+        """Close the connections of the running event loop; its requests in flight fail."""
+        await self._in_loop().connections.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise _not_pickled()
 
     async def __aenter__(self) -> AsyncDatabaseClient:
         return self
@@ -341,36 +379,16 @@ class AsyncDatabaseClient:
         await self.close()
 
 
-def _result(call: Call[T], url: str, response: httpx.Response) -> T:
-    if response.has_redirect_location:
-        target = ServerAddress.of(response.headers["location"]).url
+def _result(call: Call[T], url: str, response: Response) -> T:
+    if response.redirect is not None:
+        target = ServerAddress.of(response.redirect).url
         raise ClientError(
             url,
             f"answered, but is no seamless-database: it redirects to {target}, which is not "
             "followed; use the URL of the database itself",
         )
-    return call.result(url, response.status_code, response.text)
+    return call.result(url, response.status, response.text)
 
 
-def _no_response(url: str, error: Exception) -> ClientError:
-    """Return the error for a request without a response, with the reason and what to do."""
-    reason = str(error) or type(error).__name__  # timeouts come without a text
-    secure = url.startswith("https:")
-    if isinstance(error, httpx.TimeoutException):
-        return ClientError(url, f"did not answer in time ({type(error).__name__})")
-    if not secure and isinstance(error, httpx.RemoteProtocolError):
-        other = url.replace("http:", "https:", 1)
-        reason += f"; if the server speaks TLS, as with --tls-cert, use {other}"
-    elif isinstance(_root(error), ssl.SSLCertVerificationError):
-        reason += "; pass the certificate of the server or of its authority, as verify='file.pem'"
-    elif secure and isinstance(_root(error), ssl.SSLError):
-        other = url.replace("https:", "http:", 1)
-        reason += f"; if the server speaks no TLS, use {other}"
-    return ClientError(url, f"gave no answer: {reason}")
-
-
-def _root(error: BaseException) -> BaseException:
-    """Return the first cause of an error of httpx."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return error
+def _not_pickled() -> TypeError:
+    return TypeError("a client cannot be pickled; create one in each process")
