@@ -89,6 +89,20 @@ def test_the_queue_works_again_after_join(queue: UploadQueue, backend: Backend) 
     assert (backend.stored, backend.left) == ([b"one", b"two"], 2)
 
 
+def test_the_thread_calls_back_before_it_ends() -> None:
+    ended: list[str] = []
+
+    async def send(_: Buffer) -> bool:
+        return True
+
+    queue = UploadQueue(send, lambda: ended.append(threading.current_thread().name))
+    buffer = Buffer(b"sent before the end")
+    queue.add(buffer.get_checksum(), buffer)
+    assert queue.drain(60)
+    queue.join(60)
+    assert ended == ["seamless-writer"]
+
+
 def test_a_pending_buffer_is_not_queued_twice(queue: UploadQueue, backend: Backend) -> None:
     backend.gate.clear()
     for _ in range(3):

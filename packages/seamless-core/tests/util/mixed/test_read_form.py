@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from malformed_buffers import container
+from malformed_buffers import container, holding, leaf
 from mixed_values import same
 
 from seamless import Buffer
 from seamless.errors import BufferFormatError
+from seamless.util.mixed.read_form import read_form, read_head
 
 
 def there_and_back(value: Any) -> Any:
@@ -89,3 +90,18 @@ def test_a_number_in_place_of_a_form_is_not_an_array() -> None:
 )
 def test_a_container_without_entries_is_read(form: Any, value: Any) -> None:
     assert Buffer(container(form, [[0], value])).get_value("mixed") == value
+
+
+@pytest.mark.parametrize("taken", [0, 9, 10])
+def test_forms_are_numbered_by_digits_that_the_text_lacks(taken: int) -> None:
+    """The text of many equal forms is read in a fraction of the time."""
+    value: dict[str, Any] = {f"k{i:02}": np.arange(3) for i in range(40)}
+    value |= dict.fromkeys(map(str, range(10**12, 10**12 + taken)), 1)
+    content = Buffer(value, "mixed").content
+    _, specs = read_form(read_head(memoryview(content))[1])
+    assert [number // 10 for number in specs] == ([10**12 + taken] if taken < 10 else [])
+
+
+def test_an_array_without_items_may_have_items_without_bytes() -> None:
+    form = leaf(items={"type": "string", "bytesize": 0}, shape=[0])
+    assert Buffer(holding(form, [0, 0], 0)).get_value("mixed")["a"].shape == (0,)
