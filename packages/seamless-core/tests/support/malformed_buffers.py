@@ -70,6 +70,9 @@ HOSTILE: dict[str, bytes] = {
     "huge items": holding(leaf(items={"type": "string", "bytesize": 2**40}), [0, 8], 8),
     "object items": holding(leaf(items={"type": "O", "bytesize": 8}), [0, 16], 16),
     "an array inside a structure": holding(record({"f": leaf()}, ["f"], 8), [0, 8], 8),
+    "a number with the storage of an array": holding(
+        {**INTEGER, "storage": "pure-binary"}, [0, 4], 4
+    ),
     "fields named twice": holding(record({"f": INTEGER}, ["f", "f"], 8), [0, 8], 8),
     "a structure of another size": holding(record({"f": INTEGER}, ["f"], 400), [0, 400], 400),
     "an unknown storage inside": holding(leaf(storage="x"), [0, 8], 8),

@@ -74,6 +74,7 @@ def test_a_merge_key_gives_the_entries_that_a_mapping_lacks(source: str, value: 
     [
         "!!int ''", "!!float ''", '"\\UFFFFFFFF"', "!!bool perhaps", "!!timestamp x", "!!int 0xZ",
         "!!binary é", "!!omap [a: 1, b]", "!!omap {a: 1}", "!!pairs [[1]]",
+        "!!omap [{a: 1, b: 2}]", "!!pairs [{}]",
         "!!set [a]", "!!seq {a: 1}", "!!map [1]", "!!str [1]", "!thing {a: 1}", "!thing 1", "a: =",
         "[1, 2]: x", "? {a: 1}", "!!set {? [1]}", "&a [*a]", "&a {b: *a}", "<<: 1", "<<: [1]",
         "&a {<<: *a}", "<<: ''", "<<: [[]]",

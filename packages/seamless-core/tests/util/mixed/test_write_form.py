@@ -92,3 +92,9 @@ def test_rows_of_arrays_in_another_order_of_shapes_share_a_form() -> None:
     check(value)
     back = Buffer(Buffer(value, "mixed").content).get_value("mixed")
     assert [row["b"].tolist() for row in back] == [long.tolist()] * 2
+
+
+def test_an_array_without_items_may_have_items_without_bytes() -> None:
+    column = np.zeros(0, [("text", "S0"), ("number", "<i4")])["text"]
+    again = Buffer(Buffer({"a": column}, "mixed").content).get_value("mixed")["a"]
+    assert again.shape == (0,)
