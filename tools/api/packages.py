@@ -126,7 +126,6 @@ _CORE_INTERNAL = frozenset(
         "caching.buffer_cache.TempRef.fade_rate",
         "caching.buffer_cache.TempRef.fades_until",
         "caching.buffer_cache.TempRef.lasting_interest",
-        "caching.buffer_cache.TempRef.log_interest",
         "caching.buffer_cache.TempRef.renew",
     )
 )

@@ -16,7 +16,8 @@ import seamless
 from seamless import Buffer, Checksum, remote
 from seamless.caching import buffer_writer
 from seamless.caching.buffer_cache import get_buffer_cache
-from seamless.caching.upload_queue import UploadQueue
+from seamless.caching.buffer_writer import MAX_NAMED
+from seamless.caching.upload_queue import Upload, UploadQueue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -263,6 +264,19 @@ def test_failed_uploads_at_exit_are_reported_in_one_line(tmp_path: Path) -> None
     assert outcome.stdout == ""
     assert len(outcome.stderr.splitlines()) == 1
     assert outcome.stderr.count(named(b"homeless").hex()) == 1
+
+
+def test_a_report_names_the_first_error_and_a_limited_number_of_checksums() -> None:
+    buffers = [Buffer(b"%d" % number) for number in range(MAX_NAMED + 1)]
+    uploads = [
+        Upload(each.get_checksum(), each, error=OSError(f"error {number}"))
+        for number, each in enumerate(buffers)
+    ]
+    report = buffer_writer.describe(uploads)
+    assert report.startswith(f"{MAX_NAMED + 1} buffers could not be written (OSError: error 0): ")
+    assert report.endswith(f"{buffers[-2].get_checksum().hex()} and 1 more")
+    assert "more" not in buffer_writer.describe(uploads[:-1])
+    assert buffer_writer.describe(uploads[:1]).startswith("1 buffer could not be written")
 
 
 def test_a_forked_child_writes_only_its_own_buffers(tmp_path: Path) -> None:

@@ -25,10 +25,8 @@ def test_interest_never_grows_when_the_clock_is_behind() -> None:
     assert TempRef(8.0, created=50.0).current_interest(10.0) == pytest.approx(8.0)
 
 
-def test_very_old_interest_is_still_comparable() -> None:
-    tempref = TempRef(1.0, created=0.0)
-    assert tempref.current_interest(1e6) == 0.0
-    assert math.isfinite(tempref.log_interest(1e6))
+def test_a_very_old_interest_is_zero() -> None:
+    assert TempRef(1.0, created=0.0).current_interest(1e6) == 0.0
 
 
 def test_a_weaker_second_request_does_not_lower_the_interest() -> None:

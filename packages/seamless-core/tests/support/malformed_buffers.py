@@ -65,6 +65,10 @@ HOSTILE: dict[str, bytes] = {
     "a negative shape": holding(leaf(shape=[-2]), [0, 8], 8),
     "a huge shape": holding(leaf(shape=[HUGE, 4]), [0, 8], 8),
     "a huge empty shape": holding(leaf(shape=[HUGE, HUGE, 0]), [0, 0], 0),
+    "a shape beyond 64 bits": holding(leaf(shape=[2**63, 0]), [0, 0], 0),
+    "text items of a negative size": holding(
+        leaf(items={"type": "string", "bytesize": -1}), [0, 8], 8
+    ),
     "a hundred dimensions": holding(leaf(shape=[1] * 100), [0, 4], 4),
     "a shape of booleans": holding(leaf(shape=[True, 2]), [0, 8], 8),
     "huge items": holding(leaf(items={"type": "string", "bytesize": 2**40}), [0, 8], 8),

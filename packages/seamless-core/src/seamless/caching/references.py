@@ -90,15 +90,6 @@ class TempRef:
         """Loss of log(interest) per second."""
         return math.log(self.fade_factor) / self.fade_interval
 
-    def log_interest(self, now: float) -> float:
-        """Return the logarithm of the interest at `now`.
-
-        It is also exact when the interest itself is too small for a float, and so becomes 0.
-        """
-        if self.interest == 0:
-            return -math.inf
-        return math.log(self.interest) - self.fade_rate * max(0.0, now - self.last_refreshed)
-
     def current_interest(self, now: float | None = None) -> float:
         """Return the interest at `now`, by default at this moment."""
         elapsed = (time.monotonic() if now is None else now) - self.last_refreshed

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seamless import Buffer
+from seamless.checksum.celltypes import yaml_json
 from seamless.checksum.conversion import ConversionError, convert_bytes
 
 
@@ -84,6 +85,17 @@ def test_a_merge_key_gives_the_entries_that_a_mapping_lacks(source: str, value: 
 )  # fmt: skip
 def test_a_document_without_plain_data_is_refused_by_name(source: str) -> None:
     assert_refused(source)
+
+
+def test_too_little_memory_is_not_taken_for_a_malformed_document(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def read(_: str) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(yaml_json, "_read", read)
+    with pytest.raises(MemoryError):
+        convert_bytes(b"a: 1", "yaml", "plain")
 
 
 # -- documents that grow when their aliases are expanded --------------------------------------

@@ -130,7 +130,7 @@ def cases_of(dtype: str) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
 
 def test_an_array_of_items_without_bytes_is_refused_inside_a_container() -> None:
     column = np.zeros(3, [("text", "S0"), ("number", "<i4")])["text"]
-    for array in (column, np.zeros(2, DTYPES["no fields, aligned"])):
+    for array in (column, *(np.zeros(n, DTYPES["no fields, aligned"]) for n in (1, 2))):
         with pytest.raises(TypeError, match="can't be inside a mixed container"):
             Buffer({"a": array}, "mixed")
 
