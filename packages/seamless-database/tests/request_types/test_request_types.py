@@ -40,6 +40,13 @@ def test_buffer_info_is_stored_sorted_and_indented(
     assert text == '{\n  "dtype": "\\u00e9",\n  "shape": [\n    2\n  ]\n}'
 
 
+def test_merged_buffer_info_keeps_its_numbers(database: Backend) -> None:
+    numbers = {"a": 0.1, "b": -1e300, "c": 10**30, "length": 3}
+    put(database, "buffer_info", checksum=ONE, value=numbers)
+    put(database, "buffer_info", checksum=ONE, value={"is_utf8": True})
+    assert get(database, "buffer_info", checksum=ONE) == {**numbers, "is_utf8": True}
+
+
 @pytest.mark.parametrize(
     "value", [{"length": -1}, {"length": 1.5}, {"length": True}, {"is_utf8": 1}, {"is_json": []}]
 )

@@ -118,11 +118,6 @@ def has_non_finite(text: object) -> bool:
     return False
 
 
-def non_finite_to_null(text: str) -> Any:
-    """Parse JSON, with None in place of non-finite numbers."""
-    return json.loads(text, parse_constant=lambda _constant: None, parse_float=_finite_or_none)
-
-
 class _NonFiniteError(Exception):
     """The text holds a non-finite number."""
 
@@ -136,11 +131,6 @@ def _refuse_infinite(digits: str) -> float:
     if math.isinf(number):
         raise _NonFiniteError
     return number
-
-
-def _finite_or_none(digits: str) -> float | None:
-    number = float(digits)
-    return None if math.isinf(number) else number
 
 
 # the table of checks

@@ -19,9 +19,8 @@ from seamless_database.admin.checks import (
     CHECKS,
     IntegrityCheck,
     RepairAction,
-    non_finite_to_null,
 )
-from seamless_database.json_codec import minified, sorted_and_indented
+from seamless_database.json_codec import minified, parse_stored, sorted_and_indented
 from seamless_database.models import (
     BucketProbe,
     BufferInfo,
@@ -133,7 +132,7 @@ def _numbers_to_null(connection: Connection, check: IntegrityCheck, rows: list[A
     column, to_json = _JSON[check.model]
     found = connection.execute(select(address, column).where(address.in_(rows))).all()
     for row, text in found:
-        repaired = to_json(non_finite_to_null(text))
+        repaired = to_json(parse_stored(text))
         connection.execute(update(check.model).where(address == row).values({column: repaired}))
 
 

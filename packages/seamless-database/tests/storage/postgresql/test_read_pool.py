@@ -10,7 +10,7 @@ import pytest
 from seamless_database.errors import DatabaseClosedError, DatabaseLockedError, UnavailableError
 from seamless_database.storage.postgresql.connection import PipelineConnection
 from seamless_database.storage.postgresql.health import Health
-from seamless_database.storage.postgresql.read_pool import PostgresReadPool
+from seamless_database.storage.postgresql.read_pool import ATTEMPTS, PostgresReadPool
 from seamless_database.storage.postgresql.url import PostgresUrl
 
 if TYPE_CHECKING:
@@ -53,9 +53,16 @@ def test_the_pool_replaces_a_lost_connection(pool: PostgresReadPool, url: Postgr
 
 
 def test_repeated_losses_are_recorded_as_a_failure(pool: PostgresReadPool, health: Health) -> None:
+    attempts: list[PipelineConnection] = []
+
+    def end(connection: PipelineConnection) -> None:
+        attempts.append(connection)
+        connection.command(SUICIDE)
+
     with pytest.raises(UnavailableError, match="could not be read"):
-        pool.read(lambda connection: connection.command(SUICIDE))
+        pool.read(end)
     assert health.degraded_reason is not None
+    assert len(attempts) == ATTEMPTS
 
 
 def test_a_wrong_statement_is_not_recorded_as_a_failure(

@@ -56,6 +56,30 @@ def test_a_free_lock_is_acquired_at_once() -> None:
     assert run(program) == "True\nTrue\nTrue\n"
 
 
+def test_a_process_that_has_waited_leaves_the_lock_alone_afterwards() -> None:
+    program = """
+        def hold(say):
+            lock.acquire(0)
+            say("held")
+            signal.pause()
+
+        def take(say):
+            say(str(lock.acquire(0)))
+
+        pid, said = child(hold)
+        said.readline()
+        print(lock.acquire(0.01))
+        os.kill(pid, signal.SIGKILL)
+        print(lock.acquire(30))
+        lock.release()
+        for _ in range(20):
+            pid, said = child(take)
+            print(said.readline().strip())
+            os.waitpid(pid, 0)
+    """
+    assert run(program) == "False\n" + 21 * "True\n"
+
+
 def test_one_process_at_a_time_holds_the_lock() -> None:
     program = """
         shared, events = os.pipe()

@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
@@ -381,9 +381,7 @@ def _file_error(path: Path, error: Exception, *, damaged: bool) -> DatabaseError
 def _accept_damage(raw: sqlite3.Connection) -> None:
     """Make SQLite open a truncated file, and use the intact part of a damaged list of tables."""
     raw.execute("PRAGMA writable_schema=ON").close()
-    try:
-        # the first statement fails if the list is damaged; later ones use the tables it could read
+    # The first statement fails if the list is damaged; later ones use the tables it could read.
+    # Any other error, such as a lock, meets the next statement too.
+    with suppress(sqlite3.DatabaseError, UnicodeDecodeError):
         raw.execute("SELECT 1 FROM sqlite_master").close()
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        if not is_damage(error):
-            raise
