@@ -279,6 +279,28 @@ def test_a_report_names_the_first_error_and_a_limited_number_of_checksums() -> N
     assert buffer_writer.describe(uploads[:1]).startswith("1 buffer could not be written")
 
 
+def test_pending_uploads_are_reported_on_request_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_answer = threading.Event()
+
+    async def send(_: Buffer) -> bool:
+        while not may_answer.is_set():
+            await asyncio.sleep(0.001)
+        return True
+
+    queue = UploadQueue(send, lambda: None)
+    monkeypatch.setattr(buffer_writer, "_instance", queue)
+    made = Buffer(b"pending")
+    queue.add(made.get_checksum(), made)
+    assert buffer_writer.unreported_failures(pending=False) == []
+    (upload,) = buffer_writer.unreported_failures()
+    assert upload.buffer is made
+    assert "(no answer in time)" in buffer_writer.describe([upload])
+    assert buffer_writer.unreported_failures() == []
+    may_answer.set()
+    assert queue.drain(60)
+    queue.join(60)
+
+
 def test_a_forked_child_writes_only_its_own_buffers(tmp_path: Path) -> None:
     code = """
         import os, sys, warnings

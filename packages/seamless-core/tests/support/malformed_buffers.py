@@ -62,6 +62,10 @@ HOSTILE: dict[str, bytes] = {
     "fewer arrays than the form has": holding(leaf(), [0], 0),
     "an array larger than its bytes": holding(leaf(shape=[3]), [0, 8], 8),
     "an array smaller than its bytes": holding(leaf(shape=[1]), [0, 8], 8),
+    "a shape of minus one": holding(leaf(shape=[-1]), [0, 8], 8),
+    "items beyond the limit of NumPy": holding(
+        leaf(items={"type": "string", "bytesize": 2**31}, shape=[0]), [0, 0], 0
+    ),
     "a negative shape": holding(leaf(shape=[-2]), [0, 8], 8),
     "a huge shape": holding(leaf(shape=[HUGE, 4]), [0, 8], 8),
     "a huge empty shape": holding(leaf(shape=[HUGE, HUGE, 0]), [0, 0], 0),

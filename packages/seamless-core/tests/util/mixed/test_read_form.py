@@ -102,6 +102,7 @@ def test_forms_are_numbered_by_digits_that_the_text_lacks(taken: int) -> None:
     assert [number // 10 for number in specs] == ([10**12 + taken] if taken < 10 else [])
 
 
-def test_an_array_without_items_may_have_items_without_bytes() -> None:
-    form = leaf(items={"type": "string", "bytesize": 0}, shape=[0])
+@pytest.mark.parametrize("size", [0, 2**31 - 1])
+def test_an_array_without_items_may_have_items_of_any_size(size: int) -> None:
+    form = leaf(items={"type": "string", "bytesize": size}, shape=[0])
     assert Buffer(holding(form, [0, 0], 0)).get_value("mixed")["a"].shape == (0,)
