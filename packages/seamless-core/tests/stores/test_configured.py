@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fake_hashserver import Script, answering, running
+from forked_children import run_in_child
 
-from seamless import remote
+from seamless import Checksum, remote
 from seamless.stores import configured
 
 
@@ -50,6 +53,18 @@ def test_directories_are_read_before_servers(monkeypatch: pytest.MonkeyPatch) ->
     remote.configure(read_servers=["http://r:1", "http://r:2"], write_servers="http://w:1")
     assert read() == ["directory /x", "http://r:1", "http://r:2", "http://w:1"]
     assert written() == ["directory /x", "http://w:1"]
+
+
+def test_a_forked_child_leaves_the_connections_of_its_parent_alone() -> None:
+    content = b"read before and after the fork"
+    name = Checksum(hashlib.sha256(content).digest())
+    with running(Script(answering(content, keep=True))) as server:
+        remote.configure(read_servers=server.url)
+        assert remote.fetch_sync(name) is not None
+        assert run_in_child(lambda: remote.fetch_sync(name) is not None) == "True"
+        assert remote.fetch_sync(name) is not None
+        assert server.connections == 2
+        remote.configure()
 
 
 def test_a_server_of_both_kinds_is_read_once() -> None:
