@@ -283,7 +283,7 @@ def test_pending_uploads_are_reported_on_request_and_once(monkeypatch: pytest.Mo
     may_answer = threading.Event()
 
     async def send(_: Buffer) -> bool:
-        while not may_answer.is_set():
+        while not may_answer.is_set():  # noqa: ASYNC110 - another thread sets it
             await asyncio.sleep(0.001)
         return True
 
