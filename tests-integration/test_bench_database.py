@@ -11,7 +11,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING
 
 import pytest
-from tools.bench.database import generate_rows, response_parser, throughput
+from tools.bench.database import bulk_writes, generate_rows, response_parser, throughput
 from tools.bench.database.baselines import sqlite
 from tools.bench.database.load import UnexpectedAnswerError, load, repeated
 from tools.bench.database.requests import checksum, get, get_checksum, put_result, redis_command
@@ -148,6 +148,33 @@ def test_every_row_of_raw_writes_can_be_looked_up(tmp_path: Path, at_once: int) 
         assert raw.look_ups([checksum(number) for number in range(20)]) > 0
         with pytest.raises(AssertionError):
             raw.look_ups([checksum(20)])
+
+
+def test_raw_results_have_their_reverse_rows(tmp_path: Path) -> None:
+    file = tmp_path / "raw.db"
+    sqlite.make_file(file)
+    with sqlite.opened(file) as raw:
+        assert raw.results(range(20), 7) > 0
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        pairs = "SELECT checksum, result FROM {} ORDER BY checksum"
+        results, reverse = (
+            connection.execute(pairs.format(table)).fetchall()
+            for table in ("transformation", "rev_transformation")
+        )
+    assert len(results) == 20
+    assert results == reverse
+
+
+def test_bulk_writes_are_measured_beside_single_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk_writes, "AT_ONCE", 5)
+    monkeypatch.setattr(bulk_writes, "SINGLES", 10)
+    (sheet,) = bulk_writes.run(Plan(rounds=1, quick=True, published=False), ("SQLite",))
+    assert [name.partition(",")[0] for name, _ in sheet.lines] == [
+        *("transformations", "transformations", "metadatas", "buffer_infos")
+    ]
+    for name, cells in sheet.lines:
+        figures = cells if name.startswith("transformations") else [cells[0], cells[-1]]
+        assert all(isinstance(cell, Figure) and cell.value > 0 for cell in figures), name
 
 
 def test_a_large_file_is_filled_as_the_server_would(tmp_path: Path) -> None:

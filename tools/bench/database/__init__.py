@@ -16,6 +16,7 @@ PARTS = {
     "stress": "write_stress",
     "memory": "memory",
     "bulk": "bulk",
+    "bulk-writes": "bulk_writes",
     "workers": "workers",
     "redis": "redis",
     "postgresql": "postgresql",

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 def checksum(number: int, kind: str = "tf") -> str:
@@ -64,6 +64,17 @@ def put_record(number: int) -> bytes:
 def get_many(kind: str, numbers: Iterable[int]) -> bytes:
     """Ask for what is stored under many checksums at once."""
     return request("GET", _body(kind, checksums=[checksum(number) for number in numbers]))
+
+
+def put_many(kind: str, numbers: Iterable[int]) -> bytes:
+    """Store results, buffer info or records under many checksums at once."""
+    entries: dict[str, Callable[[int], Any]] = {
+        "transformations": lambda number: checksum(number, "result"),
+        "buffer_infos": lambda number: {"length": number},
+        "metadatas": lambda number: {"result": checksum(number, "result"), "value": record(number)},
+    }
+    value = {checksum(number): entries[kind](number) for number in numbers}
+    return request("PUT", _body(kind, value=value))
 
 
 def put_info(number: int) -> bytes:

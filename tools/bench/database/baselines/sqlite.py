@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 INSERT = "INSERT INTO transformation (checksum, result) VALUES (?, ?)"
+INSERT_REVERSE = "INSERT INTO rev_transformation (checksum, result) VALUES (?, ?)"
 MAPPED = 2**33  # bytes; more than any file here has
 SELECT = "SELECT result FROM transformation WHERE checksum = ?"
 
@@ -60,5 +61,16 @@ class RawSQLite:
             execute("BEGIN IMMEDIATE")
             for row in rows[first : first + at_once]:
                 execute(INSERT, row)
+            execute("COMMIT")
+        return len(rows) / (time.perf_counter() - start)
+
+    def results(self, numbers: range, at_once: int) -> float:
+        """Write new results and their reverse rows, so many in a transaction."""
+        rows = [(checksum(n), checksum(n, "result")) for n in numbers]
+        execute, start = self._connection.execute, time.perf_counter()
+        for first in range(0, len(rows), at_once):
+            execute("BEGIN IMMEDIATE")
+            for statement in (INSERT, INSERT_REVERSE):
+                self._connection.executemany(statement, rows[first : first + at_once])
             execute("COMMIT")
         return len(rows) / (time.perf_counter() - start)
