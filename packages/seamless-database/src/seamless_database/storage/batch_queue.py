@@ -223,7 +223,9 @@ def _report(batch: Batch[T]) -> None:
 def _resolve(batch: Batch[T]) -> None:
     for operation in batch:
         future, error = operation.future, operation.error
-        assert future is not None  # set when it was queued
+        if future is None:
+            # of operations that were queued together, only the last one has a future
+            continue
         if isinstance(error, StopIteration):
             # a future of asyncio rejects it, and the other operations would get no outcome
             error = RuntimeError(f"a request raised {error!r}")
