@@ -27,7 +27,6 @@ LIBRARIES = {
     "numpy": "seamless-core",
     "orjson": "seamless-core",
     "sqlalchemy": "seamless-database",
-    "starlette": "seamless-database",
     "uvicorn": "seamless-database",
     "httptools": "seamless-database",
 }

@@ -1,7 +1,7 @@
-"""The Starlette application: one endpoint on any path, GET and HEAD to read, PUT to write.
+"""The ASGI application: one endpoint on any path, GET and HEAD to read, PUT to write.
 
-A request skips Starlette's middleware and router, because a look-up of one row takes a few
-microseconds and those would multiply it. Starlette runs the lifespan and rejects WebSockets.
+It uses no web framework: there is nothing to route, a look-up of one row takes a few
+microseconds, which middleware would multiply, and a start takes longer by each import.
 """
 
 from __future__ import annotations
@@ -10,11 +10,7 @@ import asyncio
 import gc
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
-
-from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect
 
 from seamless_database.errors import (
     DatabaseClosedError,
@@ -22,6 +18,7 @@ from seamless_database.errors import (
     UnavailableError,
 )
 from seamless_database.http import openapi
+from seamless_database.http.asgi import ClientDisconnectedError, serve_other
 from seamless_database.http.idle import IdleTracker
 from seamless_database.http.memory_budget import MemoryBudget
 from seamless_database.http.request_body import (
@@ -46,10 +43,9 @@ from seamless_database.protocol.request import RequestFields, decode
 from seamless_database.request_types import parse_read, parse_write
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
-    from starlette.types import Receive, Scope, Send
-
+    from seamless_database.http.asgi import Receive, Scope, Send
     from seamless_database.http.auth import Tokens
     from seamless_database.http.request_log import AccessLog
     from seamless_database.metrics.worker_status import StatusSlot
@@ -89,13 +85,7 @@ def create_app(
     )
 
 
-@asynccontextmanager
-async def _lifespan(app: Application) -> AsyncIterator[None]:
-    yield
-    app.close()
-
-
-class Application(Starlette):
+class Application:
     """The application; build it with `create_app`."""
 
     def __init__(
@@ -108,7 +98,6 @@ class Application(Starlette):
         recorder: RequestRecorder,
         status_slot: StatusSlot | None,
     ) -> None:
-        super().__init__(lifespan=_lifespan)
         self.metrics = collect.Metrics(database, recorder.requests, status_slot)
         self._database = database
         self._tokens = tokens
@@ -123,7 +112,7 @@ class Application(Starlette):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan of the server."""
         if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
+            await serve_other(scope, receive, send, self.close)
             return
         if scope["path"] == collect.PATH and collect.is_scrape(scope):
             # a monitor keeps no idle server from stopping, and is not counted
@@ -133,7 +122,7 @@ class Application(Starlette):
         self._idle.request_started()
         try:
             response = await self._dispatch(scope, receive, context)
-        except ClientDisconnect:
+        except ClientDisconnectedError:
             response = None
         except BaseException as error:  # noqa: BLE001  # every request gets a response
             response = self._error_response(error)
