@@ -31,6 +31,7 @@ from database_samples import checksum
 from database_server import TIMEOUT, Server
 from database_targets import BACK_ENDS
 
+from seamless_database.admin.errors import TargetExistsError
 from seamless_database.errors import DatabaseError, ServerError
 from seamless_database.storage.open import open_database
 
@@ -333,6 +334,30 @@ def test_a_command_that_cannot_lock_servers_out_reports_it(
         done = admin("copy", source, postgresql)
     assert done.status == 1
     assert "servers are writing to it" in done.err
+
+
+def test_a_postgresql_numbers_new_rows_after_the_copied_ones(
+    tmp_path: Path, postgresql: str
+) -> None:
+    # more rows than a write has attempts
+    source = put(tmp_path / "source.db", *(transformation(number, "a") for number in range(10)))
+    run_json("copy", source, postgresql)
+    put(postgresql, transformation(10, "a"))
+    assert len(rows(postgresql, "rev_transformation")) == 11
+
+
+def test_rows_that_were_added_meanwhile_keep_a_postgresql_from_being_loaded(
+    postgresql: str,
+) -> None:
+    from seamless_database.admin.access import postgresql as access
+    from seamless_database.storage.postgresql.url import PostgresUrl
+
+    put(postgresql, transformation(1, "a"))
+    with (
+        pytest.raises(TargetExistsError),
+        access.open_for_load(PostgresUrl.of(postgresql)),
+    ):
+        pytest.fail("it holds rows")
 
 
 def test_a_database_is_not_changed_without_the_lock(

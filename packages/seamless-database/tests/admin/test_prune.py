@@ -142,6 +142,14 @@ def test_an_age_counts_from_now(file: Path | str) -> None:
     assert transformations(file) <= checksums("new", "undated", "bare")
 
 
+def test_an_invalid_age_deletes_nothing(file: Path | str) -> None:
+    before = state(file)
+    for age in ("yesterday", "90", "1m", "999999y"):
+        done = admin("prune", file, "--irreproducible", "--older-than", age)
+        assert (done.status, age in done.err) == (2, True)
+    assert state(file) == before
+
+
 def test_an_age_has_a_unit(tmp_path: Path) -> None:
     file = put(tmp_path / "seamless.db", transformation("bare", "b"))
     hours = {"1h": 1, "36h": 36, "1d": 24, "1w": 7 * 24, "1y": 365 * 24}

@@ -94,6 +94,13 @@ def test_the_most_expensive_records_come_first(file: Path | str) -> None:
     assert (memory["value"], memory["result"]) == (10**12, checksum("c"))
 
 
+def test_a_record_without_a_cost_is_not_expensive(tmp_path: Path) -> None:
+    costs = ("wall_time", "cpu_time_user", "cpu_time_system")
+    free = {f"{name}_seconds": 0 for name in costs} | {"memory_peak_bytes": 0}
+    file = put(tmp_path / "seamless.db", metadata(1, "a", **free))
+    assert run_json("stats", file)["most_expensive"] == []
+
+
 def test_top_limits_the_most_expensive_records(file: Path | str) -> None:
     most_expensive = run_json("stats", file, "--top", "1")["most_expensive"]
     assert [row["cost"] for row in most_expensive].count("wall_time_seconds") == 1

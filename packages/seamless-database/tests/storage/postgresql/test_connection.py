@@ -86,6 +86,13 @@ def test_rollback_undoes_the_open_transaction(connection: PipelineConnection) ->
     assert connection.command("SELECT * FROM t") == []
 
 
+def test_a_warning_of_the_server_is_noted_once(connection: PipelineConnection) -> None:
+    connection.command("DO $$ BEGIN RAISE NOTICE 'well'; END $$")
+    assert not connection.take_warning()
+    connection.command("DO $$ BEGIN RAISE WARNING 'oh'; END $$")
+    assert [connection.take_warning() for _ in range(2)] == [True, False]
+
+
 def test_rollback_opens_no_connection(connection: PipelineConnection) -> None:
     connection.rollback()
     assert not connection.connected
