@@ -49,7 +49,7 @@ def check_index(path: str, folder: str | None, memory: int) -> int:
     lines = [
         f"{name}: {problem}"
         for name in sorted(index.keys() | tree.keys())
-        if (problem := _problem(name, index.get(name), found.get(name)))
+        if (problem := _problem(index.get(name), found.get(name)))
     ]
     if lines:
         write_line("\n".join(map(_on_one_line, lines)))
@@ -63,7 +63,7 @@ def check_index(path: str, folder: str | None, memory: int) -> int:
     return 0
 
 
-def _problem(name: str, expected: str | None, found: str | None) -> str | None:
+def _problem(expected: str | None, found: str | None) -> str | None:
     if expected is None:
         return "ADDED"
     if found is None:

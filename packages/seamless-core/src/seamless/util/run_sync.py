@@ -65,16 +65,16 @@ def _run_in_new_loop(
         loop.close()
 
 
-async def settle_tasks(seconds: float = SETTLE_SECONDS) -> None:
+async def settle_tasks() -> None:
     """Wait for the other tasks of this loop; cancel those that exceed the time limit."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     if not tasks:
         return
-    _, late = await asyncio.wait(tasks, timeout=seconds)
+    _, late = await asyncio.wait(tasks, timeout=SETTLE_SECONDS)
     for task in late:
         task.cancel()
     if late:  # a task may ignore its cancellation
-        await asyncio.wait(late, timeout=seconds)
+        await asyncio.wait(late, timeout=SETTLE_SECONDS)
 
 
 async def in_daemon_thread(function: Callable[[], Result]) -> Result:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from seamless_database.http.request_log import AccessLog
     from seamless_database.server.server import Settings
     from seamless_database.storage.backend import Backend
+    from seamless_database.storage.sqlite.fair_lock import FairWriterLock
 
 #: seconds that an interrupted start waits for a status file that is still being written
 STOPPED_WAIT = 0.5
@@ -114,12 +115,15 @@ class _CommandRun:
         _print(f"{'Database' if is_url(target) else 'Database file'}: {redacted(target)}")
         with ExitStack() as stack:
             settings, workers = options.settings(arguments), arguments.workers
-            opening = partial(
-                open_database,
-                target,
-                writable=arguments.writable,
-                durability=Durability(arguments.durability),
-            )
+
+            def opening(writer_lock: FairWriterLock | None = None) -> Backend:
+                return open_database(
+                    target,
+                    writable=arguments.writable,
+                    durability=Durability(arguments.durability),
+                    writer_lock=writer_lock,
+                )
+
             log = partial(_open_log, arguments)
             # a supervisor must have no threads when it forks
             if workers == 1:

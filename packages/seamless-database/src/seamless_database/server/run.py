@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from seamless_database.errors import DatabaseError, StartError
 from seamless_database.server import signals
@@ -28,20 +28,12 @@ if TYPE_CHECKING:
     from seamless_database.storage.backend import Backend
 
 
-class OpenBackend(Protocol):
-    """Opens the database that is to be served."""
-
-    def __call__(self, *, writer_lock: FairWriterLock | None = None) -> Backend:
-        """Open it; with a writer lock, beside other workers of this server."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class ServerRun:
     """What is served, and how."""
 
-    #: opens the database in each worker
-    opening: OpenBackend
+    #: opens the database in each worker, with the lock that the workers share
+    opening: Callable[[FairWriterLock | None], Backend]
     #: the listening sockets of all workers
     listeners: list[socket.socket]
     #: the limits are those of all workers together
@@ -74,7 +66,7 @@ class ServerRun:
             if self.is_file:
                 # if other programs use the file, the last of them to close it ends WAL mode
                 with suppress(DatabaseError):
-                    self.opening().close()
+                    self.opening(None).close()
 
     def _work(self, writer_lock: FairWriterLock, count: int, worker: WorkerContext) -> int:
         """Run one worker; returns its exit status."""
@@ -83,7 +75,7 @@ class ServerRun:
         with ExitStack() as stack:
             log = self.log(stack)
             try:
-                database = stack.enter_context(self.opening(writer_lock=writer_lock))
+                database = stack.enter_context(self.opening(writer_lock))
             except StartError as error:
                 worker.notify(str(error))
                 return 1

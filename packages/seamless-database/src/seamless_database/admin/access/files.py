@@ -30,23 +30,21 @@ TEMPORARY = "seamless-database-admin-"
 _Identity = tuple[int, int]
 
 
-def processes_using(
-    file: Path, processes: Path = PROCESSES, *, besides: int | None = None
-) -> list[str]:
+def processes_using(file: Path, *, besides: int | None = None) -> list[str]:
     """Return the names of the processes, besides one, that have a file or its companions open."""
     wanted = {
         identity
         for suffix in ("", *COMPANIONS)
         if (identity := _identity(f"{file}{suffix}")) is not None
     }
-    if not wanted or not processes.is_dir():
+    if not wanted or not PROCESSES.is_dir():
         return []
-    numbers = sorted(int(entry.name) for entry in processes.iterdir() if entry.name.isdigit())
+    numbers = sorted(int(entry.name) for entry in PROCESSES.iterdir() if entry.name.isdigit())
     return [
-        _process_name(processes / str(number))
+        _process_name(PROCESSES / str(number))
         for number in numbers
         if number != besides
-        and any(_identity(path) in wanted for path in _open_files(processes / str(number)))
+        and any(_identity(path) in wanted for path in _open_files(PROCESSES / str(number)))
     ]
 
 

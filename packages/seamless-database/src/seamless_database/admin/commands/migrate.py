@@ -41,8 +41,6 @@ from seamless_database.storage.sqlite.connection import (
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sqlalchemy import Connection
 
     from seamless_database.admin.access.target import DatabaseTarget
@@ -81,15 +79,13 @@ def migrate(file: DatabaseTarget, dry_run: bool, as_json: bool) -> None:
     show(findings, as_json=as_json)
 
 
-def run_migrate(
-    path: Path, progress: ProgressBars, *, dry_run: bool = False, now: datetime | None = None
-) -> dict[str, Any]:
+def run_migrate(path: Path, progress: ProgressBars, *, dry_run: bool = False) -> dict[str, Any]:
     """Upgrade a file, and count the legacy records by their outcome."""
     with open_scratch(path, progress) if dry_run else open_exclusive(path) as connection:
         inventory = inspect_tables(connection, path)
         backup: Path | None = None
         if inventory.legacy_rows and not dry_run:
-            backup = back_up_before(connection, path, "migration", progress, now)
+            backup = back_up_before(connection, path, "migration", progress)
             with connect(backup, "rw") as kept:
                 kept.exec_driver_sql(_RENAME)
         outcomes = dict.fromkeys(Outcome, 0)

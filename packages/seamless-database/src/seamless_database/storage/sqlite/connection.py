@@ -140,9 +140,7 @@ def text_or_bytes(raw: bytes) -> str | bytes:
         return raw
 
 
-def retry_while_locked(
-    action: Callable[[], T], wait: float, pause: Callable[[float], object] = time.sleep
-) -> T:
+def retry_while_locked(action: Callable[[], T], wait: float) -> T:
     """Call `action`, again while another process holds the lock, for `wait` seconds at most."""
     deadline = time.monotonic() + wait
     delay = FIRST_PAUSE
@@ -154,7 +152,7 @@ def retry_while_locked(
                 raise
             if time.monotonic() >= deadline:
                 raise DatabaseLockedError(wait) from error
-        pause(delay)
+        time.sleep(delay)
         delay = min(2 * delay, LONGEST_PAUSE)
 
 
