@@ -213,10 +213,9 @@ class BufferCache(CacheIntrospection[Held]):
                 if buffer is not None and len(self._weak.dead_refs) > MAX_DEAD:
                     self._weak.purge_dead(2 * MAX_DEAD)
                 before = strong.size
-                found = self._weak.get(digest) if buffer is None else buffer
-                entry = strong.add_reference(checksum, tempref, found, scratch)
+                entry = strong.add_reference(checksum, tempref, buffer, scratch)
                 if entry.buffer is None and (registered := self._weak.get(digest)) is not None:
-                    # `register` ran between the look-up and the creation of the entry
+                    # not looked up before: `register` sees an entry that exists, and no later one
                     strong.attach(digest, entry, registered, len(registered))
                 if self._trace is not None and tempref is None:
                     self._trace.note(digest)
