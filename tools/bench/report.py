@@ -41,7 +41,7 @@ SUITES = {
         "The servers alternately, each by the same generator of load, on the disk of the checkout. "
         "The bare application is uvicorn with uvloop and httptools; it reads the body and answers "
         "64 bytes. Each table can be had alone, by `--only` and its name: requests, rows, stress, "
-        "memory, bulk, bulk-writes, workers, redis, postgresql.",
+        "memory, bulk, bulk-writes, client, workers, redis, postgresql.",
     ),
     "cli": Suite(
         "seamless-core",

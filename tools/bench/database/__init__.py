@@ -17,6 +17,7 @@ PARTS = {
     "memory": "memory",
     "bulk": "bulk",
     "bulk-writes": "bulk_writes",
+    "client": "client",
     "workers": "workers",
     "redis": "redis",
     "postgresql": "postgresql",
