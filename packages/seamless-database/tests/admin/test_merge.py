@@ -181,7 +181,7 @@ def test_a_result_that_is_irreproducible_in_another_file_is_removed(tmp_path: Pa
     a = create_file(tmp_path, "a", [metadata(1, "a")])
     b = create_file(tmp_path, "b", [transformation(1, "a"), put_irreproducible(1, "a")])
     report, target = merged(tmp_path, "ab", a, b)
-    assert report["contested_elsewhere"] == 1
+    assert report["irreproducible_elsewhere"] == 1
     assert rows(target, "transformation") == set()
     ((_, _, text),) = rows(target, IRREPRODUCIBLE)
     assert {row[2] for row in rows(a, "meta_data")} == {text}

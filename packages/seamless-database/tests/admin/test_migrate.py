@@ -36,7 +36,7 @@ OUTCOMES = {
     "carried_over": 1,
     "no_execution_record": 2,
     "transformation_without_result": 1,
-    "transformation_contested": 1,
+    "transformation_irreproducible": 1,
     "no_json_object": 1,
 }
 

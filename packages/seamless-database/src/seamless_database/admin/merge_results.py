@@ -92,7 +92,7 @@ def _merge_results(
         added = ResultRecord(checksum, result, new_records.get(checksum))
         current = current_results.get(checksum)
         if current is None and checksum in irreproducible:
-            report.add("contested_elsewhere", checksum, result)
+            report.add("irreproducible_elsewhere", checksum, result)
             conflicts.append(added)
         elif current not in (None, result):
             report.add("conflicting_results", checksum, current, result)
@@ -127,7 +127,7 @@ def _merge_irreproducible(
     removed = {key: result for key, result in of_target.items() if key not in of_source}
     records = _current_records(target, list(removed))
     for checksum, result in removed.items():
-        report.add("contested_elsewhere", checksum, result)
+        report.add("irreproducible_elsewhere", checksum, result)
     _delete_results(target, list(removed))
     conflicts = [ResultRecord(key, result, records.get(key)) for key, result in removed.items()]
     add_irreproducible(target, conflicts + results, report)

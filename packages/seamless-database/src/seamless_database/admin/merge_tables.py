@@ -45,7 +45,7 @@ class MergeReport:
         default_factory=lambda: dict.fromkeys(
             (
                 "conflicting_results",
-                "contested_elsewhere",
+                "irreproducible_elsewhere",
                 "conflicting_records",
                 "conflicting_expressions",
                 "conflicting_buffer_info",

@@ -59,7 +59,7 @@ class Outcome(Enum):
     CARRIED_OVER = "carried_over"
     UNREADABLE = "no_json_object"
     WITHOUT_RESULT = "transformation_without_result"
-    IRREPRODUCIBLE = "transformation_contested"
+    IRREPRODUCIBLE = "transformation_irreproducible"
     NO_RECORD = "no_execution_record"
 
 
