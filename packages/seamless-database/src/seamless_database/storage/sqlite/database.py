@@ -24,11 +24,12 @@ from seamless_database.errors import (
 from seamless_database.storage.backend import LOCK_WAIT, Backend, Durability
 from seamless_database.storage.batch_queue import Operation
 from seamless_database.storage.sqlite import schema
+from seamless_database.storage.sqlite.checkpoints import WAIT_SIZE, Checkpoints
 from seamless_database.storage.sqlite.connection import Connection, reason_of, retry_while_locked
 from seamless_database.storage.sqlite.file_identity import FileIdentity, IdentityWatch
 from seamless_database.storage.sqlite.filesystem import is_network
 from seamless_database.storage.sqlite.lock_file import WriterLockFile
-from seamless_database.storage.sqlite.read_pool import ReadPool
+from seamless_database.storage.sqlite.read_pool import PAGE_CACHE, ReadPool
 from seamless_database.storage.sqlite.transactions import Transactions
 from seamless_database.storage.sqlite.writer import Writer
 
@@ -100,6 +101,8 @@ class Database(Backend):
             max_row_bytes=MAX_ROW_BYTES,
         )
         self._watch: IdentityWatch | None = None
+        #: None for a database that is open for reading, or has a rollback journal
+        self._checkpoints: Checkpoints | None = None
         with ExitStack() as opened:
             opened.callback(self._close_readers)
             self._open(opened)
@@ -202,14 +205,20 @@ class Database(Backend):
             self._prepare(connection)
             self.journal_mode = _journal_mode(connection)
             self._note_identity()
+            if self.journal_mode == "wal":
+                self._checkpoints = self._start_checkpoints(connection)
         except (sqlite3.Error, UnicodeDecodeError, UnavailableError, OSError) as error:
             if isinstance(error, StartError):
                 raise
             raise FileError(self.path, reason_of(error, self.path)) from error
         if self.journal_mode == "wal" and self._writer_lock is None:
             opened.callback(self._leave_wal_mode, connection)
+        if self._checkpoints is not None:
+            opened.callback(self._checkpoints.close)
         writer = Writer(
-            Transactions(connection, self._lock_wait, self._writer_lock, self._identity)
+            Transactions(
+                connection, self._lock_wait, self._writer_lock, self._identity, self._checkpoints
+            )
         )
         self._writes, self._commits = writer, writer.commits
         self._watch = IdentityWatch(self._identity, self._let_writer_check)
@@ -229,7 +238,7 @@ class Database(Backend):
         self.is_new = size == 0
 
     def _prepare(self, connection: Connection) -> None:
-        """Upgrade the schema, and set the journal mode and the synchronous level."""
+        """Upgrade the schema, and set the page cache, journal mode and synchronous level."""
         retry_while_locked(lambda: connection.command("BEGIN IMMEDIATE"), self._lock_wait)
         # even an empty COMMIT needs the exclusive lock, which a reader prevents
         end = "COMMIT" if schema.upgrade(connection, self.path) else "ROLLBACK"
@@ -244,6 +253,14 @@ class Database(Backend):
         retry_while_locked(lambda: connection.command("PRAGMA schema_version"), self._lock_wait)
         level = _SYNCHRONOUS[self._durability, _journal_mode(connection) == "wal"]
         connection.command(f"PRAGMA synchronous={level}")
+        connection.command(f"PRAGMA cache_size=-{PAGE_CACHE}")
+
+    def _start_checkpoints(self, connection: Connection) -> Checkpoints:
+        """Leave the checkpoints to a thread; the writing connection runs none in its commits."""
+        connection.command("PRAGMA wal_autocheckpoint=0")
+        # the WAL gets shorter again after a reader has let it grow
+        connection.command(f"PRAGMA journal_size_limit={WAIT_SIZE}")
+        return Checkpoints(self._file, self._identity, self._lock_wait)
 
     def _note_identity(self) -> None:
         """Record which file is open; it must be the same in all processes of this server."""

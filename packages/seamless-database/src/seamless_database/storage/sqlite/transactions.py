@@ -15,6 +15,7 @@ from seamless_database.errors import (
 from seamless_database.storage.sqlite.connection import Connection, reason_of, retry_while_locked
 
 if TYPE_CHECKING:
+    from seamless_database.storage.sqlite.checkpoints import Checkpoints
     from seamless_database.storage.sqlite.fair_lock import FairWriterLock
     from seamless_database.storage.sqlite.file_identity import FileIdentity
 
@@ -37,6 +38,8 @@ class Transactions:
         the fair lock that the worker processes of one server share
     identity
         checks whether the file is still the one that the connection has open
+    checkpoints
+        the thread that runs checkpoints; None if SQLite runs them in commits
     """
 
     def __init__(
@@ -45,11 +48,13 @@ class Transactions:
         lock_wait: float,
         writer_lock: FairWriterLock | None = None,
         identity: FileIdentity | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self._connection = connection
         self._lock_wait = lock_wait
         self._writer_lock = writer_lock
         self._identity = identity
+        self._checkpoints = checkpoints
         #: whether the WAL was emptied after the file had been replaced
         self._wal_was_emptied = False
 
@@ -57,12 +62,11 @@ class Transactions:
         """Begin a transaction and get the lock of the file; raises an `UnavailableError`."""
         if self._identity is not None:
             self._check_file(self._identity)
-        if self._writer_lock is None:
-            self._command("BEGIN IMMEDIATE", self._lock_wait)
-            return
         deadline = time.monotonic() + self._lock_wait
-        if not self._writer_lock.acquire(self._lock_wait):
+        if self._writer_lock is not None and not self._writer_lock.acquire(self._lock_wait):
             raise DatabaseLockedError(self._lock_wait)
+        if self._checkpoints is not None:
+            self._checkpoints.before_transaction()
         try:
             self._command("BEGIN IMMEDIATE", max(0.0, deadline - time.monotonic()))
         except DatabaseLockedError as error:
@@ -102,6 +106,8 @@ class Transactions:
         if self._identity is not None:
             # what was committed to a file that was replaced meanwhile is lost to its readers
             self._check_file(self._identity)
+        if self._checkpoints is not None:
+            self._checkpoints.note_commit()
 
     def rollback(self) -> None:
         """Undo the open transaction, if there is one; never raises."""
