@@ -18,7 +18,7 @@ from tools.bench.core import workloads as core
 from tools.bench.core.values import SMALL
 from tools.bench.environments import linked, ours, replaced
 from tools.bench.evict import workloads as evict
-from tools.bench.settings import QUICK_ROUNDS, Plan
+from tools.bench.settings import ROUNDS, Plan
 from tools.bench.table import Comparison, Row
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -154,7 +154,7 @@ def test_a_commit_beside_itself_is_measured_in_the_same_rows(tmp_path: Path) -> 
     found = json.loads(figures.read_text())["core"]
     assert re.fullmatch("[0-9a-f]{40}", found["commit"])
     (ratios,) = found["ratios"].values()
-    assert len(ratios) == QUICK_ROUNDS
+    assert len(ratios) == ROUNDS
     assert not found["not_compared"]
 
 

@@ -159,7 +159,7 @@ def main(arguments: list[str]) -> int:
     if options.suite is None:
         return run_each(arguments)
     plan = Plan(
-        options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS),
+        options.rounds or (QUICK_ROUNDS if options.quick and not options.against else ROUNDS),
         quick=options.quick,
         only=options.only,
         published=not options.no_published,

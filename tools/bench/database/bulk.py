@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import statistics
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from tools.bench.database.baselines.sqlite import make_file, opened
 from tools.bench.database.load import load, repeated
 from tools.bench.database.requests import checksum, get_many, put_info
-from tools.bench.database.servers import running_ours, scratch
+from tools.bench.database.servers import scratch, sides_of
 from tools.bench.database.workloads import CONNECTIONS
 from tools.bench.free_table import Figure, FreeTable
 from tools.bench.rounds import Measured
@@ -36,28 +37,30 @@ def run(plan: Plan) -> list[FreeTable]:
     """Measure both types of request, over one connection and over two."""
     sheet = FreeTable(
         "Look-ups a second, many in a request",
-        ["workload", "ours", "raw SQLite", "a request", *COSTS],
+        ["workload", "look-ups", "raw SQLite", "a request", *COSTS],
         notes=[NOTE],
     )
     count = QUICK_REQUESTS if plan.quick else REQUESTS
-    with scratch() as folder:
-        file = folder / "seamless.db"
-        raw = _raw(file, plan.rounds)
-        with running_ours(file) as server:
+    with contextlib.ExitStack() as stack:
+        servers = {}
+        for side, start in sides_of(plan, published=False).items():
+            file = stack.enter_context(scratch()) / "seamless.db"
+            raw = _raw(file, plan.rounds)
+            servers[side] = stack.enter_context(start(file))
             infos = KINDS["buffer_infos"]
             stored = repeated([put_info(n) for n in range(infos)], infos)
-            load(server.port, stored, CONNECTIONS).all_answered(200)
-            for kind, rows in KINDS.items():
-                numbers = random.Random(SEED)
-                asked = [
-                    get_many(kind, numbers.sample(range(rows), AT_ONCE)) for _ in range(DISTINCT)
-                ]
-                for connections, name in ((1, "one connection"), (2, "two connections")):
-                    measured = Measured([server])
-                    for _ in range(plan.rounds):
+            load(servers[side].port, stored, CONNECTIONS).all_answered(200)
+        for kind, rows in KINDS.items():
+            numbers = random.Random(SEED)
+            asked = [get_many(kind, numbers.sample(range(rows), AT_ONCE)) for _ in range(DISTINCT)]
+            for connections, name in ((1, "one connection"), (2, "two connections")):
+                sides = {side: Measured([server]) for side, server in servers.items()}
+                for _ in range(plan.rounds):
+                    for measured in sides.values():
                         measured.round(repeated(asked, count), connections)
+                for side, measured in sides.items():
                     sheet.add(
-                        f"{kind}, {name}",
+                        f"{kind}, {name}" if len(sides) == 1 else f"{side}, {kind}, {name}",
                         Figure(measured.per_second() * AT_ONCE, "/s", at_least=WANTED),
                         Figure(raw, "/s") if kind == "transformations" else None,
                         Figure(measured.milliseconds(), "ms"),

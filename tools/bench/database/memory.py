@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tools.bench.database.load import load, repeated
 from tools.bench.database.requests import get, put_result
-from tools.bench.database.servers import running_ours, running_published, scratch
+from tools.bench.database.servers import scratch, sides_of
 from tools.bench.database.workloads import CONNECTIONS
 from tools.bench.free_table import Cell, Figure, FreeTable
 
@@ -36,7 +36,7 @@ def run(plan: Plan, points: tuple[int, ...] | None = None) -> list[FreeTable]:
     """Start every server often, alternately; then ask one of each for long."""
     points = points or (QUICK_POINTS if plan.quick else POINTS)
     points = points[:1] if plan.against else points
-    sides = {"ours": running_ours} | ({"published": running_published} if plan.published else {})
+    sides = sides_of(plan)
     heads = ["to the first response", "idle", *(f"after {point:,} requests" for point in points)]
     sheet = FreeTable(
         "Start and memory", ["server", *heads, "growth after the first"], notes=[NOTE]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tools.bench.database.baselines import postgresql
 from tools.bench.database.load import load
 from tools.bench.database.requests import checksum, put_record
-from tools.bench.database.servers import running_ours, scratch
+from tools.bench.database.servers import scratch, sides_of
 from tools.bench.database.workloads import CONNECTIONS, QUICK, WORKLOADS, Amount
 from tools.bench.free_table import Figure, FreeTable
 from tools.bench.rounds import Measured
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tools.bench.database.baselines.postgresql import RawPostgreSQL
-    from tools.bench.database.servers import Server
+    from tools.bench.database.servers import Server, Start
     from tools.bench.database.workloads import Workload
     from tools.bench.settings import Plan
 
@@ -42,30 +42,40 @@ def run(plan: Plan) -> list[FreeTable]:
     amount = QUICK if plan.quick else Amount(reads=4_000, writes=1_000)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(scratch())
-        url = stack.enter_context(postgresql.running_postgresql(folder / "postgresql"))
-        sides = _sides(stack, folder / "seamless.db", url)
-        for servers in (sides[SQLITE], sides[ONE]):
-            records = iter([put_record(number) for number in range(amount.keys)])
-            load(servers[0].port, records, CONNECTIONS).all_answered(200)
+        groups = {}
+        for side, start in sides_of(plan, published=False).items():
+            url = stack.enter_context(postgresql.running_postgresql(folder / side))
+            groups[side] = _servers(stack, start, folder / f"{side}.db", url)
+            for servers in (groups[side][SQLITE], groups[side][ONE]):
+                records = iter([put_record(number) for number in range(amount.keys)])
+                load(servers[0].port, records, CONNECTIONS).all_answered(200)
         raw = stack.enter_context(postgresql.opened(url))
         for name, workload in WORKLOADS.items():
-            measured = {side: Measured(servers) for side, servers in sides.items()}
+            measured = {
+                side: {kind: Measured(servers) for kind, servers in group.items()}
+                for side, group in groups.items()
+            }
             raws = []
             for round_ in range(plan.rounds):
-                for turn, one in enumerate(measured.values()):
-                    # both sides of PostgreSQL write to the same tables, so never the same keys
-                    requests = workload.requests(round_ + turn * plan.rounds, amount)
-                    one.round(requests, workload.connections, workload.status)
-                raws.append(_raw(raw, workload, round_ + len(sides) * plan.rounds, amount))
-            _add(sheet, name, measured, statistics.median(raws))
+                for turn, kind in enumerate((SQLITE, ONE, TWO)):
+                    for group in measured.values():
+                        # one and two replicas write to the same tables, so never the same keys
+                        requests = workload.requests(round_ + turn * plan.rounds, amount)
+                        group[kind].round(requests, workload.connections, workload.status)
+                raws.append(_raw(raw, workload, round_ + 3 * plan.rounds, amount))
+            for side, group in measured.items():
+                label = name if len(groups) == 1 else f"{side}, {name}"
+                _add(sheet, label, group, statistics.median(raws))
     return [sheet]
 
 
-def _sides(stack: contextlib.ExitStack, file: Path, url: str) -> dict[str, list[Server]]:
-    """Start our server on a file, and two of it on one PostgreSQL."""
+def _servers(
+    stack: contextlib.ExitStack, start: Start, file: Path, url: str
+) -> dict[str, list[Server]]:
+    """Start a server on a file, and two of it on one PostgreSQL."""
     url = postgresql.ours(url)
-    one, two = (stack.enter_context(running_ours(url)) for _ in range(2))
-    return {SQLITE: [stack.enter_context(running_ours(file))], ONE: [one], TWO: [one, two]}
+    one, two = (stack.enter_context(start(url)) for _ in range(2))
+    return {SQLITE: [stack.enter_context(start(file))], ONE: [one], TWO: [one, two]}
 
 
 def _raw(raw: RawPostgreSQL, workload: Workload, round_: int, amount: Amount) -> float:

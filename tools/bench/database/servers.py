@@ -19,7 +19,11 @@ from tools.bench.environments import ROOT, ours, published
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from tools.bench.settings import Plan
+
     Command = Sequence[str | Path]
+    #: starts a server on a file or URL, until its block ends
+    Start = Callable[[str | Path], contextlib.AbstractContextManager["Server"]]
 
 #: beside the environments, so on the disk of the checkout: in /tmp, syncs may cost nothing
 SCRATCH = ROOT / ".dev"
@@ -117,6 +121,15 @@ def running_ours(file: str | Path, *options: str) -> contextlib.AbstractContextM
 def running_published(file: str | Path) -> contextlib.AbstractContextManager[Server]:
     """Run the published server on a file."""
     return _database(published(), file, ())
+
+
+def sides_of(plan: Plan, *, published: bool = True) -> dict[str, Start]:
+    """Return what starts each side; false for `published` if its server lacks what is measured.
+
+    Another commit in its place is measured all the same.
+    """
+    both = plan.published and (published or plan.against)
+    return {"ours": running_ours} | ({"published": running_published} if both else {})
 
 
 def running_bare() -> contextlib.AbstractContextManager[Server]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tools.bench.database.baselines.sqlite import make_file, opened
 from tools.bench.database.load import load
 from tools.bench.database.requests import put_record
-from tools.bench.database.servers import running_bare, running_ours, running_published, scratch
+from tools.bench.database.servers import running_bare, scratch, sides_of
 from tools.bench.database.workloads import CONNECTIONS, QUICK, WORKLOADS, Amount
 from tools.bench.free_table import Cell, Figure, FreeTable
 from tools.bench.rounds import Measured
@@ -72,9 +72,8 @@ def run(plan: Plan, amount: Amount | None = None) -> list[FreeTable]:
 
 def _servers(stack: contextlib.ExitStack, plan: Plan, amount: Amount) -> dict[str, Server]:
     """Start the servers, and fill those that store something."""
-    starts = {OURS: running_ours} | ({PUBLISHED: running_published} if plan.published else {})
     servers = {}
-    for side, start in starts.items():
+    for side, start in sides_of(plan).items():
         file = stack.enter_context(scratch()) / "seamless.db"
         servers[side] = stack.enter_context(start(file))
         records = iter([put_record(number) for number in range(amount.keys)])

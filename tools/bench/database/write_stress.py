@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tools.bench.database.load import Result, load, repeated
 from tools.bench.database.requests import get, put_result
-from tools.bench.database.servers import running_ours, running_published, scratch
+from tools.bench.database.servers import scratch, sides_of
 from tools.bench.free_table import Cell, Figure, FreeTable
 
 if TYPE_CHECKING:
@@ -60,13 +60,12 @@ def _after_a_rest(request: bytes) -> bytes:
 def run(plan: Plan, seconds: float | None = None) -> list[FreeTable]:
     """Measure ours, then the published server."""
     seconds = seconds or plan.seconds or (QUICK_SECONDS if plan.quick else SECONDS)
-    sides = {"ours": running_ours} | ({"published": running_published} if plan.published else {})
     sheet = FreeTable(
         f"Reads beside write stress, and write stress for {seconds:g} s",
         ["server", "workload", *HEADS, "99 % beside that without stress", "a second"],
         notes=[NOTE],
     )
-    for side, start in sides.items():
+    for side, start in sides_of(plan).items():
         with scratch() as folder, start(folder / "seamless.db") as server:
             stored = repeated([put_result(n) for n in range(KEYS)], KEYS)
             load(server.port, stored, MANY).all_answered(200)
