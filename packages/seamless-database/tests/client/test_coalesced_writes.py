@@ -12,6 +12,7 @@ from other_servers import scripted_server
 from request_counts import sent
 
 from seamless_database.client import AsyncDatabaseClient
+from seamless_database.client.coalescing import MAX_KEYS
 from seamless_database.errors import ConflictError, ReadOnlyError, RequestError
 
 if TYPE_CHECKING:
@@ -32,11 +33,12 @@ def name(number: int, part: str) -> str:
 
 
 def test_writes_of_one_turn_are_one_request(server: Server) -> None:
-    stored = {name(number, "written"): name(number, "result") for number in range(100)}
+    stored = {name(number, "written"): name(number, "result") for number in range(MAX_KEYS)}
 
     async def talk(client: AsyncDatabaseClient) -> None:
         await asyncio.gather(*(client.put_transformation(*item) for item in stored.items()))
-        assert await client.get_transformations(stored) == stored
+        found = await asyncio.gather(*map(client.get_transformation, stored))
+        assert found == list(stored.values())
         infos = (client.put_buffer_info(key, {"length": 2}) for key in stored)
         await asyncio.gather(*infos)
         assert await client.get_buffer_infos(stored) == {key: {"length": 2} for key in stored}

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,13 +17,12 @@ from database_samples import checksum
 from database_server import TIMEOUT, Server
 from other_servers import PROTOCOL, raw_server, scripted_server
 
-from seamless_database.client import AsyncDatabaseClient, DatabaseClient
+from seamless_database.client import AsyncDatabaseClient, DatabaseClient, blocking_connections
 from seamless_database.client.async_connections import MAX_CONNECTIONS
 from seamless_database.errors import ClientError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 KEY, RESULT = checksum(1), checksum(2)
 BODY = PROTOCOL.encode()
@@ -82,6 +82,7 @@ def test_a_response_may_have_any_form(is_blocking: bool, answer: bytes) -> None:
         (FRAMED[:-1], "closed the connection without a complete response"),
         (CHUNKED[:-5], "closed the connection without a complete response"),
         (b"HTTP/1.1 100 Continue\r\n\r\n", "closed the connection without a complete response"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 30_000, "the head of the response is longer"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "the response is not HTTP/1.1"),
         (b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", "not HTTP/1.1"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nOK", "not HTTP/1.1"),
@@ -141,6 +142,29 @@ def test_a_rejected_large_body_is_a_request_error(tmp_path: Path) -> None:
 
         with pytest.raises(RequestError, match="larger than"):
             asyncio.run(talk())
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_connections_that_were_idle_for_long_are_closed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocking_connections, "KEEP_SECONDS", 0.2)
+    before, together = open_files(), threading.Barrier(8)
+
+    def send(client: DatabaseClient) -> None:
+        together.wait(TIMEOUT)
+        client.healthcheck()
+
+    with DatabaseClient(server.url) as client:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(send, [client] * 8))
+        time.sleep(0.3)
+        client.healthcheck()
+        assert open_files() == before + 1
+    assert open_files() == before
 
 
 def test_threads_share_a_client(server: Server) -> None:

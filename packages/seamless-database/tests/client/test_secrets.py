@@ -110,17 +110,31 @@ def test_no_error_of_a_request_shows_the_token(user: str, token: str | None) -> 
     echo = json.dumps({"headers": {"Authorization": f"Bearer {SECRET}"}})
     location = {"Location": f"http://user:{SECRET}@127.0.0.1:1/"}
 
-    def error_at(url: str) -> DatabaseError:
-        with DatabaseClient(url.replace("://", f"://{user}"), token=token) as client:
+    async def awaited(url: str) -> list[DatabaseError]:
+        async with AsyncDatabaseClient(url, token=token) as client:
+            assert SECRET not in repr(client) + client.url
+            found = await asyncio.gather(
+                client.get_transformation(TF),
+                client.get_transformation(RESULT),
+                client.get_metadata(TF),
+                return_exceptions=True,
+            )
+        errors = [error for error in found if isinstance(error, ClientError)]
+        assert len(errors) == len(found)
+        return [*errors]
+
+    def errors_at(url: str) -> list[DatabaseError]:
+        url = url.replace("://", f"://{user}")
+        with DatabaseClient(url, token=token) as client:
             assert SECRET not in repr(client) + client.url
             with pytest.raises(ClientError) as caught:
                 client.put_transformation(TF, RESULT)
-        return caught.value
+        return [caught.value, *asyncio.run(awaited(url))]
 
-    errors = [error_at("http://127.0.0.1:1"), error_at("http://127.0.0.1:99999")]
+    errors = errors_at("http://127.0.0.1:1") + errors_at("http://127.0.0.1:99999")
     for body, status, headers in ((echo, 200, {}), (echo, 502, {}), ("", 302, location)):
         with other_server(body, status=status, headers=headers) as url:
-            errors.append(error_at(url))
+            errors += errors_at(url)
     for error in errors:
         assert SECRET not in shown(error)
 

@@ -7,6 +7,7 @@ import select
 import socket
 import time
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from seamless_database.client.http_exchange import (
@@ -70,23 +71,21 @@ class BlockingConnections:
             # the parent process uses the same connections
             self._close_idle()
             self._pid = os.getpid()
-        while self._idle:
-            try:
+        with suppress(IndexError):
+            while True:
                 connection, until = self._idle.pop()
-            except IndexError:
-                break  # another thread was faster
-            if time.monotonic() < until and not _is_readable(connection):
-                return connection
-            connection.close()
+                if time.monotonic() < until and not _is_readable(connection):
+                    return connection
+                connection.close()
         return None
 
     def _put_back(self, connection: socket.socket, parser: ResponseParser) -> None:
         if not parser.keep_alive:
             connection.close()
             return
-        self._idle.append(_Idle(connection, time.monotonic() + KEEP_SECONDS))
-        if self._is_closed:
-            self._close_idle()
+        now = time.monotonic()
+        self._idle.append(_Idle(connection, now + KEEP_SECONDS))
+        self._close_idle(inf if self._is_closed else now)
 
     def _connect(self) -> socket.socket:
         endpoint = self._endpoint
@@ -101,9 +100,12 @@ class BlockingConnections:
             connection.close()
             raise
 
-    def _close_idle(self) -> None:
-        while self._idle:
-            self._idle.pop().connection.close()
+    def _close_idle(self, now: float = inf) -> None:
+        """Close the connections that were idle for long; all by default."""
+        with suppress(IndexError):
+            # another thread may take the first one meanwhile: then a newer one is closed, or none
+            while self._idle[0].until < now:
+                self._idle.pop(0).connection.close()
 
 
 def _is_readable(connection: socket.socket) -> bool:

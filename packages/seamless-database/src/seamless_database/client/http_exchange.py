@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: seconds for which an idle connection is kept; servers close theirs some time later
 KEEP_SECONDS = 5.0
+#: bytes of a response before its body
+MAX_HEAD = 64 * 1024
 _REDIRECTS = (301, 302, 303, 307, 308)
 _SAFE = "/%:@!$&'()*+,;=~"
 
@@ -82,7 +84,7 @@ class ResponseParser:
         self._body: list[bytes] = []
         self._location: str | None = None
         self._has_length = False
-        self._status = 0
+        self._status = self._received = 0
         self.is_complete = False
         #: whether the connection may be used for another request
         self.keep_alive = False
@@ -99,6 +101,9 @@ class ResponseParser:
             self.keep_alive = False
             if not self.is_complete:
                 raise ExchangeError(f"the response is not HTTP/1.1 ({error})") from None
+        self._received += len(data)
+        if not self._status and self._received > MAX_HEAD:
+            raise ExchangeError(f"the head of the response is longer than {MAX_HEAD} bytes")
 
     def response(self) -> Response:
         """Return the complete response."""
