@@ -10,7 +10,7 @@ from tools.compat import libraries
 
 def test_the_lower_bounds_are_those_of_the_two_packages() -> None:
     bounds = libraries.lower_bounds()
-    assert set(bounds) == {"numpy", "orjson", "sqlalchemy", "uvicorn", "httptools"}
+    assert set(bounds) == {"numpy", "orjson", "sqlalchemy", "starlette", "uvicorn", "httptools"}
     assert all(bound[0].isdigit() for bound in bounds.values())
 
 

@@ -37,7 +37,7 @@ SUITES = {
     ),
     "database": Suite(
         "seamless-database",
-        ("seamless-database", "uvicorn", "httptools", "uvloop", "sqlalchemy"),
+        ("seamless-database", "starlette", "uvicorn", "httptools", "uvloop", "sqlalchemy"),
         "The servers alternately, each by the same generator of load, on the disk of the checkout. "
         "The bare application is uvicorn with uvloop and httptools; it reads the body and answers "
         "64 bytes. Each table can be had alone, by `--only` and its name: requests, rows, stress, "

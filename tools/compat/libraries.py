@@ -27,6 +27,7 @@ LIBRARIES = {
     "numpy": "seamless-core",
     "orjson": "seamless-core",
     "sqlalchemy": "seamless-database",
+    "starlette": "seamless-database",
     "uvicorn": "seamless-database",
     "httptools": "seamless-database",
 }

@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 from seamless_database.errors import RequestTooLargeError, UnavailableError
 from seamless_database.http import request_body
-from seamless_database.http.asgi import ClientDisconnectedError
 from seamless_database.http.idle import IdleTracker
 from seamless_database.http.request_body import LARGE_BODY, BodyReader
 
@@ -110,7 +110,7 @@ def test_a_rejected_large_body_frees_its_slot(chunks: tuple[bytes | None, ...]) 
     async def run() -> None:
         reader = BodyReader(len(LARGE), IdleTracker())
         for _ in range(3):
-            with pytest.raises((ClientDisconnectedError, RequestTooLargeError)):
+            with pytest.raises((ClientDisconnect, RequestTooLargeError)):
                 await reader.receive(Chunks(*chunks))
         for _ in range(2):
             await reader.receive(Chunks(LARGE))

@@ -1,7 +1,7 @@
-"""The ASGI application: one endpoint on any path, GET and HEAD to read, PUT to write.
+"""The Starlette application: one endpoint on any path, GET and HEAD to read, PUT to write.
 
-It uses no web framework: there is nothing to route, a look-up of one row takes a few
-microseconds, which middleware would multiply, and a start takes longer by each import.
+A request skips Starlette's middleware and router, because a look-up of one row takes a few
+microseconds and those would multiply it. Starlette runs the lifespan and rejects WebSockets.
 """
 
 from __future__ import annotations
@@ -10,7 +10,11 @@ import asyncio
 import gc
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 
 from seamless_database.errors import (
     DatabaseClosedError,
@@ -18,7 +22,6 @@ from seamless_database.errors import (
     UnavailableError,
 )
 from seamless_database.http import openapi
-from seamless_database.http.asgi import ClientDisconnectedError, serve_other
 from seamless_database.http.idle import IdleTracker
 from seamless_database.http.memory_budget import MemoryBudget
 from seamless_database.http.request_body import (
@@ -43,9 +46,10 @@ from seamless_database.protocol.request import RequestFields, decode
 from seamless_database.request_types import parse_read, parse_write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
-    from seamless_database.http.asgi import Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
+
     from seamless_database.http.auth import Tokens
     from seamless_database.http.request_log import AccessLog
     from seamless_database.metrics.worker_status import StatusSlot
@@ -85,7 +89,13 @@ def create_app(
     )
 
 
-class Application:
+@asynccontextmanager
+async def _lifespan(app: Application) -> AsyncIterator[None]:
+    yield
+    app.close()
+
+
+class Application(Starlette):
     """The application; build it with `create_app`."""
 
     def __init__(
@@ -98,6 +108,7 @@ class Application:
         recorder: RequestRecorder,
         status_slot: StatusSlot | None,
     ) -> None:
+        super().__init__(lifespan=_lifespan)
         self.metrics = collect.Metrics(database, recorder.requests, status_slot)
         self._database = database
         self._tokens = tokens
@@ -112,7 +123,7 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan of the server."""
         if scope["type"] != "http":
-            await serve_other(scope, receive, send, self.close)
+            await super().__call__(scope, receive, send)
             return
         if scope["path"] == collect.PATH and collect.is_scrape(scope):
             # a monitor keeps no idle server from stopping, and is not counted
@@ -122,7 +133,7 @@ class Application:
         self._idle.request_started()
         try:
             response = await self._dispatch(scope, receive, context)
-        except ClientDisconnectedError:
+        except ClientDisconnect:
             response = None
         except BaseException as error:  # noqa: BLE001  # every request gets a response
             response = self._error_response(error)

@@ -18,7 +18,7 @@ import httptools
 from seamless_database.http.request_cycle import FlowControl, RequestCycle
 
 if TYPE_CHECKING:
-    from seamless_database.http.asgi import ASGIApplication
+    from seamless_database.http.request_cycle import ASGIApplication
     from seamless_database.http.request_log import Client
     from seamless_database.http.responses import Header
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from starlette.requests import ClientDisconnect
+
 from seamless_database.errors import RequestTooLargeError, UnavailableError
-from seamless_database.http.asgi import ClientDisconnectedError
 
 if TYPE_CHECKING:
-    from seamless_database.http.asgi import Message, Receive
+    from starlette.types import Message, Receive
+
     from seamless_database.http.idle import IdleTracker
 
 #: default limit of a body in bytes. A list of 10,000 checksums or the largest buffer info has
@@ -36,7 +38,7 @@ class BodyReader:
         with self._idle.receiving():
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise ClientDisconnectedError
+                raise ClientDisconnect
             body: bytes = message.get("body", b"")
             if len(body) <= LARGE_BODY and not message.get("more_body", False):
                 if len(body) > self._max_body:
@@ -66,7 +68,7 @@ class BodyReader:
                     break
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise ClientDisconnectedError
+                    raise ClientDisconnect
             if size > self._max_body:
                 raise RequestTooLargeError(self._max_body)
         except BaseException:

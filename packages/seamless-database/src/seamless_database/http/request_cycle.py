@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 from seamless_database.http.responses import CLOSE, INTERNAL_ERROR, encode_head, encode_response
 
 if TYPE_CHECKING:
-    from seamless_database.http.asgi import ASGIApplication, Message, Scope
+    from collections.abc import Awaitable, Callable
+
+    from starlette.types import Message, Receive, Scope, Send
+
     from seamless_database.http.responses import Header
+
+    ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LOG = logging.getLogger(__name__)
