@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from python_runs import run_python
 
 from seamless import Buffer
+from seamless.util.mixed import write_json
 
 
 def by_python(value: Any) -> bytes:
@@ -99,6 +100,14 @@ def test_numbers_and_texts_are_normalised_anywhere_in_large_content() -> None:
 def test_null_beside_numbers_that_look_like_nan_is_written_as_python_does() -> None:
     number = float.fromhex("0x1.0000000000067p+0")  # a search in its binary form finds an infinity
     value = [None, *[number, -1, 2.5, -65536] * 1000]
+    assert written(value) == by_python(value)
+
+
+def test_only_values_that_may_have_a_nan_are_searched_in_python(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(write_json, "_has_non_finite", lambda _value: pytest.fail("searched"))
+    value = {"a": None, "b": [0.1, 2, -0.0, "null", {"c": (None, 1e308, -1)}]}
     assert written(value) == by_python(value)
 
 

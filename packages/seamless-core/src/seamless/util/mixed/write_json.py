@@ -104,16 +104,33 @@ def _write_by_orjson(value: Any) -> bytes:
     """
     try:
         content = orjson.dumps(value, _refuse, _OPTIONS)
-        marshal.dumps(value)
+        marshalled = marshal.dumps(value, _MARSHAL_VERSION)
     except orjson.JSONEncodeError as error:
         if isinstance(error.__cause__, HasBinary):
             raise HasBinary from None
         raise _UsePython from None
     except ValueError:
         raise _UsePython from None
-    if b"null" in content and _has_non_finite(value):
+    if b"null" in content and _may_have_non_finite(marshalled) and _has_non_finite(value):
         raise _UsePython
     return _in_python_form(content)
+
+
+_MARSHAL_VERSION = 4
+#: types of the items of JSON values in the output of `marshal`; the highest bit of a type says that
+#: the item is referred to later
+_MARSHAL_TYPES = bytes(code | bit for code in b"NTFgilaAzZutr()[{0" for bit in (0, 0x80))
+#: A float is its type and 8 bytes, of which the last two are these if it is a NaN or infinite.
+#: Another type or the end follows. Text and numbers may contain such bytes by chance.
+_NON_FINITE = b"(?s)%b.{6}[\xf0-\xff][\x7f\xff](?:[%b]|\\Z)"
+# two patterns, because the search for a fixed first byte is ten times as fast
+_FLOAT = re.compile(_NON_FINITE % (b"g", re.escape(_MARSHAL_TYPES)))
+_SHARED_FLOAT = re.compile(_NON_FINITE % (b"\xe7", re.escape(_MARSHAL_TYPES)))
+
+
+def _may_have_non_finite(marshalled: bytes) -> bool:
+    """Return False only if a marshalled value has no NaN and no infinity."""
+    return bool(_FLOAT.search(marshalled) or _SHARED_FLOAT.search(marshalled))
 
 
 def _has_non_finite(value: Any) -> bool:
