@@ -19,9 +19,8 @@ def digest(number: int) -> bytes:
     return number.to_bytes(32, "big")
 
 
-def order_of_eviction(unranked: int, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+def order_of_eviction(ranked_per_step: int) -> list[bytes]:
     """Hold buffers of various sizes, interests and uses; return their order of eviction."""
-    monkeypatch.setattr(strong_table, "MAX_DIRTY", unranked)
     clock = Clock()
     table: StrongTable[Buffer] = StrongTable(clock)
     for number in range(40):
@@ -31,6 +30,7 @@ def order_of_eviction(unranked: int, monkeypatch: pytest.MonkeyPatch) -> list[by
         entry = table.add_reference(key(number), asked, Buffer(b"x" * size), False)
         for _ in range(number % 4):
             table.record_hit(entry)
+        table._rank_dirty(clock.now, ranked_per_step)
     for number in range(0, 40, 10):  # counted references are released
         entry = table.entries[digest(number)]
         entry.normal_refs, entry.tempref = 0, TempRef(4.0, 2.0, 2.0, clock.now, clock.now)
@@ -49,20 +49,54 @@ def order_of_eviction(unranked: int, monkeypatch: pytest.MonkeyPatch) -> list[by
     return order
 
 
-@pytest.mark.parametrize("unranked", [1, 7, 1000])
-def test_the_eviction_order_does_not_depend_on_the_time_of_ranking(
-    unranked: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    at_once = order_of_eviction(0, monkeypatch)
+@pytest.mark.parametrize("ranked_per_step", [0, 1, 2])
+def test_the_eviction_order_does_not_depend_on_the_time_of_ranking(ranked_per_step: int) -> None:
+    at_once = order_of_eviction(1000)
     assert len(at_once) == 40
-    assert order_of_eviction(unranked, monkeypatch) == at_once
+    assert order_of_eviction(ranked_per_step) == at_once
 
 
-def test_the_dirty_set_is_bounded() -> None:
+def test_nothing_is_ranked_while_half_of_the_cap_is_free() -> None:
     table: StrongTable[Buffer] = StrongTable(Clock())
     for number in range(1000):
         table.add_reference(key(number), None, Buffer(b"x"), False)
-        assert len(table._dirty) <= strong_table.MAX_DIRTY
+        table.evict_until_within(2000, 4000)
+    assert len(table._dirty) == 1000
+
+
+def test_the_dirty_entries_are_ranked_before_the_cache_is_full() -> None:
+    table: StrongTable[Buffer] = StrongTable(Clock())
+    for number in range(1999):
+        table.add_reference(key(number), None, Buffer(b"x"), False)
+        table.evict_until_within(2000, 4000)
+    assert len(table._dirty) == 0
+    assert len(table._pinned) == 1999
+
+
+@pytest.mark.parametrize("max_ranked", [1, 5])
+def test_more_dirty_entries_than_are_ranked_at_once_are_evicted_too(
+    max_ranked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strong_table, "MAX_RANKED", max_ranked)
+    table: StrongTable[Buffer] = StrongTable(Clock())
+    for number in range(20):
+        table.add_reference(key(number), TempRef(2.0), Buffer(b"x"), False)
+    assert len(table.evict_until_within(0, 0)) == 20
+    assert not table.entries
+
+
+def test_a_ranked_entry_that_was_pinned_meanwhile_is_not_evicted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(strong_table, "MAX_RANKED", 1)
+    table: StrongTable[Buffer] = StrongTable(Clock())
+    for number in range(10):
+        table.add_reference(key(number), TempRef(2.0), Buffer(b"x"), False)
+    table._rank_dirty(0.0, 10)
+    for number in range(5):
+        table.add_reference(key(number), None, None, False)
+    assert len(table.evict_until_within(0, 100)) == 5
+    assert set(table.entries) == {digest(number) for number in range(5)}
 
 
 def test_an_entry_released_before_it_is_ranked_leaves_nothing() -> None:

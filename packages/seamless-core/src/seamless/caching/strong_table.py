@@ -1,8 +1,9 @@
 """`StrongTable`: referenced buffers by digest, their total size, and eviction.
 
 Most references are released before memory is short. So a changed entry is only added to a dirty
-set, and put into an eviction queue when the dirty set is full or when buffers must be evicted.
-The order of eviction is the same, since a score does not depend on when it is computed.
+set. While less than half of the soft cap is used, nothing else happens. Above that, each step that
+adds a buffer also ranks a few dirty entries: it puts them into an eviction queue. The order of
+eviction is the same, since a score does not depend on when it is computed.
 
 Not thread-safe: `BufferCache` calls it inside its lock, and drops evicted buffers outside of it.
 """
@@ -10,6 +11,7 @@ Not thread-safe: `BufferCache` calls it inside its lock, and drops evicted buffe
 from __future__ import annotations
 
 import heapq
+from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from seamless.caching.cost_model import CostModel, Estimate
@@ -29,8 +31,11 @@ __all__ = ["StrongTable"]
 
 Held = TypeVar("Held", bound=Holder)
 
-#: Entries that the dirty set holds, at most; bounds the duration of one step.
-MAX_DIRTY = 128
+#: Dirty entries that a step ranks above half of the soft cap: more than one step makes dirty.
+RANKED_PER_STEP = 4
+#: Dirty entries that an eviction ranks at once, before it looks for the lowest score. More are
+#: dirty only if large buffers fill the cache suddenly; then the others are not evicted yet.
+MAX_RANKED = 20_000
 #: Temprefs without a buffer that are kept, at most; the oldest is removed first.
 MAX_ABSENT = 20_000
 
@@ -102,6 +107,8 @@ class StrongTable(Generic[Held]):
         entry.size = size
         entry.buffer = buffer
         self.size += size
+        if entry.ranked:
+            self._absent.pop(digest, None)
         turnover = self.turnover
         # only evicted buffers have past uses
         if self.evictions and (past := self.costs.pop_uses(digest)):
@@ -153,10 +160,11 @@ class StrongTable(Generic[Held]):
     # -- ranking ----------------------------------------------------------------------
 
     def mark_dirty(self, digest: bytes, entry: StrongEntry[Held]) -> None:
-        """Have the score of an entry computed again before the next eviction."""
-        self._dirty[digest] = entry
-        if len(self._dirty) > MAX_DIRTY:
-            self._rank_all(self._clock())
+        """Have an entry ranked again before it may be evicted."""
+        if entry.buffer is None:
+            self._rank_absent(digest, entry)
+        else:
+            self._dirty[digest] = entry
 
     def costs_changed(self, digest: bytes) -> None:
         """Do `mark_dirty` for an entry, if there is one."""
@@ -187,29 +195,34 @@ class StrongTable(Generic[Held]):
                 removed.append(entry)
         return removed
 
-    def _rank_all(self, now: float) -> None:
-        """Rank the dirty entries, in the order in which they changed."""
-        dirty, self._dirty = self._dirty, {}
-        for digest, entry in dirty.items():
-            if self.entries.get(digest) is entry:  # ranking another entry may have removed it
+    def _rank_dirty(self, now: float, limit: int) -> None:
+        """Rank the dirty entries that changed first, at most `limit`."""
+        dirty = self._dirty
+        for digest in list(islice(dirty, limit)):
+            if (entry := dirty.pop(digest, None)) is not None:
                 self._rank(digest, entry, now)
 
     def _rank(self, digest: bytes, entry: StrongEntry[Held], now: float) -> None:
-        """Put an entry into the eviction queue that it belongs to, or into `_absent`."""
-        queue, other = (
-            (self._pinned, self._temporary)
-            if entry.normal_refs
-            else (self._temporary, self._pinned)
-        )
-        other.discard(digest)
-        self._absent.pop(digest, None)
+        """Put an entry into the eviction queue that it belongs to."""
+        if entry.buffer is None:
+            self._rank_absent(digest, entry)
+            return
+        pinned = entry.normal_refs > 0
+        (self._temporary if pinned else self._pinned).discard(digest)
         entry.touched = False
         entry.ranked = True
-        if entry.buffer is not None:
-            fading = None if entry.normal_refs else entry.tempref
-            score_inputs = self.score_inputs(digest, entry, now)
-            queue.put(digest, priority_line(score_inputs, fading, now, self.turnover), now)
-        elif not entry.normal_refs:
+        inputs = self.score_inputs(digest, entry, now)
+        line = priority_line(inputs, None if pinned else entry.tempref, now, self.turnover)
+        (self._pinned if pinned else self._temporary).put(digest, line, now)
+
+    def _rank_absent(self, digest: bytes, entry: StrongEntry[Held]) -> None:
+        """Put an entry without a buffer into `_absent`, unless it has a counted reference."""
+        self._dirty.pop(digest, None)
+        self._pinned.discard(digest)
+        self._temporary.discard(digest)
+        self._absent.pop(digest, None)
+        entry.ranked = True
+        if not entry.normal_refs:
             self._absent[digest] = None
             if len(self._absent) > MAX_ABSENT:
                 oldest = next(iter(self._absent))
@@ -217,7 +230,6 @@ class StrongTable(Generic[Held]):
 
     def remove_expired_absent(self, now: float) -> None:
         """Remove entries without a buffer whose only reference is an expired tempref."""
-        self._rank_all(now)
         for digest in list(self._absent):
             entry = self.entries[digest]
             if entry.tempref is None or entry.tempref.fades_until <= now:
@@ -236,7 +248,7 @@ class StrongTable(Generic[Held]):
                 entry.size = 0
             self.size += entry.size
             entry.ranked = False
-            self._dirty[digest] = entry
+            self.mark_dirty(digest, entry)
 
     # -- eviction ---------------------------------------------------------------------
 
@@ -251,10 +263,13 @@ class StrongTable(Generic[Held]):
         score of the temporary buffers, it may exceed the soft cap; it is then among the first
         that the next call evicts.
         """
-        if self.size <= soft_cap and self.size <= hard_cap:
+        if 2 * self.size <= soft_cap <= hard_cap:
             return []
         now = self._clock()
-        self._rank_all(now)
+        if self.size <= soft_cap and self.size <= hard_cap:
+            self._rank_dirty(now, RANKED_PER_STEP)
+            return []
+        self._rank_dirty(now, MAX_RANKED)
         dropped: list[Held] = []
         if incoming is not None and self.entries[incoming].size > hard_cap:
             for queue in (self._temporary, self._pinned):
@@ -292,10 +307,18 @@ class StrongTable(Generic[Held]):
         return dropped
 
     def _pop_lowest(self, queue: EvictionQueue, now: float) -> bytes | None:
-        """Pop the lowest score of a queue; entries that were hit since are ranked again."""
-        while (lowest := queue.pop_lowest(now)) and self.entries[lowest].touched:
-            self._rank(lowest, self.entries[lowest], now)
-        return lowest
+        """Pop the lowest score of a queue; entries that were hit or changed are ranked again."""
+        while True:
+            lowest = queue.pop_lowest(now)
+            if lowest is None:
+                if not self._dirty:
+                    return None
+                self._rank_dirty(now, MAX_RANKED)
+            elif lowest in self._dirty or self.entries[lowest].touched:
+                self._dirty.pop(lowest, None)
+                self._rank(lowest, self.entries[lowest], now)
+            else:
+                return lowest
 
     def _evict(self, digest: bytes, soft_cap: int) -> Held:
         """Remove the buffer; counted references stay, and hold it again if it is registered."""
