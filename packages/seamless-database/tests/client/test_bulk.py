@@ -113,6 +113,24 @@ def test_a_bulk_write_that_is_too_large_is_sent_in_parts(tmp_path: Path) -> None
         assert client.get_buffer_info(OTHER) == {"length": 1}
 
 
+def test_what_only_a_single_request_can_hold_is_sent_alone(client: DatabaseClient) -> None:
+    # a body nests 200 levels at most, and an entry begins one level deeper in a bulk write
+    nested: list[object] = []
+    for _ in range(196):
+        nested = [nested]
+    keys = [checksum(number) for number in range(250, 260)]
+    infos: dict[str, dict[str, object]] = {key: {"length": 1} for key in keys}
+    infos[keys[3]] = {"x": [nested]}
+    infos[keys[6]] = {"x": [[nested]]}
+    with pytest.raises(BulkWriteError, match="1 of 10") as caught:
+        client.put_buffer_infos(infos)
+    assert [*caught.value.errors] == [keys[6]]
+    assert client.get_buffer_infos([keys[3], keys[9]]) == {
+        keys[3]: infos[keys[3]],
+        keys[9]: infos[keys[9]],
+    }
+
+
 def test_large_entries_are_sent_in_several_requests(
     client: DatabaseClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
