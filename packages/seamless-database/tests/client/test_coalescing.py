@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import random
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROWS = 100
+#: rounds of random cancellations
+ROUNDS = int(os.environ.get("SEAMLESS_TEST_ROUNDS", "2"))
 KEYS = [checksum(number) for number in range(2 * ROWS)]
 #: misses are in the second half
 RESULTS = [checksum(-number) if number < ROWS else None for number in range(2 * ROWS)]
@@ -300,6 +304,36 @@ def test_a_timeout_around_one_look_up_ends_it_alone() -> None:
 
     with scripted_server(gate.respond) as (url, _):
         asyncio.run(talk(url))
+
+
+def test_random_cancellations_mix_up_no_answers(server: Server) -> None:
+    """Tasks write and look up at random times, and some are cancelled at random times."""
+    randomness = random.Random(2026)
+
+    async def call(client: AsyncDatabaseClient, number: int) -> None:
+        await asyncio.sleep(randomness.choice((0, 0, 0.001, 0.01)))
+        key = checksum((number % 300, "random"))
+        if number % 4:
+            assert await client.get_transformation(key) in (None, key[::-1])
+            assert await client.get_transformation(KEYS[number % 200]) == RESULTS[number % 200]
+        else:
+            await client.put_transformation(key, key[::-1])
+            assert await client.get_transformation(key) == key[::-1]
+
+    async def talk(client: AsyncDatabaseClient) -> None:
+        for _ in range(ROUNDS):
+            tasks = [asyncio.create_task(call(client, number)) for number in range(600)]
+            cancelled = randomness.sample(tasks, 200)
+            for task in cancelled:
+                await asyncio.sleep(randomness.choice((0, 0, 0.0005)))
+                task.cancel()
+            found = await asyncio.gather(*tasks, return_exceptions=True)
+            errors = [error for error in found if error is not None]
+            assert all(isinstance(error, asyncio.CancelledError) for error in errors), errors
+            assert len(errors) <= len(cancelled)
+        assert len(asyncio.all_tasks()) == 1
+
+    sent(server, talk)
 
 
 def test_closing_ends_the_look_ups_in_flight_and_those_that_wait() -> None:
