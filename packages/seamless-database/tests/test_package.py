@@ -7,11 +7,18 @@ import pytest
 
 import seamless_database
 
-HEAVY = ("typing", "sqlalchemy", "uvicorn", "httpx", "sqlite3", "asyncio")
+HEAVY = ("typing", "sqlalchemy", "uvicorn", "httptools", "sqlite3", "asyncio")
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
     code = f"import sys, seamless_database; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_importing_the_client_imports_no_part_of_the_server() -> None:
+    names = ("sqlalchemy", "uvicorn", "uvloop", "sqlite3", "certifi", "email", "http.client")
+    code = f"import sys, seamless_database.client; print([m for m in {names} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

@@ -10,7 +10,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from database_samples import checksum
@@ -261,3 +261,27 @@ def test_requests_that_wait_for_a_silent_server_fail_with_those_before_them() ->
         except BlockingIOError:
             pass
     assert connections == MAX_CONNECTIONS
+
+
+def test_a_request_that_times_out_fails_alone_while_the_server_answers_others() -> None:
+    stalled, end = checksum("stalled"), threading.Event()
+
+    def respond(request: dict[str, Any]) -> tuple[int, str]:
+        if request["checksum"] == stalled:
+            end.wait(TIMEOUT)
+        time.sleep(0.05)
+        return 404, "ERROR: Unknown key"
+
+    async def talk(url: str) -> None:
+        async with AsyncDatabaseClient(url, timeout=1) as client:
+            # the others outlast the timeout of the first
+            calls = [client.get_metadata(key) for key in (stalled, *[KEY] * 1000)]
+            first, *others = await asyncio.gather(*calls, return_exceptions=True)
+            assert isinstance(first, ClientError)
+            assert others == [None] * 1000
+
+    with scripted_server(respond) as (url, _):
+        try:
+            asyncio.run(talk(url))
+        finally:
+            end.set()

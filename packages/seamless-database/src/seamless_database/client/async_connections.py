@@ -39,8 +39,10 @@ class AsyncConnections:
         self._loop = asyncio.get_running_loop()
         self._open: set[_Connection] = set()
         self._is_closed = False
-        #: the times of the last response, and of the last request that had none in time
-        self._responded = self._timed_out = 0.0
+        #: the time of the last response
+        self._responded = 0.0
+        #: the time at which a request had timed out, and no other had a response meanwhile
+        self._silent = 0.0
         self._free: asyncio.LifoQueue[Slot] = asyncio.LifoQueue()
         for _ in range(MAX_CONNECTIONS):
             self._free.put_nowait(Slot())
@@ -58,7 +60,7 @@ class AsyncConnections:
 
     async def exchange(self, slot: Slot, request: bytes) -> Response:
         """Send a request and return the response; an `OSError` says why there is none."""
-        if self._timed_out > max(self._responded, slot.waiting_since):
+        if self._silent > max(self._responded, slot.waiting_since):
             raise TimeoutError  # the server has stopped answering
         try:
             if slot.connection is None or not slot.connection.is_usable():
@@ -66,7 +68,9 @@ class AsyncConnections:
                 slot.connection = await self._connect()
             response = await slot.connection.exchange(request)
         except TimeoutError:
-            self._timed_out = self._loop.time()
+            now = self._loop.time()
+            if self._responded < now - self._timeout:
+                self._silent = now
             raise
         self._responded = self._loop.time()
         return response

@@ -140,6 +140,9 @@ class _Batch(Generic[V]):
                     future.set_exception(_copy(outcome))
                 else:
                     future.set_result(deepcopy(outcome) if number else outcome)
+        # the coalescer keeps the batch until there is another one
+        self._futures.clear()
+        self._values.clear()
 
     def fail(self, error: Exception) -> None:
         """Give each caller the error."""
