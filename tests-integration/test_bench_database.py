@@ -11,7 +11,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING
 
 import pytest
-from tools.bench.database import bulk_writes, generate_rows, response_parser, throughput
+from tools.bench.database import bulk_writes, generate_rows, response_parser, throughput, write_tail
 from tools.bench.database.baselines import sqlite
 from tools.bench.database.load import UnexpectedAnswerError, load, repeated
 from tools.bench.database.requests import checksum, get, get_checksum, put_result, redis_command
@@ -199,6 +199,16 @@ def test_the_requests_are_measured_on_ours_beside_the_limits() -> None:
         ours, published, *limits = cells[:4]
         assert published is None, name
         assert all(isinstance(cell, Figure) and cell.value > 0 for cell in (ours, *limits)), name
+
+
+def test_the_slowest_writes_are_measured_alone_and_beside_readers() -> None:
+    (sheet,) = write_tail.run(Plan(rounds=1, quick=True, published=False, seconds=0.3), 2_000)
+    assert [name for name, _ in sheet.lines] == [
+        f"{rows} rows{more}" for rows in ("1,000", "2,000") for more in ("", ", beside 30 readers")
+    ]
+    for name, cells in sheet.lines:
+        assert cells[4:] == [None] * 3, name
+        assert all(isinstance(cell, Figure) and cell.value > 0 for cell in cells[:4]), name
 
 
 def test_a_star_is_before_what_misses_its_bound() -> None:

@@ -14,6 +14,7 @@ PARTS = {
     "requests": "throughput",
     "rows": "rows",
     "stress": "write_stress",
+    "tail": "write_tail",
     "memory": "memory",
     "bulk": "bulk",
     "bulk-writes": "bulk_writes",
@@ -24,7 +25,7 @@ PARTS = {
     "large-pg": "rows_postgresql",
 }
 #: parts that write gigabytes: left out of a quick look, or always, unless they are named
-LONG, LONGEST = {"rows", "large-pg"}, {"large-pg"}
+LONG, LONGEST = {"rows", "tail", "large-pg"}, {"large-pg"}
 
 
 def run(plan: Plan) -> list[FreeTable]:

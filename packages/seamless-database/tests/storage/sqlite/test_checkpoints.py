@@ -325,7 +325,7 @@ def test_a_process_that_is_killed_during_checkpoints_loses_nothing(file: Path) -
 import sys
 from seamless_database import Database
 from seamless_database.storage.sqlite import checkpoints
-checkpoints.COPY_STEP, checkpoints.RESTART_SIZE = 8192, 65536
+checkpoints.COPY_STEP, checkpoints.RESTART_SIZE = 8192, 32768
 database = Database({str(file)!r}, writable=True)
 number = 0
 while True:
@@ -334,11 +334,11 @@ while True:
     database.put({{"type": "transformation", "checksum": key, "value": key}})
     print(number, flush=True)
 """
-    for _ in range(3):
+    for _ in range(2):
         command = [sys.executable, "-c", code]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
-            acknowledged = [int(process.stdout.readline()) for _ in range(200)]
+            acknowledged = [int(process.stdout.readline()) for _ in range(150)]
             process.kill()
             acknowledged += [int(line) for line in process.stdout if line.endswith("\n")]
         with Database(file) as database:
@@ -354,7 +354,7 @@ def test_every_acknowledged_write_is_in_the_file_after_a_clean_end(
     file: Path, options: tuple[str, ...]
 ) -> None:
     with Server(file, *options) as server:
-        for number in range(20):
+        for number in range(8):
             tf, result = checksum(number), checksum(-number)
             value = record(tf, result, x="x" * 500 * KIB)
             status = server.put("metadata", checksum=tf, result=result, value=value).status
@@ -362,14 +362,14 @@ def test_every_acknowledged_write_is_in_the_file_after_a_clean_end(
         assert server.stop() == (0, "")
     assert list(file.parent.iterdir()) == [file]
     with Database(file) as database:
-        assert [result_of(database, n) for n in range(20)] == [checksum(-n) for n in range(20)]
+        assert [result_of(database, n) for n in range(8)] == [checksum(-n) for n in range(8)]
 
 
 def test_two_processes_that_write_to_one_file_keep_its_wal_short(file: Path) -> None:
     with Database(file, writable=True) as one, Database(file, writable=True) as two:
 
         def write(database: Database, first: int) -> None:
-            for number in range(first, first + 40):
+            for number in range(first, first + 20):
                 put_large(database, number, 100)
 
         threads = [threading.Thread(target=write, args=pair) for pair in ((one, 0), (two, 1000))]
@@ -377,7 +377,7 @@ def test_two_processes_that_write_to_one_file_keep_its_wal_short(file: Path) -> 
             thread.start()
         for thread in threads:
             thread.join()
-        for number in (*range(40), *range(1000, 1040)):
+        for number in (*range(20), *range(1000, 1020)):
             assert result_of(one, number) == checksum(-number)
     with closing(sqlite3.connect(file)) as raw:
         assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
