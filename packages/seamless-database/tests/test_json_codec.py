@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import math
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -9,6 +11,9 @@ from json_values import VALUES
 
 from seamless_database import json_codec
 from seamless_database.json_codec import JsonError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @given(VALUES)
@@ -137,6 +142,15 @@ def test_the_stored_forms() -> None:
     assert json_codec.minified(value) == '{"b":[1,2.0],"a":"\\u00e9"}'
     assert json_codec.spaced(["a", 0, "é"]) == '["a", 0, "\\u00e9"]'
     assert json_codec.sorted_and_indented({"b": 1, "a": None}) == '{\n  "a": null,\n  "b": 1\n}'
+
+
+@pytest.mark.parametrize(
+    "write", [json_codec.minified, json_codec.spaced, json_codec.sorted_and_indented]
+)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_nan_and_infinities_are_never_stored(write: Callable[[object], str], value: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write({"x": [value]})
 
 
 def test_stored_nan_becomes_null() -> None:

@@ -26,6 +26,7 @@ from database_samples import checksum
 from database_server import TIMEOUT
 
 from seamless_database.admin.access.files import processes_using
+from seamless_database.admin.interruption import Interruption
 
 INTERRUPTED = "Error: interrupted; what was not finished has been undone\n"
 #: commands, seconds between opening the file and the signal, and the signal
@@ -96,6 +97,25 @@ def test_a_signal_ends_a_command_with_one_line_and_leaves_no_files(
     assert left <= {"scratch", "seamless.db", "new.db"}
     assert (checksum("kept"), checksum("a")) in rows(file, "transformation")
     assert sql(file, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_deferred_signal_ends_the_next_block_that_does_not_defer() -> None:
+    interruption = Interruption()
+    interruption.install_handlers()
+    with interruption.deferred():
+        with interruption.deferred(defer=False):
+            pass
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt), interruption.deferred(defer=False):
+            pytest.fail("the block has begun")
+        # deferred again
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            interruption.check()
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
+    interruption.install_handlers()
+    interruption.check()
 
 
 def test_a_signal_during_the_imports_is_one_line(tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ def test_a_read_token_reads_and_a_write_token_does_both(scheme: Scheme) -> None:
         [f"Digest {WRITE}"],
         ["Basic ???"],
         ["Basic é"],
+        [basic(WRITE).replace(" ", " !")],
         ["Basic " + base64.b64encode(WRITE.encode()).decode()],
         [basic("", WRITE)],
         [basic(WRITE + ":")],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -10,6 +11,9 @@ from database_server import Response, Server
 from prometheus_client.parser import text_string_to_metric_families
 
 from seamless_database import Database, __version__
+from seamless_database.metrics.collect import Metrics
+from seamless_database.metrics.counters import MetricsSnapshot, RequestMetrics
+from seamless_database.metrics.worker_status import SharedState, StatusSlot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -193,3 +197,33 @@ def test_a_server_starts_without_loading_prometheus_client() -> None:
     code = "import sys, seamless_database.server.server; print('prometheus_client' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def rendered(database: Database, slot: StatusSlot | None = None) -> list[str]:
+    metrics = Metrics(database, RequestMetrics(["GET"], ["protocol"]), slot)
+    return asyncio.run(metrics.render())[0].splitlines()
+
+
+def test_a_restarted_worker_continues_the_counters_of_the_previous_process(tmp_path: Path) -> None:
+    slot = StatusSlot(1, SharedState(2))
+    requests = RequestMetrics(["GET"], ["protocol"])
+    requests.add("GET", "protocol", 200, 0.5)
+    published = MetricsSnapshot(dict(requests.items()), queued_writes=3).to_json()
+    line = 'seamless_database_requests_total{method="GET",status="200",type="protocol"} 1.0'
+    with Database(tmp_path / "seamless.db", writable=True) as database:
+        assert not any("requests_total{" in found for found in rendered(database, slot))
+        slot.publish(0.0, published)
+        found = rendered(database, slot)
+    assert line in found
+    # those writes ended with their process
+    assert "seamless_database_writes_waiting 0.0" in found
+    if sys.platform == "linux":
+        assert any(line.startswith('process_open_fds{worker="2"}') for line in found)
+
+
+def test_a_database_that_is_being_closed_has_no_rows_but_other_metrics(tmp_path: Path) -> None:
+    with Database(tmp_path / "seamless.db", writable=True) as database:
+        assert 'seamless_database_rows{table="transformation"} 0.0' in rendered(database)
+    found = rendered(database)
+    assert any(line.startswith("seamless_database_info{") for line in found)
+    assert not any(line.startswith("seamless_database_rows{") for line in found)

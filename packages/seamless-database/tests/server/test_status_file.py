@@ -93,6 +93,19 @@ def test_no_temporary_file_remains(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_file_that_was_removed_is_written_anew(path: Path) -> None:
+    status_file.write_running(path, {}, 80)
+    assert json.loads(path.read_text()) == {"port": 80, "status": "running"}
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_failure_leaves_no_temporary_file(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(StatusFileError, match="directory"):
+        status_file.write_running(path, {}, 80)
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_a_missing_folder_is_a_status_file_error(path: Path) -> None:
     with pytest.raises(StatusFileError):
         status_file.write_failed(path.parent / "gone" / "status.json", {})

@@ -74,7 +74,7 @@ def connect(url: PostgresUrl) -> Iterator[Connection]:
     except sqlalchemy.exc.DBAPIError as error:
         if error not in own_errors:
             raise
-        raise _server_error(url, error.orig or error) from error
+        raise _server_error(url, error.orig) from error
     except psycopg.Error as error:
         # raised outside of SQLAlchemy, by COPY
         raise _server_error(url, error) from error
