@@ -133,10 +133,6 @@ class BufferCache(CacheIntrospection[Held]):
         elif len(weak.dead_refs) > MAX_DEAD:
             self._guard.change(weak.purge_dead, 2 * MAX_DEAD)
         # References taken from now on find the buffer; earlier ones are seen here.
-        if digest in self._strong.entries:
-            self._attach_absent(digest, buffer, size)
-
-    def _attach_absent(self, digest: bytes, buffer: Held, size: int | None) -> None:
         entry = self._strong.entries.get(digest)
         if entry is not None and entry.buffer is None:
             self._guard.change(self._attach, digest, buffer, size)
@@ -194,9 +190,9 @@ class BufferCache(CacheIntrospection[Held]):
         if not (scratch or is_sent) and (to_send := self._unsent(digest, buffer)) is not None:
             self._store(to_send)
             is_sent = True
-        if buffer is not None and (existing := self._weak.add(checksum, buffer)) is not buffer:
+        strong, weak, guard = self._strong, self._weak, self._guard
+        if buffer is not None and (existing := weak.add(checksum, buffer)) is not buffer:
             self._deduplicate(checksum, buffer, existing)
-        strong, guard = self._strong, self._guard
         with guard.lock:
             # `FinalizerSafeLock.change`, inlined: its call takes too long here
             if guard.state and not guard.may_change():
@@ -210,17 +206,19 @@ class BufferCache(CacheIntrospection[Held]):
                 if is_deferred and tempref is None and not self._take_deferred(digest):
                     guard.state = CLEAN  # `decref` has cancelled it
                     return None
-                if buffer is not None and len(self._weak.dead_refs) > MAX_DEAD:
-                    self._weak.purge_dead(2 * MAX_DEAD)
-                before = strong.size
+                if buffer is not None and len(weak.dead_refs) > MAX_DEAD:
+                    weak.purge_dead(2 * MAX_DEAD)
+                size = strong.size
                 entry = strong.add_reference(checksum, tempref, buffer, scratch)
-                if entry.buffer is None and (registered := self._weak.get(digest)) is not None:
+                if entry.buffer is None and (registered := weak.get(digest)) is not None:
                     # not looked up before: `register` sees an entry that exists, and no later one
                     strong.attach(digest, entry, registered, len(registered))
                 if self._trace is not None and tempref is None:
                     self._trace.note(digest)
                 late = None if scratch or is_sent or entry.stored else entry.buffer
-                dropped = self._evict(digest) if strong.size > before else None
+                # while half of the soft cap is free, `_evict` would do nothing
+                is_filling = strong.size > size and 2 * strong.size > self.soft_cap
+                dropped = self._evict(digest) if is_filling else None
                 tempref = entry.tempref
             except BaseException:
                 guard.state = BROKEN

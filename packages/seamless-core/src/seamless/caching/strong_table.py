@@ -117,7 +117,7 @@ class StrongTable(Generic[Held]):
             entry.uses = decayed_uses(entry.uses, turnover - entry.used_at)
         entry.uses += 1.0
         entry.used_at = turnover
-        self.mark_dirty(digest, entry)
+        self._dirty[digest] = entry
 
     def record_hit(self, entry: StrongEntry[Held]) -> None:
         """Count a hit. The rank of the entry is updated when the eviction queue reaches it."""
