@@ -6,6 +6,7 @@ import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -23,7 +24,7 @@ from hypothesis.stateful import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 Response = tuple[int, object]
@@ -174,6 +175,47 @@ class CallFlow(RuleBasedStateMachine):
     def put_nonsense(self, tf: int, field_: str, wrong: object) -> None:
         right = {"checksum": self.key("tf", tf), "value": self.key("result", 0)}
         assert self.server.put("transformation", **{**right, field_: wrong}).status == 400
+
+    # many writes in one request
+
+    @rule(entries=st.dictionaries(FEW, FEW))
+    def put_results_in_bulk(self, entries: dict[int, int]) -> None:
+        self.put_bulk(
+            "transformations",
+            {tf: partial(self.model.put_result, tf, result) for tf, result in entries.items()},
+            {tf: self.key("result", result) for tf, result in entries.items()},
+        )
+
+    @rule(entries=st.dictionaries(FEW, st.tuples(FEW, st.integers(0, 1))))
+    def put_records_in_bulk(self, entries: dict[int, tuple[int, int]]) -> None:
+        self.put_bulk(
+            "metadatas",
+            {tf: partial(self.model.put_record, tf, *entry) for tf, entry in entries.items()},
+            {
+                tf: {
+                    "result": self.key("result", result),
+                    "value": self.record(tf, result, number),
+                }
+                for tf, (result, number) in entries.items()
+            },
+        )
+
+    def put_bulk(
+        self, kind: str, steps: dict[int, Callable[[], Response]], entries: Mapping[int, object]
+    ) -> None:
+        """Send entries, and compare each outcome with what its step does to the model."""
+        wanted: dict[str, object] = {}
+        for tf, step in steps.items():
+            before = (self.model.results.get(tf), self.model.records.get(tf))
+            status, text = step()
+            after = (self.model.results.get(tf), self.model.records.get(tf))
+            wanted[self.key("tf", tf)] = "unchanged" if before == after else "stored"
+            if status != 200:
+                error = str(text).removeprefix("ERROR: ")
+                wanted[self.key("tf", tf)] = {"status": status, "error": error}
+        answer = self.server.put(kind, value={self.key("tf", tf): entries[tf] for tf in entries})
+        assert (answer.status, answer.json()) == (200, wanted)
+        CallFlow.steps += 1
 
     # contests between writers
 
