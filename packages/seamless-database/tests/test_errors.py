@@ -30,6 +30,39 @@ def test_the_drawn_status_is_the_status(kind: type[errors.DatabaseError]) -> Non
         assert int(drawn[1]) == kind.status
 
 
+@pytest.mark.parametrize(
+    ("error", "name", "value"),
+    [
+        (errors.RequestError("x", "field name"), "field", "field name"),
+        (errors.RequestTooLargeError(5), "limit", 5),
+        (errors.DatabaseLockedError(2.5), "seconds", 2.5),
+        (errors.FileReplacedError("a.db"), "path", "a.db"),
+        (errors.FileError("a.db", "x"), "path", "a.db"),
+        (errors.ServerError("postgresql://h/d", "x"), "name", "postgresql://h/d"),
+        (errors.SchemaError("a.db", "x"), "path", "a.db"),
+        (errors.StatusFileError("a.json", "x"), "path", "a.json"),
+        (errors.TokenFileError("tokens", "x"), "path", "tokens"),
+        (errors.CertificateError("a.pem", "x"), "path", "a.pem"),
+        (errors.ClientError("http://h:1", "x"), "url", "http://h:1"),
+    ],
+)
+def test_an_error_has_what_its_message_names(
+    error: errors.DatabaseError, name: str, value: object
+) -> None:
+    assert getattr(error, name) == value
+    if name != "field":
+        assert str(value) in str(error)
+
+
+@pytest.mark.parametrize(("count", "ending"), [(5, "4: no)"), (6, "4: no; and 1 more)")])
+def test_the_error_of_a_bulk_write_shows_the_first_entries(count: int, ending: str) -> None:
+    failed = {str(number): errors.ConflictError("no") for number in range(count)}
+    error = errors.BulkWriteError(failed, 9)
+    assert str(error).startswith(f"{count} of 9 entries were not stored (0: no; 1: no; ")
+    assert str(error).endswith(ending)
+    assert error.errors == failed
+
+
 def test_a_message_is_shown_as_it_is() -> None:
     assert str(errors.UnknownKeyError("Unknown key")) == "Unknown key"
     assert str(errors.FileError("a.db", "it is a folder")) == (

@@ -182,6 +182,12 @@ def test_the_closure_of_an_irreproducible_result_has_its_row(file: Path, target:
     assert len(rows(target, "irreproducible_transformation")) == 1
 
 
+def test_a_closure_may_be_one_row(file: Path, target: Path) -> None:
+    put(file, buffer_info("alone", length=6))
+    run_json("export", file, target, "--closure", checksum("alone"))
+    assert {row[0] for row in rows(target, "buffer_info")} == {checksum("alone")}
+
+
 def test_a_closure_follows_chains_of_any_length(tmp_path: Path, target: Path) -> None:
     file = put(
         tmp_path / "chain.db",

@@ -20,6 +20,8 @@ from admin_samples import (
 )
 from database_server import Server
 
+from seamless_database.admin.access.files import create_file
+
 WRITING = (("check", "--repair"), ("migrate",), ("prune", "--irreproducible"))
 
 
@@ -92,3 +94,15 @@ def test_a_file_in_use_with_a_rollback_journal_can_be_read(file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("SELECT * FROM transformation").fetchall()
         assert admin_subprocess("check", file).status == 0
+
+
+def test_a_new_file_has_the_mode_that_the_umask_leaves(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        create_file(tmp_path / "open.db")
+        os.umask(0o027)
+        create_file(tmp_path / "private.db")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "open.db").stat().st_mode & 0o777 == 0o666
+    assert (tmp_path / "private.db").stat().st_mode & 0o777 == 0o640

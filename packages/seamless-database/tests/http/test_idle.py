@@ -45,7 +45,9 @@ def test_only_requests_that_wait_for_their_client_are_cancelled() -> None:
 
         waiting, working = asyncio.create_task(wait()), asyncio.create_task(work())
         await asyncio.sleep(0.01)
+        states = [idle.shutting_down]
         idle.cancel_incomplete()
+        assert [*states, idle.shutting_down] == [False, True]
         with pytest.raises(asyncio.CancelledError):
             await waiting
         assert await working == "done"

@@ -43,6 +43,7 @@ sys.exit(main())
 def test_text_is_written_in_order(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as file, LineWriter(file.fileno()) as writer:
         stream = LineStream(writer)
+        assert stream.writable()
         for number in range(100):
             assert stream.write(f"{number} \ud800\n") == len(f"{number} \ud800\n")
     written = (tmp_path / "log").read_text()
@@ -97,12 +98,15 @@ def test_a_closed_pipe_is_no_error() -> None:
     assert writer.queued == 0
 
 
-def test_a_stream_without_descriptor_is_written_directly() -> None:
+def test_a_stream_without_descriptor_is_written_directly(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     stream = io.StringIO()
     assert descriptor_of(stream) is None
     write_line(stream, "text")
     write_line(None, "nowhere")
     assert stream.getvalue() == "text\n"
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -102,4 +102,7 @@ def test_every_reference_resolves(server: Server) -> None:
 def test_token_schemes_are_described_if_tokens_are_required() -> None:
     document = json.loads(openapi.document(writable=True, secured=True))
     assert document["security"] == [{"bearer": []}, {"basic": []}]
+    assert document["components"]["securitySchemes"] == {
+        name: {"type": "http", "scheme": name} for name in ("bearer", "basic")
+    }
     assert document["paths"]["/healthcheck"]["get"]["security"] == []

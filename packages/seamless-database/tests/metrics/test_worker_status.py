@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from itertools import pairwise
 
 import pytest
 from database_server import TIMEOUT
@@ -28,7 +29,12 @@ def test_the_last_text_of_each_slot_is_read(shared_state: SharedState) -> None:
     assert [shared_state.read(slot) for slot in range(3)] == [b"first 4", None, b"third 4" * 100]
 
 
-def test_a_text_that_is_too_long_is_not_written(shared_state: SharedState) -> None:
+def test_a_text_fills_its_slot_at_most(shared_state: SharedState) -> None:
+    longest = b"x" * (SLOT_SIZE - 16)
+    shared_state.write(1, longest)
+    assert shared_state.read(1) == longest
+    shared_state.write(1, longest + b"x")
+    assert shared_state.read(1) == longest
     shared_state.write(1, b"short")
     shared_state.write(1, b"x" * SLOT_SIZE)
     assert shared_state.read(1) == b"short"
@@ -36,12 +42,16 @@ def test_a_text_that_is_too_long_is_not_written(shared_state: SharedState) -> No
 
 
 def test_an_incomplete_write_leaves_the_previous_text(shared_state: SharedState) -> None:
-    shared_state.write(0, b"one")
-    shared_state.write(0, b"another")
-    memory = shared_state._memory
-    start = memory.find(b"another")
-    memory[start : start + 3] = b"---"
-    assert shared_state.read(0) == b"one"
+    texts = [b"one", b"two", b"three", b"four"]
+    shared_state.write(0, texts[0])
+    for before, text in pairwise(texts):
+        shared_state.write(0, text)
+        memory = shared_state._memory
+        start = memory.find(text)
+        memory[start : start + 3] = b"---"
+        assert shared_state.read(0) == before
+        memory[start : start + 3] = text[:3]
+        assert shared_state.read(0) == text
     shared_state.write(0, b"new")
     assert shared_state.read(0) == b"new"
 

@@ -34,11 +34,11 @@ def show(findings: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(findings, indent=2) + "\n")
         return
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = Console()
     if console.is_terminal:
         _print_tables(console, findings)
         return
-    console = Console(highlight=False, markup=False, emoji=False, width=WIDTH, file=io.StringIO())
+    console = Console(width=WIDTH, file=io.StringIO())
     with console.capture() as captured:
         _print_tables(console, findings)
     # without the padding of tables
