@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -38,14 +39,14 @@ class _Writer:
 
     forms: ArrayForms
     data: list[Any] = field(default_factory=list)
-    offsets: list[int] = field(default_factory=lambda: [0])
+    sizes: list[int] = field(default_factory=list)
     #: whether a dict has keys that are not strings; such keys may be equal but differ as text
     other_keys: bool = False
 
     def add(self, data: Any, size: int) -> None:
         """Append the data of an array: any object that `bytes.join` accepts."""
         self.data.append(data)
-        self.offsets.append(self.offsets[-1] + size)
+        self.sizes.append(size)
 
 
 def write_container(value: Any) -> bytes:
@@ -77,16 +78,16 @@ def _write(value: Any, attempt: int) -> bytes | None:
     """Write a value; return None if it has keys that look like form ids of this attempt."""
     writer = _Writer(ArrayForms(attempt))
     storage, form, template = _walk(value, writer)
-    head_text = writer.forms.text(form)
-    if head_text is None:
+    head = writer.forms.text(form)
+    if head is None:
         return None
-    head = head_text.encode()
-    text = json.dumps([writer.offsets, template]).encode()
+    offsets = [0, *accumulate(writer.sizes)]
+    text = json.dumps([offsets, template]).encode()
     name = storage.encode()
     return b"".join((
         MAGIC_SEAMLESS_MIXED, bytes([len(name)]), name,
         FORM_SIZE.pack(len(head)), head,
-        MAGIC_SEAMLESS, DATA_SIZES.pack(len(text), writer.offsets[-1]), text,
+        MAGIC_SEAMLESS, DATA_SIZES.pack(len(text), offsets[-1]), text,
         *writer.data,
     ))  # fmt: skip
 
@@ -137,11 +138,15 @@ def _walk_dict(value: dict[Any, Any], writer: _Writer) -> tuple[str, Any, Any]:
     with_arrays: list[str] = []
     storage = PURE_PLAIN
     for key in _sorted_keys(value):
-        storage_, form, part = _walk(value[key], writer)
+        item = value[key]
+        if type(item) is np.ndarray:  # `_walk` without the call
+            storage_, form, part = PURE_BINARY, _walk_array(item, writer), 0
+        else:
+            storage_, form, part = _walk(item, writer)
+            _set_storage(form, storage_)
         text = key if type(key) is str else _other_key(key, writer)
         if storage_ != PURE_PLAIN:
             storage = MIXED_PLAIN
-            _set_storage(form, storage_)
             with_arrays.append(text)
         forms[key], template[text] = form, part
     if len(template) < len(forms):
@@ -170,7 +175,8 @@ def _other_key(key: Any, writer: _Writer) -> str:
 
 
 def _set_storage(form: Any, storage: str) -> None:
-    if isinstance(form, dict):  # else it is a form id, and `ArrayForms` has set the storage
+    # the form of a scalar is its name; for a form id, `ArrayForms` has set the storage
+    if storage != PURE_PLAIN and isinstance(form, dict):
         form["storage"] = storage
 
 
@@ -188,9 +194,9 @@ def _walk_list(value: list[Any] | tuple[Any, ...], writer: _Writer) -> tuple[str
     storage = PURE_PLAIN
     for item in value:
         storage_, form, part = _walk(item, writer)
+        _set_storage(form, storage_)
         if storage_ != PURE_PLAIN:
             storage = MIXED_PLAIN
-            _set_storage(form, storage_)
         forms.append(form)
         template.append(part)
     form = list_form_of(forms)
