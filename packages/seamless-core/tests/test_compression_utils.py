@@ -173,6 +173,13 @@ def test_bytes_that_are_not_a_frame_end_the_data() -> None:
         assert decompress_bytes(zstd(TEXT) + foreign + zstd(b"no more"), ".zst") == TEXT
 
 
+@pytest.mark.parametrize("first", [0x4F, 0x50, 0x5F, 0x60])
+def test_sixteen_magic_numbers_are_skipped(first: int) -> None:
+    frame = bytes([first]) + SKIPPABLE_FRAME[1:]
+    expected = TEXT * 2 if 0x50 <= first <= 0x5F else TEXT
+    assert decompress_bytes(zstd(TEXT) + frame + zstd(TEXT), ".zst") == expected
+
+
 def test_zeros_may_follow_gzip_members() -> None:
     assert decompress_bytes(gzip.compress(TEXT) + bytes(1000), ".gz") == TEXT
 

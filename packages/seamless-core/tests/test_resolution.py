@@ -15,6 +15,7 @@ from python_runs import run_python
 from seamless import Buffer, CacheMissError, Checksum, remote
 from seamless.caching.buffer_cache import get_buffer_cache
 from seamless.caching.eviction_cost import get_cost
+from seamless.checksum.buffer_info import BufferInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -299,6 +300,20 @@ def test_the_next_directory_is_tried_when_one_holds_wrong_content(
         (folder / named(b"right").hex()).write_bytes(content)
     monkeypatch.setenv("SEAMLESS_BUFFER_DIR", f"{first}{os.pathsep}{second}")
     assert named(b"right").resolve().content == b"right"
+
+
+def test_the_length_of_one_buffer_does_not_limit_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEAMLESS_BUFFER_DIR", str(tmp_path))
+    contents = (b'"short"\n', b'"no longer short"\n')
+    short, long = map(named, contents)
+    for content in contents:
+        (tmp_path / named(content).hex()).write_bytes(content)
+    with pytest.raises(CacheMissError):
+        long.convert("mixed", "plain", info=BufferInfo(long, {"length": 8}))
+    assert short.convert("mixed", "plain", info=BufferInfo(short, {"length": 8})) == short
+    assert long.resolve().content == b'"no longer short"\n'
 
 
 def found(checksum: Checksum, *, verbose: bool = False) -> list[tuple[str, bool, str | None]]:

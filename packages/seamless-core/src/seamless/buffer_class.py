@@ -68,7 +68,7 @@ class Buffer:
     _checksum: Checksum | None
     _registered: bool
     #: the cached buffer whose bytes this one shares; it lives as long as this one
-    _existing: Buffer | None
+    _existing: Buffer
 
     def __init__(
         self,
@@ -80,7 +80,6 @@ class Buffer:
     ) -> None:
         self._checksum = None
         self._registered = False
-        self._existing = None
         # checked inline: most buffers are made from bytes or with a cell type
         if celltype is not None:
             if type(value) not in _BUILT_IN_CLASSES and isinstance(value, _OWN_CLASSES):
@@ -125,7 +124,6 @@ class Buffer:
         self._checksum = state[1]["_checksum"]
         self._content = state[1]["_content"]
         self._registered = False
-        self._existing = None
 
     # -- content ----------------------------------------------------------------------
 

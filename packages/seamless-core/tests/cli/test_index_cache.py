@@ -13,7 +13,7 @@ import pytest
 from command_runs import assert_one_error_line, files_below, run_command, sha256
 from python_runs import run_python
 
-from seamless.cli.index_cache import SETTLED_NS, _file_state
+from seamless.cli.index_cache import SETTLED_NS, IndexCache, _file_state
 from seamless.cli.parallel_hash import MIN_FILES, SMALL_BYTES
 
 NAME = "seamless-checksum-index"
@@ -71,6 +71,38 @@ def test_a_file_of_the_last_minute_is_read_again(file: Path, cache: Path) -> Non
     for later in (0, LATER / 3):
         run(cache, file, later=later)
         assert run(cache, file, later=later).read == [str(file)]
+
+
+@pytest.mark.parametrize(("age", "cached"), [(60 * 10**9, False), (60 * 10**9 + 1, True)])
+def test_a_file_is_cached_from_the_age_of_a_minute(
+    age: int, cached: bool, file: Path, cache: Path
+) -> None:
+    status = file.stat()
+    changed = max(status.st_mtime_ns, status.st_ctime_ns)
+    found = IndexCache(str(cache), lambda: changed + age)
+    assert found.hash_tree({"f": str(file)}) == [sha256(b"one")]
+    found.save()
+    assert run(cache, file).read == ([] if cached else [str(file)])
+
+
+def test_the_cache_file_is_written_only_if_it_changes(file: Path, cache: Path) -> None:
+    other = file.with_name("other")
+    other.write_bytes(b"two")
+    run(cache, file)
+    first = cache.stat().st_ino
+    run(cache, file)
+    assert cache.stat().st_ino == first
+    run(cache, file, other)
+    assert run(cache, file, other).read == []
+
+
+def test_a_cached_file_that_is_gone_is_a_failure(file: Path, cache: Path) -> None:
+    run(cache, file)
+    file.unlink()
+    failures: list[Exception] = []
+    found = IndexCache(str(cache))
+    assert found.hash_tree({"f": str(file)}, failed=failures.append) == [""]
+    assert [str(file) in str(failure) for failure in failures] == [True]
 
 
 def test_new_content_under_the_old_size_and_date_is_read(file: Path, cache: Path) -> None:

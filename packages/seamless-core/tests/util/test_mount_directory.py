@@ -73,6 +73,16 @@ def test_cleanup_removes_other_files(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
+def test_cleanup_of_a_folder_that_does_not_exist_does_nothing(tmp_path: Path) -> None:
+    write_to_directory(tmp_path / "missing", {}, cleanup=True)
+    assert tree(tmp_path) == {}
+
+
+def test_gzip_data_do_not_depend_on_the_time(tmp_path: Path) -> None:
+    write_to_directory(tmp_path, {"a": b"content"}, compression_suffix=".gz")
+    assert tree(tmp_path) == {"a.gz": gzip.compress(b"content", mtime=0)}
+
+
 def test_without_cleanup_other_files_stay(tmp_path: Path) -> None:
     write_to_directory(tmp_path, {"old": b"1"})
     write_to_directory(tmp_path, {"new": b"2"})

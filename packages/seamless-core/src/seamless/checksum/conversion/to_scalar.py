@@ -28,8 +28,6 @@ def to_int(value: Any) -> bytes:
     exactly are accepted there.
     """
     number = int(_scalar(value))
-    if -(2**63) <= number < 2**64:
-        return codec_of("int").to_bytes(number)
     content = b"%d\n" % number
     if int(json_loads(content)) != number:
         raise ValueError(f"an int buffer can't hold {number} exactly: it has more than 64 bits")
