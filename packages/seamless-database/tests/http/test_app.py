@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import http.client
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from database_samples import checksum, record
 from database_server import TIMEOUT, Response, Server
 
 from seamless_database import Database, request_types
+from seamless_database.http.app import create_app
 from seamless_database.protocol.request import MAX_ENTRIES
 
 TF, ONE, TWO = checksum("tf"), checksum("one"), checksum("two")
@@ -378,3 +382,40 @@ def test_other_requests_are_answered_while_a_large_response_is_sent(server: Serv
             headers = http.client.parse_headers(stream)
             text = stream.read(int(headers["content-length"]))
     assert json.loads(text) == value
+
+
+def test_a_large_body_leaves_neither_a_thread_nor_the_garbage_collector_disabled(
+    tmp_path: Path,
+) -> None:
+    async def ask(body: bytes) -> int:
+        sent: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope: dict[str, Any] = {
+            "type": "http",
+            "method": "GET",
+            "path": "/",
+            "headers": [],
+            "client": None,
+        }
+        await app(scope, receive, send)
+        status: int = sent[0]["status"]
+        return status
+
+    def parsers() -> list[str]:
+        names = [thread.name for thread in threading.enumerate()]
+        return [name for name in names if name.startswith("seamless-database-parser")]
+
+    with Database(tmp_path / "seamless.db", writable=True) as database:
+        app = create_app(database)
+        before = parsers()
+        assert asyncio.run(ask(b'{"type": "protocol"}' + b" " * 1_000_000)) == 200
+        assert len(parsers()) == len(before) + 1
+        assert gc.isenabled()
+        app.close()
+        assert parsers() == before

@@ -146,6 +146,22 @@ def test_a_worker_that_cannot_start_fails_the_start_of_the_server(how: str, erro
     assert (done.stdout, done.stderr) == (f"{error}\n", "")
 
 
+def test_an_exception_in_a_worker_is_written_with_its_output() -> None:
+    done = program(
+        """
+        def work(worker):
+            print("from the worker")
+            raise RuntimeError("a fault")
+        try:
+            run(work, count=1)
+        except supervisor.WorkerStartError as error:
+            print(error)
+        """
+    )
+    assert done.stdout == "from the worker\nworker 1 ended with status 1\n"
+    assert done.stderr.rstrip().endswith("RuntimeError: a fault")
+
+
 def test_a_long_reason_why_a_worker_cannot_start_is_cut() -> None:
     done = program(
         """

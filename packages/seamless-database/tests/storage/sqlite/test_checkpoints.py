@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,9 +34,9 @@ from seamless_database.storage.sqlite.file_identity import FileIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 KIB = 1024
+OPEN_FILES = Path("/proc/self/fd")
 THREAD = "seamless-database-checkpoints"
 
 
@@ -394,6 +395,15 @@ def test_a_database_that_is_open_for_reading_has_no_checkpoints(file: Path) -> N
     Database(file, writable=True).close()
     with Database(file) as database:
         assert database._checkpoints is None
+
+
+def test_close_closes_every_file(file: Path) -> None:
+    if not OPEN_FILES.is_dir():
+        pytest.skip("this system does not show which files a process has open")
+    Database(file, writable=True).close()
+    before = len(list(OPEN_FILES.iterdir()))
+    Database(file, writable=True).close()
+    assert len(list(OPEN_FILES.iterdir())) == before
 
 
 def test_close_ends_the_thread(file: Path) -> None:
