@@ -58,6 +58,7 @@ from seamless_database.json_codec import spaced
 from seamless_database.models import Note
 from seamless_database.protocol.field_types import CHECKSUM, TEXT, FieldSpecs
 from seamless_database.request_types.base import ReadRequest, WriteRequest
+from seamless_database.request_types.bulk_write import BulkWrite, entries
 from seamless_database.request_types.damage import valid_text
 from seamless_database.request_types.statements import (
     Statement,
@@ -102,6 +103,14 @@ class PutNote(WriteRequest):
         """Replace the note."""
         connection.run(_DELETE, checksum=self.checksum)
         connection.run(_INSERT, checksum=self.checksum, text=self.text)
+
+
+class PutNotes(BulkWrite):
+    """Store the notes of many transformations."""
+
+    single = PutNote
+    single_type = "note"
+    field_types = entries(PutNote)
 '''
 
 
@@ -162,11 +171,14 @@ def scratch(copied_package: Path) -> Path:
     (package / "request_types" / "note.py").write_text(REQUEST_TYPE)
     table = package / "request_types" / "__init__.py"
     text = table.read_text()
-    imported = "from seamless_database.request_types.note import GetNote, PutNote\n"
+    imported = "from seamless_database.request_types.note import GetNote, PutNote, PutNotes\n"
     for anchor, added in (
         ("from seamless_database.request_types.semantic import", imported),
         ('    "protocol": GetProtocol,\n', '    "note": GetNote,\n'),
-        ('    "semantic_to_syntactic": PutSemanticToSyntactic,\n', '    "note": PutNote,\n'),
+        (
+            '    "semantic_to_syntactic": PutSemanticToSyntactic,\n',
+            '    "note": PutNote,\n    "notes": PutNotes,\n',
+        ),
     ):
         assert text.count(anchor) == 1
         text = text.replace(anchor, added + anchor)
@@ -188,6 +200,10 @@ def test_the_first_steps_make_a_request_type_and_its_table_work(
         assert server.put("note", checksum=key, value=note).text == "OK"
         assert server.get("note", checksum=key).json() == note
         assert server.put("note", checksum=key).status == 400
+        other = checksum("other")
+        outcomes = server.put("notes", value={key: note, other: "second", "x": ""}).json()
+        assert (outcomes[other], outcomes["x"]["status"]) == ("stored", 400)
+        assert server.get("note", checksum=other).json() == "second"
         schemas = server.ask("GET", path="/openapi.json").json()["components"]["schemas"]
         assert schemas["read_note"]["description"] == (
             "Read the note of a transformation. Return a JSON string."

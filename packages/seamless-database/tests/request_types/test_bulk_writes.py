@@ -5,17 +5,29 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from database_samples import checksum, record
 from database_targets import BACK_ENDS, DatabaseUnderTest, fresh_place
 
-from seamless_database.errors import DatabaseError, ReadOnlyError, RequestError
+from seamless_database import Database
+from seamless_database.errors import (
+    DatabaseError,
+    DatabaseLockedError,
+    ReadOnlyError,
+    RequestError,
+)
 from seamless_database.protocol.request import MAX_ENTRIES, from_python
 from seamless_database.request_types import bulk_write, metadata, parse_write
 from seamless_database.request_types.transformation import PutTransformation, PutTransformations
+from seamless_database.storage.postgresql.advisory_locks import lock_id
+from seamless_database.storage.postgresql.database import PostgresDatabase
+from seamless_database.storage.postgresql.url import PostgresUrl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -266,6 +278,40 @@ def test_a_read_only_database_takes_no_entries(place: DatabaseUnderTest) -> None
     place.open().close()
     with place.open(writable=False) as database, pytest.raises(ReadOnlyError):
         database.put({"type": "transformations", "value": {}})
+
+
+def test_a_locked_file_stores_no_entry(tmp_path: Path) -> None:
+    path = tmp_path / "seamless.db"
+    value = {checksum(1): checksum(2), "x": None}
+    with (
+        Database(path, writable=True, lock_wait=0.1) as database,
+        closing(sqlite3.connect(path, isolation_level=None)) as other,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseLockedError):
+            put(database, "transformations", value)
+        other.execute("ROLLBACK")
+        assert put(database, "transformations", value)[checksum(1)] == STORED
+
+
+def test_an_entry_that_another_server_has_locked_does_not_fail_the_others(tmp_path: Path) -> None:
+    keys = [checksum(number) for number in range(5)]
+    value = dict.fromkeys(keys, checksum("result"))
+    with (
+        fresh_place("postgresql", tmp_path) as place,
+        PostgresDatabase(PostgresUrl.of(place.target), writable=True, lock_wait=0.3) as database,
+        psycopg.connect(place.target.replace("+psycopg", "")) as holder,
+    ):
+        lock = lock_id(PutTransformation(keys[2], keys[2]).lock_keys()[0])
+        holder.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
+        outcomes = put(database, "transformations", value)
+        assert outcomes.pop(keys[2])["status"] == 503
+        assert outcomes == dict.fromkeys([*keys[:2], *keys[3:]], STORED)
+        with pytest.raises(DatabaseLockedError):
+            put(database, "transformations", {keys[2]: keys[0]})
+        holder.rollback()
+        outcomes = put(database, "transformations", value)
+        assert outcomes == {key: STORED if key == keys[2] else UNCHANGED for key in keys}
 
 
 class Broken(PutTransformation):
