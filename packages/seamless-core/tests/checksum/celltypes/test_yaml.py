@@ -20,6 +20,13 @@ def in_json(source: str) -> Any:
     return json.loads(convert_bytes(source.encode(), "yaml", "plain"))
 
 
+def test_no_plug_ins_of_the_parser_are_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ruamel.yaml import YAML
+
+    monkeypatch.setattr(YAML, "official_plug_ins", lambda _loader: pytest.fail("searched"))
+    assert in_json("no: plug-ins") == {"no": "plug-ins"}
+
+
 def assert_refused(source: str) -> None:
     with pytest.raises(ValueError, match="no valid YAML"):
         Buffer(source.encode()).get_value("yaml")

@@ -24,6 +24,7 @@ from seamless.checksum.json_ import json_dumps_bytes
 from seamless.util.deep_call import deep_call
 
 if TYPE_CHECKING:
+    from ruamel.yaml import YAML
     from ruamel.yaml.constructor import SafeConstructor
 
 #: a scalar, sequence or mapping of ruamel.yaml, whose classes have no precise types
@@ -65,17 +66,15 @@ def _to_json(source: str) -> bytes:
 
 
 def _read(source: str) -> Any:
-    from ruamel.yaml import YAML
-
-    loader = YAML(typ="safe", pure=True)
-    loader.Constructor = _constructor()
+    loader = _loader()(typ="safe", pure=True)
     loader.composer.warn_double_anchors = False  # YAML allows them: the last definition counts
     return loader.load(source)
 
 
 @functools.cache
-def _constructor() -> type[SafeConstructor]:
-    """Create the class on first use, because importing ruamel.yaml takes long."""
+def _loader() -> type[YAML]:
+    """Create the classes on first use, because importing ruamel.yaml takes long."""
+    from ruamel.yaml import YAML
     from ruamel.yaml.constructor import SafeConstructor
 
     class Constructor(SafeConstructor):
@@ -84,7 +83,17 @@ def _constructor() -> type[SafeConstructor]:
         def construct_document(self, node: Node) -> Any:
             return _Reader(self, node.end_mark.index).value(node)
 
-    return Constructor
+    class Loader(YAML):
+        """Loads without plug-ins: searching folders for them takes as long as a small document."""
+
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.Constructor = Constructor
+
+        def official_plug_ins(self) -> list[str]:
+            return []
+
+    return Loader
 
 
 class _Reader:
