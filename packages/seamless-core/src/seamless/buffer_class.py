@@ -8,6 +8,7 @@ cache to the upload queue.
 from __future__ import annotations
 
 import functools
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from seamless.caching import buffer_cache, buffer_writer
@@ -16,8 +17,6 @@ from seamless.checksum_class import Checksum
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
-    from hashlib import _Hash as Hash
 
     from numpy.typing import NDArray
 
@@ -92,7 +91,7 @@ class Buffer:
             self._content = value if type(value) is bytes else _content_of(value)
         if checksum is not None:
             checksum = Checksum(checksum)
-            if verify and (found := _sha256(self._content).hexdigest()) != checksum.hex():
+            if verify and (found := sha256(self._content).hexdigest()) != checksum.hex():
                 from seamless.errors import ChecksumMismatchError
 
                 raise ChecksumMismatchError(checksum.hex(), found)
@@ -169,7 +168,7 @@ class Buffer:
         checksum = self._checksum
         if checksum is None:
             checksum = _new_object(Checksum)  # the digest needs no validation
-            checksum._value = _sha256(self._content).digest()
+            checksum._value = sha256(self._content).digest()
             self._checksum = checksum
         if not self._registered:
             get_buffer_cache().register(checksum, self)
@@ -396,14 +395,3 @@ def _retry_or_explain(value: Any, celltype: str, error: Exception) -> bytes:
     from seamless.checksum.refusals import retry_or_explain
 
     return retry_or_explain(value, celltype, _codec(celltype), error)
-
-
-def _import_sha256(content: bytes) -> Hash:
-    global _sha256  # noqa: PLW0603 - replaces this function
-    from hashlib import sha256
-
-    _sha256 = sha256
-    return sha256(content)
-
-
-_sha256: Callable[[bytes], Hash] = _import_sha256

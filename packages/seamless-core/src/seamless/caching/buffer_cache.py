@@ -36,8 +36,6 @@ Held = TypeVar("Held", bound=Holder)
 
 #: Dead buffers that the weak table may hold before `register` purges twice as many.
 MAX_DEAD = 64
-
-
 #: `on_store` of every cache that was given none; `buffer_class` sets it to the upload queue
 default_on_store: Callable[[Any], object] | None = None
 
@@ -121,10 +119,8 @@ class BufferCache(CacheIntrospection[Held]):
         """
         if size is not None and size < 0:
             raise ValueError(f"the size of {checksum} is {size} bytes; it can't be negative")
-        digest = checksum._value
-        weak = self._weak
-        reference = weak.references.get(digest)
-        if reference is None:  # `WeakTable.add`, inlined: each buffer is registered once
+        digest, weak = checksum._value, self._weak
+        if (reference := weak.references.get(digest)) is None:  # `WeakTable.add`, inlined
             fresh = WeakReference(buffer, weak.on_death)
             fresh.key = checksum
             reference = weak.references.setdefault(digest, fresh)
@@ -216,9 +212,9 @@ class BufferCache(CacheIntrospection[Held]):
                 if self._trace is not None and tempref is None:
                     self._trace.note(digest)
                 late = None if scratch or is_sent or entry.stored else entry.buffer
-                # while half of the soft cap is free, `_evict` would do nothing
-                is_filling = strong.size > size and 2 * strong.size > self.soft_cap
-                dropped = self._evict(digest) if is_filling else None
+                # `_evict` would do nothing while half of the soft cap is free
+                filling = strong.size > size and 2 * strong.size > self.soft_cap
+                dropped = self._evict(digest) if filling else None
                 tempref = entry.tempref
             except BaseException:
                 guard.state = BROKEN
