@@ -157,6 +157,23 @@ def test_servers_can_be_used_after_reopening() -> None:
     assert len(script.requests) == 3
 
 
+def test_closing_closes_the_connections_to_servers() -> None:
+    with running(Script(answering(b"content", keep=True))) as script:
+        code = """
+            import hashlib, os, sys
+            os.environ["SEAMLESS_BUFFER_SERVER"] = sys.argv[1]
+            import seamless
+            from seamless import Checksum, remote
+            checksum = Checksum(hashlib.sha256(b"content").hexdigest())
+            for _ in range(2):
+                assert remote.fetch_sync(checksum).content == b"content"
+                seamless.close()
+                seamless._closed = False
+        """
+        run_python(code, script.url)
+        assert script.connections == 2
+
+
 def test_a_silent_server_does_not_delay_the_exit() -> None:
     script = Script()
     script.behaviours = [script.silent]

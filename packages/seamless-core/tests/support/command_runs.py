@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -18,8 +19,9 @@ def command(name: str) -> str:
 
 
 def run_command(name: str, *args: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
-    """Run a command to its end; capture both of its outputs by default."""
-    defaults = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "timeout": 120}
+    """Run a command to its end; capture both of its outputs by default, which are buffered."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    defaults = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "timeout": 120, "env": env}
     run: Callable[..., subprocess.CompletedProcess[bytes]] = subprocess.run
     return run([command(name), *args], **defaults | options)
 
