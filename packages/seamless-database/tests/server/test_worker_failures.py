@@ -67,6 +67,8 @@ def on_ready():
         text=True,
         timeout=TIMEOUT,
         check=False,
+        # output is buffered, as it is for a pipe by default
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
     )
 
 
