@@ -29,7 +29,7 @@ NOTE = f"""\
 PostgreSQL runs on this machine, as it comes, and syncs every commit; it shares the cores with the
 replicas and the generator. The raw pipeline is psycopg in one process without a server, {PIPELINE}
 look-ups at a time; its writes are synced one by one beside one connection, and by {CONNECTIONS}
-beside {CONNECTIONS}."""
+beside {CONNECTIONS}. Its code is `tools/bench/database/baselines/postgresql.py`."""
 
 
 def run(plan: Plan) -> list[FreeTable]:

@@ -26,7 +26,8 @@ COSTS = ("time", "processor")
 RATES_NOTE = f"""\
 Raw SQLite is one process without a server, that looks up or stores results; it syncs every row
 beside one connection, and every {CONNECTIONS} rows beside {CONNECTIONS}. The published server
-syncs nothing."""
+syncs nothing. The code of raw SQLite is `tools/bench/database/baselines/sqlite.py`, that of the
+bare application `app.py` beside it."""
 COSTS_NOTE = """\
 Time is the median of a request as the generator sees it; processor is the time on a core that
 the server has for a request, which other work on the machine hardly changes. The other two are of
