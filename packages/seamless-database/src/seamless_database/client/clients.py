@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from seamless_database.client.async_connections import Slot
     from seamless_database.client.bulk import BulkLookup, BulkWrite, Flow, K
     from seamless_database.client.calls import Call
     from seamless_database.client.checksum_argument import ChecksumLike
@@ -75,8 +74,8 @@ class DatabaseClient:
         del url, token  # a traceback that shows local variables must not show the token
         self.url = address.url
         self._identified = False
-        self._endpoint = Endpoint.of(address, address.tls_context(verify))
-        self._connections = BlockingConnections(self._endpoint, timeout)
+        endpoint = Endpoint.of(address, address.tls_context(verify))
+        self._connections = BlockingConnections(endpoint, timeout)
         self._transformations = bulk.of_transformations()
         self._buffer_infos = bulk.of_buffer_infos()
         self._transformation_writes = bulk.writes_of_transformations()
@@ -112,9 +111,7 @@ class DatabaseClient:
 
     def _exchange(self, call: Call[T]) -> T:
         try:
-            response = self._connections.exchange(
-                self._endpoint.request(call.method, call.path, call.body)
-            )
+            response = self._connections.exchange(call.method, call.path, call.body)
         except OSError as error:
             raise no_response(self.url, error) from None
         return _result(call, self.url, response)
@@ -262,17 +259,15 @@ class AsyncDatabaseClient:
     async def _send(self, take: Callable[[], Call[T]], *, identified: bool = True) -> T:
         """Send a call that is taken when there is a connection for it."""
         connections = self._in_loop().connections
-        async with connections.slot() as slot:
+        async with connections.slot() as since:
             if identified and not self._identified:
-                await self._exchange(calls.get_protocol(), connections, slot)
+                await self._exchange(calls.get_protocol(), connections, since)
                 self._identified = True
-            return await self._exchange(take(), connections, slot)
+            return await self._exchange(take(), connections, since)
 
-    async def _exchange(self, call: Call[T], connections: AsyncConnections, slot: Slot) -> T:
+    async def _exchange(self, call: Call[T], connections: AsyncConnections, since: float) -> T:
         try:
-            response = await connections.exchange(
-                slot, self._endpoint.request(call.method, call.path, call.body)
-            )
+            response = await connections.exchange(since, call.method, call.path, call.body)
         except OSError as error:
             raise no_response(self.url, error) from None
         return _result(call, self.url, response)
