@@ -237,3 +237,17 @@ def test_a_star_is_before_what_misses_its_bound() -> None:
             "published": "not installed",
         },
     ]
+
+
+def test_figures_of_the_same_name_are_compared_without_baselines_and_ratios() -> None:
+    sheet = FreeTable("Rates", ["workload", "ours, time", "published, time", "raw SQLite", "of it"])
+    sheet.add("GET", Figure(1.0, "ms"), Figure(2.0, "ms"), Figure(3.0, "/s"), Figure(4.0, "%"))
+    assert list(sheet.samples()) == [
+        ("GET, time", "ours", "ms", 1.0),
+        ("GET, time", "published", "ms", 2.0),
+    ]
+    sheet = FreeTable("Rates", ["workload", "PostgreSQL", "raw pipeline"])
+    sheet.add("published, GET", Figure(1.0, "/s"), Figure(3.0, "/s"))
+    assert list(sheet.samples()) == [("GET, PostgreSQL", "published", "/s", 1.0)]
+    sheet.lines = [("GET", sheet.lines[0][1])]
+    assert list(sheet.samples()) == [("GET, PostgreSQL", "ours", "/s", 1.0)]

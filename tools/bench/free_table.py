@@ -109,7 +109,8 @@ class FreeTable:
         for name, cells in self.lines:
             words = [name, *(cell for cell in cells if isinstance(cell, str))]
             for column, cell in zip(self.columns[1:], cells, strict=True):
-                if isinstance(cell, Figure) and cell.unit not in RATIOS:
+                is_baseline = "raw" in column.split()
+                if isinstance(cell, Figure) and cell.unit not in RATIOS and not is_baseline:
                     parts = ", ".join([*words, column]).split(", ")
                     side = next((part for part in parts if part in SIDES), "")
                     label = ", ".join(part for part in parts if part != side)
