@@ -11,6 +11,7 @@ import signal
 import socket
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -165,7 +166,7 @@ class _Server(uvicorn.Server):
         self._background.append(loop.create_task(self._check_timeouts()))
         if self._worker is not None:
             loop.add_reader(self._worker.parent_pipe, self._stop)
-            loop.add_reader(self._worker.fd_socket, self._adopt_connections, self._worker)
+            loop.add_reader(self._worker.fd_socket, self._adopt_connection, self._worker)
             self._background.append(loop.create_task(self._publish_status(self._worker)))
         elif self._timeout is not None:
             self._background.append(loop.create_task(self._stop_when_idle(self._timeout)))
@@ -225,7 +226,8 @@ class _Server(uvicorn.Server):
         # a pipe at EOF stays readable, and would call its handler again and again
         loop.remove_reader(worker.parent_pipe)
         loop.remove_reader(worker.fd_socket)
-        self._adopt_connections(worker)
+        for connection in worker.receive_connections():
+            self._connect(connection)
         # from here on, the supervisor assigns connections to other workers
         worker.fd_socket.close()
 
@@ -247,8 +249,9 @@ class _Server(uvicorn.Server):
         if not self.should_exit:
             asyncio.get_running_loop().add_reader(listener, self._accept, listener)
 
-    def _adopt_connections(self, worker: WorkerContext) -> None:
-        for connection in worker.receive_connections():
+    def _adopt_connection(self, worker: WorkerContext) -> None:
+        """Take one connection: the one closed in its favour frees its file in the next turns."""
+        for connection in islice(worker.receive_connections(), 1):
             self._connect(connection)
 
     def _connect(self, connection: socket.socket) -> None:
