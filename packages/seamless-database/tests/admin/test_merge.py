@@ -187,6 +187,15 @@ def test_a_result_that_is_irreproducible_in_another_file_is_removed(tmp_path: Pa
     assert {row[2] for row in rows(a, "meta_data")} == {text}
 
 
+def test_a_result_that_was_irreproducible_before_is_not_stored(tmp_path: Path) -> None:
+    a = create_file(tmp_path, "a", [transformation(1, "a"), put_irreproducible(1, "a")])
+    b = create_file(tmp_path, "b", [metadata(1, "b")])
+    report, target = merged(tmp_path, "ab", a, b)
+    assert report["irreproducible_elsewhere"] == 1
+    assert rows(target, "transformation") == rows(target, "meta_data") == set()
+    assert pairs(target) == {(checksum(1), checksum("a")), (checksum(1), checksum("b"))}
+
+
 def test_of_different_records_the_first_is_kept(tmp_path: Path) -> None:
     a = create_file(tmp_path, "a", [metadata(1, "a", note="first")])
     b = create_file(tmp_path, "b", [metadata(1, "a", note="second")])

@@ -191,7 +191,6 @@ class Database(Backend):
         try:
             if not self.writable:
                 self._readers.read(lambda c: schema.inspect(c, self.path), self._lock_wait)
-                self.journal_mode = str(self._readers.read(_journal_mode, self._lock_wait))
                 self._note_identity()
                 return
             if self.on_network:
