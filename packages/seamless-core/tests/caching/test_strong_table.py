@@ -106,3 +106,16 @@ def test_an_entry_released_before_it_is_ranked_leaves_nothing() -> None:
         table.remove(digest(number), entry)
     assert (table.size, len(table.entries), len(table._dirty)) == (0, 0, 0)
     assert (len(table._pinned), len(table._temporary)) == (0, 0)
+
+
+def test_a_ranked_entry_that_is_hit_later_is_ranked_again() -> None:
+    clock = Clock()
+    table: StrongTable[Buffer] = StrongTable(clock)
+    for number in range(2):
+        asked = TempRef(1.0, 2.0, 2.0, clock.now, clock.now)
+        table.add_reference(key(number), asked, Buffer(b"x" * 10), False)
+    table._rank_dirty(clock.now, 2)
+    for _ in range(5):
+        table.record_hit(table.entries[digest(0)])
+    table.evict_until_within(10, 10)
+    assert [name for name, entry in table.entries.items() if entry.buffer] == [digest(0)]
