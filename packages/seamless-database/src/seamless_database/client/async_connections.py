@@ -102,5 +102,5 @@ def _reason(error: Exception) -> OSError:
     while reason is not None:
         if isinstance(reason, OSError):
             found = reason
-        reason = reason.__cause__
+        reason = reason.__cause__ or reason.__context__
     return found
