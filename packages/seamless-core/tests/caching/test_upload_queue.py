@@ -167,18 +167,20 @@ def test_drain_ends_at_its_timeout(queue: UploadQueue, backend: Backend) -> None
     assert queue.drain() is True
 
 
-def test_a_slow_upload_does_not_delay_others(queue: UploadQueue) -> None:
-    release = threading.Event()
+def test_a_slow_upload_does_not_delay_others() -> None:
+    began, release = threading.Event(), threading.Event()
     done: list[bytes] = []
 
     async def send(buffer: Buffer) -> bool:
         if buffer.content == b"slow":
+            began.set()
             await asyncio.to_thread(release.wait)
         done.append(buffer.content)
         return True
 
     own = UploadQueue(send, lambda: None)
     add(own, b"slow")
+    assert began.wait(30)  # the thread has no other upload now
     outcomes = []
     for number in range(40):
         buffer = Buffer(b"%d" % number)
