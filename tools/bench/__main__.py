@@ -101,7 +101,7 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     )
     options = parser.parse_args(arguments)
     if options.against and (options.rounds or FEWEST_ROUNDS) < FEWEST_ROUNDS:
-        parser.error(f"--against needs {FEWEST_ROUNDS} rounds to tell what is noise")
+        parser.error(f"--against needs {FEWEST_ROUNDS} rounds to separate noise")
     if options.against:
         try:
             options.against = commit_of(options.against)

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
@@ -33,32 +32,6 @@ STOPS = int(os.environ.get("SEAMLESS_TEST_STOPS", "5"))
 START_SECONDS = 0.6
 STOPPED = "Error: stopped by a signal before the server was ready\n"
 needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """A database file with one transformation."""
-    path = tmp_path / "seamless.db"
-    with Database(path, writable=True) as database:
-        database.put({"type": "transformation", "checksum": checksum(1), "value": checksum(2)})
-    return path
-
-
-@pytest.fixture
-def status(tmp_path: Path) -> Path:
-    """A status file as a launcher writes it."""
-    path = tmp_path / "status.json"
-    path.write_text(json.dumps(LAUNCHER))
-    return path
-
-
-@pytest.fixture
-def taken() -> Iterator[int]:
-    """A port that another socket listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        yield listener.getsockname()[1]
 
 
 def test_a_missing_file_is_not_created_without_writable(tmp_path: Path, status: Path) -> None:

@@ -21,36 +21,9 @@ from seamless_database.cli.arguments import parser
 from seamless_database.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 from server_command import LAUNCHER, assert_usage_error, run
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """A database file with one transformation."""
-    path = tmp_path / "seamless.db"
-    with Database(path, writable=True) as database:
-        database.put({"type": "transformation", "checksum": checksum(1), "value": checksum(2)})
-    return path
-
-
-@pytest.fixture
-def status(tmp_path: Path) -> Path:
-    """A status file as a launcher writes it."""
-    path = tmp_path / "status.json"
-    path.write_text(json.dumps(LAUNCHER))
-    return path
-
-
-@pytest.fixture
-def taken() -> Iterator[int]:
-    """A port that another socket listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        yield listener.getsockname()[1]
-
 
 # usage
 

@@ -4,9 +4,9 @@ SQLite would run a checkpoint inside the commit that makes the WAL long enough, 
 that commit would wait for a sync of the database file. Here a thread runs them on connections of
 its own.
 
-SQLite begins the WAL anew if a transaction begins while all of it is copied and nobody reads from
-it. A writer that never pauses adds frames during each checkpoint of the thread. So the writer runs
-one itself, before its next transaction, when the WAL is long. Little is left to copy by then,
+SQLite begins the WAL anew if a transaction begins while all of it is copied and no connection reads
+from it. A writer that never pauses adds frames during each checkpoint of the thread. So the writer
+runs one itself, before its next transaction, when the WAL is long. Little is left to copy by then,
 because the thread has just copied the rest, but SQLite syncs the file only when nothing is left.
 So this is rare: less than one commit in a hundred waits for it.
 """
@@ -39,7 +39,7 @@ RESTART_SIZE = 32 * 1024 * 1024
 LITTLE = 512 * 1024
 #: bytes of the WAL above which the writer copies all that is left, and waits for readers
 WAIT_SIZE = 64 * 1024 * 1024
-#: how often the writer looks whether somebody reads from the WAL, and seconds between two looks
+#: how often the writer looks whether a connection reads from the WAL, and seconds between two looks
 WAITS, PAUSE = 50, 0.01
 
 
@@ -49,7 +49,7 @@ class WriterStep(Enum):
     NONE = auto()
     #: complete the checkpoint
     COPY = auto()
-    #: complete the checkpoint, and wait until nobody reads from the WAL
+    #: complete the checkpoint, and wait until no connection reads from the WAL
     WAIT = auto()
 
 
