@@ -24,7 +24,7 @@ QUICK_IN_TURN, QUICK_AT_MOST = 500, 20_000
 OF_LOOP, WANTED = 0.8, {"gather": 20_000}
 #: seconds that the import of the client may take
 IMPORT_SECONDS = 0.25
-IMPORTS = {"ours": "seamless_database.client", "limit": "asyncio, httptools, ssl"}
+IMPORTS = {"ours": "seamless_database.client", "limit": "asyncio, http.client, httpcore"}
 STARTS = 5
 #: seconds after which another commit's client is left out
 COMMIT_TIMEOUT = 10.0
