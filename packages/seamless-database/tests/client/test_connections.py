@@ -97,6 +97,18 @@ def test_what_is_no_complete_response_is_a_client_error(is_blocking: bool, answe
         ask(url, is_blocking)
 
 
+def test_an_error_that_the_caller_handles_is_not_the_reason() -> None:
+    async def talk(url: str) -> None:
+        async with AsyncDatabaseClient(url, timeout=TIMEOUT) as client:
+            try:
+                raise OSError("of the caller")
+            except OSError:
+                await client.get_protocol()
+
+    with raw_server([b""]) as url, pytest.raises(ClientError, match=r"no complete HTTP/1\.1"):
+        asyncio.run(talk(url))
+
+
 def test_a_change_of_the_protocol_is_a_client_error(is_blocking: bool) -> None:
     answer = b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
     with raw_server([answer]) as url, pytest.raises(ClientError):

@@ -7,6 +7,7 @@ before they enter it.
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,7 @@ class AsyncConnections:
             raise ConnectionAbortedError("the client is closed")
         if self._silent > max(self._responded, since):
             raise TimeoutError  # the server has stopped answering
+        handled = sys.exc_info()[1]
         try:
             response = await self._send(method, path, body)
         except httpcore.TimeoutException:
@@ -66,7 +68,7 @@ class AsyncConnections:
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             if self._is_closed:
                 raise ConnectionAbortedError("the client is closed") from None
-            raise _reason(error) from None
+            raise _reason(error, handled) from None
         self._responded = self._loop.time()
         return response
 
@@ -95,11 +97,14 @@ class AsyncConnections:
         return Response.of(response.status, response.content, text)
 
 
-def _reason(error: Exception) -> OSError:
-    """Return the error of the system behind an error of httpcore, if there is one."""
+def _reason(error: Exception, handled: BaseException | None) -> OSError:
+    """Return the error of the system behind an error of httpcore, if there is one.
+
+    An error that the caller is handling is the last of the chain, and not the reason.
+    """
     reason: BaseException | None = error
     found: OSError = ExchangeError(error)
-    while reason is not None:
+    while reason is not None and reason is not handled:
         if isinstance(reason, OSError):
             found = reason
         reason = reason.__cause__ or reason.__context__
