@@ -6,13 +6,12 @@ reading a buffer must not depend on the installed packages.
 
 from __future__ import annotations
 
-import ast
-
 from seamless.checksum.celltypes import text
 from seamless.checksum.celltypes.codec import Codec
 from seamless.checksum.celltypes.validation_cache import ValidationCache
 from seamless.util.deep_call import NestingError, deep_call
 from seamless.util.ignored_warnings import ignored_warnings
+from seamless.util.parse_python import parse_python
 
 #: The name of the source for the parser. Python shows it as the module of the warnings about the
 #: source; no other warning has this module, so only these warnings are ignored.
@@ -50,7 +49,7 @@ def _parse(source: str) -> None:
     for attempt in range(_ATTEMPTS):
         with ignored_warnings(Warning, module=_FILENAME):
             try:
-                ast.parse(source, _FILENAME)
+                parse_python(source, _FILENAME)
                 return
             except SyntaxError:
                 if attempt == _ATTEMPTS - 1:

@@ -21,6 +21,7 @@ from seamless.errors import BufferFormatError
 from seamless.util.deep_call import NestingError, call_in_thread
 from seamless.util.mixed.array_data import data_bytes
 from seamless.util.mixed.format import MAGIC_NUMPY
+from seamless.util.parse_python import parse_python
 
 _FORMAT: Any = np.lib.format  # NumPy before 2.3 has no types for its functions
 _ALIGNMENT = 64  # bytes; the data begin at a multiple of it
@@ -198,7 +199,7 @@ def _read_header(view: memoryview) -> tuple[np.dtype[Any], tuple[int, ...], bool
 
 def _parse_header(text: bytes, encoding: str) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
     try:
-        header = ast.literal_eval(text.decode(encoding).strip())
+        header = ast.literal_eval(parse_python(text.decode(encoding).strip(), mode="eval"))
         if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:
             raise ValueError("wrong entries")
         shape, fortran = header["shape"], header["fortran_order"]
