@@ -11,7 +11,7 @@ import seamless_database
 SOURCE = Path(seamless_database.__file__).parent
 #: low to high; a layer may import itself and the layers below it
 LAYERS = (
-    ("errors",),
+    ("errors", "unraisable"),
     ("models", "json_codec"),
     ("protocol",),
     ("request_types",),
@@ -24,7 +24,16 @@ LAYERS = (
 #: beside the layers: the only parts that these may import
 BESIDE = {
     "client": {"client", "errors", "protocol"},
-    "admin": {"admin", "errors", "models", "json_codec", "protocol", "request_types", "storage"},
+    "admin": {
+        "admin",
+        "errors",
+        "json_codec",
+        "models",
+        "protocol",
+        "request_types",
+        "storage",
+        "unraisable",
+    },
 }
 #: the layers of the administration, low to high; modules that are not listed form the empty one
 ADMIN_LAYERS = (("errors", "interruption", "console"), ("access",), (), ("commands",), ("cli",))

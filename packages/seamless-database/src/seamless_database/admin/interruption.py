@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from seamless_database.unraisable import ignore_unraisable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
@@ -35,6 +37,7 @@ class Interruption:
         self.requested = False
         if threading.current_thread() is not threading.main_thread():
             return
+        ignore_unraisable(KeyboardInterrupt)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._handle)

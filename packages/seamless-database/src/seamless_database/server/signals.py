@@ -6,6 +6,8 @@ import signal
 from collections.abc import Callable
 from types import FrameType
 
+from seamless_database.unraisable import ignore_unraisable
+
 STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
 )
@@ -25,10 +27,11 @@ class StopRequest:
 
     def install(self) -> None:
         """Raise `Stopped` in the main thread at the first stop signal."""
+        ignore_unraisable(Stopped)
         _set_handlers(self._receive)
 
     def check(self) -> None:
-        """Raise `Stopped` if a signal has arrived: a destructor may have swallowed it before."""
+        """Raise `Stopped` if a signal has arrived: a destructor may have discarded it before."""
         if self._received:
             raise Stopped
 
