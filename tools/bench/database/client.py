@@ -33,7 +33,8 @@ The limit is a loop that asks one after the other: `connection.request("GET", "/
 `json.dumps` of the body, then `connection.getresponse().read()`, with one `http.client` connection.
 Beside it, plain code calls `DatabaseClient.get_transformation`. The others are
 `await asyncio.gather(...)` over so many calls of a new `AsyncDatabaseClient`, or {TASKS} tasks
-that share the calls. Client and server share the cores."""
+that share the calls, in a process where another client has connected before: the first connection
+of a process imports anyio, which takes 20 ms. Client and server share the cores."""
 IMPORT_NOTE = f"""\
 Whole processes, `python -c "import ..."`; the limit is `import {IMPORTS["limit"]}`, on which the
 client stands."""
