@@ -12,7 +12,8 @@
                                          --against COMMIT for what is slower or faster than that
 
 Needs a stock python3 (>= 3.10) with venv, and a package index. Everything it makes stays
-inside the checkout, under .dev/ and dist/; the environments themselves are Hatch's and are
+inside the checkout, under .dev/ and dist/, except the temporary files of tests, which are kept in
+memory where there is room, unless TMPDIR is set. The environments themselves are Hatch's and are
 described in hatch.toml, so `hatch run test:unit` does the same where Hatch is installed.
 """
 
@@ -22,7 +23,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".dev"
@@ -30,6 +37,10 @@ HOME = ROOT / ".dev"
 ENVIRONMENTS = HOME / str(sys.implementation.cache_tag)
 HATCH = "hatch>=1.18,<2"  # 1.18 is the first whose workspaces work without a root package
 OLDEST = (3, 10)
+#: a file system in memory, on Linux
+MEMORY = Path("/dev/shm")
+#: bytes for the temporary files of all tests, which take up to 2 GB
+MEMORY_NEEDED = 4 * 2**30
 
 #: command -> the Hatch scripts that do it
 COMMANDS = {
@@ -43,6 +54,8 @@ COMMANDS = {
     "mutate": ["test:mutate"],
     "bench": ["bench:bench"],
 }
+#: the commands that run tests
+TESTS = ("test", "mutate")
 
 
 def bootstrap() -> Path:
@@ -81,6 +94,31 @@ def environment() -> dict[str, str]:
     return env
 
 
+@contextmanager
+def temporary_files(command: str) -> Iterator[dict[str, str]]:
+    """Give variables that keep the temporary files of tests in memory, until the end of the block.
+
+    The tests write many small files and sync them, which takes longer than all else on a slow disk.
+    """
+    if command not in TESTS or "TMPDIR" in os.environ or not _has_room(MEMORY):
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(
+        prefix="seamless-tests-", dir=MEMORY, ignore_cleanup_errors=True
+    ) as folder:
+        # PostgreSQL, and some of the tests, run as another user if this is root
+        Path(folder).chmod(0o755)
+        yield {"TMPDIR": folder}
+
+
+def _has_room(folder: Path) -> bool:
+    """Whether a folder can hold the temporary files, and programs in it can be executed."""
+    if not folder.is_dir():
+        return False
+    system = os.statvfs(folder)
+    return not system.f_flag & os.ST_NOEXEC and system.f_bavail * system.f_frsize >= MEMORY_NEEDED
+
+
 def main(arguments: list[str]) -> int:
     """Run one command; returns its exit status."""
     if sys.version_info < OLDEST:
@@ -95,11 +133,13 @@ def main(arguments: list[str]) -> int:
     try:
         ENVIRONMENTS.mkdir(parents=True, exist_ok=True)
         hatch = bootstrap()
-        for script in COMMANDS[command]:
-            words = [str(hatch), "run", script]
-            status = subprocess.run([*words, *rest], cwd=ROOT, env=environment(), check=False)
-            if status.returncode:
-                return status.returncode
+        with temporary_files(command) as variables:
+            for script in COMMANDS[command]:
+                words = [str(hatch), "run", script, *rest]
+                env = environment() | variables
+                status = subprocess.run(words, cwd=ROOT, env=env, check=False)
+                if status.returncode:
+                    return status.returncode
     except subprocess.CalledProcessError as error:
         print(f"Error: setting up failed at: {' '.join(map(str, error.cmd))}", file=sys.stderr)
         return 1
