@@ -88,6 +88,8 @@ def environment() -> dict[str, str]:
         "HATCH_PYTHON": sys.executable,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
+    # one test process more than processors, because many tests wait for a server or a timeout
+    env.setdefault("PYTEST_XDIST_AUTO_NUM_WORKERS", str((os.cpu_count() or 1) + 1))
     # an activated environment or a user's path must not leak into ours
     for name in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "HATCH_ENV"):
         env.pop(name, None)
