@@ -13,7 +13,12 @@ import pytest
 
 PACKAGES = Path(__file__).resolve().parents[1] / "packages"
 COMMANDS = {
-    "seamless-core": ["seamless-checksum", "seamless-checksum-file", "seamless-checksum-index"],
+    "seamless-core": [
+        "seamless-buffers",
+        "seamless-checksum",
+        "seamless-checksum-file",
+        "seamless-checksum-index",
+    ],
     "seamless-database": ["seamless-database", "seamless-database-admin"],
 }
 MODULES = {"seamless-core": "seamless", "seamless-database": "seamless_database"}

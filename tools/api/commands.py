@@ -65,6 +65,10 @@ def _argparse_entries(name: str, parser: argparse.ArgumentParser) -> Iterator[En
     yield name, "command"
     # help is the same for every command, and comes from argparse itself
     for action in parser._actions[1:]:
+        if isinstance(action, argparse._SubParsersAction):
+            for subname, subparser in action.choices.items():
+                yield from _argparse_entries(f"{name} {subname}", subparser)
+            continue
         label = ", ".join(action.option_strings) or action.dest.upper()
         takes = 1 if action.nargs is None else action.nargs
         default = None if action.default in (argparse.SUPPRESS, False) else action.default

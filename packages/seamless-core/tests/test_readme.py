@@ -7,9 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from buffer_folders import make_directory, named
+
 PACKAGE = Path(__file__).resolve().parents[1]
 README = (PACKAGE / "README.md").read_text()
-ENTRY_POINTS = re.findall(r"^(seamless-\S+) = ", (PACKAGE / "pyproject.toml").read_text(), re.M)
+#: command -> its module and function
+ENTRY_POINTS = dict(
+    re.findall(r'^(seamless-\S+) = "(\S+)"$', (PACKAGE / "pyproject.toml").read_text(), re.M)
+)
+RUN = "import sys; from {} import {} as main; sys.exit(main())"
 
 
 def blocks(language: str) -> list[str]:
@@ -51,7 +57,7 @@ def test_every_shown_result_is_the_printed_one(tmp_path: Path) -> None:
 
 
 def test_every_command_is_described() -> None:
-    assert len(ENTRY_POINTS) == 3
+    assert len(ENTRY_POINTS) == 4
     for command in ENTRY_POINTS:
         assert f"`{command} " in README
 
@@ -62,9 +68,13 @@ def test_the_shown_commands_run(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(README)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "one.txt").write_text("1")
+    make_directory(tmp_path / "buffers", [b"used", b"garbage"])
+    listed = f"{named(b'used')}\n# end: 1 checksums\n"
+    (tmp_path / "live.txt").write_text(listed)
 
     assert commands
     for name, *arguments in commands:
-        binary = Path(sys.executable).with_name(name)
-        subprocess.run([binary, *arguments], cwd=tmp_path, check=True, timeout=60)
+        code = RUN.format(*ENTRY_POINTS[name].split(":"))
+        words = [sys.executable, "-c", code, *arguments]
+        subprocess.run(words, cwd=tmp_path, check=True, timeout=60)
     assert (tmp_path / "data.INDEX").is_file()

@@ -1,4 +1,4 @@
-"""What the three commands share: parsing of arguments, exit statuses, error messages."""
+"""What the commands share: parsing of arguments, exit statuses, error messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 OUTPUT_CLOSED = 141  # 128 + SIGPIPE
 
 _MEMORY = "for decompressing one .zst file, at most; e.g. 128MiB (default: 2GiB, any file)"
-_EPILOG = "Exit status: 0 success, 1 failure (see stderr), 2 wrong usage, 130 interrupted."
+EPILOG = "Exit status: 0 success, 1 failure (see stderr), 2 wrong usage, 130 interrupted."
 
 
 class CommandError(SeamlessError):
@@ -38,20 +38,38 @@ def lone_path(argv: Sequence[str] | None) -> str | None:
 
 def make_parser(*, name: str, meaning: str, description: str, prog: str) -> argparse.ArgumentParser:
     """Return the parser of a command that takes one path, or several after `--each`."""
-    import argparse
-
-    def formatter(prog: str) -> argparse.HelpFormatter:
-        # without a width argparse imports shutil to determine that of the terminal
-        return argparse.RawDescriptionHelpFormatter(prog, width=80)
-
-    parser = argparse.ArgumentParser(
-        prog=prog, description=description, epilog=_EPILOG, formatter_class=formatter
-    )
+    parser = bare_parser(prog, description)
     parser.add_argument(name, nargs="?", help=meaning)
     parser.add_argument("--each", nargs="+", metavar=name.upper(), help="several of them")
     parser.add_argument("--memory", metavar="SIZE", type=_size, default=MEMORY, help=_MEMORY)
-    parser.add_argument("--version", action="version", version=f"seamless-core {__version__}")
+    add_version(parser)
     return parser
+
+
+def bare_parser(prog: str, description: str) -> argparse.ArgumentParser:
+    """Return a parser without arguments."""
+    import argparse
+
+    return argparse.ArgumentParser(
+        prog=prog, description=description, epilog=EPILOG, formatter_class=help_formatter()
+    )
+
+
+def help_formatter() -> type[argparse.HelpFormatter]:
+    """Return the class that formats help texts."""
+    import argparse
+
+    class Formatter(argparse.RawDescriptionHelpFormatter):
+        def __init__(self, prog: str) -> None:
+            # without a width argparse imports shutil to determine that of the terminal
+            super().__init__(prog, width=80)
+
+    return Formatter
+
+
+def add_version(parser: argparse.ArgumentParser) -> None:
+    """Add the option that prints the version."""
+    parser.add_argument("--version", action="version", version=f"seamless-core {__version__}")
 
 
 def _size(text: str) -> int:

@@ -1,11 +1,11 @@
-"""Numbers that callers pass, checked: sizes in bytes such as `8GiB`, and finite floats. Pure."""
+"""Numbers that callers pass, checked: sizes such as `8GiB`, times such as `30d`, floats. Pure."""
 
 from __future__ import annotations
 
 import math
 import operator
 
-__all__ = ["finite_number", "parse_byte_size"]
+__all__ = ["finite_number", "parse_byte_size", "parse_seconds"]
 
 #: Characters of a size, at most.
 MAX_LENGTH = 100
@@ -46,6 +46,23 @@ def parse_byte_size(size: int | str) -> int:
         raise ValueError(f"{size!r} is not a size in bytes; write it as 5000000, 512MB or 8GiB")
     divisor: int = 10 ** len(fraction)
     return int(number) * unit // divisor
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def parse_seconds(text: str) -> int:
+    """Return a length of time such as `90s`, `12h`, `30d` or `2w`, in seconds; `0` is no time.
+
+    Raises
+    ------
+    ValueError
+        When the text is not a length of time.
+    """
+    digits, unit = (text, "s") if text == "0" else (text[:-1], text[-1:])
+    if unit not in _SECONDS or not (digits.isascii() and digits.isdecimal()) or len(digits) > 9:
+        raise ValueError(f"{text!r} is not a length of time; write it as 90s, 45m, 12h, 30d or 2w")
+    return int(digits) * _SECONDS[unit]
 
 
 def finite_number(what: str, value: float, *, least: float) -> float:

@@ -1,0 +1,3 @@
+"""`seamless-buffers`: maintenance of buffer directories; a module for each of its commands."""
+
+from __future__ import annotations

@@ -1,0 +1,9 @@
+"""Runs the command as `python -m seamless.cli.buffers`."""
+
+from __future__ import annotations
+
+import sys
+
+from seamless.cli.buffers.main import main
+
+sys.exit(main())
