@@ -80,7 +80,15 @@ def open_chunks(
     """
     if suffix is None:
         return read_chunks(stream)
-    return _READERS[suffix](io.BufferedReader(stream, CHUNK_SIZE), memory)
+    return _buffered_chunks(stream, suffix, memory)
+
+
+def _buffered_chunks(stream: io.RawIOBase, suffix: str, memory: int) -> Iterator[bytes]:
+    buffered = io.BufferedReader(stream, CHUNK_SIZE)
+    try:
+        yield from _READERS[suffix](buffered, memory)
+    finally:
+        buffered.detach()  # the caller closes the file
 
 
 def _gzip_chunks(stream: io.BufferedIOBase, _memory: int) -> Iterator[bytes]:

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 import zstandard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 DAY = 86_400
-_COMPRESS = {"": bytes, ".zst": zstandard.compress, ".gz": gzip.compress}
+_COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".zst": zstandard.compress,
+    ".gz": gzip.compress,
+}
 
 
 def named(content: bytes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seamless.cli.buffers import stats
+from seamless.cli.buffers import stats, verify
 from seamless.cli.command import EPILOG, add_version, bare_parser, help_formatter, run
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _COMMANDS: dict[
     ],
 ] = {
     "stats": (stats.DESCRIPTION, stats.add_arguments, stats.run),
+    "verify": (verify.DESCRIPTION, verify.add_arguments, verify.run),
 }
 
 
