@@ -34,6 +34,7 @@ Node: TypeAlias = Any
 MAX_VALUES = 1_000_000
 
 _TAG = "tag:yaml.org,2002:"
+_STR, _FLOAT, _MERGE, _VALUE = f"{_TAG}str", f"{_TAG}float", f"{_TAG}merge", f"{_TAG}value"
 
 
 def yaml_to_json(content: bytes) -> bytes:
@@ -173,7 +174,7 @@ class _Reader:
         merged: dict[str, Node] = {}
         own: dict[str, Node] = {}
         for key, value in node.value:
-            if key.tag == f"{_TAG}merge":
+            if key.tag == _MERGE:
                 for source in reversed(value.value if value.id == "sequence" else [value]):
                     merged.update(self._entries_to_merge(source))
             else:
@@ -196,11 +197,16 @@ class _Reader:
     def _key(self, node: Node) -> str:
         if node.id != "scalar":
             raise ValueError("a key of the document is not a scalar")
-        key = node.value if node.tag == f"{_TAG}value" else _json_scalar(self._scalar(node))
+        key = node.value if node.tag == _VALUE else _json_scalar(self._scalar(node))
         return key if isinstance(key, str) else json_dumps_bytes(key).decode()
 
     def _scalar(self, node: Node) -> Any:
-        if node.tag == f"{_TAG}float" and "." not in node.value:
+        tag = node.tag
+        if (
+            tag == _STR
+        ):  # most scalars; the constructor would return the same, at five times the cost
+            return node.value
+        if tag == _FLOAT and "." not in node.value:
             # without a point the constructor warns, in documents of YAML 1.1
             node.value = node.value.lower().replace("e", ".e")
         return self._constructor.construct_object(node, deep=True)
@@ -221,7 +227,9 @@ def _json_scalar(value: Any) -> Any:
     if isinstance(value, float):
         return float(value)
     if isinstance(value, str):  # escapes may have produced a surrogate pair
-        return value.encode("utf-16", "surrogatepass").decode("utf-16")
+        return (
+            value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16")
+        )
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, (datetime.date, datetime.datetime)):
