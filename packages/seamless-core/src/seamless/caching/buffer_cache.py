@@ -151,7 +151,7 @@ class BufferCache(CacheIntrospection[Held]):
         RuntimeError
             When the buffer should be stored, but Seamless has been closed.
         """
-        self._reference(checksum, buffer, scratch, None)
+        self._reference(checksum, buffer, scratch, None, False)
 
     def tempref(
         self,
@@ -169,7 +169,7 @@ class BufferCache(CacheIntrospection[Held]):
         """
         now = self._clock()
         tempref = TempRef(interest, fade_factor, fade_interval, now, now)
-        return self._reference(checksum, buffer, scratch, tempref) or tempref
+        return self._reference(checksum, buffer, scratch, tempref, False) or tempref
 
     def _reference(
         self,
@@ -177,8 +177,7 @@ class BufferCache(CacheIntrospection[Held]):
         buffer: Held | None,
         scratch: bool,
         tempref: TempRef | None,
-        *,
-        is_deferred: bool = False,
+        is_deferred: bool,
     ) -> TempRef | None:
         """Take a reference, a counted one if `tempref` is None. Storing is first: it may fail."""
         digest = checksum._value
@@ -194,8 +193,8 @@ class BufferCache(CacheIntrospection[Held]):
             if guard.state and not guard.may_change():
                 if tempref is None:
                     self._deferred.append(digest)
-                arguments = checksum, buffer, scratch, tempref
-                guard.pending.append(partial(self._reference, *arguments, is_deferred=True))
+                arguments = checksum, buffer, scratch, tempref, True
+                guard.pending.append(partial(self._reference, *arguments))
                 return None
             guard.state = CHANGING
             try:
@@ -213,7 +212,7 @@ class BufferCache(CacheIntrospection[Held]):
                     self._trace.note(digest)
                 late = None if scratch or is_sent or entry.stored else entry.buffer
                 # `_evict` would do nothing while half of the soft cap is free
-                filling = strong.size > size and 2 * strong.size > self.soft_cap
+                filling = 2 * strong.size > self.soft_cap and strong.size > size
                 dropped = self._evict(digest) if filling else None
                 tempref = entry.tempref
             except BaseException:
@@ -239,9 +238,9 @@ class BufferCache(CacheIntrospection[Held]):
             guard.state = CHANGING
             try:
                 entry = self._strong.entries.get(digest)
-                if entry is not None and entry.normal_refs:
-                    entry.normal_refs -= 1
-                    if entry.normal_refs == 0:
+                if entry is not None and (references := entry.normal_refs):
+                    entry.normal_refs = references - 1
+                    if references == 1:
                         if entry.tempref is None:
                             self._strong.remove(digest, entry)
                         else:

@@ -156,15 +156,22 @@ class StrongEntry(Generic[Held]):
         "uses",
     )
 
-    def __init__(self, key: HexDigest) -> None:
+    def __init__(
+        self,
+        key: HexDigest,
+        tempref: TempRef | None,
+        buffer: Held | None,
+        size: int,
+        scratch: bool,
+    ) -> None:
         self.key = key
-        self.buffer: Held | None = None
-        self.size = 0
-        self.normal_refs = 0
-        self.tempref: TempRef | None = None
-        self.scratch = False
+        self.buffer = buffer
+        self.size = size
+        self.normal_refs = 1 if tempref is None else 0
+        self.tempref = tempref
+        self.scratch = scratch
         self.stored = False
-        self.uses = 0.0
+        self.uses = 0.0 if buffer is None else 1.0
         self.used_at = 0.0
         self.touched = False
         self.ranked = False

@@ -48,9 +48,10 @@ class RecentSet:
 
     def add(self, digest: bytes) -> None:
         """Add a digest."""
-        self._young.add(digest)
-        if len(self._young) > self._max_entries:
-            self._old, self._young = self._young, set()
+        young = self._young
+        young.add(digest)
+        if len(young) > self._max_entries:
+            self._old, self._young = young, set()
 
     def discard(self, digest: bytes) -> None:
         """Remove a digest, if it is in the set."""

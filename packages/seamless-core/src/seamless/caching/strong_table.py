@@ -86,15 +86,23 @@ class StrongTable(Generic[Held]):
         digest = key._value
         entry = self.entries.get(digest)
         if entry is None:
-            entry = self.entries[digest] = StrongEntry(key)
-        # set first: after an interrupt, a scratch buffer must not be uploaded
-        entry.scratch = scratch
-        if tempref is None:
-            entry.normal_refs += 1
-        elif entry.tempref is None:
-            entry.tempref = tempref
+            if buffer is not None and not self.evictions:  # without `attach`: no past uses
+                size = len(buffer)
+                entry = StrongEntry(key, tempref, buffer, size, scratch)
+                self.entries[digest] = entry
+                self.size += size
+                self._dirty[digest] = entry
+                return entry
+            entry = self.entries[digest] = StrongEntry(key, tempref, None, 0, scratch)
         else:
-            entry.tempref.renew(tempref)
+            # set first: after an interrupt, a scratch buffer must not be uploaded
+            entry.scratch = scratch
+            if tempref is None:
+                entry.normal_refs += 1
+            elif entry.tempref is None:
+                entry.tempref = tempref
+            else:
+                entry.tempref.renew(tempref)
         if buffer is not None and entry.buffer is None:
             self.attach(digest, entry, buffer, len(buffer))
         elif tempref is not None or entry.normal_refs == 1:  # their number is not in the score
