@@ -1,6 +1,6 @@
-"""Batch queue: threads that run queued operations, many of them at once.
+"""Batch queue: a thread that runs queued operations, many of them at once.
 
-SQLite's writer and PostgreSQL's readers and writer each are a batch queue with a handler of their
+SQLite's writer and PostgreSQL's look-ups and writer each are a batch queue with a handler of their
 own: a group commit, or one round trip for many reads.
 """
 
@@ -73,7 +73,7 @@ Handler = Callable[[Batch[T]], UnavailableError | None]
 
 
 class BatchQueue(Generic[T]):
-    """A queue of operations and the threads that run them; safe from any thread.
+    """A queue of operations and the thread that runs them; safe from any thread.
 
     Parameters
     ----------
@@ -81,25 +81,23 @@ class BatchQueue(Generic[T]):
         runs a batch and sets the outcome of each operation. It returns an error if the queued
         operations would fail in the same way, after the same long wait.
     name
-        the name of the threads
+        the name of the thread
     max_batch
         operations in one batch, at most
     """
 
-    def __init__(self, handler: Handler[T], name: str, *, max_batch: int, threads: int = 1) -> None:
+    def __init__(self, handler: Handler[T], name: str, *, max_batch: int) -> None:
         self._handler = handler
         self._max_batch = max_batch
         # unbounded, so that a None always fits; `_put` enforces the bound
         self._queue: queue.SimpleQueue[Batch[T] | None] = queue.SimpleQueue()
-        #: guards `_closed`: nothing may be queued behind the Nones that stop the threads
+        #: guards `_closed`: nothing may be queued behind the None that stops the thread
         self._lock = threading.Lock()
         self._closed = False
-        self._threads = [
-            threading.Thread(target=self._loop, name=f"seamless-database-{name}", daemon=True)
-            for _ in range(threads)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._thread = threading.Thread(
+            target=self._loop, name=f"seamless-database-{name}", daemon=True
+        )
+        self._thread.start()
 
     def submit(self, operation: Operation[T]) -> Future[T | None]:
         """Queue an operation from any thread; the future gets its outcome."""
@@ -138,14 +136,12 @@ class BatchQueue(Generic[T]):
         return self._queue.qsize()
 
     def close(self) -> None:
-        """Accept no more operations, run those that are queued, and stop the threads."""
+        """Accept no more operations, run those that are queued, and stop the thread."""
         with self._lock:
             if not self._closed:
                 self._closed = True
-                for _ in self._threads:
-                    self._queue.put(None)
-        for thread in self._threads:
-            thread.join()
+                self._queue.put(None)
+        self._thread.join()
 
     def _put(self, operations: Batch[T]) -> None:
         with self._lock:
@@ -181,7 +177,7 @@ class BatchQueue(Generic[T]):
             except queue.Empty:
                 return
             if operations is None:
-                # for the loop of this thread, which stops after the batch
+                # for `_loop`, which stops after the batch
                 self._queue.put(None)
                 return
             batch += operations

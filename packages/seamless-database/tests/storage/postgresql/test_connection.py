@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from psycopg.pq import PipelineStatus
 from sqlalchemy import literal_column, select, text
 
 from seamless_database.request_types.statements import Statement
@@ -15,6 +16,7 @@ from seamless_database.storage.postgresql.connection import (
     ReadOnlyConnection,
 )
 from seamless_database.storage.postgresql.error_kinds import unavailable
+from seamless_database.storage.postgresql.text_escaping import TextArray
 from seamless_database.storage.postgresql.url import PostgresUrl
 
 if TYPE_CHECKING:
@@ -46,6 +48,27 @@ def pid(connection: PipelineConnection) -> int:
 def test_rows_are_returned_in_the_order_of_the_commands(connection: PipelineConnection) -> None:
     rows = connection.execute_pipeline([("SELECT 1", None), ("SELECT %(x)s::int + 1", {"x": 4})])
     assert rows == [[(1,)], [(5,)]]
+
+
+def test_a_command_alone_leaves_pipeline_mode_outside_of_a_transaction(
+    connection: PipelineConnection,
+) -> None:
+    one: Command = ("SELECT 1", None)
+
+    def is_pipelined_after(*commands: Command) -> bool:
+        connection.execute_pipeline(commands)
+        return connection.connect().pgconn.pipeline_status == PipelineStatus.ON
+
+    assert [is_pipelined_after(*commands) for commands in ([one], [one, one], [one])] == [
+        False,
+        True,
+        False,
+    ]
+    # on leaving it, the idle timeout of the transaction would begin again
+    assert is_pipelined_after(("BEGIN", None), one)
+    assert is_pipelined_after(one)
+    connection.rollback()
+    assert not is_pipelined_after(one)
 
 
 def test_commands_behind_a_failed_one_are_skipped(connection: PipelineConnection) -> None:
@@ -135,6 +158,12 @@ def test_abort_leaves_an_idle_connection_alone(connection: PipelineConnection) -
 def test_texts_with_any_character_come_back(connection: PipelineConnection) -> None:
     value = "\x00 \x01 \x02 % é \U0001f600"
     assert fetch_all(connection, [(ECHO, {"value": value})]) == [[(value, 1)]]
+
+
+def test_an_array_of_texts_with_any_character_comes_back(connection: PipelineConnection) -> None:
+    texts = TextArray(["", "\x00", "\x01\x02", '%,"{}\\', "é\U0001f600"])
+    rows = connection.command("SELECT unnest(%(texts)s)", {"texts": texts})
+    assert [text for (text,) in rows] == texts
 
 
 def test_a_read_only_connection_rejects_changes(connection: PipelineConnection) -> None:

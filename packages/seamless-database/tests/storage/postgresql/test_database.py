@@ -196,8 +196,7 @@ def test_an_unreachable_server_is_named_without_the_password() -> None:
 
 @pytest.fixture
 def one_look_up_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LOOKUP_THREADS", "MAX_LOOKUPS"):
-        monkeypatch.setattr(f"seamless_database.storage.postgresql.database.{name}", 1)
+    monkeypatch.setattr("seamless_database.storage.postgresql.database.MAX_LOOKUPS", 1)
 
 
 @pytest.mark.usefixtures("one_look_up_at_a_time")

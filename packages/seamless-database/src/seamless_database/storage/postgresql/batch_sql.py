@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.visitors import replacement_traverse
 
 from seamless_database.storage.postgresql.dialect import DIALECT, sql_text
+from seamless_database.storage.postgresql.text_escaping import TextArray
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -69,8 +70,8 @@ def fetch_all(
         if len(group) == 1:
             found[group[0]] = rows
             continue
-        for number, *row in rows:
-            found[group[number - 1]].append(tuple(row))
+        for row in rows:
+            found[group[row[0] - 1]].append(row[1:])
     return found
 
 
@@ -156,5 +157,5 @@ def _parts(sets: Iterable[Mapping[str, str]]) -> Iterator[list[Mapping[str, str]
     yield part
 
 
-def _lists(names: Iterable[str], sets: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
-    return {name: [values[name] for values in sets] for name in names}
+def _lists(names: Iterable[str], sets: Sequence[Mapping[str, str]]) -> dict[str, TextArray]:
+    return {name: TextArray([values[name] for values in sets]) for name in names}

@@ -1,4 +1,4 @@
-"""PostgreSQL connection: sends commands in pipelines, each of which has a deadline.
+"""PostgreSQL connection: sends commands in pipelines or alone, each time with a deadline.
 
 The first command connects; after the connection is lost, the next command connects again. A
 connection belongs to one thread at a time. Only `abort_if_overdue` may be called by another thread.
@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from seamless_database.request_types.statements import Row
 from seamless_database.storage.postgresql.dialect import sql_text
@@ -50,8 +51,8 @@ class PipelineConnection:
         self._url = url
         self._timeout = timeout
         self._raw: psycopg.Connection[Row] | None = None
-        # The connection never leaves pipeline mode: on leaving it, psycopg sends a command that
-        # ends the server's timeout for idle transactions.
+        #: None outside of pipeline mode. The connection never leaves it within a transaction: on
+        #: leaving it, psycopg sends a command that ends the server's timeout for idle transactions.
         self._pipeline: psycopg.Pipeline | None = None
         self._pipeline_exit = contextlib.ExitStack()
         #: guards `_socket` and `_deadline`, which `abort_if_overdue` reads in another thread
@@ -82,7 +83,6 @@ class PipelineConnection:
             register_adapters(raw)
             raw.add_notice_handler(self._on_notice)
             duplicate = socket.socket(fileno=os.dup(raw.fileno()))
-            self._pipeline = self._pipeline_exit.enter_context(raw.pipeline())
             with self._lock:
                 self._raw, self._socket = raw, duplicate
                 self.was_aborted = False
@@ -94,16 +94,13 @@ class PipelineConnection:
         Raises a `psycopg.Error`; the server skips the commands behind the one that has failed.
         """
         raw = self.connect()
-        assert self._pipeline is not None  # set by `connect`
         with self._with_deadline():
-            try:
-                cursors = [raw.execute(text, values) for text, values in commands]
-                _send(raw.pgconn)
-                self._pipeline.sync()
-            except Exception:
-                # the next pipeline must not read the responses of this one
-                self._drain(raw, self._pipeline)
-                raise
+            if len(commands) == 1 and raw.pgconn.transaction_status == TransactionStatus.IDLE:
+                # in pipeline mode, psycopg would send it and the end of the pipeline separately
+                self._leave_pipeline()
+                cursors = [raw.execute(*commands[0])]
+            else:
+                cursors = self._send_all(raw, commands)
         self.status = cursors[-1].statusmessage
         # `nfields` shows whether a command returns rows; `cursor.description` shows it too, but
         # creates an object for each column
@@ -143,7 +140,7 @@ class PipelineConnection:
             # Because the connection is closed, leaving the pipeline does not wait for the server;
             # it raises an error instead.
             with contextlib.suppress(psycopg.Error):
-                self._pipeline_exit.close()
+                self._leave_pipeline()
 
     def abort_if_overdue(self, now: float) -> None:
         """Shut the socket down if a pipeline is overdue; its thread gets an `OperationalError`."""
@@ -154,6 +151,26 @@ class PipelineConnection:
             # the socket may be shut down already
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _send_all(
+        self, raw: psycopg.Connection[Row], commands: Sequence[Command]
+    ) -> list[psycopg.Cursor[Row]]:
+        pipeline = self._pipeline
+        if pipeline is None:
+            pipeline = self._pipeline = self._pipeline_exit.enter_context(raw.pipeline())
+        try:
+            cursors = [raw.execute(text, values) for text, values in commands]
+            _send(raw.pgconn)
+            pipeline.sync()
+        except Exception:
+            # the next pipeline must not read the responses of this one
+            self._drain(raw, pipeline)
+            raise
+        return cursors
+
+    def _leave_pipeline(self) -> None:
+        self._pipeline = None
+        self._pipeline_exit.close()
 
     def _drain(self, raw: psycopg.Connection[Row], pipeline: psycopg.Pipeline) -> None:
         for _ in range(_DRAIN_ATTEMPTS):

@@ -7,9 +7,12 @@ as `\x01\x02`, which keeps the order of texts.
 from __future__ import annotations
 
 import re
+from struct import Struct
 from typing import TYPE_CHECKING
 
-from psycopg.adapt import Loader
+from psycopg.adapt import Dumper, Loader
+from psycopg.postgres import types
+from psycopg.pq import Format
 from psycopg.types.array import ListBinaryDumper
 from psycopg.types.string import StrBinaryDumper, StrDumperUnknown
 
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
 
 _ESCAPES = {"\x00": "\x01\x01", "\x01": "\x01\x02"}
 _ORIGINALS = {escape: original for original, escape in _ESCAPES.items()}
+_TEXT = types["text"]
+#: the binary form of an array: its dimensions, whether it has NULLs, the type of its elements,
+#: their number, the index of the first; before each element its bytes
+_ARRAY_HEAD, _ELEMENT_SIZE = Struct("!5I"), Struct("!I")
 _TO_ESCAPE, _ESCAPED = re.compile("[\x00\x01]"), re.compile("\x01[\x01\x02]")
 
 
@@ -36,6 +43,10 @@ def unescape(text: str) -> str:
     return text
 
 
+class TextArray(list[str]):
+    """Texts, at least one, that are sent as one array."""
+
+
 class _TextDumper(StrDumperUnknown):
     def dump(self, obj: str) -> bytes:
         return escape(obj).encode()
@@ -44,6 +55,20 @@ class _TextDumper(StrDumperUnknown):
 class _BinaryTextDumper(StrBinaryDumper):
     def dump(self, obj: str) -> bytes:
         return escape(obj).encode()
+
+
+class _TextArrayDumper(Dumper):
+    """Dumps texts in one pass; psycopg finds out the type of each element of a list first."""
+
+    format = Format.BINARY
+    oid = _TEXT.array_oid
+
+    def dump(self, obj: TextArray) -> bytes:
+        parts = [_ARRAY_HEAD.pack(1, 0, _TEXT.oid, len(obj), 1)]
+        for text in obj:
+            data = escape(text).encode()
+            parts += _ELEMENT_SIZE.pack(len(data)), data
+        return b"".join(parts)
 
 
 class _TextLoader(Loader):
@@ -59,6 +84,7 @@ def register_adapters(connection: Connection[object]) -> None:
     adapters.register_dumper(str, _BinaryTextDumper)
     # the last one that is registered serves plain parameters
     adapters.register_dumper(str, _TextDumper)
+    adapters.register_dumper(TextArray, _TextArrayDumper)
     # the text form of a list takes psycopg several times as long
     adapters.register_dumper(list, ListBinaryDumper)
     adapters.register_loader("text", _TextLoader)
