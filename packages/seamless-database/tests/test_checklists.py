@@ -25,6 +25,7 @@ from seamless_database.client.calls import Call
 from seamless_database.models import Base
 from seamless_database.request_types import READS, WRITES
 from seamless_database.storage.open import open_database
+from seamless_database.tables import TABLES
 
 MODELS = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
 #: the tables of results, which `admin/merge_results.py` merges together
@@ -35,15 +36,25 @@ RESULT_TABLES = {
     "transformation",
 }
 
+TABLE = """
+#: texts about transformations
+NOTE = Table(
+    "note",
+    SCHEMA,
+    Column("checksum", CHAR(64), primary_key=True),
+    Column("text", Text, nullable=False),
+)
+"""
 MODEL = '''
 
 class Note(Base):
     """A text about a transformation."""
 
-    __tablename__ = "note"
+    __table__ = tables.NOTE
+    __tablename__ = __table__.name
 
-    checksum: Mapped[str] = mapped_column(CHAR(64), primary_key=True)
-    text: Mapped[str] = mapped_column(Text)
+    checksum: Mapped[str]
+    text: Mapped[str]
 '''
 REQUEST_TYPE = '''"""Notes: one text for each transformation."""
 
@@ -55,7 +66,6 @@ from typing import ClassVar
 from sqlalchemy import bindparam, delete, select
 
 from seamless_database.json_codec import spaced
-from seamless_database.models import Note
 from seamless_database.protocol.field_types import CHECKSUM, TEXT, FieldSpecs
 from seamless_database.request_types.base import ReadRequest, WriteRequest
 from seamless_database.request_types.bulk_write import BulkWrite, entries
@@ -66,11 +76,12 @@ from seamless_database.request_types.statements import (
     insert_statement,
 )
 from seamless_database.request_types.transformation import transformation_key
+from seamless_database.tables import NOTE
 
-_IS_KEY = Note.checksum == bindparam("checksum")
-_TEXT = Statement(select(Note.text).where(_IS_KEY))
-_DELETE = Statement(delete(Note).where(_IS_KEY))
-_INSERT = insert_statement(Note, "checksum", "text")
+_IS_KEY = NOTE.c.checksum == bindparam("checksum")
+_TEXT = Statement(select(NOTE.c.text).where(_IS_KEY))
+_DELETE = Statement(delete(NOTE).where(_IS_KEY))
+_INSERT = insert_statement(NOTE, "checksum", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +95,7 @@ class GetNote(ReadRequest):
     def run(self, connection: StatementConnection) -> str | None:
         """Return a JSON string."""
         row = connection.one(_TEXT, checksum=self.checksum)
-        text = None if row is None else valid_text(row[0], Note.text, self.checksum)
+        text = None if row is None else valid_text(row[0], NOTE.c.text, self.checksum)
         return None if text is None else spaced(text)
 
 
@@ -166,8 +177,9 @@ def copied_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def scratch(copied_package: Path) -> Path:
     """A copy of the package with a ninth table and its request type."""
     package = copied_package
-    with (package / "models.py").open("a") as models:
-        models.write(MODEL)
+    for name, added in (("tables.py", TABLE), ("models.py", MODEL)):
+        with (package / name).open("a") as module:
+            module.write(added)
     (package / "request_types" / "note.py").write_text(REQUEST_TYPE)
     table = package / "request_types" / "__init__.py"
     text = table.read_text()
@@ -224,6 +236,11 @@ def test_the_file_of_a_new_table_can_be_copied(scratch: Path, tmp_path: Path) ->
     subprocess.run(words, check=True, env=os.environ, capture_output=True)
     with Server(copy) as server:
         assert server.get("note", checksum=checksum("tf")).json() == "kept"
+
+
+def test_every_table_has_a_model() -> None:
+    missing = set(TABLES) - set(MODELS)
+    assert not missing, f"step 1 of a new table: models for {missing}"
 
 
 def test_every_request_type_has_a_call_in_both_clients() -> None:

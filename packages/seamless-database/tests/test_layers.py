@@ -12,7 +12,7 @@ SOURCE = Path(seamless_database.__file__).parent
 #: low to high; a layer may import itself and the layers below it
 LAYERS = (
     ("errors", "unraisable"),
-    ("models", "json_codec"),
+    ("tables", "models", "json_codec"),
     ("protocol",),
     ("request_types",),
     ("storage",),
@@ -32,6 +32,7 @@ BESIDE = {
         "protocol",
         "request_types",
         "storage",
+        "tables",
         "unraisable",
     },
 }

@@ -1,131 +1,111 @@
-"""SQLAlchemy models of the tables: columns, keys and indexes.
-
-The first seven are exactly the tables of the published server, because both servers write to one
-file. So no constraint may reject a write of the published server. JSON is stored as text; its form
-(see `json_codec`) is part of the file format.
-"""
+"""SQLAlchemy models of the tables that `tables` defines."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from sqlalchemy.orm import DeclarativeBase, Mapped, column_property
 
-from sqlalchemy import CHAR, Index, Integer, String, Table, Text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from seamless_database import tables
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+#: table name -> table
+TABLES = tables.TABLES
 
 
 class Base(DeclarativeBase):
     """The base class, whose metadata holds all tables."""
 
+    metadata = tables.SCHEMA
+
 
 class Transformation(Base):
     """The current result of a transformation."""
 
-    __tablename__ = "transformation"
+    __table__ = tables.TRANSFORMATION
+    __tablename__ = __table__.name
 
-    checksum: Mapped[str] = mapped_column(CHAR(64), primary_key=True)
-    result: Mapped[str] = mapped_column(CHAR(64))
-
-    __table_args__ = (Index("transformation_result", "result"),)
+    checksum: Mapped[str]
+    result: Mapped[str]
 
 
 class RevTransformation(Base):
     """A transformation with a result; published servers read reverse look-ups from this table."""
 
-    __tablename__ = "rev_transformation"
+    __table__ = tables.REV_TRANSFORMATION
+    __tablename__ = __table__.name
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    result: Mapped[str] = mapped_column(CHAR(64))
-    checksum: Mapped[str] = mapped_column(CHAR(64))
-
-    __table_args__ = (Index("rev_transformation_result", "result"),)
+    id: Mapped[int]
+    result: Mapped[str]
+    checksum: Mapped[str]
 
 
 class BufferInfo(Base):
     """The known properties of a buffer: its length, its dtype, …."""
 
-    __tablename__ = "buffer_info"
+    __table__ = tables.BUFFER_INFO
+    __tablename__ = __table__.name
 
-    checksum: Mapped[str] = mapped_column(CHAR(64), primary_key=True)
-    buffer_info: Mapped[str] = mapped_column(Text)
+    checksum: Mapped[str]
+    buffer_info: Mapped[str]
 
 
 class SyntacticToSemantic(Base):
     """A buffer (syntactic) and its meaning (semantic) under a cell type; many to many."""
 
-    __tablename__ = "syntactic_to_semantic"
+    __table__ = tables.SYNTACTIC_TO_SEMANTIC
+    __tablename__ = __table__.name
 
-    syntactic: Mapped[str] = mapped_column(CHAR(64), primary_key=True)
-    celltype: Mapped[str] = mapped_column(Text, primary_key=True)
-    subcelltype: Mapped[str] = mapped_column(Text, primary_key=True)
-    semantic: Mapped[str] = mapped_column(CHAR(64), primary_key=True)
-
-    __table_args__ = (
-        Index("syntactic_to_semantic_syntactic", "syntactic"),
-        Index("syntactic_to_semantic_semantic", "semantic"),
-    )
+    syntactic: Mapped[str]
+    celltype: Mapped[str]
+    subcelltype: Mapped[str]
+    semantic: Mapped[str]
 
 
 class Expression(Base):
     """The result of converting the part of a buffer at a path; the validators are unused."""
 
-    __tablename__ = "expression"
+    __table__ = tables.EXPRESSION
+    __tablename__ = __table__.name
 
-    input_checksum: Mapped[str] = mapped_column(CHAR(64), primary_key=True)
-    path: Mapped[str] = mapped_column(String(100), primary_key=True)
-    celltype: Mapped[str] = mapped_column(String(20), primary_key=True)
-    target_celltype: Mapped[str] = mapped_column(String(20), primary_key=True)
-    validator: Mapped[str | None] = mapped_column(CHAR(64))
-    validator_language: Mapped[str | None] = mapped_column(String(20))
-    result: Mapped[str] = mapped_column(CHAR(64))
-
-    __table_args__ = (Index("expression_result", "result"),)
+    input_checksum: Mapped[str]
+    path: Mapped[str]
+    celltype: Mapped[str]
+    target_celltype: Mapped[str]
+    validator: Mapped[str | None]
+    validator_language: Mapped[str | None]
+    result: Mapped[str]
 
 
 class MetaData(Base):
     """The execution record of a transformation and the result it belongs to."""
 
-    __tablename__ = "meta_data"
+    __table__ = tables.META_DATA
+    __tablename__ = __table__.name
 
-    checksum: Mapped[str] = mapped_column(CHAR(64), primary_key=True)
-    result: Mapped[str] = mapped_column(CHAR(64))
+    checksum: Mapped[str]
+    result: Mapped[str]
     # `metadata` itself is taken by SQLAlchemy's declarative classes
-    record: Mapped[str] = mapped_column("metadata", Text)
-
-    __table_args__ = (Index("meta_data_result", "result"),)
+    record: Mapped[str] = column_property(tables.META_DATA.c.metadata)
 
 
 class IrreproducibleTransformation(Base):
     """A former result of a transformation that is irreproducible, with its execution record."""
 
-    __tablename__ = "irreproducible_transformation"
+    __table__ = tables.IRREPRODUCIBLE
+    __tablename__ = __table__.name
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    result: Mapped[str] = mapped_column(CHAR(64))
-    checksum: Mapped[str] = mapped_column(CHAR(64))
-    record: Mapped[str] = mapped_column("metadata", Text)
-
-    __table_args__ = (
-        Index("irreproducible_transformation_result", "result"),
-        Index("irreproducible_transformation_checksum", "checksum"),
-    )
+    id: Mapped[int]
+    result: Mapped[str]
+    checksum: Mapped[str]
+    record: Mapped[str] = column_property(tables.IRREPRODUCIBLE.c.metadata)
 
 
 class BucketProbe(Base):
     """The last fingerprint of a node, an environment or a queue; not in published servers."""
 
-    __tablename__ = "bucket_probe"
+    __table__ = tables.BUCKET_PROBE
+    __tablename__ = __table__.name
 
-    bucket_kind: Mapped[str] = mapped_column(String(20), primary_key=True)
-    label: Mapped[str] = mapped_column(Text, primary_key=True)
-    bucket_checksum: Mapped[str] = mapped_column(CHAR(64))
-    captured_at: Mapped[str] = mapped_column(Text)
-    freshness_tokens: Mapped[str] = mapped_column(Text)
-
-    __table_args__ = (Index("bucket_probe_bucket_checksum", "bucket_checksum"),)
-
-
-#: table name -> table, for all models
-TABLES: Mapping[str, Table] = Base.metadata.tables
+    bucket_kind: Mapped[str]
+    label: Mapped[str]
+    bucket_checksum: Mapped[str]
+    captured_at: Mapped[str]
+    freshness_tokens: Mapped[str]

@@ -8,9 +8,9 @@ from database_samples import checksum
 from database_targets import fresh_place
 
 from seamless_database import Database
-from seamless_database.models import TABLES
 from seamless_database.storage.open import open_database
 from seamless_database.storage.row_estimates import MAX_COUNTED_ROWS, estimate_rows
+from seamless_database.tables import TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path

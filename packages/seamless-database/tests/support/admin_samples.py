@@ -17,9 +17,9 @@ from database_server import TIMEOUT, shared
 
 from seamless_database.admin.access.postgresql import connect_driver
 from seamless_database.admin.cli import main
-from seamless_database.models import TABLES
 from seamless_database.storage.open import open_database
 from seamless_database.storage.postgresql.url import PostgresUrl
+from seamless_database.tables import TABLES
 
 Target = TypeVar("Target", bound="Path | str")
 

@@ -14,8 +14,8 @@ import sqlalchemy
 from postgres_server import fresh_database
 from sqlalchemy.pool import NullPool
 
-from seamless_database.models import TABLES
 from seamless_database.storage.open import open_database
+from seamless_database.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

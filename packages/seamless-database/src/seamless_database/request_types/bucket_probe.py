@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, ClassVar
 from sqlalchemy import bindparam, delete, select
 
 from seamless_database.json_codec import minified, spaced
-from seamless_database.models import BucketProbe
 from seamless_database.protocol.field_types import (
     CHECKSUM,
     MAPPING_OR_TEXT,
@@ -31,6 +30,7 @@ from seamless_database.request_types.statements import (
     StatementConnection,
     insert_statement,
 )
+from seamless_database.tables import BUCKET_PROBE
 
 if TYPE_CHECKING:
     from seamless_database.protocol.request import RequestFields
@@ -38,18 +38,18 @@ if TYPE_CHECKING:
 KINDS = ("node", "environment", "node_env", "queue", "queue_node")
 
 _IS_KEY = (
-    BucketProbe.bucket_kind == bindparam("bucket_kind"),
-    BucketProbe.label == bindparam("label"),
+    BUCKET_PROBE.c.bucket_kind == bindparam("bucket_kind"),
+    BUCKET_PROBE.c.label == bindparam("label"),
 )
 _PROBE = Statement(
     select(
-        BucketProbe.bucket_checksum, BucketProbe.captured_at, BucketProbe.freshness_tokens
+        BUCKET_PROBE.c.bucket_checksum, BUCKET_PROBE.c.captured_at, BUCKET_PROBE.c.freshness_tokens
     ).where(*_IS_KEY)
 )
 _INSERT = insert_statement(
-    BucketProbe, "bucket_kind", "label", "bucket_checksum", "captured_at", "freshness_tokens"
+    BUCKET_PROBE, "bucket_kind", "label", "bucket_checksum", "captured_at", "freshness_tokens"
 )
-_DELETE = Statement(delete(BucketProbe).where(*_IS_KEY))
+_DELETE = Statement(delete(BUCKET_PROBE).where(*_IS_KEY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,9 @@ class GetBucketProbe(ReadRequest):
         if row is None:
             return None
         key = f"{self.kind} {self.label}"
-        checksum = valid_checksum(row[0], BucketProbe.bucket_checksum, key)
-        captured_at = valid_text(row[1], BucketProbe.captured_at, key)
-        tokens = valid_object(row[2], BucketProbe.freshness_tokens, key)
+        checksum = valid_checksum(row[0], BUCKET_PROBE.c.bucket_checksum, key)
+        captured_at = valid_text(row[1], BUCKET_PROBE.c.captured_at, key)
+        tokens = valid_object(row[2], BUCKET_PROBE.c.freshness_tokens, key)
         if checksum is None or captured_at is None or tokens is None:
             return None
         return (

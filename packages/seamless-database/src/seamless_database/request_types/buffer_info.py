@@ -9,7 +9,6 @@ from sqlalchemy import ColumnElement, bindparam, case, func, literal_column, sel
 
 from seamless_database.errors import RequestError
 from seamless_database.json_codec import parse_stored, sorted_and_indented
-from seamless_database.models import BufferInfo
 from seamless_database.protocol.field_types import (
     CHECKSUM,
     CHECKSUMS,
@@ -26,6 +25,7 @@ from seamless_database.request_types.statements import (
     in_key_list,
     insert_statement,
 )
+from seamless_database.tables import BUFFER_INFO
 
 #: fields that are true, false or null; of the others only the length is checked
 FLAGS = (
@@ -50,30 +50,30 @@ INFO = MAPPING.with_schema(
     }
 )
 
-_IS_KEY = BufferInfo.checksum == bindparam("checksum")
-_INFO = Statement(select(BufferInfo.buffer_info).where(_IS_KEY))
+_IS_KEY = BUFFER_INFO.c.checksum == bindparam("checksum")
+_INFO = Statement(select(BUFFER_INFO.c.buffer_info).where(_IS_KEY))
 _ONE: ColumnElement[int] = literal_column("1")
-_stored_length = func.length(BufferInfo.buffer_info)
+_stored_length = func.length(BUFFER_INFO.c.buffer_info)
 #: the stored text if it is short enough to merge, and its first and last character
 _MERGEABLE = Statement(
     select(
-        case((_stored_length <= literal_column(str(MAX_INFO)), BufferInfo.buffer_info)),
-        func.substr(BufferInfo.buffer_info, _ONE, _ONE).concat(
-            func.substr(BufferInfo.buffer_info, _stored_length, _ONE)
+        case((_stored_length <= literal_column(str(MAX_INFO)), BUFFER_INFO.c.buffer_info)),
+        func.substr(BUFFER_INFO.c.buffer_info, _ONE, _ONE).concat(
+            func.substr(BUFFER_INFO.c.buffer_info, _stored_length, _ONE)
         ),
     ).where(_IS_KEY)
 )
-_IS_SMALL = func.length(BufferInfo.buffer_info) <= literal_column(str(SMALL))
+_IS_SMALL = func.length(BUFFER_INFO.c.buffer_info) <= literal_column(str(SMALL))
 _INFOS = Statement(
     select(
-        BufferInfo.checksum,
-        case((_IS_SMALL, BufferInfo.buffer_info)),
-    ).where(in_key_list(BufferInfo.checksum))
+        BUFFER_INFO.c.checksum,
+        case((_IS_SMALL, BUFFER_INFO.c.buffer_info)),
+    ).where(in_key_list(BUFFER_INFO.c.checksum))
 )
-_INSERT = insert_statement(BufferInfo, "checksum", "buffer_info")
+_INSERT = insert_statement(BUFFER_INFO, "checksum", "buffer_info")
 _UPDATE = Statement(
-    update(BufferInfo)
-    .where(BufferInfo.checksum == bindparam("key"))
+    update(BUFFER_INFO)
+    .where(BUFFER_INFO.c.checksum == bindparam("key"))
     .values(buffer_info=bindparam("new"))
 )
 
@@ -163,7 +163,7 @@ def _info(connection: StatementConnection, checksum: str) -> str | None:
 
 
 def _valid(info: object, checksum: str) -> str | None:
-    return valid_object(info, BufferInfo.buffer_info, checksum)
+    return valid_object(info, BUFFER_INFO.c.buffer_info, checksum)
 
 
 def _too_much(count: int) -> RequestError:

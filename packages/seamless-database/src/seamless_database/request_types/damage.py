@@ -13,9 +13,6 @@ from seamless_database.json_codec import stored_json, stored_object
 
 if TYPE_CHECKING:
     from sqlalchemy import Column
-    from sqlalchemy.orm import InstrumentedAttribute
-
-    Attribute = InstrumentedAttribute[str]
 
 _LOG = logging.getLogger(__name__)
 #: bytes of a SHA-256 digest
@@ -26,7 +23,7 @@ _MAX_CACHED = 1000
 _MAX_SHOWN = 100
 
 
-def valid_checksum(value: object, column: Attribute, key: object) -> str | None:
+def valid_checksum(value: object, column: Column[Any], key: object) -> str | None:
     """Return a stored checksum; None if the value in the row of `key` is damaged."""
     if isinstance(value, str):
         # twice as fast as a regular expression
@@ -40,12 +37,12 @@ def valid_checksum(value: object, column: Attribute, key: object) -> str | None:
     return None
 
 
-def valid_checksums(values: list[object], column: Attribute, key: object) -> list[str]:
+def valid_checksums(values: list[object], column: Column[Any], key: object) -> list[str]:
     """Return those of many stored values that are checksums."""
     return [found for value in values if (found := valid_checksum(value, column, key))]
 
 
-def valid_object(value: object, column: Attribute, key: object) -> str | None:
+def valid_object(value: object, column: Column[Any], key: object) -> str | None:
     """Return the text of a stored JSON object for a response; None if it is damaged."""
     text = stored_object(value)
     if text is None:
@@ -53,7 +50,7 @@ def valid_object(value: object, column: Attribute, key: object) -> str | None:
     return text
 
 
-def valid_json(value: object, column: Attribute, key: object) -> str | None:
+def valid_json(value: object, column: Column[Any], key: object) -> str | None:
     """Return the text of any stored JSON for a response; None if it is damaged."""
     text = stored_json(value)
     if text is None:
@@ -61,7 +58,7 @@ def valid_json(value: object, column: Attribute, key: object) -> str | None:
     return text
 
 
-def valid_text(value: object, column: Attribute, key: object) -> str | None:
+def valid_text(value: object, column: Column[Any], key: object) -> str | None:
     """Return a stored text; None if the value is not a text."""
     if isinstance(value, str):
         return value
@@ -69,9 +66,8 @@ def valid_text(value: object, column: Attribute, key: object) -> str | None:
     return None
 
 
-def _log_damage(column: Attribute, key: object) -> None:
-    stored: Column[Any] = column.property.columns[0]
-    _log(stored.table.name, stored.name, ascii(key)[:_MAX_SHOWN])
+def _log_damage(column: Column[Any], key: object) -> None:
+    _log(column.table.name, column.name, ascii(key)[:_MAX_SHOWN])
 
 
 @lru_cache(_MAX_CACHED)

@@ -9,7 +9,6 @@ from sqlalchemy import bindparam, select, update
 
 from seamless_database.errors import RequestError
 from seamless_database.json_codec import spaced
-from seamless_database.models import Expression
 from seamless_database.protocol.field_types import (
     ARRAY,
     CHECKSUM,
@@ -29,6 +28,7 @@ from seamless_database.request_types.statements import (
     StatementConnection,
     insert_statement,
 )
+from seamless_database.tables import EXPRESSION
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -50,24 +50,24 @@ _SHORT = TEXT.with_schema(maxLength=MAX_CELLTYPE)
 _WHOLE = f"empty unless `celltype` is one of {', '.join(WITH_PATH)}"
 
 _IS_KEY = (
-    Expression.input_checksum == bindparam("input_of"),
-    Expression.path == bindparam("path_of"),
-    Expression.celltype == bindparam("celltype_of"),
-    Expression.target_celltype == bindparam("target_of"),
+    EXPRESSION.c.input_checksum == bindparam("input_of"),
+    EXPRESSION.c.path == bindparam("path_of"),
+    EXPRESSION.c.celltype == bindparam("celltype_of"),
+    EXPRESSION.c.target_celltype == bindparam("target_of"),
 )
-_RESULT = Statement(select(Expression.result).where(*_IS_KEY))
+_RESULT = Statement(select(EXPRESSION.c.result).where(*_IS_KEY))
 _BY_RESULT = Statement(
     select(
-        Expression.input_checksum,
-        Expression.path,
-        Expression.celltype,
-        Expression.target_celltype,
-    ).where(Expression.result == bindparam("result"))
+        EXPRESSION.c.input_checksum,
+        EXPRESSION.c.path,
+        EXPRESSION.c.celltype,
+        EXPRESSION.c.target_celltype,
+    ).where(EXPRESSION.c.result == bindparam("result"))
 )
 _INSERT = insert_statement(
-    Expression, "input_checksum", "path", "celltype", "target_celltype", "result"
+    EXPRESSION, "input_checksum", "path", "celltype", "target_celltype", "result"
 )
-_UPDATE = Statement(update(Expression).where(*_IS_KEY).values(result=bindparam("new")))
+_UPDATE = Statement(update(EXPRESSION).where(*_IS_KEY).values(result=bindparam("new")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class GetExpression(_KeyRequest, ReadRequest):
     def run(self, connection: StatementConnection) -> str | None:
         """Return the bare checksum of the result."""
         row = self.row(connection)
-        return None if row is None else valid_checksum(row[0], Expression.result, self.checksum)
+        return None if row is None else valid_checksum(row[0], EXPRESSION.c.result, self.checksum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +123,10 @@ class GetRevExpression(ReadRequest):
         return f"[{', '.join(objects)}]" if objects else None
 
     def _object(self, row: Row) -> str | None:
-        checksum = valid_checksum(row[0], Expression.input_checksum, self.result)
-        path = valid_json(row[1], Expression.path, self.result)
-        celltype = valid_text(row[2], Expression.celltype, self.result)
-        target = valid_text(row[3], Expression.target_celltype, self.result)
+        checksum = valid_checksum(row[0], EXPRESSION.c.input_checksum, self.result)
+        path = valid_json(row[1], EXPRESSION.c.path, self.result)
+        celltype = valid_text(row[2], EXPRESSION.c.celltype, self.result)
+        target = valid_text(row[3], EXPRESSION.c.target_celltype, self.result)
         if checksum is None or path is None or celltype is None or target is None:
             return None
         # the path is stored as JSON text

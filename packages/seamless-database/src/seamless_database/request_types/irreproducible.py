@@ -12,7 +12,6 @@ from sqlalchemy import bindparam, select, update
 
 from seamless_database.errors import UnknownKeyError
 from seamless_database.json_codec import spaced
-from seamless_database.models import IrreproducibleTransformation as Irreproducible
 from seamless_database.protocol.field_types import (
     CHECKSUM,
     OPTIONAL_CHECKSUM,
@@ -31,27 +30,31 @@ from seamless_database.request_types.transformation import (
     remove_result,
     transformation_key,
 )
+from seamless_database.tables import IRREPRODUCIBLE
 
 #: the JSON text for a result that had no record
 NO_RECORD = '""'
 
 _ROWS = Statement(
-    select(Irreproducible.result, Irreproducible.record)
-    .where(Irreproducible.checksum == bindparam("checksum"))
-    .order_by(Irreproducible.id)
+    select(IRREPRODUCIBLE.c.result, IRREPRODUCIBLE.c.metadata)
+    .where(IRREPRODUCIBLE.c.checksum == bindparam("checksum"))
+    .order_by(IRREPRODUCIBLE.c.id)
 )
 _ROWS_OF_PAIR = Statement(
-    select(Irreproducible.result, Irreproducible.record)
+    select(IRREPRODUCIBLE.c.result, IRREPRODUCIBLE.c.metadata)
     .where(
-        Irreproducible.checksum == bindparam("checksum"), Irreproducible.result == bindparam("of")
+        IRREPRODUCIBLE.c.checksum == bindparam("checksum"),
+        IRREPRODUCIBLE.c.result == bindparam("of"),
     )
-    .order_by(Irreproducible.id)
+    .order_by(IRREPRODUCIBLE.c.id)
 )
-_INSERT = insert_statement(Irreproducible, "result", "checksum", "metadata")
+_INSERT = insert_statement(IRREPRODUCIBLE, "result", "checksum", "metadata")
 _UPDATE = Statement(
-    update(Irreproducible)
-    .where(Irreproducible.checksum == bindparam("key"), Irreproducible.result == bindparam("of"))
-    .values(record=bindparam("new"))
+    update(IRREPRODUCIBLE)
+    .where(
+        IRREPRODUCIBLE.c.checksum == bindparam("key"), IRREPRODUCIBLE.c.result == bindparam("of")
+    )
+    .values(metadata=bindparam("new"))
 )
 
 
@@ -117,7 +120,7 @@ def _records(connection: StatementConnection, checksum: str, of: str | None) -> 
     else:
         rows = connection.all(_ROWS_OF_PAIR, checksum=checksum, of=of)
     for stored, record in rows:
-        result = valid_checksum(stored, Irreproducible.result, checksum)
+        result = valid_checksum(stored, IRREPRODUCIBLE.c.result, checksum)
         # published servers may store equal rows; the first one with a record counts
         if result is not None and records.get(result, NO_RECORD) == NO_RECORD:
             records[result] = _record(record, checksum)
@@ -127,4 +130,4 @@ def _records(connection: StatementConnection, checksum: str, of: str | None) -> 
 def _record(stored: object, checksum: str) -> str:
     if stored in ("", NO_RECORD):
         return NO_RECORD
-    return valid_object(stored, Irreproducible.record, checksum) or NO_RECORD
+    return valid_object(stored, IRREPRODUCIBLE.c.metadata, checksum) or NO_RECORD

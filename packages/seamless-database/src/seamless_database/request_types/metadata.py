@@ -24,11 +24,6 @@ from sqlalchemy import (
 
 from seamless_database.errors import ConflictError, RequestError
 from seamless_database.json_codec import may_be_equal_records, minified, records_equal
-from seamless_database.models import (
-    IrreproducibleTransformation,
-    MetaData,
-    Transformation,
-)
 from seamless_database.protocol.field_types import (
     CHECKSUM,
     MAPPING_OR_TEXT,
@@ -49,6 +44,7 @@ from seamless_database.request_types.transformation import (
     current,
     transformation_key,
 )
+from seamless_database.tables import IRREPRODUCIBLE, META_DATA, TRANSFORMATION
 
 if TYPE_CHECKING:
     from seamless_database.protocol.request import RequestFields
@@ -71,37 +67,35 @@ RECORD = MAPPING_OR_TEXT.with_schema(
 
 #: the condition that a record is that of the current result of its transformation
 IS_CURRENT = and_(
-    Transformation.checksum == MetaData.checksum, Transformation.result == MetaData.result
+    TRANSFORMATION.c.checksum == META_DATA.c.checksum, TRANSFORMATION.c.result == META_DATA.c.result
 )
 _RECORD = Statement(
-    select(MetaData.record)
-    .join(Transformation, IS_CURRENT)
-    .where(MetaData.checksum == bindparam("checksum"))
+    select(META_DATA.c.metadata)
+    .join(TRANSFORMATION, IS_CURRENT)
+    .where(META_DATA.c.checksum == bindparam("checksum"))
 )
-_IS_KEY = MetaData.checksum == bindparam("checksum")
-_STORED = Statement(select(MetaData.result, MetaData.record).where(_IS_KEY))
-_stored_length = func.length(MetaData.record)
+_IS_KEY = META_DATA.c.checksum == bindparam("checksum")
+_STORED = Statement(select(META_DATA.c.result, META_DATA.c.metadata).where(_IS_KEY))
+_stored_length = func.length(META_DATA.c.metadata)
 #: the record only if it is short, or has the length of the offered one and so may equal it
 _COMPARABLE = Statement(
     select(
-        MetaData.result,
+        META_DATA.c.result,
         case(
             (
                 or_(
                     _stored_length <= literal_column(str(MAX_COMPARED)),
                     _stored_length == cast(bindparam("length"), Integer),
                 ),
-                MetaData.record,
+                META_DATA.c.metadata,
             )
         ),
     ).where(_IS_KEY)
 )
-_INSERT = insert_statement(MetaData, "checksum", "result", "metadata")
-_DELETE = Statement(delete(MetaData).where(MetaData.checksum == bindparam("checksum")))
+_INSERT = insert_statement(META_DATA, "checksum", "result", "metadata")
+_DELETE = Statement(delete(META_DATA).where(META_DATA.c.checksum == bindparam("checksum")))
 _IRREPRODUCIBLE = Statement(
-    select(IrreproducibleTransformation.id).where(
-        IrreproducibleTransformation.checksum == bindparam("checksum")
-    )
+    select(IRREPRODUCIBLE.c.id).where(IRREPRODUCIBLE.c.checksum == bindparam("checksum"))
 )
 
 
@@ -173,7 +167,7 @@ class PutMetadata(WriteRequest):
             return False
         if stored is None or (isinstance(stored, str) and len(stored) > MAX_COMPARED):
             raise UndecidedError(self._stored_row, self._decide)
-        if valid_object(stored, MetaData.record, self.checksum) is None:
+        if valid_object(stored, META_DATA.c.metadata, self.checksum) is None:
             return False
         if records_equal(stored, self.record):
             return True
@@ -191,7 +185,7 @@ class PutMetadata(WriteRequest):
         if row is None or row[0] != self.result:
             return self
         stored = row[1]
-        if valid_object(stored, MetaData.record, self.checksum) is None:
+        if valid_object(stored, META_DATA.c.metadata, self.checksum) is None:
             return replace(self, damaged=row)
         if may_be_equal_records(stored, self.record) and records_equal(stored, self.record):
             return replace(self, record=stored)
@@ -209,7 +203,7 @@ class PutMetadatas(BulkWrite):
 def current_record(connection: StatementConnection, checksum: str) -> str | None:
     """Look up the record of the current result of a transformation."""
     row = connection.one(_RECORD, checksum=checksum)
-    return None if row is None else valid_object(row[0], MetaData.record, checksum)
+    return None if row is None else valid_object(row[0], META_DATA.c.metadata, checksum)
 
 
 def record_of(connection: StatementConnection, checksum: str, result: str) -> str | None:
@@ -217,7 +211,7 @@ def record_of(connection: StatementConnection, checksum: str, result: str) -> st
     row = connection.one(_STORED, checksum=checksum)
     if row is None or row[0] != result:
         return None
-    return valid_object(row[1], MetaData.record, checksum)
+    return valid_object(row[1], META_DATA.c.metadata, checksum)
 
 
 def _different() -> ConflictError:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import bindparam, select
 
 from seamless_database.json_codec import spaced
-from seamless_database.models import SyntacticToSemantic
 from seamless_database.protocol.field_types import (
     CHECKSUM,
     CHECKSUMS,
@@ -24,34 +23,37 @@ from seamless_database.request_types.statements import (
     in_key_list,
     insert_statement,
 )
+from seamless_database.tables import SYNTACTIC_TO_SEMANTIC
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import InstrumentedAttribute
+    from sqlalchemy import Column
 
 
-def _select(wanted: InstrumentedAttribute[str], key: InstrumentedAttribute[str]) -> Statement:
+def _select(wanted: Column[Any], key: Column[Any]) -> Statement:
     return Statement(
         select(wanted).where(
             key == bindparam("checksum"),
-            SyntacticToSemantic.celltype == bindparam("celltype"),
-            SyntacticToSemantic.subcelltype == bindparam("subcelltype"),
+            SYNTACTIC_TO_SEMANTIC.c.celltype == bindparam("celltype"),
+            SYNTACTIC_TO_SEMANTIC.c.subcelltype == bindparam("subcelltype"),
         )
     )
 
 
 _KEY: FieldSpecs = {"checksum": CHECKSUM, "celltype": TEXT, "subcelltype": TEXT}
 
-_SYNTACTIC = _select(SyntacticToSemantic.syntactic, SyntacticToSemantic.semantic)
-_SEMANTIC = _select(SyntacticToSemantic.semantic, SyntacticToSemantic.syntactic)
+_SYNTACTIC = _select(SYNTACTIC_TO_SEMANTIC.c.syntactic, SYNTACTIC_TO_SEMANTIC.c.semantic)
+_SEMANTIC = _select(SYNTACTIC_TO_SEMANTIC.c.semantic, SYNTACTIC_TO_SEMANTIC.c.syntactic)
 _PRESENT = Statement(
-    select(SyntacticToSemantic.syntactic).where(
-        SyntacticToSemantic.semantic == bindparam("checksum"),
-        SyntacticToSemantic.celltype == bindparam("celltype"),
-        SyntacticToSemantic.subcelltype == bindparam("subcelltype"),
-        in_key_list(SyntacticToSemantic.syntactic),
+    select(SYNTACTIC_TO_SEMANTIC.c.syntactic).where(
+        SYNTACTIC_TO_SEMANTIC.c.semantic == bindparam("checksum"),
+        SYNTACTIC_TO_SEMANTIC.c.celltype == bindparam("celltype"),
+        SYNTACTIC_TO_SEMANTIC.c.subcelltype == bindparam("subcelltype"),
+        in_key_list(SYNTACTIC_TO_SEMANTIC.c.syntactic),
     )
 )
-_INSERT = insert_statement(SyntacticToSemantic, "syntactic", "celltype", "subcelltype", "semantic")
+_INSERT = insert_statement(
+    SYNTACTIC_TO_SEMANTIC, "syntactic", "celltype", "subcelltype", "semantic"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class _Side:
         self,
         connection: StatementConnection,
         statement: Statement,
-        wanted: InstrumentedAttribute[str],
+        wanted: Column[Any],
     ) -> str | None:
         rows = connection.all(statement, **self.parameters())
         found = valid_checksums([checksum for (checksum,) in rows], wanted, self.checksum)
@@ -88,7 +90,7 @@ class GetSemanticToSyntactic(_Side, ReadRequest):
 
     def run(self, connection: StatementConnection) -> str | None:
         """Return a JSON list of syntactic checksums."""
-        return self.find(connection, _SYNTACTIC, SyntacticToSemantic.syntactic)
+        return self.find(connection, _SYNTACTIC, SYNTACTIC_TO_SEMANTIC.c.syntactic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class GetSyntacticToSemantic(_Side, ReadRequest):
 
     def run(self, connection: StatementConnection) -> str | None:
         """Return a JSON list of semantic checksums."""
-        return self.find(connection, _SEMANTIC, SyntacticToSemantic.semantic)
+        return self.find(connection, _SEMANTIC, SYNTACTIC_TO_SEMANTIC.c.semantic)
 
 
 @dataclass(frozen=True, slots=True)

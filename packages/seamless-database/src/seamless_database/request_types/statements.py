@@ -18,11 +18,8 @@ from sqlalchemy.sql.functions import FunctionElement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Dialect
-    from sqlalchemy.orm import InstrumentedAttribute
+    from sqlalchemy import Column, Dialect, Table
     from sqlalchemy.sql.compiler import SQLCompiler
-
-    from seamless_database.models import Base
 
 Row = tuple[Any, ...]
 
@@ -55,9 +52,9 @@ class Statement:
         return found
 
 
-def insert_statement(model: type[Base], *columns: str) -> Statement:
+def insert_statement(table: Table, *columns: str) -> Statement:
     """Build the statement that inserts one row; its parameters are named like the columns."""
-    return Statement(insert(model).inline(), columns=columns)
+    return Statement(insert(table).inline(), columns=columns)
 
 
 class StatementConnection(Protocol):
@@ -93,7 +90,7 @@ def _json_array_elements(members: _JsonEach, compiler: SQLCompiler, **more: Any)
     return f"json_array_elements_text({compiler.process(members.clause_expr, **more)}::json)"
 
 
-def in_key_list(column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+def in_key_list(column: Column[Any]) -> ColumnElement[bool]:
     """Build the condition that a column holds one of the keys in the parameter `KEYS_PARAM`.
 
     All keys are one JSON parameter: a parameter per key would need one statement per number of

@@ -13,7 +13,6 @@ from typing import ClassVar, NamedTuple
 from sqlalchemy import bindparam, delete, select, update
 
 from seamless_database.json_codec import spaced
-from seamless_database.models import MetaData, RevTransformation, Transformation
 from seamless_database.protocol.field_types import (
     CHECKSUM,
     CHECKSUMS,
@@ -29,35 +28,38 @@ from seamless_database.request_types.statements import (
     in_key_list,
     insert_statement,
 )
+from seamless_database.tables import META_DATA, REV_TRANSFORMATION, TRANSFORMATION
 
 #: looked up once: SQLAlchemy makes the attributes of a model slow
-_RESULT_COLUMN = Transformation.result
+_RESULT_COLUMN = TRANSFORMATION.c.result
 _RESULT = Statement(
-    select(Transformation.result).where(Transformation.checksum == bindparam("checksum"))
+    select(TRANSFORMATION.c.result).where(TRANSFORMATION.c.checksum == bindparam("checksum"))
 )
 _RESULTS = Statement(
-    select(Transformation.checksum, Transformation.result).where(
-        in_key_list(Transformation.checksum)
+    select(TRANSFORMATION.c.checksum, TRANSFORMATION.c.result).where(
+        in_key_list(TRANSFORMATION.c.checksum)
     )
 )
 _BY_RESULT = Statement(
-    select(Transformation.checksum).where(Transformation.result == bindparam("result"))
+    select(TRANSFORMATION.c.checksum).where(TRANSFORMATION.c.result == bindparam("result"))
 )
-_INSERT = insert_statement(Transformation, "checksum", "result")
+_INSERT = insert_statement(TRANSFORMATION, "checksum", "result")
 _UPDATE = Statement(
-    update(Transformation)
-    .where(Transformation.checksum == bindparam("key"))
+    update(TRANSFORMATION)
+    .where(TRANSFORMATION.c.checksum == bindparam("key"))
     .values(result=bindparam("new"))
 )
-_DELETE = Statement(delete(Transformation).where(Transformation.checksum == bindparam("checksum")))
-_INSERT_REVERSE = insert_statement(RevTransformation, "result", "checksum")
+_DELETE = Statement(
+    delete(TRANSFORMATION).where(TRANSFORMATION.c.checksum == bindparam("checksum"))
+)
+_INSERT_REVERSE = insert_statement(REV_TRANSFORMATION, "result", "checksum")
 _DELETE_REVERSE = Statement(
-    delete(RevTransformation).where(
-        RevTransformation.result == bindparam("result"),
-        RevTransformation.checksum == bindparam("checksum"),
+    delete(REV_TRANSFORMATION).where(
+        REV_TRANSFORMATION.c.result == bindparam("result"),
+        REV_TRANSFORMATION.c.checksum == bindparam("checksum"),
     )
 )
-_DELETE_RECORD = Statement(delete(MetaData).where(MetaData.checksum == bindparam("checksum")))
+_DELETE_RECORD = Statement(delete(META_DATA).where(META_DATA.c.checksum == bindparam("checksum")))
 
 
 class Current(NamedTuple):
@@ -106,7 +108,7 @@ class GetRevTransformations(ReadRequest):
     def run(self, connection: StatementConnection) -> str | None:
         """Return a JSON list of the transformations whose current result it is."""
         rows = connection.all(_BY_RESULT, result=self.result)
-        found = valid_checksums([key for (key,) in rows], Transformation.checksum, self.result)
+        found = valid_checksums([key for (key,) in rows], TRANSFORMATION.c.checksum, self.result)
         return spaced(found) if found else None
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from seamless_database.models import TABLES
 from seamless_database.request_types.statements import Statement
 from seamless_database.storage.sqlite.database import Database
+from seamless_database.tables import TABLES
 
 if TYPE_CHECKING:
     from seamless_database.request_types.statements import StatementConnection

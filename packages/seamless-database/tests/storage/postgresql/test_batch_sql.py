@@ -6,32 +6,32 @@ import pytest
 from database_samples import checksum
 from sqlalchemy import bindparam, delete, select
 
-from seamless_database.models import RevTransformation, Transformation
 from seamless_database.request_types.statements import Statement, insert_statement
 from seamless_database.storage.open import open_database
 from seamless_database.storage.postgresql import batch_sql
 from seamless_database.storage.postgresql.batch_sql import change_commands, fetch_all
 from seamless_database.storage.postgresql.connection import PipelineConnection
 from seamless_database.storage.postgresql.url import PostgresUrl
+from seamless_database.tables import REV_TRANSFORMATION, TRANSFORMATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from seamless_database.storage.postgresql.batched_reads import Call
 
-INSERT = insert_statement(Transformation, "checksum", "result")
-INSERT_REVERSE = insert_statement(RevTransformation, "result", "checksum")
-DELETE = Statement(delete(Transformation).where(Transformation.checksum == bindparam("checksum")))
+INSERT = insert_statement(TRANSFORMATION, "checksum", "result")
+INSERT_REVERSE = insert_statement(REV_TRANSFORMATION, "result", "checksum")
+DELETE = Statement(delete(TRANSFORMATION).where(TRANSFORMATION.c.checksum == bindparam("checksum")))
 RESULT = Statement(
-    select(Transformation.result).where(Transformation.checksum == bindparam("checksum"))
+    select(TRANSFORMATION.c.result).where(TRANSFORMATION.c.checksum == bindparam("checksum"))
 )
 BY_RESULT = Statement(
-    select(Transformation.checksum).where(Transformation.result == bindparam("result"))
+    select(TRANSFORMATION.c.checksum).where(TRANSFORMATION.c.result == bindparam("result"))
 )
 IN_ORDER = Statement(
-    select(RevTransformation.checksum)
-    .where(RevTransformation.result == bindparam("result"))
-    .order_by(RevTransformation.id)
+    select(REV_TRANSFORMATION.c.checksum)
+    .where(REV_TRANSFORMATION.c.result == bindparam("result"))
+    .order_by(REV_TRANSFORMATION.c.id)
 )
 
 

@@ -25,7 +25,6 @@ from seamless_database.errors import (
     ServerError,
     UnavailableError,
 )
-from seamless_database.models import TABLES
 from seamless_database.protocol.request import from_python
 from seamless_database.request_types.bulk_write import BulkWrite
 from seamless_database.storage.postgresql.advisory_locks import lock_id
@@ -33,6 +32,7 @@ from seamless_database.storage.postgresql.database import PostgresDatabase
 from seamless_database.storage.postgresql.health import INTERVAL
 from seamless_database.storage.postgresql.url import PostgresUrl
 from seamless_database.storage.row_estimates import estimate_rows
+from seamless_database.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

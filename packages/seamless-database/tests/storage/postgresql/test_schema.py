@@ -12,7 +12,6 @@ from database_samples import checksum
 from database_targets import DatabaseUnderTest, fresh_place
 
 from seamless_database.errors import SchemaError, ServerError
-from seamless_database.models import TABLES
 from seamless_database.protocol.request import from_python
 from seamless_database.request_types import parse_read
 from seamless_database.request_types.version import RESPONSE
@@ -20,6 +19,7 @@ from seamless_database.storage.postgresql.advisory_locks import GLOBAL_LOCK
 from seamless_database.storage.postgresql.database import PostgresDatabase
 from seamless_database.storage.postgresql.schema import VERSION, VERSION_TABLE
 from seamless_database.storage.postgresql.url import PostgresUrl
+from seamless_database.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,6 @@ from seamless_database.errors import (
     DatabaseLockedError,
     UnavailableError,
 )
-from seamless_database.models import Transformation
 from seamless_database.protocol.request import from_python
 from seamless_database.request_types.bulk_write import BulkWrite
 from seamless_database.request_types.statements import (
@@ -38,6 +37,7 @@ from seamless_database.storage.postgresql.writer import (
     BatchWriter,
     conflict_free_groups,
 )
+from seamless_database.tables import TRANSFORMATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -228,7 +228,7 @@ def test_a_connection_that_was_lost_before_is_replaced(
 def test_an_unexpected_error_leaves_no_transaction_open(
     batch_writer: BatchWriter, place: DatabaseUnderTest
 ) -> None:
-    insert = insert_statement(Transformation, "checksum", "result")
+    insert = insert_statement(TRANSFORMATION, "checksum", "result")
     odd = Operation(lambda c: c.run(insert, checksum="\ud800", result=""), put("a", 1).lock_keys)
     with pytest.raises(UnicodeEncodeError):
         batch_writer.write([odd])
@@ -243,7 +243,7 @@ def test_the_locks_of_a_stopped_server_are_released(
     batch_writer: BatchWriter, place: DatabaseUnderTest, health: Health
 ) -> None:
     result = Statement(
-        select(Transformation.result).where(Transformation.checksum == bindparam("checksum"))
+        select(TRANSFORMATION.c.result).where(TRANSFORMATION.c.checksum == bindparam("checksum"))
     )
     inside, going_on = threading.Event(), threading.Event()
 
@@ -254,7 +254,7 @@ def test_the_locks_of_a_stopped_server_are_released(
             assert going_on.wait(30)
         connection.run(insert, checksum=checksum("b"), result=checksum("theirs"))
 
-    insert = insert_statement(Transformation, "checksum", "result")
+    insert = insert_statement(TRANSFORMATION, "checksum", "result")
     batch_writer.write([put("a", 0)])
     stopped = Operation(stop, put("a", 0).lock_keys)
     thread = threading.Thread(target=batch_writer.write, args=([stopped],))

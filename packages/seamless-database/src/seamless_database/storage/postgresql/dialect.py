@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from seamless_database.models import TABLES
+from seamless_database.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator

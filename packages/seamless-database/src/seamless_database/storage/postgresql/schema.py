@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seamless_database.errors import SchemaError
-from seamless_database.models import TABLES
 from seamless_database.storage.postgresql import dialect
 from seamless_database.storage.postgresql.advisory_locks import LOCK_EVERYTHING
+from seamless_database.tables import TABLES
 
 if TYPE_CHECKING:
     from seamless_database.storage.postgresql.connection import PipelineConnection

@@ -16,8 +16,8 @@ from sqlalchemy import bindparam, column, func, literal_column, select, table
 from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 
 from seamless_database.errors import SchemaError
-from seamless_database.models import TABLES, MetaData
 from seamless_database.request_types.statements import Statement
+from seamless_database.tables import META_DATA, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from seamless_database.storage.sqlite.connection import Connection
 
-METADATA = MetaData.__tablename__
+METADATA = META_DATA.name
 LEGACY_COLUMNS = frozenset({"checksum", "metadata"})
 _NAMES = Statement(
     select(column("name"))
