@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -261,6 +262,59 @@ def test_an_existing_buffer_is_not_written_again(directory: BufferDirectory) -> 
     before = path.stat().st_ino
     directory.write(NAME, CONTENT)
     assert path.stat().st_ino == before
+
+
+@pytest.mark.parametrize("suffix", ["", ".zst"])
+def test_an_existing_buffer_that_is_written_again_looks_newly_written(
+    directory: BufferDirectory, suffix: str
+) -> None:
+    """`seamless-buffers gc` keeps what was written lately."""
+    content = zstandard.compress(CONTENT) if suffix else CONTENT
+    path = place(directory, f"{NAME[:2]}/{NAME}{suffix}", content)
+    for then in (0, 2**32):
+        os.utime(path, (then, then))
+        directory.write(NAME, CONTENT)
+        assert abs(path.stat().st_mtime - time.time()) < 60
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_a_buffer_that_is_deleted_while_it_is_written_again_is_stored(
+    directory: BufferDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = place(directory, f"{NAME[:2]}/{NAME}", CONTENT)
+    lstat = os.lstat
+
+    def delete(where: Path) -> os.stat_result:
+        status = lstat(where)
+        path.unlink(missing_ok=True)
+        return status
+
+    os.utime(path, (0, 0))
+    place(directory, ".HASHSERVER_PREFIX", b"1\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "lstat", delete)
+        directory.write(NAME, CONTENT)
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("sticky", [False, True])
+def test_a_file_of_another_user_is_replaced_where_the_folder_allows_it(
+    directory: BufferDirectory, monkeypatch: pytest.MonkeyPatch, sticky: bool
+) -> None:
+    path = place(directory, f"{NAME[:2]}/{NAME}", CONTENT)
+    place(directory, ".HASHSERVER_PREFIX", b"1\n")
+    os.utime(path, (0, 0))
+
+    def deny(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "utime", deny)
+    if sticky:
+        monkeypatch.setattr(os, "replace", deny)
+    directory.write(NAME, CONTENT)  # the buffer is there in both cases
+    assert path.read_bytes() == CONTENT
+    assert (path.stat().st_mtime == 0) == sticky
+    assert len(list(path.parent.iterdir())) == 1
 
 
 @pytest.mark.parametrize("content", [b"another user's", CONTENT])

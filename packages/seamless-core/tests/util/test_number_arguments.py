@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from seamless.util.number_arguments import parse_byte_size
+from seamless.util.number_arguments import parse_byte_size, parse_seconds
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,17 @@ def test_a_text_that_is_not_a_size_is_named_in_the_error(text: str) -> None:
 def test_a_negative_number_is_refused() -> None:
     with pytest.raises(ValueError, match="negative"):
         parse_byte_size(-1)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("0", 0), ("90s", 90), ("45m", 2700), ("12h", 43_200), ("30d", 2_592_000), ("2w", 1_209_600)],
+)
+def test_a_time_has_a_unit(text: str, seconds: int) -> None:
+    assert parse_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "d", "3", "-3d", "1.5d", "3 d", "3y", "٣d", "1" * 10 + "s"])
+def test_what_is_not_a_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a length of time; write it as 90s"):
+        parse_seconds(text)

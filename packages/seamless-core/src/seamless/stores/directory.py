@@ -59,6 +59,8 @@ SUFFIXES = ("", ".zst", ".gz")
 LOCK_SUFFIX = ".LOCK"
 #: Seconds after which a lock expires; the default of the hashserver.
 LOCK_SECONDS = 120.0
+#: Age in seconds up to which a buffer that is written again keeps its time.
+RENEWED_SECONDS = 30.0
 #: Seconds between two checks of a lock, the first and the longest pause.
 MIN_PAUSE = 0.05
 MAX_PAUSE = 1.0
@@ -242,15 +244,21 @@ class BufferDirectory:
         found = calculate_checksum(content)
         if found != digest:
             raise ChecksumMismatchError(digest, found)
-        if self._holds(digest, len(content)):
+        held = self._held(digest, len(content))
+        if held is not None and _renew_time(held):
             return
         path = self._path(digest, prefixed=self._prepare_layout())
-        self._make_folder(path.parent)
-        replace_entry(path, content, FILE_MODE)
+        try:
+            self._make_folder(path.parent)
+            replace_entry(path, content, FILE_MODE)
+        except OSError:
+            # it is there, as a file that another user owns and protects from other writers
+            if held is None or not held.exists():
+                raise
         self._damaged.pop(path, None)
 
-    def _holds(self, digest: str, length: int) -> bool:
-        """Return whether the folder has the buffer with the right content.
+    def _held(self, digest: str, length: int) -> Path | None:
+        """Return the file that has the buffer with the right content, if there is one.
 
         A symbolic link does not count, since another user may change its target.
         """
@@ -258,8 +266,8 @@ class BufferDirectory:
             with contextlib.suppress(OSError, ValueError):
                 deadline = Deadline(self._timeout)
                 self._read(path, suffix, digest, length=length, deadline=deadline, follow=False)
-                return True
-        return False
+                return path
+        return None
 
     # -- layout -----------------------------------------------------------------------
 
@@ -311,6 +319,21 @@ class BufferDirectory:
         with contextlib.suppress(PermissionError):  # another user owns it: keep its mode
             folder.chmod(FOLDER_MODE)
         sync_folder(self.path)
+
+
+def _renew_time(path: Path) -> bool:
+    """Let a file look newly written; return whether it is there and does.
+
+    `seamless-buffers gc` deletes no buffer that was written lately. A buffer that is written again
+    must look so, because it may be needed only now. The file of another user can't be changed.
+    """
+    try:
+        age = time.time() - os.lstat(path).st_mtime
+        if not 0 <= age < RENEWED_SECONDS:
+            os.utime(path, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 class _IrregularFileError(OSError):

@@ -1,0 +1,67 @@
+"""`delete_garbage`: deletes a file unless a writer renews it in the same moment.
+
+A writer that finds its buffer in the directory renews the time of the file, and writes the buffer
+anew if the file is gone (`BufferDirectory.write`). So the file is renamed first: a time that is
+renewed before the rename is seen and the file is renamed back, and later the writer finds no
+file. A process that is killed between leaves `*.deleted`, with which the next run does the same.
+"""
+
+from __future__ import annotations
+
+import os
+
+from seamless.cli.buffers.folder import DAMAGED_SUFFIX, DELETED_SUFFIX, Kind, is_being_written
+
+# paths are text, as those of the scan
+# ruff: noqa: PTH104, PTH108
+
+_NO_BUFFERS = (DAMAGED_SUFFIX, Kind.TEMPORARY.value)
+
+__all__ = ["delete_garbage", "put_back"]
+
+
+def delete_garbage(path: str, digest: str, before: float) -> bool:
+    """Delete a file that was last written before a time; return whether it was deleted.
+
+    Parameters
+    ----------
+    path
+        A buffer, what a run that was killed has left of it, or a damaged or temporary file.
+    digest
+        The name of the buffer.
+    before
+        In seconds; a file that was written later is kept.
+
+    Raises
+    ------
+    OSError
+        When the folder can't be changed.
+    """
+    try:
+        changed = os.lstat(path).st_mtime
+        if path.endswith(_NO_BUFFERS):
+            os.unlink(path)
+            return True
+        if path.endswith(DELETED_SUFFIX):
+            renamed = path
+        elif changed >= before or is_being_written(path, digest, changed):
+            return False
+        else:
+            renamed = path + DELETED_SUFFIX
+            os.rename(path, renamed)
+        if os.lstat(renamed).st_mtime >= before:
+            put_back(renamed)
+            return False
+        os.unlink(renamed)
+    except FileNotFoundError:
+        return False  # another process has deleted it
+    return True
+
+
+def put_back(renamed: str) -> None:
+    """Rename a file back that should have been deleted, unless the buffer has been written anew."""
+    original = renamed.removesuffix(DELETED_SUFFIX)
+    if os.path.lexists(original):
+        os.unlink(renamed)
+    else:
+        os.rename(renamed, original)
