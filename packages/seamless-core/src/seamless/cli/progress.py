@@ -75,6 +75,7 @@ class Progress:
     def _open(self) -> _Bar:
         from tqdm import tqdm
 
+        tqdm.monitor_interval = 0  # without its thread, since files are hashed in forked processes
         in_bytes = self._unit == "B"
         bar: _Bar = tqdm(
             total=self._total,

@@ -245,17 +245,29 @@ class BufferDirectory:
         if found != digest:
             raise ChecksumMismatchError(digest, found)
         held = self._held(digest, len(content))
-        if held is not None and _renew_time(held):
+        if held is not None and renew_time(held):
             return
-        path = self._path(digest, prefixed=self._prepare_layout())
         try:
-            self._make_folder(path.parent)
+            path = self.new_path(digest)
             replace_entry(path, content, FILE_MODE)
         except OSError:
             # it is there, as a file that another user owns and protects from other writers
             if held is None or not held.exists():
                 raise
-        self._damaged.pop(path, None)
+        else:
+            self._damaged.pop(path, None)
+
+    def new_path(self, digest: str) -> Path:
+        """Return where a new uncompressed file belongs; its folder exists afterwards.
+
+        Raises
+        ------
+        OSError
+            When a folder can't be created.
+        """
+        path = self._path(digest, prefixed=self._prepare_layout())
+        self._make_folder(path.parent)
+        return path
 
     def _held(self, digest: str, length: int) -> Path | None:
         """Return the file that has the buffer with the right content, if there is one.
@@ -321,7 +333,7 @@ class BufferDirectory:
         sync_folder(self.path)
 
 
-def _renew_time(path: Path) -> bool:
+def renew_time(path: str | os.PathLike[str]) -> bool:
     """Let a file look newly written; return whether it is there and does.
 
     `seamless-buffers gc` deletes no buffer that was written lately. A buffer that is written again

@@ -70,7 +70,7 @@ def replace_entry(path: str | os.PathLike[str], content: bytes, mode: int) -> No
     OSError
         When the folder can't be changed, or `path` is itself a folder.
     """
-    temporary = _temporary_name(os.fspath(path))
+    temporary = temporary_name(os.fspath(path))
     with _named_after(path), _removed_on_failure([temporary]):
         descriptor = os.open(temporary, _NEW_FILE, 0o600)
         try:
@@ -99,7 +99,7 @@ def _write_beside(path: str | os.PathLike[str], content: bytes, renamed: dict[st
         finally:
             os.close(descriptor)
     target = os.path.realpath(path)
-    temporary = _temporary_name(target)
+    temporary = temporary_name(target)
     renamed[temporary] = target
     descriptor = os.open(temporary, _NEW_FILE, 0o666 if status is None else 0o600)
     try:
@@ -110,7 +110,8 @@ def _write_beside(path: str | os.PathLike[str], content: bytes, renamed: dict[st
         os.close(descriptor)
 
 
-def _temporary_name(target: str) -> str:
+def temporary_name(target: str) -> str:
+    """Return a new name for the unfinished file, beside the target."""
     folder, name = os.path.split(target)
     shown = os.fsencode(name)[:_NAME_BYTES].decode(errors="ignore")
     return os.path.join(folder, f".{shown}.{os.urandom(6).hex()}.tmp")

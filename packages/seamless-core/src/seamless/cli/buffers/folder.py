@@ -46,7 +46,7 @@ DELETED_SUFFIX = ".deleted"
 BATCH_FILES = 10_000
 
 _NAME = re.compile(r"([0-9a-f]{64})(?:\.zst|\.gz)?(\.damaged|\.deleted|\.LOCK)?")
-_TEMPORARY = re.compile(r"\.([0-9a-f]{64})\.[0-9a-f]{12}\.tmp")
+_TEMPORARY = re.compile(r"\.([0-9a-f]{64})(?:\.zst|\.gz)?\.[0-9a-f]{12}\.tmp")
 _PREFIX = re.compile(r"[0-9a-f]{2}")
 
 

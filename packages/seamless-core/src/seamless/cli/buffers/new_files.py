@@ -1,0 +1,155 @@
+"""`NewFiles`: adds files to buffer directories, complete, verified and on disk before they appear.
+
+Each file is written under a temporary name, read again and hashed by its content. A large file is
+synced and renamed at once; small files are synced together, since a sync for each of millions of
+files would take longer than all the rest. A process that is killed leaves temporary files, which
+`gc` deletes later, and never a part of a buffer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from hashlib import sha256
+from typing import TYPE_CHECKING, TypeVar
+
+from seamless.cli.parallel_hash import core_count
+from seamless.compression_utils import open_chunks, strip_compression_suffix
+from seamless.errors import ChecksumMismatchError
+from seamless.stores.directory import FILE_MODE
+from seamless.util.atomic_file import sync_folder, temporary_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+# paths are text, as those of the scan
+# ruff: noqa: PTH105, PTH108, PTH120
+
+__all__ = ["NewFiles"]
+
+#: files from this size on are synced and renamed at once
+LARGE_BYTES = 1 << 20
+#: up to so many small files are synced one by one; more of them by a sync of all file systems
+FEW_FILES = 64
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class NewFiles:
+    """Files that are being written, by several threads.
+
+    As a context, it removes all unfinished files at the end.
+    """
+
+    def __init__(self) -> None:
+        #: temporary name -> final name of the small files that are not yet synced
+        self._waiting: dict[str, str] = {}
+        #: folders whose entries have changed
+        self._folders: set[str] = set()
+        self._stopped = False
+
+    def __enter__(self) -> NewFiles:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for temporary in self._waiting:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+    def map(self, action: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """Call `action` for each item, from several threads; commit the files that it adds."""
+        pool = ThreadPoolExecutor(2 * core_count())
+        try:
+            results = list(pool.map(action, items))
+        except BaseException:
+            self._stopped = True  # the threads must stop writing
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+        self._commit()
+        return results
+
+    def add(self, target: str, chunks: Iterable[bytes | memoryview], digest: str) -> None:
+        """Write a file, and verify what has been written by its content.
+
+        Parameters
+        ----------
+        target
+            The path. Its suffix says how the content is compressed.
+        chunks
+            The bytes of the file.
+        digest
+            The SHA-256 that the content must have.
+
+        Raises
+        ------
+        OSError
+            When the file can't be written.
+        ChecksumMismatchError
+            When the content has another digest.
+        CompressedDataError
+            When it can't be decompressed.
+        """
+        temporary = temporary_name(target)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            with io.FileIO(os.open(temporary, flags, FILE_MODE), "r+") as file:
+                for chunk in self._until_stopped(chunks):
+                    _write_all(file, chunk)
+                size = file.tell()
+                self._verify(file, target, digest)
+                os.fchmod(file.fileno(), FILE_MODE)
+                if size >= LARGE_BYTES:
+                    os.fsync(file.fileno())
+            if size >= LARGE_BYTES:
+                self.rename(temporary, target)
+            else:
+                self._waiting[temporary] = target
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+
+    def _verify(self, file: io.FileIO, target: str, digest: str) -> None:
+        file.seek(0)
+        found = sha256()
+        for chunk in self._until_stopped(open_chunks(file, strip_compression_suffix(target)[1])):
+            found.update(chunk)
+        if found.hexdigest() != digest:
+            raise ChecksumMismatchError(digest, found.hexdigest())
+
+    def _until_stopped(self, chunks: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+        for chunk in chunks:
+            if self._stopped:
+                raise CancelledError
+            yield chunk
+
+    def _commit(self) -> None:
+        """Rename the small files when they are on disk."""
+        if len(self._waiting) > FEW_FILES:
+            os.sync()
+        else:
+            for temporary in self._waiting:
+                sync_folder(temporary)  # which works for files as well
+        for temporary, target in self._waiting.items():
+            self.rename(temporary, target)
+        self._waiting.clear()
+
+    def rename(self, temporary: str, target: str) -> None:
+        """Give a complete file its name."""
+        os.replace(temporary, target)
+        self._folders.add(os.path.dirname(target))
+
+    def finish(self) -> None:
+        """Sync the entries of all folders that have changed."""
+        for folder in self._folders:
+            sync_folder(folder)
+
+
+def _write_all(file: io.FileIO, chunk: bytes | memoryview) -> None:
+    view = memoryview(chunk)
+    while view:
+        view = view[file.write(view) :]
