@@ -175,7 +175,7 @@ def copied_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def scratch(copied_package: Path) -> Path:
-    """A copy of the package with a ninth table and its request type."""
+    """A copy of the package with one more table and its request type."""
     package = copied_package
     for name, added in (("tables.py", TABLE), ("models.py", MODEL)):
         with (package / name).open("a") as module:
@@ -196,8 +196,8 @@ def scratch(copied_package: Path) -> Path:
         text = text.replace(anchor, added + anchor)
     table.write_text(text)
     schema = package / "storage" / "postgresql" / "schema.py"
-    assert schema.read_text().count("\nVERSION = 2\n") == 1
-    schema.write_text(schema.read_text().replace("\nVERSION = 2\n", "\nVERSION = 3\n"))
+    assert schema.read_text().count("\nVERSION = 3\n") == 1
+    schema.write_text(schema.read_text().replace("\nVERSION = 3\n", "\nVERSION = 4\n"))
     return package
 
 

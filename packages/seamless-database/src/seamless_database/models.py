@@ -109,3 +109,16 @@ class BucketProbe(Base):
     bucket_checksum: Mapped[str]
     captured_at: Mapped[str]
     freshness_tokens: Mapped[str]
+
+
+class Claim(Base):
+    """Which worker computes a transformation at present; not in published servers."""
+
+    __table__ = tables.CLAIM
+    __tablename__ = __table__.name
+
+    checksum: Mapped[str]
+    holder: Mapped[str]
+    claimed_at: Mapped[str]
+    renewed_at: Mapped[str]
+    seconds: Mapped[str]

@@ -98,6 +98,18 @@ BUCKET_PROBE = Table(
     Column("freshness_tokens", Text, nullable=False),
     Index("bucket_probe_bucket_checksum", "bucket_checksum"),
 )
+#: which workers compute transformations at present; not in published servers. Times are decimal
+#: numbers of seconds since 1970 by the clock of the database; a claim ends `seconds` after
+#: `renewed_at`
+CLAIM = Table(
+    "claim",
+    SCHEMA,
+    Column("checksum", CHAR(64), primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("claimed_at", Text, nullable=False),
+    Column("renewed_at", Text, nullable=False),
+    Column("seconds", Text, nullable=False),
+)
 
 #: table name -> table
 TABLES: Mapping[str, Table] = SCHEMA.tables

@@ -35,7 +35,7 @@ def file(where: Path | str) -> Path | str:
 
 def test_rows_are_counted_by_table(file: Path | str) -> None:
     counts = {row["table"]: row["rows"] for row in run_json("stats", file)["tables"]}
-    assert len(counts) == 8
+    assert len(counts) == 9
     assert counts["transformation"] == counts["rev_transformation"] == counts["meta_data"] == 3
     assert counts["irreproducible_transformation"] == 1
     assert counts["expression"] == 0

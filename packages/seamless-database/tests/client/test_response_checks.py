@@ -42,6 +42,8 @@ REQUESTS: dict[str, Callable[[Any], Any]] = {
     "get_rev_expression": lambda client: client.get_rev_expression(RESULT),
     "get_bucket_probe": lambda client: client.get_bucket_probe("node", "n"),
     "put_bucket_probe": lambda client: client.put_bucket_probe("node", "n", TF, "noon", {}),
+    "get_claim": lambda client: client.get_claim(TF),
+    "put_claim": lambda client: client.put_claim(TF, "holder", 1),
     "get_transformations": lambda client: client.get_transformations([TF]),
     "get_buffer_infos": lambda client: client.get_buffer_infos([TF]),
     "put_transformations": lambda client: client.put_transformations({TF: RESULT, RESULT: TF}),
@@ -52,7 +54,7 @@ REQUESTS: dict[str, Callable[[Any], Any]] = {
 
 def test_every_method_of_the_client_is_tested_here() -> None:
     public = {name for name in vars(DatabaseClient) if not name.startswith("_")}
-    assert set(REQUESTS) == public - {"send", "close"}
+    assert set(REQUESTS) == public - {"send", "close", "claim", "compute_once"}
 
 
 def refuse_everything(url: str, match: str) -> None:
@@ -160,6 +162,7 @@ def object_of(**fields: object) -> dict[str, object]:
     return {"checksum": TF, "result": RESULT, **fields}
 
 
+CLAIM = {"holder": "h", "since": "2026-01-31T09:15:42.071+00:00", "remaining": 1.5}
 PROBE = {
     "bucket_kind": "node",
     "label": "n",
@@ -180,6 +183,8 @@ EXPRESSION = object_of(path=[], celltype="mixed", target_celltype="plain")
         (calls.get_buffer_info(TF), {"length": 3}, ["length", 3]),
         (calls.get_semantic_to_syntactic(TF, "python"), [RESULT], {RESULT: TF}),
         (calls.get_rev_expression(TF), [EXPRESSION], [EXPRESSION | {"result": "x"}]),
+        (calls.get_claim(TF), CLAIM, {"holder": "h"}),
+        (calls.get_claim(TF), {"result": TF}, {"result": "x"}),
         (calls.get_bucket_probe("node", "n"), PROBE, PROBE | {"bucket_checksum": None}),
         (calls.get_transformations([TF]), {TF: RESULT}, {TF: None}),
         (calls.get_transformations([TF]), {}, {"x": RESULT}),

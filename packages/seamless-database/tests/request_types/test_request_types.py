@@ -233,5 +233,5 @@ def test_buffer_info_beyond_the_limit_is_rejected_and_not_changed(database: Back
 
 def test_only_point_look_ups_run_on_an_event_loop() -> None:
     points = {kind for kind, request in request_types.READS.items() if request.is_point_lookup}
-    one_row = {"buffer_info", "bucket_probe", "expression", "metadata", "transformation"}
+    one_row = {"buffer_info", "bucket_probe", "claim", "expression", "metadata", "transformation"}
     assert points == {*one_row, "protocol"}

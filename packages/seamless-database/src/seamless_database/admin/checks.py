@@ -27,6 +27,7 @@ from seamless_database.admin.access.rows import as_json, as_object
 from seamless_database.models import (
     BucketProbe,
     BufferInfo,
+    Claim,
     Expression,
     IrreproducibleTransformation,
     MetaData,
@@ -182,6 +183,7 @@ CHECKSUM_COLUMNS: dict[type[Base], tuple[InstrumentedAttribute[str], ...]] = {
     Expression: (Expression.input_checksum, Expression.result),
     SyntacticToSemantic: (SyntacticToSemantic.syntactic, SyntacticToSemantic.semantic),
     BucketProbe: (BucketProbe.bucket_checksum,),
+    Claim: (Claim.checksum,),
 }
 _IS_RESULT_OF_REVERSE = and_(
     Transformation.checksum == RevTransformation.checksum,
@@ -223,6 +225,7 @@ CHECKS: tuple[IntegrityCheck, ...] = (
     _not_text(Expression, Expression.celltype, Expression.target_celltype),
     _not_text(SyntacticToSemantic, SyntacticToSemantic.celltype, SyntacticToSemantic.subcelltype),
     _not_text(BucketProbe, BucketProbe.bucket_kind, BucketProbe.label, BucketProbe.captured_at),
+    _not_text(Claim, Claim.holder, Claim.claimed_at, Claim.renewed_at, Claim.seconds),
     IntegrityCheck(
         "records not of the current result",
         MetaData,

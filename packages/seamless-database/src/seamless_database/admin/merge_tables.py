@@ -21,6 +21,7 @@ from seamless_database.models import (
     Base,
     BucketProbe,
     BufferInfo,
+    Claim,
     Expression,
     SyntacticToSemantic,
 )
@@ -148,4 +149,5 @@ RULES: dict[type[Base], Resolve] = {
     Expression: _keep_first_result,
     SyntacticToSemantic: _keep_existing,
     BucketProbe: _keep_latest,
+    Claim: _keep_existing,
 }

@@ -26,6 +26,7 @@ from seamless_database.errors import UnknownKeyError
 from seamless_database.models import (
     BucketProbe,
     BufferInfo,
+    Claim,
     Expression,
     IrreproducibleTransformation,
     SyntacticToSemantic,
@@ -86,6 +87,7 @@ LINKS = (
     Link(SyntacticToSemantic.syntactic, lambda row: [row["semantic"]]),
     Link(BufferInfo.checksum),
     Link(BucketProbe.bucket_checksum),
+    Link(Claim.checksum),
 )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from seamless_database.client import response_checks as checks
@@ -55,6 +55,8 @@ class Call(Generic[T_co]):
     path: str = "/"
     #: whether the client must first have checked that the server is a seamless-database
     identified: bool = True
+    #: whether the server may respond later than at once
+    waits: bool = False
     #: the fields of a write
     fields: Mapping[str, object] = field(default_factory=dict)
 
@@ -268,6 +270,28 @@ def get_rev_expression(result: ChecksumLike) -> Call[list[Object] | None]:
     Each is an object with `checksum`, `path`, `celltype`, `target_celltype` and `result`.
     """
     return _get("rev_expression", checks.expressions, checksum=checksum_text(result, "result"))
+
+
+def get_claim(
+    checksum: ChecksumLike, wait: float = 0.0, holder: str | None = None
+) -> Call[Object | None]:
+    """Return which worker computes a transformation, or its result; None if no worker does.
+
+    The object holds `result`; or `holder`, `since`, and the `remaining` seconds. While another than
+    `holder` has the claim, the server responds after `wait` seconds, which must be less than the
+    timeout of the client.
+    """
+    text = checksum_text(checksum)
+    call = _get("claim", checks.claim, checksum=text, wait=wait, holder=holder)
+    return replace(call, waits=wait > 0)
+
+
+def put_claim(checksum: ChecksumLike, holder: str, seconds: float) -> Call[None]:
+    """Claim a transformation for some seconds, renew the claim, or end it with 0 seconds.
+
+    Nothing changes if another worker has the claim, or if there is a result.
+    """
+    return _put("claim", checksum=checksum_text(checksum), holder=holder, seconds=seconds)
 
 
 def get_bucket_probe(bucket_kind: str, label: str) -> Call[Object | None]:

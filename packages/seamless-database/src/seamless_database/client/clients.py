@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from seamless_database.client import bulk, calls
+from seamless_database.client import bulk, calls, claims
 from seamless_database.client.address import ServerAddress
 from seamless_database.client.async_connections import AsyncConnections
 from seamless_database.client.blocking_connections import BlockingConnections
 from seamless_database.client.coalescing import ALONE, Alone, Coalescer
 from seamless_database.client.http_exchange import Endpoint, no_response
 from seamless_database.client.methods import awaited, blocking, coalesced_lookup, coalesced_write
-from seamless_database.errors import ClientError, DatabaseError, RequestError
+from seamless_database.errors import DatabaseError, RequestError
 
 if TYPE_CHECKING:
     import ssl
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from seamless_database.client.calls import Call
     from seamless_database.client.checksum_argument import ChecksumLike
     from seamless_database.client.coalescing import TakeValues
-    from seamless_database.client.http_exchange import Response
     from seamless_database.client.response_checks import Object
 
 T = TypeVar("T")
@@ -74,6 +73,7 @@ class DatabaseClient:
         del url, token  # a traceback that shows local variables must not show the token
         self.url = address.url
         self._identified = False
+        self._timeout = timeout
         endpoint = Endpoint.of(address, address.tls_context(verify))
         self._connections = BlockingConnections(endpoint, timeout)
         self._transformations = bulk.of_transformations()
@@ -101,6 +101,10 @@ class DatabaseClient:
     get_rev_expression = blocking(calls.get_rev_expression)
     get_bucket_probe = blocking(calls.get_bucket_probe)
     put_bucket_probe = blocking(calls.put_bucket_probe)
+    get_claim = blocking(calls.get_claim)
+    put_claim = blocking(calls.put_claim)
+    claim = claims.claim
+    compute_once = claims.compute_once
 
     def send(self, call: Call[T]) -> T:
         """Send a call and return its result."""
@@ -114,7 +118,7 @@ class DatabaseClient:
             response = self._connections.exchange(call.method, call.path, call.body)
         except OSError as error:
             raise no_response(self.url, error) from None
-        return _result(call, self.url, response)
+        return response.result(call, self.url)
 
     def get_transformations(self, checksums: Iterable[K]) -> dict[K, str]:
         """Return the results of any number of transformations; misses are absent.
@@ -189,6 +193,8 @@ class _LoopState:
     """What belongs to one event loop."""
 
     connections: AsyncConnections
+    #: for calls whose response the server may delay, so that others need not wait for them
+    waiting: AsyncConnections
     #: by the call of a single look-up
     coalescers: dict[Callable[..., Call[Any]], Coalescer[Any]]
 
@@ -251,14 +257,21 @@ class AsyncDatabaseClient:
     get_rev_expression = awaited(calls.get_rev_expression)
     get_bucket_probe = awaited(calls.get_bucket_probe)
     put_bucket_probe = awaited(calls.put_bucket_probe)
+    get_claim = awaited(calls.get_claim)
+    put_claim = awaited(calls.put_claim)
+    claim = claims.async_claim
+    compute_once = claims.async_compute_once
 
     async def send(self, call: Call[T]) -> T:
         """Send a call and return its result; it is not coalesced with others."""
-        return await self._send(lambda: call, identified=call.identified)
+        return await self._send(lambda: call, identified=call.identified, waits=call.waits)
 
-    async def _send(self, take: Callable[[], Call[T]], *, identified: bool = True) -> T:
+    async def _send(
+        self, take: Callable[[], Call[T]], *, identified: bool = True, waits: bool = False
+    ) -> T:
         """Send a call that is taken when there is a connection for it."""
-        connections = self._in_loop().connections
+        state = self._in_loop()
+        connections = state.waiting if waits else state.connections
         async with connections.slot() as since:
             if identified and not self._identified:
                 await self._exchange(calls.get_protocol(), connections, since)
@@ -270,7 +283,7 @@ class AsyncDatabaseClient:
             response = await connections.exchange(since, call.method, call.path, call.body)
         except OSError as error:
             raise no_response(self.url, error) from None
-        return _result(call, self.url, response)
+        return response.result(call, self.url)
 
     def _in_loop(self) -> _LoopState:
         """Return what belongs to the running event loop."""
@@ -280,6 +293,7 @@ class AsyncDatabaseClient:
                 if other.is_closed():
                     self._loops.pop(other, None)
             self._loops[loop] = _LoopState(
+                AsyncConnections(self._endpoint, self._timeout),
                 AsyncConnections(self._endpoint, self._timeout),
                 {
                     call: Coalescer(partial(self._send_shared, many))
@@ -357,7 +371,9 @@ class AsyncDatabaseClient:
 
     async def close(self) -> None:
         """Close the connections of the running event loop; its requests in flight fail."""
-        await self._in_loop().connections.close()
+        state = self._in_loop()
+        await state.connections.close()
+        await state.waiting.close()
 
     def __reduce__(self) -> NoReturn:
         raise _not_pickled()
@@ -372,17 +388,6 @@ class AsyncDatabaseClient:
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
-
-
-def _result(call: Call[T], url: str, response: Response) -> T:
-    if response.redirect is not None:
-        target = ServerAddress.of(response.redirect).url
-        raise ClientError(
-            url,
-            f"answered, but is no seamless-database: it redirects to {target}, which is not "
-            "followed; use the URL of the database itself",
-        )
-    return call.result(url, response.status, response.text)
 
 
 def _not_pickled() -> TypeError:

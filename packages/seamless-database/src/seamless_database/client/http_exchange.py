@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlsplit
 
+from seamless_database.client.address import ServerAddress
 from seamless_database.errors import ClientError
 
 if TYPE_CHECKING:
-    from seamless_database.client.address import ServerAddress
+    from seamless_database.client.calls import Call
+
+T = TypeVar("T")
 
 #: seconds for which an idle connection is kept; servers close theirs some time later
 KEEP_SECONDS = 5.0
@@ -39,10 +42,16 @@ class Response:
         """Make a response from what was received; `location` is the header of that name."""
         return cls(status, body.decode(errors="replace"), location)
 
-    @property
-    def redirect(self) -> str | None:
-        """The location that the response redirects to."""
-        return self._location if self.status in _REDIRECTS else None
+    def result(self, call: Call[T], url: str) -> T:
+        """Return the result of the call that was sent to a URL, or raise its error."""
+        if self.status in _REDIRECTS and self._location is not None:
+            target = ServerAddress.of(self._location).url
+            raise ClientError(
+                url,
+                f"answered, but is no seamless-database: it redirects to {target}, which is not "
+                "followed; use the URL of the database itself",
+            )
+        return call.result(url, self.status, self.text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ _DIGITS = re.compile("[0-9a-fA-F]{64}")
 _TITLE = re.compile(r"<title[^>]*>\s*(.{1,60}?)\s*<", re.IGNORECASE | re.DOTALL)
 _IRREPRODUCIBLE = ("checksum", "result", "metadata")
 _EXPRESSION = ("checksum", "path", "celltype", "target_celltype", "result")
+_CLAIM = ("holder", "since", "remaining")
 _PROBE = ("bucket_kind", "label", "bucket_checksum", "captured_at", "freshness_tokens")
 
 
@@ -127,6 +128,13 @@ def irreproducible_results(text: str) -> list[Object]:
 def expressions(text: str) -> list[Object]:
     """Read expressions, each with its result."""
     return _objects(text, _EXPRESSION, "a list of expressions")
+
+
+def claim(text: str) -> Object:
+    """Read a claim, or the result of the claimed transformation."""
+    found = _json(text)
+    _expect(_has(found, ("result",)) or _has(found, _CLAIM), "a claim or a result")
+    return cast("Object", found)
 
 
 def bucket_probe(text: str) -> Object:

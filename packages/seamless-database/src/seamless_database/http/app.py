@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from seamless_database.http.auth import Tokens
     from seamless_database.http.request_log import AccessLog
     from seamless_database.metrics.worker_status import StatusSlot
+    from seamless_database.request_types.base import ReadRequest
     from seamless_database.storage.backend import Backend
 
 T = TypeVar("T")
@@ -64,6 +66,8 @@ LARGE_RESPONSE = 256 * 1024
 LARGE_RESPONSES_MEMORY = 256 * 1024 * 1024
 #: seconds that a large response waits for that memory
 MEMORY_TIMEOUT = 30.0
+#: seconds between two look-ups for a request that waits for a change: the first, and at most
+FIRST_PAUSE, MAX_PAUSE = 0.02, 0.5
 
 
 def create_app(
@@ -191,7 +195,7 @@ class Application(Starlette):
             if not body and context.path == openapi.PATH:
                 return Response(200, self._description, JSON)
             request = await self._parse(body, parse_read, context)
-            text = await self._database.execute_read(request)
+            text = await self._execute_read(request)
             if text is not None and len(text) > LARGE_RESPONSE:
                 size = sys.getsizeof(text)
                 if not self._memory.try_take(size):
@@ -203,6 +207,19 @@ class Application(Starlette):
         finally:
             self._bodies.release(body)
         return NOT_FOUND if text is None else Response(200, text)
+
+    async def _execute_read(self, request: ReadRequest) -> str | None:
+        """Answer a request, which may wait for a change that any server makes."""
+        text = await self._database.execute_read(request)
+        started, pause = time.monotonic(), FIRST_PAUSE
+        while (wait := request.wait_seconds(text)) and not self._idle.shutting_down:
+            left = started + wait - time.monotonic()
+            if left <= 0:
+                break
+            await asyncio.sleep(min(pause, left))
+            pause = min(1.5 * pause, MAX_PAUSE)
+            text = await self._database.execute_read(request)
+        return text
 
     async def _wait_for_memory(self, size: int) -> None:
         try:

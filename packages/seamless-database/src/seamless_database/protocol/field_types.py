@@ -42,10 +42,23 @@ CHECKSUMS = FieldType(
 )
 TEXT = FieldType(RequestFields.text, {"type": "string"})
 NONEMPTY_TEXT = FieldType(RequestFields.nonempty_text, {"type": "string", "minLength": 1})
+OPTIONAL_TEXT = FieldType(RequestFields.optional_text, {"type": ["string", "null"]}, required=False)
 ARRAY = FieldType(RequestFields.array, {"type": "array"})
 MAPPING = FieldType(RequestFields.mapping, {"type": "object"})
 ENTRIES = FieldType(RequestFields.entries, {"type": "object", "maxProperties": MAX_ENTRIES})
 MAPPING_OR_TEXT = FieldType(RequestFields.mapping_or_text, {"type": ["object", "string"]})
+
+
+def duration(most: float, *, default: float | None = None) -> FieldType:
+    """Return the type of a number of seconds up to `most`; with a default, it may be absent."""
+
+    def parse(fields: RequestFields, name: str) -> float:
+        if default is not None and name not in fields.body:
+            return default
+        return fields.seconds(name, most)
+
+    schema = {"type": "number", "minimum": 0, "maximum": most}
+    return FieldType(parse, schema, required=default is None)
 
 
 def extract(field_types: FieldSpecs, fields: RequestFields) -> tuple[Any, ...]:

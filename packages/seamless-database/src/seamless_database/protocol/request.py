@@ -86,6 +86,18 @@ class RequestFields:
             raise self.invalid(name, "a string that is not empty", value)
         return value
 
+    def optional_text(self, name: str) -> str | None:
+        """Parse a string that can be stored as UTF-8; None if the field is absent or null."""
+        return None if self.body.get(name) is None else self.text(name)
+
+    def seconds(self, name: str, most: float) -> float:
+        """Parse a number of seconds, from 0 to `most`."""
+        value = self.required(name)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not 0 <= value <= most:
+            raise self.invalid(name, f"a number of seconds from 0 to {most:g}", value)
+        return float(value)
+
     def array(self, name: str) -> list[Any]:
         """Parse a JSON array."""
         value = self.required(name)

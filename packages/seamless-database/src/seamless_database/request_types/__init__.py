@@ -21,6 +21,7 @@ from seamless_database.request_types.buffer_info import (
     PutBufferInfo,
     PutBufferInfos,
 )
+from seamless_database.request_types.claim import GetClaim, PutClaim
 from seamless_database.request_types.expression import (
     GetExpression,
     GetRevExpression,
@@ -61,6 +62,7 @@ READS: Mapping[str, type[ReadRequest]] = {
     "buffer_info": GetBufferInfo,
     "buffer_infos": GetBufferInfos,
     "bucket_probe": GetBucketProbe,
+    "claim": GetClaim,
     "expression": GetExpression,
     "irreproducible": GetIrreproducible,
     "metadata": GetMetadata,
@@ -76,6 +78,7 @@ WRITES: Mapping[str, type[WriteRequest | BulkWrite]] = {
     "buffer_info": PutBufferInfo,
     "buffer_infos": PutBufferInfos,
     "bucket_probe": PutBucketProbe,
+    "claim": PutClaim,
     "expression": PutExpression,
     "irreproducible": PutIrreproducible,
     "metadata": PutMetadata,

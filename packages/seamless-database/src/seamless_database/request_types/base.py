@@ -44,6 +44,10 @@ class ReadRequest(Request):
     def run(self, connection: StatementConnection) -> str | None:
         """Return the text of the response, or None for a miss."""
 
+    def wait_seconds(self, _text: str | None) -> float:
+        """Return for how long the client waits for a response other than this one."""
+        return 0.0
+
 
 class WriteRequest(Request):
     """A parsed write request, which can run in a transaction."""

@@ -6,6 +6,7 @@ A damaged value is a miss for a read, and a PUT replaces it.
 from __future__ import annotations
 
 import logging
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 #: bytes of a SHA-256 digest
 _DIGEST_BYTES = 32
+#: seconds since 1970, until the year 5138
+_SECONDS = re.compile(r"[0-9]{1,11}\.[0-9]{3}")
 #: damaged rows in the cache that lets each be logged once
 _MAX_CACHED = 1000
 #: characters of a key that a log line shows
@@ -62,6 +65,14 @@ def valid_text(value: object, column: Column[Any], key: object) -> str | None:
     """Return a stored text; None if the value is not a text."""
     if isinstance(value, str):
         return value
+    _log_damage(column, key)
+    return None
+
+
+def valid_seconds(value: object, column: Column[Any], key: object) -> float | None:
+    """Return a stored decimal number of seconds, such as a time; None if it is damaged."""
+    if isinstance(value, str) and _SECONDS.fullmatch(value):
+        return float(value)
     _log_damage(column, key)
     return None
 

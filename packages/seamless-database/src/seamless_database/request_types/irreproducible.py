@@ -18,6 +18,7 @@ from seamless_database.protocol.field_types import (
     FieldSpecs,
 )
 from seamless_database.request_types.base import ReadRequest, WriteRequest
+from seamless_database.request_types.claim import END_CLAIM
 from seamless_database.request_types.damage import valid_checksum, valid_object
 from seamless_database.request_types.metadata import record_of
 from seamless_database.request_types.statements import (
@@ -99,6 +100,8 @@ class PutIrreproducible(WriteRequest):
             raise UnknownKeyError("Transformation does not have the irreproducible result")
         record = record_of(connection, self.checksum, self.result) if stored.is_stored else None
         known = _records(connection, self.checksum, self.result)
+        # who claimed the transformation before may have computed this result
+        connection.run(END_CLAIM, checksum=self.checksum)
         if stored.is_stored:
             remove_result(connection, self.checksum, self.result)
         if self.result not in known:

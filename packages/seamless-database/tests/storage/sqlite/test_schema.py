@@ -45,6 +45,13 @@ TABLES = {
         "captured_at TEXT",
         "freshness_tokens TEXT",
     ],
+    "claim": [
+        "checksum CHAR(64)",
+        "holder TEXT",
+        "claimed_at TEXT",
+        "renewed_at TEXT",
+        "seconds TEXT",
+    ],
     "irreproducible_transformation": [
         "id INTEGER",
         "result CHAR(64)",
@@ -221,7 +228,8 @@ def test_opening_a_recorded_file_leaves_its_content(recorded: Path) -> None:
 
     before = content()
     Database(recorded, writable=True).close()
-    assert content() == before
+    # an addition that published servers ignore
+    assert [line for line in content() if "TABLE claim" not in line] == before
 
 
 @pytest.mark.parametrize("writable", [True, False])

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 #: the table that holds the version, in its only row
 VERSION_TABLE = "seamless_database_schema"
 #: the version that a writable server creates. Older versions can be read, and a writable server
-#: upgrades them: version 1 had other unique keys. A new table or column needs a new version.
-VERSION = 2
+#: upgrades them: version 1 had other unique keys, version 2 no claims. A new table or column needs
+#: a new version.
+VERSION = 3
 
 # one query for all tables: separate ones could see another server create them meanwhile
 _PRESENT = """
