@@ -52,6 +52,11 @@ def test_an_edited_file_is_the_only_one_that_is_computed_again(rounds: list[str]
         assert "Only the edited file was computed." in output
 
 
+def test_two_processes_compute_a_result_once(rounds: list[str]) -> None:
+    for output in rounds:
+        assert "One of them computed it, the other one got its result." in output
+
+
 def test_an_execution_record_is_read_back(rounds: list[str]) -> None:
     assert '"wall_time_seconds": ' in rounds[0]
     assert '"complexity": ' in rounds[0]

@@ -8,7 +8,8 @@ checksum of the code and that of the input. Its checksum is looked up in a real
 `seamless-database` first and computed, in a pool of processes, only if that has not been done
 before. Results, execution records and facts about the buffers are kept in .dev/demo/, so that
 the second call finds everything. Then the content of one file is changed, in a copy, and only
-that one is computed.
+that one is computed. At last, it is changed once more, and two processes that ask for the result
+at the same time compute it once.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from seamless_database.client import DatabaseClient
 from seamless_database.errors import DatabaseError
 from tools.demo import metrics
 from tools.demo.server import database_server
-from tools.demo.worker import Execution, execute
+from tools.demo.worker import Execution, execute, execute_once
 
 DEFAULT_SCRATCH = Path(__file__).resolve().parents[2] / ".dev" / "demo"
 LANGUAGE = f"python {sys.version_info.major}.{sys.version_info.minor}"
@@ -172,6 +173,20 @@ def report(summary: Summary) -> None:
         print(f"  All {total} results came from the cache: nothing was computed.")
 
 
+def share(cache: Cache, path: Path) -> int:
+    """Let two processes ask for the same new result; returns how many of them computed it."""
+    summary = Summary(files=1)
+    missing = look_up(cache, [path], summary)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        url = cache.client.url
+        asked = [pool.submit(execute_once, key, url) for key in 2 * missing]
+        executions = [done for future in asked if (done := future.result()) is not None]
+    for done in executions:
+        cache.keep(done)
+    return len(executions)
+
+
 def edited_copy(path: Path, folder: Path) -> Path:
     """Copy a file with one line more, another one at each call."""
     folder.mkdir(exist_ok=True)
@@ -193,7 +208,7 @@ def show_record(client: DatabaseClient, transformation: str) -> None:
 
 
 def demonstrate(files: list[Path], client: DatabaseClient, scratch: Path) -> int:
-    """Run two rounds, the second with one file changed; returns the exit status."""
+    """Run three rounds, each but the first with a file changed; returns the exit status."""
     cache = Cache(client)
     print("First round")
     first = run(cache, files)
@@ -209,6 +224,12 @@ def demonstrate(files: list[Path], client: DatabaseClient, scratch: Path) -> int
         print(f"Error: 1 file was edited, and {second.misses} were computed", file=sys.stderr)
         return 1
     print("  Only the edited file was computed.")
+    print(f"\nThird round: two processes ask for another edit of {changed.name}")
+    computed = share(cache, edited_copy(changed, scratch / "edited"))
+    if computed != 1:
+        print(f"Error: {computed} processes computed the same result", file=sys.stderr)
+        return 1
+    print("  One of them computed it, the other one got its result.")
     return 0
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import seamless
 from seamless import Buffer, Checksum
+from seamless_database.client import DatabaseClient
 from tools.demo import metrics
 
 
@@ -43,6 +44,19 @@ class Execution:
             "memory_peak_bytes": self.memory_peak_bytes,
             "gpu_memory_peak_bytes": None,
         }
+
+
+def execute_once(transformation: str, url: str) -> Execution | None:
+    """Run a transformation, unless it has a result or another process runs it: wait for that."""
+    executions: list[Execution] = []
+
+    def compute() -> str:
+        executions.append(execute(transformation))
+        return executions[0].result
+
+    with DatabaseClient(url) as client:
+        client.compute_once(transformation, compute)
+    return executions[0] if executions else None
 
 
 def execute(transformation: str) -> Execution:

@@ -62,6 +62,8 @@ PROBLEMS: dict[str, tuple[str, tuple[object, ...]]] = {
     "bucket probes with NaN or infinity": (
         "UPDATE bucket_probe SET freshness_tokens = '{\"x\": [1e999]}'", ()),
     "expressions with a malformed path": ("UPDATE expression SET path = '{}'", ()),
+    "malformed checksums in claim": ("UPDATE claim SET checksum = 'x'", ()),
+    "malformed claims": ("UPDATE claim SET renewed_at = 'now'", ()),
     "malformed bucket probes": ("UPDATE bucket_probe SET freshness_tokens = 'x'", ()),
     "records not of the current result": (
         "DELETE FROM transformation WHERE checksum = ?", (checksum(1),)),
@@ -89,6 +91,8 @@ ONLY_IN_SQLITE = [
     ("values that are not text in bucket_probe", "bucket_probe", "bucket_kind"),
     ("values that are not text in bucket_probe", "bucket_probe", "label"),
     ("values that are not text in bucket_probe", "bucket_probe", "captured_at"),
+    ("values that are not text in claim", "claim", "holder"),
+    ("malformed claims", "claim", "seconds"),
     ("malformed checksums in transformation", "transformation", "result"),
     ("malformed checksums in bucket_probe", "bucket_probe", "bucket_checksum"),
 ]
@@ -113,6 +117,7 @@ def fill_database(where: Target) -> Target:
         expression("a", "c"),
         semantic_to_syntactic("a", "d"),
         probe("node", "e", "noon"),
+        {"type": "claim", "checksum": checksum(4), "holder": "worker", "seconds": 30},
     )
 
 

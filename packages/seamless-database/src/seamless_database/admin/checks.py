@@ -35,6 +35,7 @@ from seamless_database.models import (
     SyntacticToSemantic,
     Transformation,
 )
+from seamless_database.request_types.damage import is_seconds
 from seamless_database.request_types.irreproducible import NO_RECORD
 from seamless_database.request_types.metadata import IS_CURRENT
 
@@ -104,6 +105,11 @@ def not_a_list(text: object) -> bool:
 def not_text(*values: object) -> bool:
     """Whether one of the values is not text in UTF-8."""
     return not all(isinstance(value, str) for value in values)
+
+
+def not_seconds(*values: object) -> bool:
+    """Whether one of the values is no decimal number of seconds."""
+    return not all(map(is_seconds, values))
 
 
 def has_non_finite(text: object) -> bool:
@@ -218,6 +224,9 @@ CHECKS: tuple[IntegrityCheck, ...] = (
     _with_predicate(
         "malformed bucket probes", BucketProbe, not_an_object, BucketProbe.freshness_tokens
     ),
+    _with_predicate(
+        "malformed claims", Claim, not_seconds, Claim.claimed_at, Claim.renewed_at, Claim.seconds
+    ),
     _non_finite_numbers("records", MetaData, MetaData.record),
     _non_finite_numbers("irreproducible results", _Irreproducible, _Irreproducible.record),
     _non_finite_numbers("buffer info", BufferInfo, BufferInfo.buffer_info),
@@ -225,7 +234,7 @@ CHECKS: tuple[IntegrityCheck, ...] = (
     _not_text(Expression, Expression.celltype, Expression.target_celltype),
     _not_text(SyntacticToSemantic, SyntacticToSemantic.celltype, SyntacticToSemantic.subcelltype),
     _not_text(BucketProbe, BucketProbe.bucket_kind, BucketProbe.label, BucketProbe.captured_at),
-    _not_text(Claim, Claim.holder, Claim.claimed_at, Claim.renewed_at, Claim.seconds),
+    _not_text(Claim, Claim.holder),
     IntegrityCheck(
         "records not of the current result",
         MetaData,

@@ -71,10 +71,15 @@ def valid_text(value: object, column: Column[Any], key: object) -> str | None:
 
 def valid_seconds(value: object, column: Column[Any], key: object) -> float | None:
     """Return a stored decimal number of seconds, such as a time; None if it is damaged."""
-    if isinstance(value, str) and _SECONDS.fullmatch(value):
-        return float(value)
+    if is_seconds(value):
+        return float(str(value))
     _log_damage(column, key)
     return None
+
+
+def is_seconds(value: object) -> bool:
+    """Whether a stored value is a decimal number of seconds."""
+    return isinstance(value, str) and _SECONDS.fullmatch(value) is not None
 
 
 def _log_damage(column: Column[Any], key: object) -> None:
