@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 __all__ = ["HexDigest"]
 
 DIGEST_SIZE = 32
-_TEXT_SIZE = 2 * DIGEST_SIZE
 _DIGITS = frozenset("0123456789abcdefABCDEF")
 _from_hex = bytes.fromhex
 #: Characters of a text that an error message shows.
@@ -45,7 +44,7 @@ class HexDigest:
     _value: bytes
 
     def __init__(self, value: HexDigest | str | bytes) -> None:
-        if type(value) is str and len(value) == _TEXT_SIZE:
+        if type(value) is str:
             # most checksums are made so; `_parse` would take as long again
             try:
                 digest = _from_hex(value)
