@@ -33,7 +33,8 @@ NOTE = f"""\
 {AT_ONCE:,} new entries a request, each request committed and synced before its answer. Single
 requests store results over {CONNECTIONS} connections. Raw is one process without a server:
 `executemany` of results and their reverse rows, {AT_ONCE:,} in a transaction, as many in all. It
-is the limit: the server also parses each entry and looks up what is stored."""
+is the limit: the server also parses each entry and looks up what is stored. SQLite alone becomes
+slower as the file grows, whatever its settings (`tools/bench/database/baselines/sqlite.py`)."""
 
 
 def run(plan: Plan, wanted: tuple[str, ...] = tuple(WANTED)) -> list[FreeTable]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from tools.bench.database.baselines.sqlite import RawSQLite
 
+BOTH = 10**10  # where the numbers of results with reverse rows begin
 CONNECTIONS = 30  # as many as the published client opens
 
 
@@ -54,6 +55,14 @@ class Workload:
         if self.writes:
             return raw.writes(self.numbers(round_, amount), self.connections)
         return raw.look_ups([checksum(n % amount.keys) for n in range(amount.reads)])
+
+    def raw_both(self, raw: RawSQLite, round_: int, amount: Amount) -> float | None:
+        """Return the same of results with their reverse rows, which a server stores too."""
+        if self.request is not put_result:
+            return None
+        numbers = self.numbers(round_, amount)
+        others = range(numbers.start + BOTH, numbers.stop + BOTH)
+        return raw.results(others, self.connections)
 
     def numbers(self, round_: int, amount: Amount) -> range:
         """Return the numbers of the keys of one round."""

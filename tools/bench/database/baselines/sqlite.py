@@ -1,7 +1,13 @@
 """What SQLite itself does on this disk, in one process and without a server.
 
 The file has the tables and indexes of ours. A write is one row of the table of results: less
-than a server does, which also keeps the way back from a result to its transformations.
+than a server does, which also keeps the way back from a result to its transformations. With that
+row it is what the format asks for, and the limit of a server.
+
+The WAL may become as long as that of ours. SQLite's own 4 MB would be copied into the file in the
+commit of each transaction of a thousand results. Neither a larger page cache, nor the keys of a
+transaction in order, nor reading the file in place makes a difference among a million results:
+there a new one adds 14 kB to the WAL, pages of three indexes, and takes more than 50 µs.
 """
 
 from __future__ import annotations
@@ -20,6 +26,7 @@ if TYPE_CHECKING:
 
 INSERT = "INSERT INTO transformation (checksum, result) VALUES (?, ?)"
 INSERT_REVERSE = "INSERT INTO rev_transformation (checksum, result) VALUES (?, ?)"
+WAL_PAGES = 16_384  # of 4 kB, before SQLite copies them
 MAPPED = 2**33  # bytes; more than any file here has
 SELECT = "SELECT result FROM transformation WHERE checksum = ?"
 
@@ -36,6 +43,7 @@ def opened(path: Path) -> Iterator[RawSQLite]:
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
         connection.execute(f"PRAGMA mmap_size={MAPPED}")
         yield RawSQLite(connection)
 
