@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import http.client
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,6 @@ from database_samples import checksum, record
 from database_server import TIMEOUT, Response, Server
 
 from seamless_database import Database, request_types
-from seamless_database.http.app import Application, create_app
 from seamless_database.protocol.request import MAX_ENTRIES
 
 TF, ONE, TWO = checksum("tf"), checksum("one"), checksum("two")
@@ -386,58 +382,3 @@ def test_other_requests_are_answered_while_a_large_response_is_sent(server: Serv
             headers = http.client.parse_headers(stream)
             text = stream.read(int(headers["content-length"]))
     assert json.loads(text) == value
-
-
-async def ask_in_process(app: Application, method: str, body: bytes) -> int:
-    """Send a request to the application itself; returns the status."""
-    sent: list[Any] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope: dict[str, Any] = {"type": "http", "path": "/", "headers": [], "client": None}
-    await app({**scope, "method": method}, receive, send)
-    status: int = sent[0]["status"]
-    return status
-
-
-def test_a_large_body_leaves_neither_a_thread_nor_the_garbage_collector_disabled(
-    tmp_path: Path,
-) -> None:
-    def parsers() -> list[str]:
-        names = [thread.name for thread in threading.enumerate()]
-        return [name for name in names if name.startswith("seamless-database-parser")]
-
-    with Database(tmp_path / "seamless.db", writable=True) as database:
-        app = create_app(database)
-        before = parsers()
-        body = b'{"type": "protocol"}' + b" " * 1_000_000
-        assert asyncio.run(ask_in_process(app, "GET", body)) == 200
-        assert len(parsers()) == len(before) + 1
-        assert gc.isenabled()
-        app.close()
-        assert parsers() == before
-
-
-def test_the_memory_of_a_large_response_is_given_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # each is above the whole budget, and waits until nothing else is taken
-    monkeypatch.setattr("seamless_database.http.app.LARGE_RESPONSES_MEMORY", 1)
-    monkeypatch.setattr("seamless_database.http.app.LARGE_RESPONSE", 100)
-    monkeypatch.setattr("seamless_database.http.app.MEMORY_TIMEOUT", 0.5)
-    info = {"x": "x" * 200}
-    put = json.dumps({"type": "buffer_infos", "value": {TF: info, "y" * 200: info}}).encode()
-    get = json.dumps({"type": "buffer_info", **KEY}).encode()
-
-    async def ask_twice() -> list[int]:
-        requests = [("PUT", put), ("PUT", put), ("GET", get), ("GET", get)]
-        return [await ask_in_process(app, method, body) for method, body in requests]
-
-    with Database(tmp_path / "seamless.db", writable=True) as database:
-        app = create_app(database)
-        assert asyncio.run(ask_twice()) == [200] * 4
-        app.close()

@@ -108,15 +108,21 @@ class ProgressBars:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
 
-    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
-        """Yield the items, and count them in a progress bar."""
+    def track(
+        self,
+        items: Iterable[T],
+        label: str,
+        total: int | None = None,
+        size: Callable[[T], int] = lambda _item: 1,
+    ) -> Iterator[T]:
+        """Yield the items, and add up their sizes in a progress bar."""
         enabled = not self._progress.disable
         task = self._progress.add_task(label, total=total)
         for item in items:
             INTERRUPTION.check()
             yield item
             if enabled:
-                self._progress.advance(task)
+                self._progress.advance(task, size(item))
         self._progress.update(task, visible=False)
 
     @contextmanager

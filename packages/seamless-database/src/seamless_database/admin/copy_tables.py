@@ -134,15 +134,23 @@ def copy_table(
     progress: ProgressBars,
 ) -> None:
     """Insert the rows that the target lacks, one transaction for each chunk."""
-    with progress.task(f"Copying {table_label(table)}") as report:
-        total = source.scalar(select(func.count()).select_from(table)) or 0
-        done = 0 if resume.after is None else resume.rows
-        for chunk in in_chunks(stream(source, in_key_order(table, resume.after))):
-            with committed_transaction(target):
-                insert_missing(target, table, chunk)
-                _advance_sequence(target, table)
-            done += len(chunk)
-            report(done, total)
+    for chunk in _chunks(source, in_key_order(table, resume.after), progress, table, "Copying"):
+        with committed_transaction(target):
+            insert_missing(target, table, chunk)
+            _advance_sequence(target, table)
+
+
+def _chunks(
+    connection: Connection,
+    statement: Select[Any],
+    progress: ProgressBars,
+    table: Table,
+    verb: str,
+) -> Iterator[list[Row]]:
+    """Read the rows of a statement, and count them in a progress bar."""
+    total = connection.scalar(select(func.count()).select_from(statement.order_by(None).subquery()))
+    chunks = in_chunks(stream(connection, statement))
+    return progress.track(chunks, f"{verb} {table_label(table)}", total, len)
 
 
 def _advance_sequence(target: Connection, table: Table) -> None:
@@ -171,12 +179,9 @@ def fingerprints(
 
 def _fingerprint(connection: Connection, table: Table, progress: ProgressBars) -> Fingerprint:
     digest, count = hashlib.sha256(), 0
-    with progress.task(f"Verifying {table_label(table)}") as report:
-        total = connection.scalar(select(func.count()).select_from(table)) or 0
-        for chunk in in_chunks(stream(connection, in_key_order(table))):
-            digest.update(_lines(chunk))
-            count += len(chunk)
-            report(count, total)
+    for chunk in _chunks(connection, in_key_order(table), progress, table, "Verifying"):
+        digest.update(_lines(chunk))
+        count += len(chunk)
     return Fingerprint(count, digest.hexdigest())
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -36,6 +37,13 @@ def test_a_second_writer_is_rejected_with_the_owner_named(file: Path) -> None:
         with pytest.raises(FileError, match=rf"only one .* process {other.pid} of .* --writable"):
             WriterLockFile(file)
         other.communicate()
+
+
+def test_a_writer_that_did_not_write_its_name_is_another_process(file: Path) -> None:
+    with file.with_name(file.name + SUFFIX).open("w") as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        with pytest.raises(FileError, match="only one server may write, and another process does"):
+            WriterLockFile(file)
 
 
 def test_a_second_writer_in_one_process_is_rejected(file: Path) -> None:

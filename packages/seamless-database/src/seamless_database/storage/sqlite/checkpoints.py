@@ -152,7 +152,6 @@ class Checkpoints:
         self._waited_at = self._seen[1]
         for _ in range(WAITS):
             if self._copy("RESTART"):
-                self._waited_at = 0
                 return
             time.sleep(PAUSE)
 

@@ -29,22 +29,24 @@ class WriterLockFile:
     Raises a `FileError` if a process of this or another machine holds it.
     """
 
+    _descriptor = -1
+
     def __init__(self, path: Path) -> None:
         self._path = path.with_name(path.name + SUFFIX)
         try:
-            self._descriptor = self._lock()
-        except BlockingIOError:
-            raise FileError(
-                path,
-                f"on a network file system only one server may write, and {self._owner()} does; "
-                "end that one, or leave out --writable",
-            ) from None
+            owner = self._lock()
         except OSError as error:
             raise FileError(
                 path,
                 f"on a network file system only one server may write, and {self._path.name} "
                 f"beside it cannot be locked to make sure of that ({error.strerror})",
             ) from error
+        if owner is not None:
+            raise FileError(
+                path,
+                f"on a network file system only one server may write, and {owner} does; "
+                "end that one, or leave out --writable",
+            )
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"process {os.getpid()} of {socket.gethostname()}".encode(), 0)
 
@@ -63,28 +65,25 @@ class WriterLockFile:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def _lock(self) -> int:
+    def _lock(self) -> str | None:
+        """Lock the file; returns the name of the process that holds the lock if another does."""
         while True:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # its former owner may have removed it between the two calls
                 if self._is_current(descriptor):
-                    return descriptor
-            except BaseException:
-                os.close(descriptor)
-                raise
-            # its former owner has removed it between the two calls
-            os.close(descriptor)
+                    self._descriptor = descriptor
+                    return None
+            except BlockingIOError:
+                owner = os.pread(descriptor, _MAX_SHOWN, 0).decode(errors="replace")
+                return owner or "another process"
+            finally:
+                if self._descriptor != descriptor:
+                    os.close(descriptor)
 
     def _is_current(self, descriptor: int) -> bool:
         try:
             return os.path.samestat(os.fstat(descriptor), self._path.stat())
         except FileNotFoundError:
             return False
-
-    def _owner(self) -> str:
-        try:
-            name = self._path.read_bytes()[:_MAX_SHOWN].decode(errors="replace")
-        except OSError:
-            name = ""
-        return name or "another process"
