@@ -156,7 +156,7 @@ def _expression_faults(node: ast.expr) -> Iterator[_Fault]:
             yield "inverted", node, node, f"({ast.unparse(operand)})"
         case ast.Constant(value=bool(value)):
             yield "constant", node, node, str(not value)
-        case ast.Constant(value=int(value) | float(value)):
+        case ast.Constant(value=int(value) | float(value)) if value + 1 != value:
             yield "constant", node, node, repr(value + 1)
             yield "constant", node, node, f"({value - 1!r})"
 

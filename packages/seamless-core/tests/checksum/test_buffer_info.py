@@ -122,6 +122,61 @@ def test_unknown_properties_exclude_no_cell_type(celltype: str) -> None:
     validate_buffer_info(info(), celltype)
 
 
+NUMBERS = {"int", "float", "bool"}
+SCALARS = {"str", *NUMBERS}
+JSON = {"plain", *SCALARS}
+
+
+@pytest.mark.parametrize(
+    ("properties", "proved", "excluded"),
+    [
+        ({}, set(), set()),
+        ({"is_utf8": True}, {"text"}, set()),
+        ({"is_utf8": False}, set(), {"text", "python", "ipython", "yaml", *JSON}),
+        ({"is_json": True}, {"mixed", "plain"}, {"binary"}),
+        ({"is_json": False}, set(), set()),
+        ({"is_numpy": True}, {"binary", "mixed"}, JSON),
+        ({"is_numpy": False}, set(), set()),
+        ({"is_seamless_mixed": True}, {"mixed"}, {"binary", *JSON}),
+        ({"is_seamless_mixed": False}, set(), set()),
+        ({"is_json": False, "is_numpy": False}, set(), set()),
+        ({"is_json": False, "is_seamless_mixed": False}, set(), set()),
+        ({"is_numpy": False, "is_seamless_mixed": False}, set(), set()),
+        ({"is_json": False, "is_numpy": False, "is_seamless_mixed": False}, set(), {"mixed"}),
+        ({"json_type": "str"}, set(), set()),
+        ({"json_type": "dict"}, set(), SCALARS),
+        ({"json_type": "list"}, set(), SCALARS),
+        ({"is_json": True, "json_type": "str"}, {"mixed", "plain", "str"}, {"binary"}),
+        *(
+            ({"is_json": True, "json_type": name}, {"mixed", "plain", "str", name}, {"binary"})
+            for name in sorted(NUMBERS)
+        ),
+        ({"is_json_numeric_scalar": True}, set(), set()),
+        ({"is_json_numeric_scalar": False}, set(), NUMBERS),
+        (
+            {"is_json": True, "is_json_numeric_scalar": True},
+            {"mixed", "plain", *NUMBERS},
+            {"binary"},
+        ),
+    ],
+)
+def test_properties_prove_some_cell_types_and_exclude_others(
+    properties: dict[str, Any], proved: set[str], excluded: set[str]
+) -> None:
+    def is_excluded(celltype: str) -> bool:
+        try:
+            validate_buffer_info(info(**properties), celltype)
+        except ValueError:
+            return True
+        return False
+
+    # any bytes are a buffer of these two
+    assert {one for one in celltypes if verify_buffer_info(info(**properties), one)} == {
+        "bytes", "checksum", *proved,
+    }  # fmt: skip
+    assert set(filter(is_excluded, celltypes)) == excluded
+
+
 def test_contradictory_properties_prove_nothing() -> None:
     assert not verify_buffer_info(info(is_json=True, is_numpy=True), "plain")
 

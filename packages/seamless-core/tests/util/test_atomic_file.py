@@ -42,11 +42,11 @@ def test_a_new_file_has_the_permissions_that_open_gives(tmp_path: Path) -> None:
 def test_a_replaced_file_keeps_its_permissions(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    path.chmod(0o640)
+    path.chmod(0o641)
     write_atomically(path, b"new")
 
     assert path.read_bytes() == b"new"
-    assert permissions(path) == 0o640
+    assert permissions(path) == 0o641
 
 
 def test_an_entry_gets_the_given_permissions(tmp_path: Path) -> None:
@@ -230,12 +230,12 @@ def test_a_group_that_can_not_be_kept_gets_no_access(shared_folder: Path) -> Non
     path = shared_folder / "file"
     path.write_bytes(b"old")
     os.chown(path, 0, 0)
-    path.chmod(0o662)
+    path.chmod(0o673)
     os.setegid(12345)
     os.seteuid(12345)
     write_atomically(path, b"new")
     assert path.stat().st_gid == 12345
-    assert permissions(path) == 0o622
+    assert permissions(path) == 0o633
 
 
 def test_a_read_only_file_is_not_replaced(shared_folder: Path) -> None:

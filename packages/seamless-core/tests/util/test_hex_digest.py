@@ -21,8 +21,14 @@ def test_a_digest_and_a_checksum_of_the_same_bytes_are_one_key() -> None:
 
 def test_digests_and_checksums_are_ordered_together() -> None:
     low, high = HexDigest(bytes(32)), Checksum(DIGEST)
-    assert low < high
-    assert high > low
+    for other in (high, str(high)):
+        assert low < other
+        assert not low > other
+    for other in (low, str(low)):
+        assert high > other
+        assert not high < other
+        assert not low < other
+        assert not low > other
 
 
 @pytest.mark.parametrize("kind", [HexDigest, Checksum])

@@ -150,6 +150,15 @@ def test_an_error_text_of_a_database_is_that_error() -> None:
         client.put_transformation(TF, RESULT)
 
 
+def test_a_version_that_is_no_text_is_no_database() -> None:
+    with (
+        other_server(RESULT, protocol='["seamless", "database", 3]') as url,
+        DatabaseClient(url) as client,
+        pytest.raises(ClientError, match=NO_DATABASE),
+    ):
+        client.get_transformation(TF)
+
+
 def test_a_database_of_another_version_is_accepted() -> None:
     with (
         other_server(RESULT.upper(), protocol='["seamless", "database", "3.0"]') as url,

@@ -214,6 +214,43 @@ def test_a_failed_fork_is_retried_while_the_others_serve() -> None:
     assert done.stderr == ""
 
 
+def test_a_worker_that_starts_again_gets_no_connections_before_it_is_ready() -> None:
+    done = program(
+        """
+        import select, socket
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.setblocking(False)
+        address = listener.getsockname()
+        starts, once = os.pipe()
+        os.write(once, b"first")
+        os.close(once)
+        def work(worker):
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+            if worker.status_slot.number and not os.read(starts, 5):
+                clients = [socket.create_connection(address, timeout=5) for _ in range(4)]
+                for client in clients:
+                    os.write(1, client.recv(5))
+                os.kill(os.getppid(), signal.SIGTERM)
+                while True:
+                    signal.pause()
+            worker.notify("ready")
+            if worker.status_slot.number:
+                os.read(all_ready, 1)
+                return 3
+            while select.select([worker.fd_socket], [], []):
+                for connection in worker.receive_connections():
+                    connection.sendall(b"bytes")
+                    connection.close()
+        workers = Supervisor(2, [listener], work, report_error=print)
+        print(workers.run([signal.SIGTERM], on_ready))
+        """
+    )
+    served = 4 * "bytes"
+    started = "ready\nworker 2 of 2 ended with status 3; it is started again\n"
+    assert (done.stdout, done.stderr) == (f"{served}{started}True\n", "")
+
+
 def test_a_worker_that_does_not_stop_is_killed() -> None:
     done = program(
         """

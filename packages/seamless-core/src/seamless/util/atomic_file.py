@@ -72,7 +72,7 @@ def replace_entry(path: str | os.PathLike[str], content: bytes, mode: int) -> No
     """
     temporary = temporary_name(os.fspath(path))
     with _named_after(path), _removed_on_failure([temporary]):
-        descriptor = os.open(temporary, _NEW_FILE, 0o600)
+        descriptor = os.open(temporary, _NEW_FILE, mode)
         try:
             os.fchmod(descriptor, mode)
             _write_all(descriptor, content)

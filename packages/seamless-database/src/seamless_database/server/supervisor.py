@@ -165,7 +165,7 @@ class Supervisor:
                 _close_fds(worker)
                 raise WorkerStartError(f"a worker could not be started: {error}") from error
         worker.started_at = time.monotonic()
-        worker.is_ready, worker.last_message, worker.restart_at = False, "", 0.0
+        worker.last_message, worker.restart_at = "", 0.0
 
     def _restart(self, worker: _Worker, signals: Sequence[int]) -> None:
         """Restart a worker that has exited; the others serve on if the system refuses."""

@@ -58,8 +58,8 @@ STEP, PAUSE = 2000, 0.005
 CACHE = 65536
 #: instructions of a statement between two checks for signals
 STEPS_BETWEEN_SIGNALS = 100_000
-#: results of a backup step that has waited `LOCK_WAIT`: SQLITE_BUSY, SQLITE_LOCKED
-_LOCKED = (5, 6)
+#: the result of a backup step that has waited `LOCK_WAIT`; Python 3.10 does not name it
+_SQLITE_BUSY = 5
 _LOCK_HELD = f"another process holds its lock (waited {LOCK_WAIT:g} s); try again later"
 #: how often a backup may restart because another process has written to the file
 RESTARTS = 20
@@ -297,7 +297,7 @@ def back_up(
     def after_step(status: int, remaining: int, total: int) -> None:
         nonlocal restarts, least
         INTERRUPTION.check()
-        if status in _LOCKED:
+        if status == _SQLITE_BUSY:
             raise FileError(path, _LOCK_HELD)
         restarts += remaining >= least
         least = remaining
