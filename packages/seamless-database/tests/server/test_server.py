@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import sqlite3
@@ -19,9 +20,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from database_samples import checksum, record
-from database_server import TIMEOUT, Server
+from database_server import TIMEOUT, Server, wait_until
 
 from seamless_database import Database
+from seamless_database.server.server import SPARE_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,6 +147,23 @@ def test_a_full_disk_is_answered_503_and_reads_go_on(server: Server, file: Path)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
     assert server.put("buffer_info", checksum=checksum(3), value=info).status == 200
     assert server.get("buffer_info", checksum=checksum(3)).json() == info
+
+
+@pytest.mark.parametrize(
+    ("open_files", "connections", "possible"),
+    [("-S 200", 6, 200), ("-S 80", 100, 100 + SPARE_FILES), (80, 100, 80)],
+)
+def test_the_limit_of_open_files_is_raised_for_the_connections_as_far_as_allowed(
+    file: Path, open_files: int | str, connections: int, possible: int
+) -> None:
+    options = ("--max-connections", str(connections))
+    with Server(file, *options, open_files=open_files) as server:
+        assert resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)[0] == possible
+        if possible < connections:
+            opened = [connect(server) for _ in range(possible - SPARE_FILES + 2)]
+            wait_until(lambda: len(select.select(opened, [], [], 0)[0]) == 2)
+            for connection in opened:
+                connection.close()
 
 
 # the end

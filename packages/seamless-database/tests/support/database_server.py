@@ -115,7 +115,7 @@ class Server:
         writable: bool = True,
         wait: bool = True,
         action: signal.Handlers = signal.SIG_DFL,
-        open_files: int | None = None,
+        open_files: int | str | None = None,
     ) -> None:
         words = [*self.command, str(file), *options]
         if open_files is not None:

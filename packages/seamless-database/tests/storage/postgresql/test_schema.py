@@ -177,10 +177,20 @@ def test_a_missing_table_is_named(place: DatabaseUnderTest) -> None:
         place.open()
 
 
-def test_a_version_table_without_a_version_is_rejected(place: DatabaseUnderTest) -> None:
+@pytest.mark.parametrize(
+    ("command", "found"),
+    [
+        (f"DELETE FROM {VERSION_TABLE}", "no row"),
+        (f"INSERT INTO {VERSION_TABLE} VALUES ({VERSION})", rf"\[{VERSION}, {VERSION}\]"),
+        (f"UPDATE {VERSION_TABLE} SET version = 0", r"\[0\]"),
+    ],
+)
+def test_a_version_table_without_one_version_is_rejected(
+    place: DatabaseUnderTest, command: str, found: str
+) -> None:
     place.open().close()
-    place.change(f"DELETE FROM {VERSION_TABLE}")
-    with pytest.raises(SchemaError, match="no row"):
+    place.change(command)
+    with pytest.raises(SchemaError, match=found):
         place.open()
 
 
