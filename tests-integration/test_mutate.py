@@ -57,6 +57,7 @@ def test_the_command():
         ("x = 5", ["x = (4)", "x = 6"]),
         ("x = True", ["x = False"]),
         ("x = 1e300", []),
+        ("x = zip(a, b, strict=True)", []),
         ("x = 'é'; y.z = 'é'", ["x = 'é'; pass"]),
         ("a.b()", ["pass"]),
         ("def f(): return a", ["def f(): return None"]),

@@ -111,6 +111,8 @@ def _changes(
 
 def _is_left_alone(node: ast.AST) -> bool:
     match node:
+        case ast.keyword(arg="strict"):
+            return True  # of zip: both have the same length, unless the source has a fault
         case ast.JoinedStr():  # a message; Python 3.11 does not place what is inside either
             return True
         case ast.If(test=ast.Name(id="TYPE_CHECKING") | ast.Compare(left=ast.Name(id="__name__"))):
