@@ -21,10 +21,12 @@ def test_a_digest_and_a_checksum_of_the_same_bytes_are_one_key() -> None:
 
 def test_digests_and_checksums_are_ordered_together() -> None:
     low, high = HexDigest(bytes(32)), Checksum(DIGEST)
-    for other in (high, str(high)):
+    higher: tuple[HexDigest | str, ...] = (high, str(high))
+    for other in higher:
         assert low < other
         assert not low > other
-    for other in (low, str(low)):
+    same_or_lower: tuple[HexDigest | str, ...] = (low, str(low))
+    for other in same_or_lower:
         assert high > other
         assert not high < other
         assert not low < other

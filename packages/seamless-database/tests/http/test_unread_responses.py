@@ -56,6 +56,18 @@ def test_unread_large_responses_take_bounded_memory(server: Server) -> None:
     assert server.memory() - before < 2 * LARGE_RESPONSES_MEMORY
 
 
+def test_a_response_is_written_as_the_client_reads_it(server: Server) -> None:
+    counted = 'requests_total{method="GET",status="200",type="metadata"} 1.0'
+    with stalled_readers(server, ASK, 1) as (client,):
+        received = bytearray(client.recv(1))
+        for _ in range(20):
+            assert server.get("transformation", **KEY).text == checksum(2)
+        assert counted not in server.ask("GET", path="/metrics").text
+        while not received.endswith(b'"}'):
+            received += client.recv(200_000)
+        wait_until(lambda: counted in server.ask("GET", path="/metrics").text)
+
+
 @needs_proc
 def test_unread_responses_of_pipelined_requests_take_bounded_memory(
     server: Server,

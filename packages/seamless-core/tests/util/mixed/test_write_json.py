@@ -57,6 +57,11 @@ VALUES = st.recursive(
 )
 
 
+def test_the_installed_orjson_is_used() -> None:
+    # with another one, or after a fault in this module, everything is written by Python
+    assert write_json._orjson_is_trusted()
+
+
 @given(VALUES)
 @example([float("nan"), None])
 @example([math.inf, math.nan, math.nan, -math.inf])
