@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tools.mutation import tree
+from tools.mutation.marks import names_of
 from tools.mutation.mutants import mutants
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,6 +84,14 @@ def test_the_command():
 )
 def test_each_fault_changes_one_span(source: str, faults: list[str]) -> None:
     assert sorted(mutant.mutated for mutant in mutants("m.py", source)) == sorted(faults)
+
+
+def test_a_fault_knows_the_names_whose_number_it_changes() -> None:
+    found = mutants(
+        "m.py", "A, B = 1, \\\n    2\nclass C:\n    d: int = 3\ndef f(): return 4\nprint(5)"
+    )
+    names = {names_of(mutant) for mutant in found if mutant.kind == "constant"}
+    assert names == {("A", "B"), ("d",), ("f",), ()}
 
 
 def test_a_fault_knows_its_function() -> None:

@@ -26,18 +26,17 @@ import signal
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tools.mutation import tree
 from tools.mutation.chosen_tests import LIST
+from tools.mutation.marks import Marks
 from tools.mutation.mutants import Mutant, mutants
 from tools.mutation.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-MARKED = Path(__file__).with_name("marked.toml")
 #: tests run until those that were measured to take so many seconds have passed
 BUDGET = 40
 #: so many run on their own before the others: most faults fail one of them, and few files load
@@ -58,13 +57,6 @@ def find(paths: list[str]) -> list[Mutant]:
         for path in sorted(below.rglob("*.py")) if below.is_dir() else [below]:
             found += mutants(str(path.relative_to(tree.TREE)), path.read_text())
     return found
-
-
-def marked() -> dict[tuple[str, str], str]:
-    """Read the faults that no test should notice: (path, change) -> reason."""
-    toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    entries = toml.loads(MARKED.read_text()).get("mutant", [])
-    return {(entry["path"], entry["change"]): entry["reason"] for entry in entries}
 
 
 def trial(mutant: Mutant, tests: list[tuple[str, float]], budget: float) -> tuple[str, str]:
@@ -188,10 +180,10 @@ def try_all(
     tries: list[tuple[Mutant, list[tuple[str, float]]]], verdicts: Verdicts, budget: float
 ) -> list[tuple[str, Mutant]]:
     """Try every mutant that has no verdict yet, and print each verdict."""
-    reasons = marked()
+    marks = Marks()
     outcomes = []
     for number, (mutant, tests) in enumerate(tries, 1):
-        reason = reasons.get((mutant.path, mutant.change))
+        reason = marks.reason(mutant)
         known = ("marked", reason) if reason else verdicts.get(mutant)
         began = time.monotonic()
         verdict, by = known or trial(mutant, tests, budget)
