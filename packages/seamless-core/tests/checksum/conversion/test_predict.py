@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
 from seamless.checksum.buffer_info import BufferInfo, convert_from_buffer_info
 
+#: property -> the prediction that follows from it
+Changes: TypeAlias = dict[tuple[str, Any], int]
 NUMBERS = ("int", "float", "bool")
 JSON_TYPES = ("dict", "list", "str", *NUMBERS)
 FLAGS = ("is_utf8", "is_json", "is_numpy", "is_seamless_mixed", "is_json_numeric_scalar")
@@ -17,14 +19,14 @@ SINGLE: tuple[tuple[str, Any], ...] = (
     *(("json_type", name) for name in JSON_TYPES),
     ("length", 1001),
 )
-_TO_PLAIN = {
+_TO_PLAIN: Changes = {
     ("is_utf8", False): False, ("is_json", True): True, ("is_numpy", True): False,
     ("is_seamless_mixed", True): False,
 }  # fmt: skip
-_NUMBER_TO_NUMBER = {("is_json_numeric_scalar", True): True}
-_TO_NUMBER = {**_NUMBER_TO_NUMBER, ("length", 1001): False}
+_NUMBER_TO_NUMBER: Changes = {("is_json_numeric_scalar", True): True}
+_TO_NUMBER: Changes = {**_NUMBER_TO_NUMBER, ("length", 1001): False}
 #: pair -> the prediction without any property, and that of the properties that change it
-PREDICTIONS: dict[tuple[str, str], tuple[int | None, dict[tuple[str, Any], int]]] = {
+PREDICTIONS: dict[tuple[str, str], tuple[int | None, Changes]] = {
     ("text", "plain"): (-1, {("is_json", True): True}),
     ("text", "str"): (-1, {}),
     ("str", "text"): (-1, {}),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
 
 import orjson
@@ -22,9 +21,6 @@ from seamless.util._unchecksum import unchecksum
 
 check_release()
 
-#: the methods of the built-in types; a subclass that overrides them may show other entries
-_ITEMS = (dict.items, OrderedDict.items)
-_ITERATORS = (list.__iter__, tuple.__iter__)
 #: with these options, orjson calls its default function for each instance of a subclass of `str`,
 #: `int`, `list` or `dict`, instead of writing it as an instance of the built-in type
 _OPTIONS = OPTIONS | orjson.OPT_PASSTHROUGH_SUBCLASS
@@ -40,22 +36,21 @@ def to_bytes(value: Any) -> bytes:
             return dumps_chunked(value, lambda chunk: orjson.dumps(chunk, _to_builtin, _OPTIONS))
         return orjson.dumps(value, _to_builtin, _OPTIONS) + b"\n"
     except TypeError:
-        # The value may contain checksums or subclasses with methods of their own, which is rare.
+        # The value may contain checksums, which is rare.
         return json_line(unchecksum(value))
 
 
 def _to_builtin(value: Any) -> Any:
-    """Convert an instance of a subclass to its built-in type, if it has the same entries.
+    """Convert an instance of a subclass to its built-in type, with the entries that it shows.
 
     Raises
     ------
     TypeError
         For other values.
     """
-    kind = type(value)
-    if isinstance(value, dict) and kind.items in _ITEMS:
-        return dict(kind.items(value))
-    if isinstance(value, (list, tuple)) and kind.__iter__ in _ITERATORS:
+    if isinstance(value, dict):
+        return dict(value.items())
+    if isinstance(value, (list, tuple)):
         return list(value)
     if isinstance(value, str):
         return str.__str__(value)
