@@ -27,6 +27,15 @@ COUNTS = {
     "--truth-runs": (8, "how many random conversations are compared with the model"),
     "--fuzz-requests": (3000, "how many malformed requests are sent"),
 }
+#: the beginnings of test ids in the order in which they run; the first file installs the published
+#: packages, which the others of its folder would wait for
+ORDER = (
+    "tests-integration/companions/test_agreement.py",
+    "tests-integration/test_",
+    "packages/seamless-database/",
+    "tests-integration/companions/",
+    "packages/seamless-core/",
+)
 #: the property of a test's report that carries a figure, also from another process
 FIGURE = "figure"
 
@@ -34,6 +43,13 @@ FIGURE = "figure"
 def pytest_addoption(parser: pytest.Parser) -> None:
     for option, (default, about) in COUNTS.items():
         parser.addoption(option, type=int, default=default, metavar="N", help=about)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        return next(i for i, start in enumerate((*ORDER, "")) if item.nodeid.startswith(start))
+
+    items.sort(key=place)
 
 
 @pytest.fixture

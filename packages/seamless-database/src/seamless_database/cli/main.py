@@ -103,7 +103,6 @@ class _CommandRun:
         options.check(self._arguments)
         # imported late, so that --help and wrong options are answered at once
         with _gc_disabled():
-            from seamless_database.server.run import ServerRun
             from seamless_database.server.server import serve
             from seamless_database.server.sockets import bind_listeners
             from seamless_database.storage.backend import Durability
@@ -145,6 +144,8 @@ class _CommandRun:
                 serve(database, listeners, settings, on_ready)
                 succeeded = True
             else:
+                from seamless_database.server.run import ServerRun
+
                 # no connection may be open when processes fork
                 database.close()
                 run = ServerRun(opening, listeners, settings, log, is_file=not is_url(target))
