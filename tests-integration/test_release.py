@@ -37,13 +37,13 @@ def commit(package: Package, message: str) -> None:
     run("git", *author, "commit", "--quiet", "-m", message, cwd=package.root)
 
 
-@pytest.fixture
-def package(tmp_path: Path) -> Package:
-    """The database package in a clone that is ready to be released."""
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone in which the database package is ready to be released."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout, there is nothing to clone")
-    clone = tmp_path / "clone"
-    run("git", "clone", "--quiet", ROOT, clone, cwd=tmp_path)
+    clone = tmp_path_factory.mktemp("ready") / "clone"
+    run("git", "clone", "--quiet", ROOT, clone, cwd=clone.parent)
     found = packages(clone)["database"]
     code = surface.collect(found)
     found.surface_file.write_text(code.text())
@@ -54,7 +54,15 @@ def package(tmp_path: Path) -> Package:
     entry = f"## {found.version()} (2026-01-31)\n\n{names}"
     found.changelog.write_text(f"{heading}\n{entry}\n{rest.partition(chr(10))[2]}")
     commit(found, "Get ready for a release")
-    return found
+    return clone
+
+
+@pytest.fixture
+def package(ready: Path, tmp_path: Path) -> Package:
+    """The database package in a clone of its own that is ready to be released."""
+    clone = tmp_path / "clone"
+    run("git", "clone", "--quiet", ready, clone, cwd=tmp_path)
+    return packages(clone)["database"]
 
 
 def complaints(package: Package, version: str | None = None) -> dict[str, str]:
