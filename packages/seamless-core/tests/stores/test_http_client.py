@@ -3,6 +3,8 @@ from __future__ import annotations
 import gc
 import itertools
 import socket
+import threading
+import time
 import warnings
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ from fake_hashserver import Script, answering, running
 from forked_children import run_in_child
 
 from seamless.stores.deadline import Deadline
-from seamless.stores.http_client import SharedClient
+from seamless.stores.http_client import MAX_CONNECTIONS, SharedClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +57,46 @@ def test_a_connection_in_use_is_closed_by_its_last_user(script: Script) -> None:
         shared.close()
         assert response.read() == b"answer"
     assert script.all_closed()
+
+
+def test_requests_that_wait_for_a_connection_are_not_in_the_pool() -> None:
+    everything_waits = threading.Event()
+
+    def answer_late(connection: socket.socket) -> None:
+        everything_waits.wait(60)
+        answering(b"answer")(connection)
+
+    shared = SharedClient()
+    with running(Script(answer_late)) as script:
+        threads = [
+            threading.Thread(target=get, args=(shared, script.url))
+            for _ in range(MAX_CONNECTIONS + 8)
+        ]
+        for thread in threads:
+            thread.start()
+        session = shared._session
+        assert session is not None
+        while session.users < len(threads) or script.connections < MAX_CONNECTIONS:
+            time.sleep(0.001)
+        assert f"{MAX_CONNECTIONS} active, 0 queued" in repr(session.pool)
+        everything_waits.set()
+        for thread in threads:
+            thread.join(60)
+        assert len(script.requests) == len(threads)
+    shared.close()
+
+
+def test_a_request_that_gets_no_connection_ends_at_its_deadline(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seamless.stores.http_client.MAX_CONNECTIONS", 1)
+    shared = SharedClient()
+    with shared.request(Deadline(60), "GET", script.url) as response:
+        with pytest.raises(httpcore.PoolTimeout):
+            shared.request(Deadline(0.05), "GET", script.url).__enter__()
+        assert response.read() == b"answer"
+    assert get(shared, script.url) == b"answer"  # the connection is free again
+    shared.close()
 
 
 def test_the_last_of_several_users_closes_the_pool(script: Script) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpcore
@@ -37,6 +37,8 @@ IDLE_SECONDS = 5.0
 class _Session:
     pool: httpcore.ConnectionPool
     users: int = 0
+    #: one for each request in the pool, which searches all its waiting requests at each change
+    slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_CONNECTIONS))
 
 
 class SharedClient:
@@ -72,7 +74,7 @@ class SharedClient:
         left = max(deadline.left(), 0.001)
         timeouts = {"connect": min(CONNECT_SECONDS, left), "read": left, "write": left}
         extensions = {"timeout": {**timeouts, "pool": left}}
-        with self._use() as pool:
+        with self._use(left) as pool:
             self._current.deadline = deadline
             with pool.stream(
                 method,
@@ -84,15 +86,20 @@ class SharedClient:
                 yield response
 
     @contextmanager
-    def _use(self) -> Iterator[httpcore.ConnectionPool]:
-        """Use the pool for one request."""
+    def _use(self, seconds: float) -> Iterator[httpcore.ConnectionPool]:
+        """Use the pool for one request, as soon as it has a connection for it."""
         with self._lock:
             session = self._session
             if session is None:
                 session = self._session = _Session(self._make())
             session.users += 1
         try:
-            yield session.pool
+            if not session.slots.acquire(timeout=seconds):
+                raise httpcore.PoolTimeout("all connections were used until the deadline")
+            try:
+                yield session.pool
+            finally:
+                session.slots.release()
         finally:
             with self._lock:
                 session.users -= 1
