@@ -76,6 +76,30 @@ def test_the_directory_can_be_configured_and_removed(tmp_path: Path) -> None:
     assert fetched(named(b"by call")) is None
 
 
+def test_a_buffer_that_fails_does_not_harm_the_others_of_its_batch(tmp_path: Path) -> None:
+    blocked = Buffer(b"blocked")
+    (tmp_path / blocked.get_checksum().hex()[:2] / blocked.get_checksum().hex()).mkdir(parents=True)
+    remote.configure(directory=tmp_path)
+    try:
+        batch = [Buffer(b"first"), blocked, Buffer(b"last")]
+        first, error, last = asyncio.run(remote.write_together(batch))
+        assert (first, type(error), last) == (True, IsADirectoryError, True)
+        assert [fetched(named(content)) for content in (b"first", b"last")] == [b"first", b"last"]
+    finally:
+        remote.configure()
+
+
+def test_only_directories_get_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert remote.batch_size() == 1
+    monkeypatch.setenv("SEAMLESS_BUFFER_DIR", str(tmp_path))
+    assert remote.batch_size() > 1
+    monkeypatch.setenv("SEAMLESS_BUFFER_SERVER", "http://localhost:1")
+    assert remote.batch_size() == 1
+    monkeypatch.delenv("SEAMLESS_BUFFER_SERVER")
+    Server().install(monkeypatch)
+    assert remote.batch_size() == 1
+
+
 # -- companion packages ---------------------------------------------------------------
 
 

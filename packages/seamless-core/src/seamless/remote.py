@@ -18,6 +18,8 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from seamless.caching.holder import Holder
     from seamless.stores.configured import OneOrMore
     from seamless.stores.negative_cache import NegativeCache
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Fetched",
+    "batch_size",
     "can_write",
     "close_connections",
     "configure",
@@ -38,6 +41,7 @@ __all__ = [
     "locate",
     "recompute",
     "write",
+    "write_together",
 ]
 
 logger = logging.getLogger(__name__)
@@ -241,6 +245,15 @@ def can_write() -> bool:
     return bool(configured.writers()) or has_write_server()
 
 
+def batch_size() -> int:
+    """Return how many buffers one call of `write_together` should get, at most."""
+    from seamless.stores import configured
+
+    if has_write_server():
+        return 1  # a slow upload would delay the others of its batch
+    return min((store.batch_size for store in configured.writers()), default=1)
+
+
 async def write(buffer: Holder) -> bool:
     """Write a buffer to every write backend; return whether at least one of them has it.
 
@@ -249,36 +262,51 @@ async def write(buffer: Holder) -> bool:
     Exception
         The error of the first backend that failed, when none of them has the buffer.
     """
+    (outcome,) = await write_together([buffer])
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+async def write_together(buffers: Sequence[Holder]) -> list[bool | Exception]:
+    """Write several buffers like `write`; return for each the result, or the error."""
     from seamless.stores import configured
 
-    checksum = buffer.get_checksum()
-    failures: list[Exception] = []
-    stored = False
+    results: list[list[Exception | None]] = [[] for _ in buffers]
     if configured.writers():
         from seamless.util.run_sync import in_daemon_thread
 
-        stored = await in_daemon_thread(lambda: _write_to_stores(checksum, buffer, failures))
+        results = await in_daemon_thread(lambda: _write_to_stores(buffers))
+    return [await _finish(*pair) for pair in zip(buffers, results, strict=True)]
+
+
+def _write_to_stores(buffers: Sequence[Holder]) -> list[list[Exception | None]]:
+    """Write buffers to all stores; return for each the errors, None where it is stored."""
+    from seamless.stores import configured
+
+    contents = [(buffer.get_checksum().hex(), buffer.content) for buffer in buffers]
+    outcomes: list[list[Exception | None]] = []
+    for store in configured.writers():
+        try:
+            outcomes.append(store.write_together(contents))
+        except Exception as error:  # noqa: BLE001 - the other stores still get the buffers
+            outcomes.append([error] * len(contents))
+    return [list(errors) for errors in zip(*outcomes, strict=True)]
+
+
+async def _finish(buffer: Holder, results: list[Exception | None]) -> bool | Exception:
+    """Write a buffer to seamless-remote, and return what all backends together have done."""
+    checksum = buffer.get_checksum()
+    failures = [error for error in results if error is not None]
+    stored = None in results
     try:
         stored = await _write_to_seamless_remote(checksum, buffer) or stored
     except Exception as error:  # noqa: BLE001 - another backend may have stored the buffer
         failures.append(error)
     if failures and not stored:
-        raise failures[0]
+        return failures[0]
     for failure in failures:
         logger.warning("buffer %s is stored, but not everywhere: %s", checksum, failure)
-    return stored
-
-
-def _write_to_stores(checksum: HexDigest, buffer: Holder, failures: list[Exception]) -> bool:
-    from seamless.stores import configured
-
-    stored = False
-    for store in configured.writers():
-        try:
-            store.write(checksum.hex(), buffer.content)
-            stored = True
-        except Exception as error:  # noqa: BLE001 - the other stores still get the buffer
-            failures.append(error)
     return stored
 
 

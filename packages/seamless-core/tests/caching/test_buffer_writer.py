@@ -228,10 +228,10 @@ def test_many_small_buffers_are_written_at_exit_however_long_that_takes(
 ) -> None:
     stored = []
 
-    async def send(buffer: Buffer) -> bool:
+    async def send(batch: list[Buffer]) -> list[bool]:
         await asyncio.sleep(0.03)
-        stored.append(buffer)
-        return True
+        stored.extend(batch)
+        return [True]
 
     queue = UploadQueue(send, lambda: None)
     monkeypatch.setattr(buffer_writer, "_instance", queue)
@@ -282,10 +282,10 @@ def test_a_report_names_the_first_error_and_a_limited_number_of_checksums() -> N
 def test_pending_uploads_are_reported_on_request_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
     may_answer = threading.Event()
 
-    async def send(_: Buffer) -> bool:
+    async def send(_: list[Buffer]) -> list[bool]:
         while not may_answer.is_set():  # noqa: ASYNC110 - another thread sets it
             await asyncio.sleep(0.001)
-        return True
+        return [True]
 
     queue = UploadQueue(send, lambda: None)
     monkeypatch.setattr(buffer_writer, "_instance", queue)

@@ -9,7 +9,7 @@ import pytest
 from python_runs import run_python
 
 from seamless import Buffer
-from seamless.caching.upload_queue import UploadQueue
+from seamless.caching.upload_queue import MAX_BATCH_BYTES, UploadQueue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,20 +20,23 @@ class Backend:
 
     def __init__(self) -> None:
         self.stored: list[bytes] = []
+        self.batches: list[int] = []
+        self.refused: dict[bytes, Exception] = {}
         self.refusing = False
         self.error: type[BaseException] | None = None
         self.gate = threading.Event()
         self.gate.set()
         self.left = 0
 
-    async def send(self, buffer: Buffer) -> bool:
+    async def send(self, batch: list[Buffer]) -> list[bool | Exception]:
         await asyncio.to_thread(self.gate.wait)
         if self.refusing:
             raise ConnectionError("refused")
         if self.error is not None:
             raise self.error
-        self.stored.append(buffer.content)
-        return True
+        self.stored += [buffer.content for buffer in batch]
+        self.batches.append(len(batch))
+        return [self.refused.get(buffer.content, True) for buffer in batch]
 
     def leave(self) -> None:
         self.left += 1
@@ -44,9 +47,9 @@ def backend() -> Backend:
     return Backend()
 
 
-@pytest.fixture
-def queue(backend: Backend) -> Iterator[UploadQueue]:
-    made = UploadQueue(backend.send, backend.leave)
+@pytest.fixture(params=[1, 4])
+def queue(backend: Backend, request: pytest.FixtureRequest) -> Iterator[UploadQueue]:
+    made = UploadQueue(backend.send, backend.leave, lambda: request.param)
     yield made
     backend.gate.set()
     made.purge()
@@ -94,8 +97,8 @@ def test_the_queue_works_again_after_join(queue: UploadQueue, backend: Backend) 
 def test_the_thread_calls_back_before_it_ends() -> None:
     ended: list[str] = []
 
-    async def send(_: Buffer) -> bool:
-        return True
+    async def send(_: list[Buffer]) -> list[bool]:
+        return [True]
 
     queue = UploadQueue(send, lambda: ended.append(threading.current_thread().name))
     buffer = Buffer(b"sent before the end")
@@ -151,6 +154,44 @@ def test_a_failed_upload_is_kept_and_retried(queue: UploadQueue, backend: Backen
     assert backend.stored == [b"kept"]
 
 
+def test_waiting_buffers_are_shared_among_batches_of_limited_size(backend: Backend) -> None:
+    queue = UploadQueue(backend.send, backend.leave, lambda: 4)
+    backend.gate.clear()
+    outcomes = [queue.outcome(add(queue, b"%d" % number).get_checksum()) for number in range(200)]
+    backend.gate.set()
+    assert all(outcome is None or outcome.result(30) for outcome in outcomes)
+    assert 1 in backend.batches  # a single buffer does not wait for others
+    assert max(backend.batches) == 4
+    assert sum(backend.batches) == 200
+    queue.join(30)
+
+
+def test_large_buffers_have_no_batch_together(backend: Backend) -> None:
+    queue = UploadQueue(backend.send, backend.leave, lambda: 4)
+    backend.gate.clear()
+    for number in range(40):
+        add(queue, b"%d" % number + bytes(MAX_BATCH_BYTES))
+    backend.gate.set()
+    assert queue.drain(60) is True
+    assert backend.batches == [1] * 40
+    queue.join(30)
+
+
+def test_a_refused_buffer_fails_alone_in_its_batch(queue: UploadQueue, backend: Backend) -> None:
+    backend.gate.clear()
+    backend.refused = {b"50": ConnectionError("refused")}
+    added = [add(queue, b"%d" % number) for number in range(100)]
+    outcomes = [queue.outcome(buffer.get_checksum()) for buffer in added]
+    backend.gate.set()
+    assert queue.drain(60) is False
+    assert [upload.buffer.content for upload in queue.unsent()] == [b"50"]
+    for buffer, outcome in zip(added, outcomes, strict=True):
+        assert outcome is not None
+        assert (outcome.exception(0) is None) == (buffer.content != b"50")
+    backend.refused.clear()
+    assert queue.drain(60) is True
+
+
 def test_the_future_has_the_error_of_the_backend(queue: UploadQueue, backend: Backend) -> None:
     backend.refusing = True
     backend.gate.clear()
@@ -173,12 +214,13 @@ def test_a_slow_upload_does_not_delay_others() -> None:
     began, release = threading.Event(), threading.Event()
     done: list[bytes] = []
 
-    async def send(buffer: Buffer) -> bool:
+    async def send(batch: list[Buffer]) -> list[bool]:
+        (buffer,) = batch
         if buffer.content == b"slow":
             began.set()
             await asyncio.to_thread(release.wait)
         done.append(buffer.content)
-        return True
+        return [True]
 
     own = UploadQueue(send, lambda: None)
     add(own, b"slow")
@@ -285,12 +327,12 @@ def test_a_store_that_stops_the_event_loop_stops_no_upload(
     async def stop() -> None:
         raise error
 
-    async def send(buffer: Buffer) -> bool:
+    async def send(batch: list[Buffer]) -> list[bool]:
         task = asyncio.get_running_loop().create_task(stop())
         await asyncio.wait({task})
         assert isinstance(task.exception(), error)
-        stored.add(buffer.content)
-        return True
+        stored.add(batch[0].content)
+        return [True]
 
     own = UploadQueue(send, lambda: None)
     contents = {b"%d" % number for number in range(40)}  # more than `MAX_CONCURRENT`
@@ -310,12 +352,12 @@ def test_ctrl_c_while_the_main_thread_sends_leaves_everything_to_be_sent() -> No
         stored = set()
         interrupting = True
 
-        async def send(buffer):
+        async def send(batch):
             await asyncio.sleep(0)
             if interrupting:
                 os.kill(os.getpid(), signal.SIGINT)
-            stored.add(buffer.content)
-            return True
+            stored.add(batch[0].content)
+            return [True]
 
         def refuse(thread):
             raise RuntimeError("can't start new thread at interpreter shutdown")
@@ -348,11 +390,11 @@ def test_ctrl_c_in_one_upload_keeps_the_others_that_are_pending() -> None:
         interrupting = True
         first, second = Buffer(b"first"), Buffer(b"second")
 
-        async def send(buffer):
+        async def send(batch):
             if not interrupting:
-                stored.add(buffer.content)
-                return True
-            if buffer is first:
+                stored.add(batch[0].content)
+                return [True]
+            if batch == [first]:
                 queue.add(second.get_checksum(), second)
                 await asyncio.sleep(0.05)
                 os.kill(os.getpid(), signal.SIGINT)

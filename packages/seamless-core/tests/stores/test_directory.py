@@ -61,22 +61,22 @@ def test_a_new_folder_gets_the_prefix_layout_of_the_hashserver(directory: Buffer
     assert directory.find(NAME) == path
 
 
-def test_a_write_syncs_its_file_and_every_new_entry(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    synced: list[str] = []
-    fsync = os.fsync
-
-    def record(descriptor: int) -> None:
-        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
-        fsync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", record)
-    directory = BufferDirectory(tmp_path / "new" / "buffers")
+def test_a_failed_buffer_does_not_harm_the_others_of_its_batch(directory: BufferDirectory) -> None:
+    blocked, wrong = named(b"blocked"), named(b"wrong")
     directory.write(NAME, CONTENT)
-    folders = [directory.path / NAME[:2], directory.path, tmp_path / "new", tmp_path]
-    assert set(map(str, folders)) == {path for path in synced if not path.endswith(".tmp")}
-    assert sum(f"/{NAME[:2]}/.{NAME[:20]}" in path for path in synced) == 1
+    (directory.path / blocked[:2] / blocked).mkdir(parents=True)
+    contents = [b"%d" % number for number in range(5)]
+    batch = [(named(content), content) for content in contents]
+    errors = directory.write_together(
+        [*batch[:2], (blocked, b"blocked"), *batch[2:4], (wrong, b"other"), *batch[4:]]
+    )
+    assert [type(error) for error in errors if error is not None] == [
+        IsADirectoryError,
+        ChecksumMismatchError,
+    ]
+    assert (errors.index(errors[2]), errors.index(errors[5])) == (2, 5)
+    assert all(directory.read(named(content)).content == content for content in contents)
+    assert list(directory.path.rglob("*.tmp")) == []
 
 
 def test_a_flat_folder_stays_flat(directory: BufferDirectory) -> None:

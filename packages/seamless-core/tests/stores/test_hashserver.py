@@ -219,6 +219,13 @@ def test_an_existing_buffer_is_read_back(served: Serve) -> None:
     assert methods(script) == ["PUT", "GET"]
 
 
+def test_each_buffer_of_a_batch_has_its_own_outcome(served: Serve) -> None:
+    client, _ = served(STORED)
+    errors = client.write_together([(NAME, b"other"), (NAME, CONTENT)])
+    assert isinstance(errors[0], ChecksumMismatchError)
+    assert errors[1] is None
+
+
 def test_a_damaged_copy_is_not_acknowledged(served: Serve) -> None:
     client, _ = served(THERE_ALREADY, answering(b"wrong"), THERE_ALREADY, answering(b"wrong"))
     with pytest.raises(BufferServerError, match="has other content"):

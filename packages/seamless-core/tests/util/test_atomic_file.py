@@ -20,6 +20,7 @@ from python_runs import run_python
 from seamless import Buffer
 from seamless.cli.tree import write_sidecars
 from seamless.util.atomic_file import (
+    replace_entries,
     replace_entry,
     write_atomically,
     write_together,
@@ -77,6 +78,18 @@ def test_an_entry_that_is_a_folder_stays_and_no_file_is_left_behind(tmp_path: Pa
     with pytest.raises(OSError, match="folder"):
         replace_entry(tmp_path / "folder", b"x", 0o444)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_an_interrupted_batch_leaves_no_file_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        replace_entries([(tmp_path / "one", b"1"), (tmp_path / "two", b"2")], 0o444)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_name_of_the_longest_length_can_be_written(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from seamless.util.locks import new_lock
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from seamless.caching.holder import Holder
     from seamless.caching.upload_queue import Upload, UploadQueue
     from seamless.util.hex_digest import HexDigest
@@ -186,21 +188,24 @@ def _queue() -> UploadQueue:
 
         with _instance_lock:
             if _instance is None:
-                _instance = UploadQueue(_send, _on_exit)
+                from seamless import remote
+
+                _instance = UploadQueue(_send, _on_exit, remote.batch_size)
     return _instance
 
 
-async def _send(buffer: Holder) -> bool:
+async def _send(buffers: Sequence[Holder]) -> list[bool | Exception]:
     from seamless import remote
     from seamless.caching import buffer_cache
     from seamless.shutdown import exempt_from_closing
 
     # buffers that were accepted while Seamless was open are also sent while it closes
     with exempt_from_closing():
-        stored = await remote.write(buffer)
-    if stored:
-        buffer_cache.get_buffer_cache().note_stored(buffer.get_checksum())
-    return stored
+        outcomes = await remote.write_together(buffers)
+    for buffer, outcome in zip(buffers, outcomes, strict=True):
+        if outcome is True:
+            buffer_cache.get_buffer_cache().note_stored(buffer.get_checksum())
+    return outcomes
 
 
 def _on_exit() -> None:

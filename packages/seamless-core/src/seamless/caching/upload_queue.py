@@ -1,15 +1,16 @@
 """`UploadQueue`: pending uploads of buffers, and the background thread that sends them.
 
-The thread starts with the first buffer, sends several at a time, and ends after it has been idle
-for a while; the next buffer starts another thread. Failed uploads are kept, and `drain` retries
-them. The result of an upload is a future that belongs to no event loop, so that any number of
-loops can wait for it.
+The thread starts with the first buffer, sends several batches at a time, and ends after it has
+been idle for a while; the next buffer starts another thread. Failed uploads are kept, and `drain`
+retries them. The result of an upload is a future that belongs to no event loop, so that any number
+of loops can wait for it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import math
 import socket
 import threading
 import time
@@ -21,7 +22,7 @@ from seamless.util.locks import call_after_fork, new_lock
 from seamless.util.run_sync import settle_tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from seamless.caching.holder import Holder
     from seamless.util.hex_digest import HexDigest
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Upload", "UploadQueue"]
 
-#: Concurrent uploads.
+#: Concurrent batches.
 MAX_CONCURRENT = 16
+#: Bytes from which a batch gets no further buffer.
+MAX_BATCH_BYTES = 1 << 20
 #: Seconds without uploads after which the thread ends.
 IDLE_SECONDS = 2.0
 
@@ -63,16 +66,23 @@ class UploadQueue:
     Parameters
     ----------
     send
-        Sends one buffer and returns whether it is stored now. Runs in the queue's thread.
+        Sends a batch of buffers and returns for each whether it is stored now, or the error. Runs
+        in the queue's thread.
     on_thread_exit
         Called in the queue's thread before its event loop ends.
+    batch_size
+        Returns how many buffers one call of `send` gets, at most.
     """
 
     def __init__(
-        self, send: Callable[[Any], Awaitable[bool]], on_thread_exit: Callable[[], None]
+        self,
+        send: Callable[[list[Any]], Awaitable[Sequence[bool | Exception]]],
+        on_thread_exit: Callable[[], None],
+        batch_size: Callable[[], int] = lambda: 1,
     ) -> None:
         self._send = send
         self._on_thread_exit = on_thread_exit
+        self._batch_size = batch_size
         #: guards every attribute below
         self._lock = new_lock()
         self.reset_after_fork()
@@ -87,6 +97,8 @@ class UploadQueue:
         self._failed: dict[HexDigest, Upload] = {}
         self._thread: threading.Thread | None = None
         self._wake: Callable[[], object] | None = None
+        #: whether the thread will look for waiting uploads again
+        self._is_woken = False
         self._is_joining = False
 
     # -- state ------------------------------------------------------------------------
@@ -185,8 +197,9 @@ class UploadQueue:
         """Wake or start the thread; if no thread can start, run the uploads in this one."""
         with self._lock:
             if self._thread is not None:
-                if self._wake is not None:
+                if self._wake is not None and not self._is_woken:
                     self._wake()
+                    self._is_woken = True
                 return
             thread = threading.Thread(target=self._work, name="seamless-writer", daemon=True)
             try:
@@ -225,8 +238,10 @@ class UploadQueue:
         tasks: set[asyncio.Task[None]] = set()
         while True:
             wake.clear()
-            while len(tasks) < MAX_CONCURRENT and (upload := self._next()):
-                task = loop.create_task(self._send_one(upload))
+            with self._lock:
+                self._is_woken = False
+            while len(tasks) < MAX_CONCURRENT and (batch := self._next()):
+                task = loop.create_task(self._send_together(batch))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
                 task.add_done_callback(lambda _: wake.set())
@@ -239,9 +254,16 @@ class UploadQueue:
         self._on_thread_exit()
         await settle_tasks()
 
-    def _next(self) -> Upload | None:
+    def _next(self) -> list[Upload]:
+        """Take the next batch: no more than leaves as many for each other concurrent one."""
+        batch: list[Upload] = []
+        size, limit = 0, self._batch_size()
         with self._lock:
-            return self._waiting.popleft() if self._waiting else None
+            limit = min(limit, math.ceil(len(self._waiting) / MAX_CONCURRENT))
+            while len(batch) < limit and size < MAX_BATCH_BYTES:
+                batch.append(self._waiting.popleft())
+                size += len(batch[-1].buffer)
+        return batch
 
     def _stop_if_idle(self) -> bool:
         """Deregister the thread, unless an upload has been queued meanwhile."""
@@ -264,23 +286,27 @@ class UploadQueue:
             upload.error = RuntimeError("the thread that sends buffers was stopped")
             self._end(upload, stored=False)
 
-    async def _send_one(self, upload: Upload) -> None:
-        stored = False
+    async def _send_together(self, batch: list[Upload]) -> None:
+        outcomes: Sequence[bool | Exception] = ()
         try:
-            stored = await self._send(upload.buffer)
+            outcomes = await self._send([upload.buffer for upload in batch])
         except (asyncio.CancelledError, concurrent.futures.CancelledError) as error:
             # callers that wait for the upload must not take this for their own cancellation
-            upload.error = RuntimeError("the backend cancelled the upload")
-            upload.error.__cause__ = error
+            failure = RuntimeError("the backend cancelled the upload")
+            failure.__cause__ = error
+            outcomes = [failure] * len(batch)
         except Exception as error:  # noqa: BLE001 - a backend may raise anything
-            upload.error = error
+            outcomes = [error] * len(batch)
         except BaseException as error:
-            upload.error = RuntimeError(f"the upload was stopped by {error!r}")
-            upload.error.__cause__ = error
+            failure = RuntimeError(f"the upload was stopped by {error!r}")
+            failure.__cause__ = error
+            outcomes = [failure] * len(batch)
             if threading.current_thread() is threading.main_thread():
                 raise  # in this thread it may be Ctrl-C
         finally:
-            self._end(upload, stored)
+            for upload, outcome in zip(batch, outcomes, strict=True):
+                upload.error = outcome if isinstance(outcome, Exception) else None
+                self._end(upload, stored=outcome is True)
 
     def _end(self, upload: Upload, stored: bool) -> None:
         with self._lock:

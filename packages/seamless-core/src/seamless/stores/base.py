@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = [
     "CORRUPT",
@@ -50,6 +53,8 @@ class BufferStore(Protocol):
     name: str
     #: name of the download profile in `caching.cost_model`
     cost_profile: str
+    #: how many buffers one call of `write_together` should get, at most
+    batch_size: int = 1
 
     def read(self, digest: str, length: int | None = None) -> ReadResult:
         """Read a buffer; errors become the outcome and are never raised.
@@ -65,6 +70,17 @@ class BufferStore(Protocol):
     def write(self, digest: str, content: bytes) -> None:
         """Store a buffer; when this returns, the store has all of the content."""
         ...
+
+    def write_together(self, buffers: Sequence[tuple[str, bytes]]) -> list[Exception | None]:
+        """Store several buffers, as pairs of digest and content; return the error of each."""
+        errors: list[Exception | None] = []
+        for digest, content in buffers:
+            try:
+                self.write(digest, content)
+                errors.append(None)
+            except Exception as error:  # noqa: BLE001 - the other buffers are written
+                errors.append(error)
+        return errors
 
     def close(self) -> None:
         """Close the connections; the next use opens new ones."""

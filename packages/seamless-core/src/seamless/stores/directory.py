@@ -20,6 +20,7 @@ import os
 import re
 import stat
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seamless.checksum.calculate_checksum import calculate_checksum
@@ -36,12 +37,15 @@ from seamless.stores.base import (
     ReadResult,
 )
 from seamless.stores.deadline import Deadline
+from seamless.stores.file_age import renew_time, sync_recent
 from seamless.stores.receiving import TooLargeError, default_max_size, expanded
-from seamless.util.atomic_file import replace_entry, sync_folder
+from seamless.util.atomic_file import replace_entries, replace_entry, sync_path
+
+# paths of buffers are strings, because a Path takes ten times as long
+# ruff: noqa: PTH110, PTH112, PTH113, PTH116, PTH120
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
 
 __all__ = ["BufferDirectory"]
@@ -59,11 +63,12 @@ SUFFIXES = ("", ".zst", ".gz")
 LOCK_SUFFIX = ".LOCK"
 #: Seconds after which a lock expires; the default of the hashserver.
 LOCK_SECONDS = 120.0
-#: Age in seconds up to which a buffer that is written again keeps its time.
-RENEWED_SECONDS = 30.0
 #: Seconds between two checks of a lock, the first and the longest pause.
 MIN_PAUSE = 0.05
 MAX_PAUSE = 1.0
+
+#: Buffers whose files are synced together, at most.
+BATCH_SIZE = 16
 
 _CHECKSUM_NAME = re.compile(r"[0-9a-f]{64}(\.zst|\.gz)?")
 
@@ -113,19 +118,21 @@ class BufferDirectory:
         max_size: int | None = None,
     ) -> None:
         self.path = path
+        self._top = str(path)
         self.name = f"directory {path}"
         self.cost_profile = "read_buffer"
+        self.batch_size = BATCH_SIZE
         self._lock_seconds = lock_seconds
         self._timeout = lock_seconds if timeout is None else timeout
         self._max_size = default_max_size() if max_size is None else max_size
         #: files with wrong content and the outcome of reading them; each is reported once
-        self._damaged: dict[Path, str] = {}
+        self._damaged: dict[str, str] = {}
 
     def find(self, digest: str) -> Path | None:
         """Return the file with the name of the buffer, if there is one."""
         for path, _ in self._candidates(digest):
-            if path.is_file():
-                return path
+            if os.path.isfile(path):
+                return Path(path)
         return None
 
     def locate(self, digest: str) -> tuple[str, str]:
@@ -133,7 +140,7 @@ class BufferDirectory:
         path = self.find(digest)
         if path is None:
             return MISSING, str(self.path)
-        return self._damaged.get(path, FOUND), str(path)
+        return self._damaged.get(str(path), FOUND), str(path)
 
     def read(self, digest: str, length: int | None = None) -> ReadResult:
         """Return the verified content, or the outcome that explains why there is none.
@@ -182,7 +189,7 @@ class BufferDirectory:
         for prefixed in (True, False):
             path = self._path(digest, prefixed=prefixed)
             with contextlib.suppress(OSError):
-                age = time.time() - path.with_name(path.name + LOCK_SUFFIX).stat().st_mtime
+                age = time.time() - os.stat(path + LOCK_SUFFIX).st_mtime
                 # clocks of two machines may differ, by less than the lifetime of a lock
                 if abs(age) < self._lock_seconds:
                     return True
@@ -190,7 +197,7 @@ class BufferDirectory:
 
     def _read(
         self,
-        path: Path,
+        path: str,
         suffix: str,
         digest: str,
         *,
@@ -210,7 +217,7 @@ class BufferDirectory:
             When it is too large, or has other content; of a subclass.
         """
         # checked before opening: opening a named pipe waits for a writer, a device may do anything
-        status = os.stat(path, follow_symlinks=follow)  # noqa: PTH116 - half the time of a Path's
+        status = os.stat(path, follow_symlinks=follow)
         if not stat.S_ISREG(status.st_mode):
             raise _IrregularFileError("it is not a regular file")
         size, limit = status.st_size, self._max_size if length is None else length
@@ -226,7 +233,7 @@ class BufferDirectory:
             raise ChecksumMismatchError(digest, found)
         return content
 
-    def _warn(self, path: Path, outcome: str, error: Exception) -> None:
+    def _warn(self, path: str, outcome: str, error: Exception) -> None:
         if path not in self._damaged:
             self._damaged[path] = outcome
             logger.warning("buffer file %s is not used: %s", path, error)
@@ -241,23 +248,39 @@ class BufferDirectory:
         OSError
             When the folder is not writable.
         """
-        found = calculate_checksum(content)
-        if found != digest:
-            raise ChecksumMismatchError(digest, found)
-        held = self._held(digest, len(content))
-        if held is not None and renew_time(held):
-            return
-        try:
-            path = self.new_path(digest)
-            replace_entry(path, content, FILE_MODE)
-        except OSError:
-            # it is there, as a file that another user owns and protects from other writers
-            if held is None or not held.exists():
-                raise
-        else:
-            self._damaged.pop(path, None)
+        (error,) = self.write_together([(digest, content)])
+        if error is not None:
+            raise error
 
-    def new_path(self, digest: str) -> Path:
+    def write_together(self, buffers: Sequence[tuple[str, bytes]]) -> list[Exception | None]:
+        """Store several buffers like `write`; return the error of each, or None."""
+        errors: list[Exception | None] = [None] * len(buffers)
+        held: dict[int, str | None] = {}
+        new: dict[int, tuple[str, bytes]] = {}
+        for index, (digest, content) in enumerate(buffers):
+            try:
+                _verify(digest, content)
+                held[index] = path = self._held(digest, len(content))
+                if path is None or not renew_time(path):
+                    new[index] = self.new_path(digest), content
+            except (OSError, ValueError) as error:
+                errors[index] = error
+        failures = replace_entries(list(new.values()), FILE_MODE)
+        for index, failure in zip(new, failures, strict=True):
+            errors[index] = failure
+            if failure is None:
+                self._damaged.pop(new[index][0], None)
+        for index, path in held.items():
+            # it is there, as a file that another user owns and protects from other writers
+            if isinstance(errors[index], OSError) and path is not None and os.path.exists(path):
+                errors[index] = None
+        try:
+            sync_recent(self._top)  # another writer may have made folders in it
+        except OSError as error:
+            errors = [earlier or error for earlier in errors]
+        return errors
+
+    def new_path(self, digest: str) -> str:
         """Return where a new uncompressed file belongs; its folder exists afterwards.
 
         Raises
@@ -266,32 +289,32 @@ class BufferDirectory:
             When a folder can't be created.
         """
         path = self._path(digest, prefixed=self._prepare_layout())
-        self._make_folder(path.parent)
+        self._make_folder(os.path.dirname(path))
         return path
 
-    def _held(self, digest: str, length: int) -> Path | None:
-        """Return the file that has the buffer with the right content, if there is one.
+    def _held(self, digest: str, length: int) -> str | None:
+        """Return the file that has the buffer with the right content on disk, if there is one.
 
         A symbolic link does not count, since another user may change its target.
         """
+        deadline = Deadline(self._timeout)
         for path, suffix in self._candidates(digest):
             with contextlib.suppress(OSError, ValueError):
-                deadline = Deadline(self._timeout)
                 self._read(path, suffix, digest, length=length, deadline=deadline, follow=False)
+                sync_recent(path, os.path.dirname(path))
                 return path
         return None
 
     # -- layout -----------------------------------------------------------------------
 
-    def _candidates(self, digest: str) -> Iterator[tuple[Path, str]]:
+    def _candidates(self, digest: str) -> Iterator[tuple[str, str]]:
         for prefixed in (True, False):
             path = self._path(digest, prefixed=prefixed)
             for suffix in SUFFIXES:
-                yield path.with_name(path.name + suffix), suffix
+                yield path + suffix, suffix
 
-    def _path(self, digest: str, *, prefixed: bool) -> Path:
-        name = digest
-        return self.path / name[:2] / name if prefixed else self.path / name
+    def _path(self, digest: str, *, prefixed: bool) -> str:
+        return f"{self._top}/{digest[:2]}/{digest}" if prefixed else f"{self._top}/{digest}"
 
     def _prepare_layout(self) -> bool:
         """Return whether the folder has the prefix layout; a new folder gets it."""
@@ -322,30 +345,21 @@ class BufferDirectory:
             )
         for folder in missing:
             with contextlib.suppress(PermissionError):  # it may be writable and not readable
-                sync_folder(folder.parent)
+                sync_path(folder.parent)
 
-    def _make_folder(self, folder: Path) -> None:
-        if folder.is_dir():
+    def _make_folder(self, folder: str) -> None:
+        if os.path.isdir(folder):
             return
-        folder.mkdir(exist_ok=True)
+        Path(folder).mkdir(exist_ok=True)
         with contextlib.suppress(PermissionError):  # another user owns it: keep its mode
-            folder.chmod(FOLDER_MODE)
-        sync_folder(self.path)
+            Path(folder).chmod(FOLDER_MODE)
+        sync_path(self.path)
 
 
-def renew_time(path: str | os.PathLike[str]) -> bool:
-    """Let a file look newly written; return whether it is there and does.
-
-    `seamless-buffers gc` deletes no buffer that was written lately. A buffer that is written again
-    must look so, because it may be needed only now. The file of another user can't be changed.
-    """
-    try:
-        age = time.time() - os.lstat(path).st_mtime
-        if not 0 <= age < RENEWED_SECONDS:
-            os.utime(path, follow_symlinks=False)
-    except OSError:
-        return False
-    return True
+def _verify(digest: str, content: bytes) -> None:
+    found = calculate_checksum(content)
+    if found != digest:
+        raise ChecksumMismatchError(digest, found)
 
 
 class _IrregularFileError(OSError):

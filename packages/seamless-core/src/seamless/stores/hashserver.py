@@ -29,6 +29,7 @@ from seamless.stores.base import (
     TIMEOUT,
     TIMEOUT_SECONDS,
     TOO_LARGE,
+    BufferStore,
     ReadResult,
 )
 from seamless.stores.deadline import Deadline
@@ -66,7 +67,7 @@ _WRONG_LENGTH = ReadResult(None, CORRUPT)
 Result = TypeVar("Result")
 
 
-class HashServer:
+class HashServer(BufferStore):
     """The buffers of one hashserver. Safe from any thread, also in a forked child.
 
     Requests of the main thread run in helper threads: a KeyboardInterrupt inside the HTTP library

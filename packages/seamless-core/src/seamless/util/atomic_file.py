@@ -14,13 +14,15 @@ import stat
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
 # the import of pathlib would cost the commands more time than their writes
 # ruff: noqa: PTH108, PTH118, PTH120
 
 #: bytes of a file name that its temporary file repeats: some file systems allow only 143
 _NAME_BYTES = 100
+#: Bytes of a file from which its transfer takes longer than the sync of its metadata.
+_MAX_EARLY_BYTES = 1 << 20
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
@@ -70,17 +72,70 @@ def replace_entry(path: str | os.PathLike[str], content: bytes, mode: int) -> No
     OSError
         When the folder can't be changed, or `path` is itself a folder.
     """
+    (error,) = replace_entries([(path, content)], mode)
+    if error is not None:
+        raise error
+
+
+def replace_entries(
+    entries: Sequence[tuple[str | os.PathLike[str], bytes]], mode: int
+) -> list[OSError | None]:
+    """Replace several entries like `replace_entry`; return the error of each, or None.
+
+    All files are written before the first is synced, and each folder is synced once: the file
+    system then writes many of them to the disk together.
+    """
+    synced: set[str] = set()
+    errors: list[OSError | None] = [None] * len(entries)
+    with contextlib.ExitStack() as stack:
+        steps = [
+            stack.enter_context(contextlib.closing(_replacement(path, content, mode, synced)))
+            for path, content in entries
+        ]
+        for _ in range(3):
+            errors = [error or _error_of(step) for error, step in zip(errors, steps, strict=True)]
+    return errors
+
+
+def _replacement(
+    path: str | os.PathLike[str], content: bytes, mode: int, synced: set[str]
+) -> Generator[None, None, None]:
+    """Replace an entry in three steps: write a file; sync and rename it; sync its folder."""
     temporary = temporary_name(os.fspath(path))
-    with _named_after(path), _removed_on_failure([temporary]):
-        descriptor = os.open(temporary, _NEW_FILE, mode)
-        try:
-            os.fchmod(descriptor, mode)
-            _write_all(descriptor, content)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.replace(temporary, path)  # noqa: PTH105 - pathlib is slow to import
-        sync_folder(os.path.dirname(path) or ".")
+    with _named_after(path):
+        with _removed_on_failure([temporary]):
+            descriptor = os.open(temporary, _NEW_FILE, mode)
+            try:
+                os.fchmod(descriptor, mode)
+                _write_all(descriptor, content)
+                _start_writing_back(descriptor, len(content))
+                yield
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.replace(temporary, path)  # noqa: PTH105 - pathlib is slow to import
+        yield
+        folder = os.path.dirname(path) or "."
+        if folder not in synced:
+            sync_path(folder)
+            synced.add(folder)
+
+
+def _start_writing_back(descriptor: int, size: int) -> None:
+    """Start the transfer to the disk, so that the first sync of several files waits for all."""
+    if 1 < size < _MAX_EARLY_BYTES and hasattr(os, "posix_fadvise"):  # macOS lacks it
+        with contextlib.suppress(OSError):  # the sync reports what has failed
+            # Linux starts the transfer, and then drops the whole pages of the range: not the last
+            os.posix_fadvise(descriptor, 0, size - 1, os.POSIX_FADV_DONTNEED)
+
+
+def _error_of(step: Generator[None, None, None]) -> OSError | None:
+    """Run one step; return its error."""
+    try:
+        next(step, None)
+    except OSError as error:
+        return error
+    return None
 
 
 def _write_beside(path: str | os.PathLike[str], content: bytes, renamed: dict[str, str]) -> None:
@@ -155,9 +210,9 @@ def _copy_permissions(status: os.stat_result, new: int) -> None:
     os.fchmod(new, mode)
 
 
-def sync_folder(folder: str | os.PathLike[str]) -> None:
-    """Sync the entries of a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync_path(path: str | os.PathLike[str]) -> None:
+    """Sync the content of a file, or the entries of a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

@@ -17,7 +17,8 @@ from seamless.cli.parallel_hash import hash_files
 from seamless.cli.progress import Progress
 from seamless.cli.several import Failures
 from seamless.errors import ChecksumMismatchError, CompressedDataError
-from seamless.stores.directory import BufferDirectory, renew_time
+from seamless.stores.directory import BufferDirectory
+from seamless.stores.file_age import renew_time
 from seamless.util.atomic_file import temporary_name
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from seamless.cli.parallel_hash import core_count
 from seamless.compression_utils import open_chunks, strip_compression_suffix
 from seamless.errors import ChecksumMismatchError
 from seamless.stores.directory import FILE_MODE
-from seamless.util.atomic_file import sync_folder, temporary_name
+from seamless.util.atomic_file import sync_path, temporary_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -133,7 +133,7 @@ class NewFiles:
             os.sync()
         else:
             for temporary in self._waiting:
-                sync_folder(temporary)  # which works for files as well
+                sync_path(temporary)
         for temporary, target in self._waiting.items():
             self.rename(temporary, target)
         self._waiting.clear()
@@ -146,7 +146,7 @@ class NewFiles:
     def finish(self) -> None:
         """Sync the entries of all folders that have changed."""
         for folder in self._folders:
-            sync_folder(folder)
+            sync_path(folder)
 
 
 def _write_all(file: io.FileIO, chunk: bytes | memoryview) -> None:
