@@ -11,7 +11,8 @@ So an operation has to read before it changes anything: it would not see its own
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from seamless_database.request_types.statements import Row, Statement
@@ -33,7 +34,7 @@ class RecordingConnection:
 
     def __init__(self) -> None:
         self._known: dict[_Key, list[Row]] = {}
-        self.missing: list[Call] = []
+        self.missing: dict[_Key, Call] = {}
         self.changes: list[Call] = []
 
     def one(self, statement: Statement, **values: str) -> Row | None:
@@ -45,9 +46,10 @@ class RecordingConnection:
         """Return the known rows; an unknown call is recorded as missing."""
         if self.changes:
             raise AssertionError("a request must read before it changes anything")
-        found = self._known.get((statement, tuple(values.items())))
+        key = statement, tuple(values.items())
+        found = self._known.get(key)
         if found is None:
-            self.missing.append((statement, values))
+            self.missing[key] = statement, values
             return []
         return found
 
@@ -55,11 +57,10 @@ class RecordingConnection:
         """Record a change."""
         self.changes.append((statement, values))
 
-    def provide(self, rows: Sequence[list[Row]]) -> None:
+    def provide(self, rows: Iterable[list[Row]]) -> None:
         """Add the rows of the missing calls, and forget the changes of the last run."""
-        for (statement, values), found in zip(self.missing, rows, strict=True):
-            self._known[statement, tuple(values.items())] = found
-        self.missing, self.changes = [], []
+        self._known.update(zip(self.missing, rows, strict=True))
+        self.missing, self.changes = {}, []
 
 
 def run_batched(operations: Sequence[Operation[T]], fetch: Fetch) -> list[list[Call]]:
@@ -71,10 +72,10 @@ def run_batched(operations: Sequence[Operation[T]], fetch: Fetch) -> list[list[C
             operation.run(connection)
         pending = [pair for pair in pending if pair[1].missing]
         if pending:
-            calls = [call for _, connection in pending for call in connection.missing]
+            calls = [call for _, connection in pending for call in connection.missing.values()]
             rows = iter(fetch(calls))
             for _, connection in pending:
-                connection.provide([next(rows) for _ in connection.missing])
+                connection.provide(islice(rows, len(connection.missing)))
     return [
         [] if operation.error else connection.changes
         for operation, connection in zip(operations, connections, strict=True)
