@@ -63,15 +63,15 @@ def run(plan: Plan, amount: Amount | None = None) -> list[FreeTable]:
         for name, workload in WORKLOADS.items():
             sides = {side: Measured([server]) for side, server in servers.items()}
             raws: list[float] = []
-            boths: list[float | None] = []
+            both_rates: list[float | None] = []
             for round_ in range(plan.rounds):
                 for side, measured in sides.items():
                     # the bare application answers everything alike
                     status = 200 if side == BARE else workload.status
                     measured.round(workload.requests(round_, amount), workload.connections, status)
                 raws.append(workload.raw(raw, round_, amount))
-                boths.append(workload.raw_both(raw, round_, amount))
-            rates.add(name, *_rates(name, sides, raws, boths))
+                both_rates.append(workload.raw_both(raw, round_, amount))
+            rates.add(name, *_rates(name, sides, raws, both_rates))
             costs.add(name, *_costs(sides))
     return [rates, costs]
 
@@ -88,11 +88,11 @@ def _servers(stack: contextlib.ExitStack, plan: Plan, amount: Amount) -> dict[st
 
 
 def _rates(
-    name: str, sides: Mapping[str, Measured], raws: list[float], boths: Sequence[float | None]
+    name: str, sides: Mapping[str, Measured], raws: list[float], both_rates: Sequence[float | None]
 ) -> list[Cell]:
     workload = WORKLOADS[name]
     raw = statistics.median(raws)
-    both = statistics.median(found) if (found := [rate for rate in boths if rate]) else None
+    both = statistics.median(found) if (found := [rate for rate in both_rates if rate]) else None
     rate = {side: measured.per_second() for side, measured in sides.items()}
     own = rate[OURS]
     gain = None
