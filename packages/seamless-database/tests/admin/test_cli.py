@@ -27,7 +27,7 @@ from seamless_database.admin.cli import command_group
 
 SUB_COMMANDS = set(command_group().commands)
 #: sub-commands that never write to a database
-READ_ONLY = {"stats"}
+READ_ONLY = {"live", "stats"}
 
 
 @pytest.fixture

@@ -185,6 +185,7 @@ def every_command(file: Path) -> list[list[str | Path]]:
     target = file.with_name("target.db")
     return [
         ["stats", file],
+        ["live", file],
         ["check", file],
         ["check", "--repair", file],
         ["migrate", file],

@@ -72,6 +72,7 @@ def command_group() -> click.Group:
     from seamless_database.admin.commands.check import check
     from seamless_database.admin.commands.copy import copy
     from seamless_database.admin.commands.export import export
+    from seamless_database.admin.commands.live import live
     from seamless_database.admin.commands.merge import merge
     from seamless_database.admin.commands.migrate import migrate
     from seamless_database.admin.commands.prune import prune
@@ -79,7 +80,7 @@ def command_group() -> click.Group:
 
     group = click.Group(
         NAME,
-        commands=[check, copy, export, merge, migrate, prune, stats],
+        commands=[check, copy, export, live, merge, migrate, prune, stats],
         help="Administer databases of seamless-database: SQLite files and PostgreSQL URLs.",
         context_settings={"help_option_names": ["-h", "--help"]},
     )

@@ -10,6 +10,7 @@
     └── AdminError                                errors of the administration only
         ├── TargetExistsError (FileExistsError)   the file or the rows to write exist
         ├── DamagedError (OSError)                the file is not an intact SQLite file
+        ├── BufferDirectoryError (OSError)        a buffer directory cannot be read
         ├── ListError (ValueError)                a line of a list is not a checksum
         ├── FilesOnlyError (ValueError)           the sub-command is not for PostgreSQL
         ├── SameDatabaseError (ValueError)        the source of a copy is its target
@@ -48,6 +49,14 @@ class TargetExistsError(AdminError, FileExistsError):
 
     def __init__(self, path: object, what: str = "exists already; remove it") -> None:
         super().__init__(f"{path} {what}, or choose another name")
+        self.path = path
+
+
+class BufferDirectoryError(AdminError, OSError):
+    """A buffer directory cannot be read; `path` is its name."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"cannot read the buffer directory {path}: {reason}")
         self.path = path
 
 

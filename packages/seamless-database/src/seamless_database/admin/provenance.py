@@ -56,9 +56,9 @@ _REACHED = Table(
 )
 
 
-def _checksums_in_record(row: Row) -> Iterator[str]:
+def checksums_in_record(text: object) -> Iterator[str]:
     """Yield the checksums in a record: of its environment, its node, its queue."""
-    for value in (as_object(row["metadata"]) or {}).values():
+    for value in (as_object(text) or {}).values():
         if isinstance(value, str) and _CHECKSUM.fullmatch(value):
             yield value
 
@@ -79,8 +79,8 @@ class Link:
 LINKS = (
     Link(Transformation.checksum, lambda row: [row["result"]]),
     Link(Transformation.result, lambda row: [row["checksum"]]),
-    Link(ExecutionRecord.checksum, _checksums_in_record),
-    Link(IrreproducibleTransformation.checksum, _checksums_in_record),
+    Link(ExecutionRecord.checksum, lambda row: checksums_in_record(row["metadata"])),
+    Link(IrreproducibleTransformation.checksum, lambda row: checksums_in_record(row["metadata"])),
     Link(IrreproducibleTransformation.result, lambda row: [row["checksum"]]),
     Link(Expression.result, lambda row: [row["input_checksum"]]),
     Link(SyntacticToSemantic.semantic, lambda row: [row["syntactic"]]),

@@ -1,0 +1,129 @@
+"""The checksums that a database still needs: those of its results, and of what they depend on.
+
+Facts about a buffer (buffer info) and claims need no buffer. The inputs of a transformation are
+inside its buffer, a JSON object with a list for each input: the cell type first, the checksum last.
+The buffers of inputs of some cell types hold checksums themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from sqlalchemy import Column, MetaData, Table, Text, func, select, union
+
+from seamless_database.admin.access.dialects import insert_new
+from seamless_database.admin.access.rows import as_object, in_batches, stream
+from seamless_database.admin.checks import CHECKSUM_COLUMNS
+from seamless_database.admin.provenance import checksums_in_record
+from seamless_database.models import (
+    BufferInfo,
+    Claim,
+    IrreproducibleTransformation,
+    RevTransformation,
+    Transformation,
+)
+from seamless_database.models import MetaData as ExecutionRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sqlalchemy import Connection
+
+    from seamless_database.admin.access.tables import TableInventory
+    from seamless_database.admin.console import ProgressBars
+
+#: reads a buffer by its checksum; None if it is not there
+ReadBuffer: TypeAlias = Callable[[str], bytes | None]
+
+_CHECKSUM = re.compile("[0-9a-f]{64}")
+_CHECKSUM_IN_JSON = re.compile(rb'"([0-9a-f]{64})"')
+#: tables that need no buffers; the reverse rows repeat what `transformation` has
+_WITHOUT_BUFFERS = (BufferInfo, Claim, RevTransformation)
+#: cell types of inputs whose buffers hold checksums
+_DEEP = frozenset({"checksum", "deepcell", "deepfolder", "folder", "module"})
+#: checksums that are inserted at once
+_BATCH = 5000
+_LIVE = Table(
+    "live", MetaData(), Column("checksum", Text, primary_key=True), sqlite_with_rowid=False
+)
+
+
+class LiveChecksums:
+    """Collects checksums in a temporary file, and yields each once, in order.
+
+    Parameters
+    ----------
+    scratch
+        A connection to a new file.
+    """
+
+    def __init__(self, scratch: Connection) -> None:
+        self._scratch = scratch
+        _LIVE.create(scratch)
+        self._insert = str(insert_new(scratch, _LIVE).compile(dialect=scratch.dialect))
+
+    def __len__(self) -> int:
+        return self._scratch.scalar(select(func.count()).select_from(_LIVE)) or 0
+
+    def __iter__(self) -> Iterator[str]:
+        ordered = select(_LIVE.c.checksum).order_by(_LIVE.c.checksum)
+        return (checksum for (checksum,) in stream(self._scratch, ordered))
+
+    def add(self, values: Iterable[object]) -> None:
+        """Add those of some values that are checksums."""
+        checksums = (one for one in values if isinstance(one, str) and _CHECKSUM.fullmatch(one))
+        for batch in in_batches(checksums, _BATCH):
+            self._scratch.exec_driver_sql("BEGIN")
+            self._scratch.exec_driver_sql(self._insert, [(one,) for one in batch])
+            self._scratch.exec_driver_sql("COMMIT")
+
+    def add_tables(
+        self, source: Connection, inventory: TableInventory, progress: ProgressBars
+    ) -> None:
+        """Add the checksums in the rows of a database."""
+        for model, columns in CHECKSUM_COLUMNS.items():
+            if inventory.has(model) and model not in _WITHOUT_BUFFERS:
+                rows = stream(source, select(*columns))
+                label = f"Reading {model.__tablename__}"
+                self.add(value for row in progress.track(rows, label) for value in row)
+        for record in (ExecutionRecord.record, IrreproducibleTransformation.record):
+            if inventory.has(record.class_):
+                texts = progress.track(stream(source, select(record)), "Reading records")
+                self.add(found for (text,) in texts for found in checksums_in_record(text))
+
+    def add_inputs(
+        self,
+        source: Connection,
+        inventory: TableInventory,
+        read_buffer: ReadBuffer,
+        progress: ProgressBars,
+    ) -> int:
+        """Add the inputs of all transformations; returns how many of these have no buffer."""
+        models = (Transformation, IrreproducibleTransformation)
+        present = [select(model.checksum) for model in models if inventory.has(model)]
+        missing = 0
+        if not present:
+            return missing
+        keys = stream(source, union(*present))
+        for (key,) in progress.track(keys, "Reading transformations"):
+            content = read_buffer(key)
+            if content is None:
+                missing += 1
+            else:
+                self.add(input_checksums(content, read_buffer))
+        return missing
+
+
+def input_checksums(content: bytes, read_buffer: ReadBuffer) -> Iterator[str]:
+    """Yield the checksums in the buffer of a transformation, and in those of its deep inputs."""
+    definition = as_object(content.decode(errors="replace")) or {}
+    for value in definition.values():
+        parts = value if isinstance(value, list) else [value]
+        for part in parts:
+            if isinstance(part, str) and _CHECKSUM.fullmatch(part):
+                yield part
+                if parts[0] in _DEEP:
+                    held = _CHECKSUM_IN_JSON.findall(read_buffer(part) or b"")
+                    yield from (digits.decode() for digits in held)
