@@ -136,17 +136,18 @@ def _walk_dict(value: dict[Any, Any], writer: _Writer) -> tuple[str, Any, Any]:
     forms: dict[Any, Any] = {}
     template: dict[str, Any] = {}
     with_arrays: list[str] = []
-    storage = PURE_PLAIN
+    kind_of, data, sizes = writer.forms.kind, writer.data, writer.sizes
     for key in _sorted_keys(value):
         item = value[key]
-        if type(item) is np.ndarray:  # `_walk` without the call
-            storage_, form, part = PURE_BINARY, _walk_array(item, writer), 0
+        if type(item) is np.ndarray and (kind := kind_of(item)).direct:  # `_walk` without calls
+            data.append(item)
+            sizes.append(kind.size)
+            storage, form, part = PURE_BINARY, kind.form_id, 0
         else:
-            storage_, form, part = _walk(item, writer)
-            _set_storage(form, storage_)
+            storage, form, part = _walk(item, writer)
+            _set_storage(form, storage)
         text = key if type(key) is str else _other_key(key, writer)
-        if storage_ != PURE_PLAIN:
-            storage = MIXED_PLAIN
+        if storage != PURE_PLAIN:
             with_arrays.append(text)
         forms[key], template[text] = form, part
     if len(template) < len(forms):
@@ -156,6 +157,7 @@ def _walk_dict(value: dict[Any, Any], writer: _Writer) -> tuple[str, Any, Any]:
         texts = dict(zip(forms, template, strict=True))
         forms = {key: forms[key] for key in value}
         template = {texts[key]: template[texts[key]] for key in value}
+    storage = MIXED_PLAIN if with_arrays else PURE_PLAIN
     return storage, {"type": "object", "properties": forms}, template
 
 

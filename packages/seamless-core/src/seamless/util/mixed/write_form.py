@@ -42,10 +42,11 @@ class ArrayForms:
 
     def __init__(self, attempt: int = 0) -> None:
         self._attempt = attempt
-        self._kinds: dict[Any, ArrayKind] = {}
-        #: the dtype of the last array, which is usually that of the next, and its alignment
+        #: by dtype and its alignment, then by shape and strides
+        self._kinds: dict[Any, dict[Any, ArrayKind]] = {}
+        #: the dtype of the last array, which is usually that of the next, and the kinds of it
         self._dtype: np.dtype[Any] | None = None
-        self._aligned: tuple[Any, ...] | None = None
+        self._kinds_of_dtype: dict[Any, ArrayKind] = {}
         self._forms: dict[str, Any] = {}  # by form id
         self._ids: dict[str, str] = {}  # by text of the form
 
@@ -60,11 +61,12 @@ class ArrayForms:
         dtype = array.dtype
         if dtype is not self._dtype:
             self._dtype = dtype
-            self._aligned = None if dtype.names is None else _aligned_at_each_depth(dtype)
-        key = dtype, self._aligned, array.shape, array.strides
-        found = self._kinds.get(key)
+            aligned = None if dtype.names is None else _aligned_at_each_depth(dtype)
+            self._kinds_of_dtype = self._kinds.setdefault((dtype, aligned), {})
+        key = array.shape, array.strides
+        found = self._kinds_of_dtype.get(key)
         if found is None:
-            found = self._kinds[key] = self._new_kind(array)
+            found = self._kinds_of_dtype[key] = self._new_kind(array)
         return found
 
     def _new_kind(self, array: np.ndarray[Any, Any]) -> ArrayKind:
