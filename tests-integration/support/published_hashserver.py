@@ -39,7 +39,7 @@ class HashserverProcess:
 
     def start(self) -> None:
         """Start it, on the port that it had before if it had one."""
-        ports = ("--port", str(self.port)) if self.port else ("--port-range", "40000", "49000")
+        ports = ("--port", str(self.port)) if self.port else ("--port-range", "26000", "28999")
         words = [str(executable()), str(self.folder), "--host", "127.0.0.1", *ports]
         self._status.write_text("{}")
         self.process = subprocess.Popen(

@@ -61,7 +61,8 @@ class PublishedServer(Server):
         self.command = (str(executable()),)
         self._status = file.with_suffix(".status.json")
         self._status.write_text("{}")
-        options = ("--status-file", str(self._status), "--port-range", "40000", "49000")
+        # below the ports of clients: it waits for ever for a port that is taken
+        options = ("--status-file", str(self._status), "--port-range", "20000", "22999")
         super().__init__(file, *options)
 
     def wait_until_ready(self) -> None:
@@ -76,4 +77,5 @@ class PublishedServer(Server):
                 self.host, self.port = "127.0.0.1", reported["port"]
                 return
             time.sleep(0.05)
-        raise AssertionError("the published server did not start")
+        self.process.kill()
+        raise AssertionError(f"the published server did not start: {self.end()}")
