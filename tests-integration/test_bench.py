@@ -24,7 +24,7 @@ from tools.bench.table import Comparison, Row
 ROOT = Path(__file__).resolve().parents[1]
 BENCH = [sys.executable, "-m", "tools.bench"]
 PAGE = ROOT / "docs" / "benchmarks.md"
-SUITES = ["core", "database", "cli", "evict"]
+SUITES = ["core", "database", "cli", "stores", "evict"]
 #: suite -> part of the name of a workload that is over soon
 SOON = {"core": "from and to text", "cli": "import seamless", "evict": "beside 1,000, with room"}
 #: sides of a comparison, in the order of the columns

@@ -3,8 +3,8 @@
     python3 tools/dev.py bench [SUITE] [--quick]
     python3 tools/dev.py bench [SUITE] --against COMMIT
 
-Suites: core, database, cli, evict; all of them where none is named. Prints a table of each and
-writes it to docs/benchmarks.md, with the machine, the versions and the command. A quick run
+Suites: core, database, cli, stores, evict; all of them where none is named. Prints a table of each
+and writes it to docs/benchmarks.md, with the machine, the versions and the command. A quick run
 takes fewer and shorter measurements, and does not write the report. With `--against`, the rows
 that differ beyond noise are listed; the exit status is 3 if any is slower or larger here.
 """

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 #: distribution -> the release that is measured
@@ -26,6 +26,8 @@ PUBLISHED = {
     "seamless-core": "seamless-core==0.1.4",
     "seamless-database": "seamless-database==2.1.0",
 }
+#: the server from which buffers are read, and what it needs and does not ask for
+HASHSERVER = ("hashserver==1.1.0", "aiofiles")
 #: what the published packages are measured with: the same releases as ours
 LIBRARIES = ("numpy", "orjson", "uvloop")
 
@@ -63,12 +65,22 @@ def published() -> Path:
     """Return the folder of commands of the published packages; made on first use."""
     if _replaced:
         return _replaced[-1][1]
-    folder = ROOT / ".dev" / "bench-published"
+    libraries = [f"{name}=={version(name)}" for name in LIBRARIES]
+    return installed("bench-published", [*PUBLISHED.values(), *libraries])
+
+
+def hashserver() -> Path:
+    """Return the published hashserver; installed on first use."""
+    return installed("bench-hashserver", HASHSERVER) / "hashserver"
+
+
+def installed(name: str, releases: Sequence[str]) -> Path:
+    """Return the folder of commands of an environment with these releases; made on first use."""
+    folder = ROOT / ".dev" / name
     stamp = folder / "made-for"
-    releases = [*PUBLISHED.values(), *(f"{name}=={version(name)}" for name in LIBRARIES)]
     wanted = " ".join([*releases, sys.version])
     if not stamp.is_file() or stamp.read_text() != wanted:
-        print("installing the published packages for comparison, once", file=sys.stderr)
+        print(f"installing {', '.join(releases)} for comparison, once", file=sys.stderr)
         venv.create(folder, with_pip=True, clear=True)
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
         command = [*pip, "--disable-pip-version-check", *releases]

@@ -57,6 +57,14 @@ SUITES = {
         "Whole processes, from start to end. Large files are sparse; every file has been read "
         "before, so no disk is measured. Starting is measured five times in each round.",
     ),
+    "stores": Suite(
+        "seamless-core",
+        ("seamless-core", "httpcore"),
+        "Buffers to a directory on the disk of the checkout, where a write is over when it is "
+        "synced, and from the published hashserver on this machine. The published package has no "
+        "stores of its own. Other programs that write to the same disk change these figures more "
+        "than all others.",
+    ),
     "evict": Suite(
         "seamless-core",
         ("seamless-core",),
