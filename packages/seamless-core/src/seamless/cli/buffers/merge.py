@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import stat
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from seamless.cli.parallel_hash import hash_files
 from seamless.cli.progress import Progress
 from seamless.cli.several import Failures
 from seamless.errors import ChecksumMismatchError, CompressedDataError
-from seamless.stores.directory import BufferDirectory
+from seamless.stores.directory import SUFFIXES, BufferDirectory
 from seamless.stores.file_age import renew_time
 from seamless.util.atomic_file import temporary_name
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from seamless.cli.buffers.folder import FoundFile
 
 # paths are text, as those of the scan
-# ruff: noqa: PTH108
+# ruff: noqa: PTH102, PTH105, PTH108, PTH120
 
 DESCRIPTION = """\
 Bring all buffers of one directory into another, which keeps its own.
@@ -54,9 +55,11 @@ def run(options: argparse.Namespace) -> int:
         os.scandir(target).close()
         if os.path.samefile(source, target):  # noqa: PTH121 - see above
             raise CommandError(f"{source!r} and {target!r} are the same directory")
+    else:
+        os.mkdir(target)
     failures = Failures()
     with NewFiles() as new_files, Progress(None, " files") as advance:
-        merge = _Merge(BufferDirectory(Path(target)), new_files, failures, copy=options.copy)
+        merge = _Merge(target, new_files, failures, copy=options.copy)
         for batch in batches(scan(source, failures.add)):
             merge.add([found for found in batch if found.kind is Kind.BUFFER])
             if advance is not None:
@@ -70,10 +73,11 @@ def run(options: argparse.Namespace) -> int:
 class _Merge:
     """Brings batches of files into a directory."""
 
-    def __init__(
-        self, directory: BufferDirectory, new_files: NewFiles, failures: Failures, *, copy: bool
-    ) -> None:
-        self._directory = directory
+    def __init__(self, folder: str, new_files: NewFiles, failures: Failures, *, copy: bool) -> None:
+        self._folder = folder
+        self._directory = BufferDirectory(Path(folder))
+        #: first two digits -> folder of the files; a Path for each file would take most of the time
+        self._prefixes: dict[str, str] = {}
         self._new_files = new_files
         self._failures = failures
         self._copy = copy
@@ -97,9 +101,9 @@ class _Merge:
         """Return the files whose buffers the directory does not have in good condition."""
         present = {}
         for found in batch:
-            path = self._directory.find(found.digest)
-            if path is not None and not path.is_symlink():
-                present[found.digest] = str(path)
+            path = self._present(found.digest)
+            if path is not None:
+                present[found.digest] = path
         digests = hash_files(list(present.values()), failed=lambda _: None)
         good = {
             digest
@@ -108,6 +112,16 @@ class _Merge:
         }
         self._counts["there"] += len(good)
         return [found for found in batch if found.digest not in good]
+
+    def _present(self, digest: str) -> str | None:
+        """Return the regular file that has the name of a buffer, if there is one."""
+        for folder in (f"{self._folder}/{digest[:2]}", self._folder):
+            for suffix in SUFFIXES:
+                path = f"{folder}/{digest}{suffix}"
+                with contextlib.suppress(OSError):
+                    if stat.S_ISREG(os.lstat(path).st_mode):
+                        return path
+        return None
 
     def _without_damaged(self, batch: list[FoundFile]) -> list[FoundFile]:
         """Return the files with the right content; report the others."""
@@ -123,23 +137,30 @@ class _Merge:
     def _link(self, found: FoundFile) -> bool:
         """Make a hard link; return False where there can be none."""
         target = self._target(found)
-        temporary = temporary_name(target)
         try:
-            os.link(found.entry.path, temporary, follow_symlinks=False)
+            try:
+                os.link(found.entry.path, target, follow_symlinks=False)
+            except FileExistsError:
+                self._replace_by_link(found.entry.path, target)
         except FileNotFoundError as error:
             self._failures.add(error)
             return True
         except OSError:
             return False  # the copy is made, or reports the failure
+        self._new_files.folders.add(os.path.dirname(target))
+        renew_time(target)
+        self._counts["linked"] += 1
+        return True
+
+    def _replace_by_link(self, source: str, target: str) -> None:
+        temporary = temporary_name(target)
+        os.link(source, temporary, follow_symlinks=False)
         try:
-            self._new_files.rename(temporary, target)
+            os.replace(temporary, target)
         finally:
             # a rename between two links of one file does nothing
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
-        renew_time(target)
-        self._counts["linked"] += 1
-        return True
 
     def _add_copy(self, found: FoundFile) -> bool:
         """Copy a file; return whether it could be read and is not damaged."""
@@ -157,8 +178,10 @@ class _Merge:
         return True
 
     def _target(self, found: FoundFile) -> str:
-        suffix = found.entry.name[len(found.digest) :]
-        return f"{self._directory.new_path(found.digest)}{suffix}"
+        prefix = found.digest[:2]
+        if prefix not in self._prefixes:
+            self._prefixes[prefix] = str(self._directory.new_path(found.digest).parent)
+        return f"{self._prefixes[prefix]}/{found.entry.name}"
 
 
 def _damaged(found: FoundFile) -> CommandError:

@@ -1,9 +1,9 @@
 """`NewFiles`: adds files to buffer directories, complete, verified and on disk before they appear.
 
-Each file is written under a temporary name, read again and hashed by its content. A large file is
-synced and renamed at once; small files are synced together, since a sync for each of millions of
-files would take longer than all the rest. A process that is killed leaves temporary files, which
-`gc` deletes later, and never a part of a buffer.
+Each file is written under a temporary name, and hashed by its content. A large file is synced and
+renamed at once; small files are synced together, since a sync for each of millions of files would
+take longer than all the rest. A process that is killed leaves temporary files, which `gc` deletes
+later, and never a part of a buffer.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 
+from seamless.checksum.calculate_checksum import calculate_chunks_checksum
 from seamless.cli.parallel_hash import core_count
 from seamless.compression_utils import open_chunks, strip_compression_suffix
 from seamless.errors import ChecksumMismatchError
@@ -48,7 +49,7 @@ class NewFiles:
         #: temporary name -> final name of the small files that are not yet synced
         self._waiting: dict[str, str] = {}
         #: folders whose entries have changed
-        self._folders: set[str] = set()
+        self.folders: set[str] = set()
         self._stopped = False
 
     def __enter__(self) -> NewFiles:
@@ -95,17 +96,19 @@ class NewFiles:
         """
         temporary = temporary_name(target)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        suffix = strip_compression_suffix(target)[1]
         try:
             with io.FileIO(os.open(temporary, flags, FILE_MODE), "r+") as file:
-                for chunk in self._until_stopped(chunks):
-                    _write_all(file, chunk)
-                size = file.tell()
-                self._verify(file, target, digest)
+                found, size = self._write(file, chunks)
+                if suffix is not None:
+                    found = self._content_digest(file, suffix)
+                if found != digest:
+                    raise ChecksumMismatchError(digest, found)
                 os.fchmod(file.fileno(), FILE_MODE)
                 if size >= LARGE_BYTES:
                     os.fsync(file.fileno())
             if size >= LARGE_BYTES:
-                self.rename(temporary, target)
+                self._rename(temporary, target)
             else:
                 self._waiting[temporary] = target
         except BaseException:
@@ -113,13 +116,19 @@ class NewFiles:
                 os.unlink(temporary)
             raise
 
-    def _verify(self, file: io.FileIO, target: str, digest: str) -> None:
+    def _write(self, file: io.FileIO, chunks: Iterable[bytes | memoryview]) -> tuple[str, int]:
+        """Write all chunks; return the digest of these bytes, and their number."""
+        digest, size = sha256(), 0
+        for chunk in self._until_stopped(chunks):
+            _write_all(file, chunk)
+            digest.update(chunk)
+            size += len(chunk)
+        return digest.hexdigest(), size
+
+    def _content_digest(self, file: io.FileIO, suffix: str) -> str:
+        """Return the digest of the content of a compressed file, which is read again."""
         file.seek(0)
-        found = sha256()
-        for chunk in self._until_stopped(open_chunks(file, strip_compression_suffix(target)[1])):
-            found.update(chunk)
-        if found.hexdigest() != digest:
-            raise ChecksumMismatchError(digest, found.hexdigest())
+        return calculate_chunks_checksum(self._until_stopped(open_chunks(file, suffix)))
 
     def _until_stopped(self, chunks: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
         for chunk in chunks:
@@ -135,17 +144,17 @@ class NewFiles:
             for temporary in self._waiting:
                 sync_path(temporary)
         for temporary, target in self._waiting.items():
-            self.rename(temporary, target)
+            self._rename(temporary, target)
         self._waiting.clear()
 
-    def rename(self, temporary: str, target: str) -> None:
+    def _rename(self, temporary: str, target: str) -> None:
         """Give a complete file its name."""
         os.replace(temporary, target)
-        self._folders.add(os.path.dirname(target))
+        self.folders.add(os.path.dirname(target))
 
     def finish(self) -> None:
         """Sync the entries of all folders that have changed."""
-        for folder in self._folders:
+        for folder in self.folders:
             sync_path(folder)
 
 
