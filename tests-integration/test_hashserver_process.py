@@ -21,6 +21,7 @@ from python_runs import run_python
 import seamless.remote
 from seamless import Buffer, CacheMissError, Checksum
 from seamless.caching import buffer_writer
+from seamless.cli.buffers.main import main
 from seamless.stores.directory import BufferDirectory
 
 BIG = bytes(range(256)) * 40_000
@@ -152,6 +153,7 @@ def test_nothing_is_lost_at_exit_and_no_connection_is_left(
         import seamless
         from seamless import Buffer
         from seamless.caching import buffer_writer
+from seamless.cli.buffers.main import main
         for number in range(40):
             Buffer(b"exit {ending} %d" % number).tempref()
         {ending}
@@ -330,3 +332,13 @@ def test_an_upload_that_is_cut_off_is_told_once_and_made_good(
     buffer_writer.flush()
     assert mortal.get(buffer.checksum.hex()) == buffer.content
     assert capfd.readouterr().err == ""
+
+
+def test_buffers_are_copied_to_and_from_it(server: HashserverProcess, tmp_path: Path) -> None:
+    content = b"copied there and back"
+    first, second = BufferDirectory(tmp_path / "first"), BufferDirectory(tmp_path / "second")
+    first.write(named(content).hex(), content)
+    assert main(["copy", str(first.path), server.url, named(content).hex()]) == 0
+    assert main(["copy", server.url, str(second.path), named(content).hex()]) == 0
+    assert second.read(named(content).hex()).content == content
+    assert main(["verify", str(server.folder)]) == 0

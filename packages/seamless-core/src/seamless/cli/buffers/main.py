@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seamless.cli.buffers import gc, merge, stats, verify
+from seamless.cli.buffers import copy, gc, merge, stats, verify
 from seamless.cli.command import EPILOG, add_version, bare_parser, help_formatter, run
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _COMMANDS: dict[
     "verify": (verify.DESCRIPTION, verify.add_arguments, verify.run),
     "gc": (gc.DESCRIPTION, gc.add_arguments, gc.run),
     "merge": (merge.DESCRIPTION, merge.add_arguments, merge.run),
+    "copy": (copy.DESCRIPTION, copy.add_arguments, copy.run),
 }
 
 
