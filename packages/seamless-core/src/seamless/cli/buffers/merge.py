@@ -180,7 +180,7 @@ class _Merge:
     def _target(self, found: FoundFile) -> str:
         prefix = found.digest[:2]
         if prefix not in self._prefixes:
-            self._prefixes[prefix] = str(self._directory.new_path(found.digest).parent)
+            self._prefixes[prefix] = os.path.dirname(self._directory.new_path(found.digest))
         return f"{self._prefixes[prefix]}/{found.entry.name}"
 
 
