@@ -1,20 +1,23 @@
 """The checksums that a database still needs: those of its results, and of what they depend on.
 
-Facts about a buffer (buffer info) and claims need no buffer. The inputs of a transformation are
-inside its buffer, a JSON object with a list for each input: the cell type first, the checksum last.
-The buffers of inputs of some cell types hold checksums themselves.
+Facts about a buffer (buffer info) and claims need no buffer.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Column, MetaData, Table, Text, func, select, union
 
+from seamless_database.admin.access.database import open_snapshot
 from seamless_database.admin.access.dialects import insert_new
-from seamless_database.admin.access.rows import as_object, in_batches, stream
+from seamless_database.admin.access.output import temporary_file
+from seamless_database.admin.access.rows import in_batches, stream
+from seamless_database.admin.access.sqlite import connect, pragma
+from seamless_database.admin.access.tables import require_current
+from seamless_database.admin.buffers import input_checksums
 from seamless_database.admin.checks import CHECKSUM_COLUMNS
 from seamless_database.admin.provenance import checksums_in_record
 from seamless_database.models import (
@@ -32,17 +35,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from seamless_database.admin.access.tables import TableInventory
+    from seamless_database.admin.access.target import DatabaseTarget
+    from seamless_database.admin.buffers import ReadBuffer
     from seamless_database.admin.console import ProgressBars
 
-#: reads a buffer by its checksum; None if it is not there
-ReadBuffer: TypeAlias = Callable[[str], bytes | None]
-
 _CHECKSUM = re.compile("[0-9a-f]{64}")
-_CHECKSUM_IN_JSON = re.compile(rb'"([0-9a-f]{64})"')
 #: tables that need no buffers; the reverse rows repeat what `transformation` has
 _WITHOUT_BUFFERS = (BufferInfo, Claim, RevTransformation)
-#: cell types of inputs whose buffers hold checksums
-_DEEP = frozenset({"checksum", "deepcell", "deepfolder", "folder", "module"})
 #: checksums that are inserted at once
 _BATCH = 5000
 _LIVE = Table(
@@ -61,6 +60,8 @@ class LiveChecksums:
 
     def __init__(self, scratch: Connection) -> None:
         self._scratch = scratch
+        #: transformations whose inputs are not known; None if they were not looked for
+        self.without_buffer: int | None = None
         _LIVE.create(scratch)
         self._insert = str(insert_new(scratch, _LIVE).compile(dialect=scratch.dialect))
 
@@ -99,31 +100,33 @@ class LiveChecksums:
         inventory: TableInventory,
         read_buffer: ReadBuffer,
         progress: ProgressBars,
-    ) -> int:
-        """Add the inputs of all transformations; returns how many of these have no buffer."""
+    ) -> None:
+        """Add the inputs of all transformations."""
         models = (Transformation, IrreproducibleTransformation)
         present = [select(model.checksum) for model in models if inventory.has(model)]
-        missing = 0
+        self.without_buffer = 0
         if not present:
-            return missing
+            return
         keys = stream(source, union(*present))
         for (key,) in progress.track(keys, "Reading transformations"):
             content = read_buffer(key)
             if content is None:
-                missing += 1
+                self.without_buffer += 1
             else:
                 self.add(input_checksums(content, read_buffer))
-        return missing
 
 
-def input_checksums(content: bytes, read_buffer: ReadBuffer) -> Iterator[str]:
-    """Yield the checksums in the buffer of a transformation, and in those of its deep inputs."""
-    definition = as_object(content.decode(errors="replace")) or {}
-    for value in definition.values():
-        parts = value if isinstance(value, list) else [value]
-        for part in parts:
-            if isinstance(part, str) and _CHECKSUM.fullmatch(part):
-                yield part
-                if parts[0] in _DEEP:
-                    held = _CHECKSUM_IN_JSON.findall(read_buffer(part) or b"")
-                    yield from (digits.decode() for digits in held)
+@contextmanager
+def live_checksums(
+    database: DatabaseTarget, read_buffer: ReadBuffer | None, progress: ProgressBars
+) -> Iterator[LiveChecksums]:
+    """Yield what one snapshot of a database needs, with inputs if buffers can be read."""
+    with temporary_file() as file, connect(file, "rwc") as scratch:
+        pragma(scratch, "journal_mode=OFF")
+        checksums = LiveChecksums(scratch)
+        with progress.task("Opening") as report, open_snapshot(database, report) as source:
+            inventory = require_current(source, database)
+            checksums.add_tables(source, inventory, progress)
+            if read_buffer is not None:
+                checksums.add_inputs(source, inventory, read_buffer, progress)
+        yield checksums

@@ -3,7 +3,8 @@
 The closure follows a checksum to what it was made from: the transformations with that result, the
 inputs of the expressions with that result, the buffers with that semantic checksum, and the rows
 about each of these. It does not follow what was made *from* the checksum. The inputs of a
-transformation are inside its buffer, which is not in the database, so the closure ends there.
+transformation are inside its buffer, which is not in the database: the closure ends there, unless
+buffers can be read.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from seamless_database.admin.access.rows import (
     stream,
     table_of,
 )
+from seamless_database.admin.buffers import input_checksums
 from seamless_database.errors import UnknownKeyError
 from seamless_database.models import (
     BucketProbe,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import InstrumentedAttribute
 
     from seamless_database.admin.access.tables import TableInventory
+    from seamless_database.admin.buffers import ReadBuffer
     from seamless_database.models import Base
 
 Row = dict[str, Any]
@@ -92,9 +95,16 @@ LINKS = (
 
 
 def copy_closure(
-    source: Connection, inventory: TableInventory, target: Connection, checksum: str
+    source: Connection,
+    inventory: TableInventory,
+    target: Connection,
+    checksum: str,
+    read_buffer: ReadBuffer | None = None,
 ) -> None:
-    """Copy the rows of the closure; raises `UnknownKeyError` if there are none."""
+    """Copy the rows of the closure; raises `UnknownKeyError` if there are none.
+
+    With a function that reads buffers, the closure follows the inputs of transformations, too.
+    """
     _REACHED.create(target, checkfirst=False)
     _add_reached(target, [checksum])
     copied = 0
@@ -103,6 +113,11 @@ def copy_closure(
         for link in LINKS:
             if inventory.has(link.model):
                 copied += _follow(source, target, link, batch)
+        if read_buffer is not None:
+            for model in (Transformation, IrreproducibleTransformation):
+                made_by = select(model.checksum).where(model.checksum.in_(batch))
+                for key in target.scalars(made_by).all():
+                    _add_reached(target, input_checksums(read_buffer(key) or b"", read_buffer))
     if not copied:
         raise UnknownKeyError(f"the database has no rows about the checksum {checksum}")
     _REACHED.drop(target)

@@ -24,9 +24,11 @@ from seamless_database.admin.access.tables import (
 )
 from seamless_database.admin.access.target import DatabaseTarget, display_name
 from seamless_database.admin.backup import back_up_before
+from seamless_database.admin.buffers import Buffers
 from seamless_database.admin.checks import CHECKS
 from seamless_database.admin.console import ProgressBars, progress_bars, show
 from seamless_database.admin.errors import DamagedError
+from seamless_database.admin.live_checksums import live_checksums
 from seamless_database.admin.repairs import applicable_checks, failing_rows, repair_all
 from seamless_database.admin.salvage import integrity_errors, report_readable_rows
 from seamless_database.errors import DatabaseError
@@ -50,10 +52,20 @@ EXAMPLES = 3
 @click.command()
 @options.database
 @click.option("--repair", is_flag=True, help="Repair what is found; a backup is made first.")
+@click.option(
+    "--buffers",
+    type=click.Path(path_type=Path),
+    metavar="DIRECTORY",
+    help="Also read every buffer that is needed from this directory.",
+)
 @options.dry_run
 @options.as_json
-def check(file: DatabaseTarget, repair: bool, dry_run: bool, as_json: bool) -> int:
+def check(
+    file: DatabaseTarget, *, repair: bool, buffers: Path | None, dry_run: bool, as_json: bool
+) -> int:
     """Find damage and wrong rows; exits with 3 if problems are left."""
+    if repair and buffers is not None:
+        raise click.UsageError("--repair repairs rows only: leave out --buffers")
     with progress_bars() as progress:
         try:
             findings = run_check(file, progress)
@@ -66,6 +78,9 @@ def check(file: DatabaseTarget, repair: bool, dry_run: bool, as_json: bool) -> i
             raise DamagedError(display_name(file), reason, findings["advice"])
         if repair and findings["problems"]:
             findings |= run_repair(file, progress, dry_run=dry_run)
+        if buffers is not None and not findings["damage"]:
+            findings["missing_buffers"] = run_check_buffers(file, buffers, progress)
+            findings["clean"] = findings["clean"] and not findings["missing_buffers"]
     show(findings, as_json=as_json)
     return 0 if findings["clean"] else EXIT_PROBLEMS
 
@@ -90,6 +105,16 @@ def run_check(database: DatabaseTarget, progress: ProgressBars) -> dict[str, Any
         **({"advice": migrate_command(name)} if inventory.legacy_rows else {}),
         "problems": problems,
     }
+
+
+def run_check_buffers(
+    database: DatabaseTarget, directory: Path, progress: ProgressBars
+) -> list[str]:
+    """Return the needed checksums whose buffers a directory lacks, or has damaged."""
+    read = Buffers(directory).read
+    with live_checksums(database, read, progress) as live:
+        checksums = progress.track(live, "Reading buffers", len(live))
+        return [checksum for checksum in checksums if read(checksum) is None]
 
 
 def report_damage(path: Path, damage: list[str], progress: ProgressBars) -> dict[str, Any]:

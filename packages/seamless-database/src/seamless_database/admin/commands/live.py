@@ -15,14 +15,10 @@ from typing import TYPE_CHECKING
 import click
 
 from seamless_database.admin import options
-from seamless_database.admin.access.database import open_snapshot
-from seamless_database.admin.access.output import temporary_file
-from seamless_database.admin.access.sqlite import connect, pragma
-from seamless_database.admin.access.tables import require_current
 from seamless_database.admin.access.target import DatabaseTarget, display_name
-from seamless_database.admin.buffer_reader import buffer_reader
+from seamless_database.admin.buffers import Buffers
 from seamless_database.admin.console import ProgressBars, progress_bars
-from seamless_database.admin.live_checksums import LiveChecksums
+from seamless_database.admin.live_checksums import live_checksums
 from seamless_database.admin.timestamps import format_time
 
 if TYPE_CHECKING:
@@ -51,20 +47,17 @@ def run_live(
 ) -> Iterator[str]:
     """Yield the list as lines of text or as parts of a JSON object, from one snapshot."""
     begin = format_time(datetime.now(timezone.utc))
-    read_buffer = None if buffers is None else buffer_reader(buffers)
-    with temporary_file() as file, connect(file, "rwc") as scratch:
-        pragma(scratch, "journal_mode=OFF")
-        checksums, missing = LiveChecksums(scratch), None
-        with progress.task("Opening") as report, open_snapshot(database, report) as source:
-            inventory = require_current(source, database)
-            checksums.add_tables(source, inventory, progress)
-            if read_buffer is not None:
-                missing = checksums.add_inputs(source, inventory, read_buffer, progress)
-        count = len(checksums)
+    read_buffer = None if buffers is None else Buffers(buffers).read
+    with live_checksums(database, read_buffer, progress) as checksums:
+        count, missing = len(checksums), checksums.without_buffer
         if as_json:
-            head = {"file": display_name(database), "begin": begin}
-            yield f'{json.dumps(head)[:-1]}, "transformations_without_buffer": '
-            yield f'{json.dumps(missing)}, "count": {count}, "checksums": ['
+            head = {
+                "file": display_name(database),
+                "begin": begin,
+                "transformations_without_buffer": missing,
+                "count": count,
+            }
+            yield f'{json.dumps(head)[:-1]}, "checksums": ['
             separator = ""
             for checksum in checksums:
                 yield f'{separator}"{checksum}"'

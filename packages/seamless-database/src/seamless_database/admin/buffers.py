@@ -1,0 +1,84 @@
+"""Buffers of a buffer directory, by seamless-core, and the checksums that they hold.
+
+The buffer of a transformation is a JSON object with a list for each input: the cell type first, the
+checksum last. The buffers of inputs of some cell types hold checksums themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from seamless_database.admin.access.rows import as_object
+from seamless_database.admin.errors import BufferDirectoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: reads a buffer by its checksum; None if it is not there
+ReadBuffer: TypeAlias = Callable[[str], bytes | None]
+
+_CHECKSUM = re.compile("[0-9a-f]{64}")
+_CHECKSUM_IN_JSON = re.compile(rb'"([0-9a-f]{64})"')
+#: cell types of inputs whose buffers hold checksums
+_DEEP = frozenset({"checksum", "deepcell", "deepfolder", "folder", "module"})
+
+
+class Buffers:
+    """Reads buffers from a directory, and verifies their checksums; may copy them to another one.
+
+    The stores of seamless-core belong to the process, so there is one object at a time.
+
+    Raises
+    ------
+    BufferDirectoryError
+        If there is no such directory, or seamless-core is not installed.
+    """
+
+    def __init__(self, directory: Path, copy_to: Path | None = None) -> None:
+        if not directory.is_dir():
+            raise BufferDirectoryError(directory, "there is no such directory")
+        try:
+            from seamless import remote
+        except ImportError:
+            reason = "reading it needs seamless-core: pip install seamless-core"
+            raise BufferDirectoryError(directory, reason) from None
+        directories = [str(path) for path in (copy_to, directory) if path is not None]
+        remote.configure(directory=directories, read_servers=[], write_servers=[])
+
+    def read(self, checksum: str) -> bytes | None:
+        """Return the content of a buffer, or None."""
+        from seamless import CacheMissError, Checksum
+
+        try:
+            content: bytes = Checksum(checksum).resolve().content
+        except CacheMissError:
+            return None
+        return content
+
+    def copy(self, checksum: str) -> int | None:
+        """Copy a buffer and return its bytes, or None; it is on the disk then."""
+        from seamless import CacheMissError, Checksum
+
+        try:
+            buffer = Checksum(checksum).resolve()
+        except CacheMissError:
+            return None
+        asyncio.run(buffer.write())
+        return len(buffer)
+
+
+def input_checksums(content: bytes, read_buffer: ReadBuffer) -> Iterator[str]:
+    """Yield the checksums in the buffer of a transformation, and in those of its deep inputs."""
+    definition = as_object(content.decode(errors="replace")) or {}
+    for value in definition.values():
+        parts = value if isinstance(value, list) else [value]
+        for part in parts:
+            if isinstance(part, str) and _CHECKSUM.fullmatch(part):
+                yield part
+                if parts[0] in _DEEP:
+                    held = _CHECKSUM_IN_JSON.findall(read_buffer(part) or b"")
+                    yield from (digits.decode() for digits in held)
