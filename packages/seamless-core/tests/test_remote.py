@@ -217,6 +217,9 @@ def test_an_unexpected_error_of_a_store_does_not_hide_the_next(
             monkeypatch.setattr(first, "read", fail)
             assert fetched(named(b"x")) == b"x"
             assert f"{error.__name__}('broken')" in caplog.text
+            tried: list[tuple[str, str]] = []
+            assert remote.fetch_sync(named(b"x"), tried) is not None
+            assert tried[0] == (first.name, f"{error.__name__}: broken")
     finally:
         remote.configure()
 
@@ -261,6 +264,30 @@ def test_the_error_of_the_only_store_is_raised(
     monkeypatch.setenv("SEAMLESS_BUFFER_DIR", str(tmp_path / "file" / "folder"))
     with pytest.raises(OSError, match="file"):
         asyncio.run(remote.write(Buffer(b"none of one")))
+
+
+def test_a_failing_server_does_not_hide_that_a_directory_has_the_buffer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server()
+    server.refusing = True
+    server.install(monkeypatch)
+    monkeypatch.setenv("SEAMLESS_BUFFER_DIR", str(tmp_path))
+    assert asyncio.run(remote.write(Buffer(b"one of two"))) is True
+    assert "the server is gone" in caplog.text
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("SEAMLESS_BUFFER_DIR", str(tmp_path / "file" / "folder"))
+    with pytest.raises(NotADirectoryError):
+        asyncio.run(remote.write(Buffer(b"none of two")))
+
+
+def test_without_a_server_to_write_to_seamless_remote_gets_no_buffer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = Server()
+    server.install(monkeypatch).has_write_server = lambda: False
+    assert asyncio.run(remote.write(Buffer(b"x"))) is False
+    assert not server.promised
 
 
 def test_a_replaced_module_takes_effect_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

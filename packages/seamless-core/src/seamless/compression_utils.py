@@ -145,11 +145,10 @@ def _frame_chunks(stream: io.BufferedIOBase, frame: _Decompressor, memory: int) 
         word = int.from_bytes(header, "little")
         last, kind, size = word & 1, word >> 1 & 3, word >> 3
         block = _exactly(stream, 1 if kind == _RLE_BLOCK else size)
-        if chunk := frame.decompress(start + header + block):
-            yield chunk
+        yield frame.decompress(start + header + block)
         start = b""
-    if has_checksum and (chunk := frame.decompress(_exactly(stream, 4))):
-        yield chunk
+    if has_checksum:
+        yield frame.decompress(_exactly(stream, 4))
 
 
 def _exactly(stream: io.BufferedIOBase, size: int) -> bytes:

@@ -19,6 +19,7 @@ from admin_samples import (
     probe,
     put,
     put_irreproducible,
+    recorded_syncs,
     rows,
     run_json,
     semantic_to_syntactic,
@@ -136,14 +137,20 @@ def test_a_file_of_a_server_is_clean(file: Path | str) -> None:
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
-def test_each_problem_is_found_and_repaired(file: Path | str, name: str) -> None:
+def test_each_problem_is_found_and_repaired(
+    file: Path | str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     statement, values = PROBLEMS[name]
     sql(file, statement, *values)
     before = contents(file)
     assert name in problems(run_json("check", file, status=3))
 
+    synced = recorded_syncs(monkeypatch)
     findings = run_json("check", file, "--repair")
 
+    backup = Path(findings["backup"]).resolve()
+    here = [name for name in synced if name.startswith(str(backup.parent))]
+    assert here == [str(backup), str(backup.parent)]
     assert name in {row["problem"] for row in findings["repaired"]}
     assert findings["left"] == []
     assert run_json("check", file)["clean"]

@@ -15,6 +15,7 @@ from admin_samples import (
     probe,
     put,
     put_irreproducible,
+    recorded_syncs,
     rows,
     run_json,
     semantic_to_syntactic,
@@ -68,6 +69,17 @@ def test_a_copy_holds_everything(source: Path | str, target: Path) -> None:
     findings = run_json("export", source, target)
     assert contents(target) == contents(source)
     assert findings["bytes"] == target.stat().st_size
+
+
+@pytest.mark.parametrize("command", ["export", "copy"])
+def test_a_new_file_and_its_name_are_on_the_disk(
+    command: str, file: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = recorded_syncs(monkeypatch)
+    run_json(command, file, target)
+    assert synced[-1] == str(target.parent)
+    # SQLite syncs a copy itself, at each commit
+    assert command == "copy" or synced[-2].endswith("/new.db")
 
 
 def test_a_copy_is_compact(file: Path, target: Path) -> None:

@@ -111,6 +111,23 @@ def test_a_table_without_readable_rows_is_reported(file: Path, tmp_path: Path) -
     assert (found["readable"], found["unreadable"], found["first_unreadable_row"]) == (0, None, 1)
 
 
+def test_a_single_row_between_readable_ones_is_counted(tmp_path: Path) -> None:
+    # each row takes a page of its own
+    infos = (buffer_info(number, x="x" * 3500) for number in range(5))
+    file = put(tmp_path / "seamless.db", *infos)
+    overwrite(file, child_pages(file, "buffer_info")[2], b"\xff" * PAGE)
+    findings = run_json("export", "--salvage", file, tmp_path / "new.db", status=3)
+    found = reading(findings, "buffer_info")
+    assert (found["readable"], found["unreadable"], found["first_unreadable_row"]) == (4, 1, 3)
+
+
+def test_a_row_with_a_value_of_the_wrong_type_is_not_copied(file: Path, tmp_path: Path) -> None:
+    sql(file, "UPDATE expression SET validator = x'00' WHERE rowid = 7")
+    findings = run_json("export", "--salvage", file, tmp_path / "new.db", status=3)
+    found = reading(findings, "expression")
+    assert (found["readable"], found["contradicted"]) == (99, 1)
+
+
 def test_a_row_number_near_the_largest_one_is_reached_quickly(file: Path, tmp_path: Path) -> None:
     sql(
         file,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from database_samples import checksum, record
 from database_server import TIMEOUT, shared
@@ -20,6 +21,9 @@ from seamless_database.admin.cli import main
 from seamless_database.storage.open import open_database
 from seamless_database.storage.postgresql.url import PostgresUrl
 from seamless_database.tables import TABLES
+
+if TYPE_CHECKING:
+    import pytest
 
 Target = TypeVar("Target", bound="Path | str")
 
@@ -179,6 +183,19 @@ def make_legacy(file: Path, records: dict[object, object]) -> Path:
         text = legacy if isinstance(legacy, str) else json.dumps(legacy)
         sql(file, "INSERT INTO meta_data VALUES (?, ?)", checksum(key), text)
     return file
+
+
+def recorded_syncs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list to which each `os.fsync` adds the name of what it writes to the disk."""
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def record(number: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{number}"))
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", record)
+    return synced
 
 
 def every_command(file: Path) -> list[list[str | Path]]:

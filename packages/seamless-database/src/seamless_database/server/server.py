@@ -235,15 +235,15 @@ class _Server(uvicorn.Server):
         try:
             connection, _address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
-            return
+            pass  # the client has disconnected already
         except OSError:
             # the system lacks a resource, such as file descriptors; retrying without a pause would
             # keep a core busy
             loop = asyncio.get_running_loop()
             loop.remove_reader(listener)
             loop.call_later(ACCEPT_PAUSE, self._resume_accepting, listener)
-            return
-        self._connect(connection)
+        else:
+            self._connect(connection)
 
     def _resume_accepting(self, listener: socket.socket) -> None:
         if not self.should_exit:
@@ -266,7 +266,8 @@ class _Server(uvicorn.Server):
     async def _attach(self, connection: socket.socket, protocol: LimitedHttpProtocol) -> None:
         """Create the transport of a connection, after its TLS handshake if there is one."""
         tls = self.config.ssl
-        try:
+        # the client may have disconnected, may not speak TLS, or be too slow
+        with contextlib.suppress(OSError):
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await asyncio.get_running_loop().connect_accepted_socket(
@@ -275,9 +276,6 @@ class _Server(uvicorn.Server):
                 ssl=tls,
                 ssl_handshake_timeout=None if tls is None else self._limits.request_timeout,
             )
-        except OSError:
-            # the client has disconnected, does not speak TLS, or was too slow
-            return
 
     def _attached(
         self, connection: socket.socket, protocol: LimitedHttpProtocol, task: asyncio.Task[None]
