@@ -285,7 +285,7 @@ def test_without_a_server_to_write_to_seamless_remote_gets_no_buffer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     server = Server()
-    server.install(monkeypatch).has_write_server = lambda: False
+    vars(server.install(monkeypatch))["has_write_server"] = lambda: False
     assert asyncio.run(remote.write(Buffer(b"x"))) is False
     assert not server.promised
 

@@ -126,6 +126,7 @@ def test_a_child_leaves_the_connections_of_its_parent_alone(script: Script) -> N
     child.__dict__.update(parents.__dict__)
     child.reset_after_fork()
     get(child, script.url)
+    assert script.connections == 2
     child.close()
     get(parents, script.url)
     assert script.connections == 2
