@@ -94,6 +94,19 @@ def test_the_queue_works_again_after_join(queue: UploadQueue, backend: Backend) 
     assert (backend.stored, backend.left) == ([b"one", b"two"], 2)
 
 
+def test_a_thread_that_begins_after_everything_is_sent_ends_at_once(
+    queue: UploadQueue, backend: Backend
+) -> None:
+    add(queue, b"one")
+    queue.drain()
+    queue.join(30)
+    left = backend.left
+    late = threading.Thread(target=queue._work)
+    late.start()
+    late.join(30)
+    assert (backend.left, left) == (1, 1)
+
+
 def test_the_thread_calls_back_before_it_ends() -> None:
     ended: list[str] = []
 

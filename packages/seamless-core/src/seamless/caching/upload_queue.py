@@ -212,8 +212,9 @@ class UploadQueue:
 
     def _work(self, idle_seconds: float = IDLE_SECONDS) -> None:
         with self._lock:
-            # set here: after an interrupted `start`, it is unknown whether the thread runs
-            if self._thread is not None:
+            # set here: after an interrupted `start`, it is unknown whether the thread runs; of two
+            # that were started, the second may begin when the first has sent everything and ended
+            if self._thread is not None or not self._pending:
                 return
             self._thread = threading.current_thread()
         loop = _Loop()
