@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seamless.cli.buffers import copy, gc, merge, stats, verify
+from seamless.cli.buffers import compress, copy, gc, merge, stats, verify
 from seamless.cli.command import EPILOG, add_version, bare_parser, help_formatter, run
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _COMMANDS: dict[
     "gc": (gc.DESCRIPTION, gc.add_arguments, gc.run),
     "merge": (merge.DESCRIPTION, merge.add_arguments, merge.run),
     "copy": (copy.DESCRIPTION, copy.add_arguments, copy.run),
+    "compress": (compress.DESCRIPTION, compress.add_arguments, compress.run),
 }
 
 

@@ -156,6 +156,7 @@ class NewFiles:
         """Sync the entries of all folders that have changed."""
         for folder in self.folders:
             sync_path(folder)
+        self.folders.clear()
 
 
 def _write_all(file: io.FileIO, chunk: bytes | memoryview) -> None:
