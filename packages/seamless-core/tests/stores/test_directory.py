@@ -12,7 +12,12 @@ import pytest
 import zstandard
 
 from seamless.errors import ChecksumMismatchError
-from seamless.stores.directory import LOCK_SECONDS, BufferDirectory, _open_without_waiting
+from seamless.stores.directory import (
+    LOCK_SECONDS,
+    MIN_BYTES_FOR_THREAD,
+    BufferDirectory,
+    _open_without_waiting,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -249,10 +254,18 @@ def test_a_lock_does_not_hide_a_buffer_or_stop_a_write(directory: BufferDirector
     assert directory.read(NAME).content == CONTENT
 
 
-def test_content_is_never_stored_under_another_digest(directory: BufferDirectory) -> None:
+@pytest.mark.parametrize("content", [b"other content", bytes(MIN_BYTES_FOR_THREAD)], ids=len)
+def test_content_is_never_stored_under_another_digest(
+    directory: BufferDirectory, content: bytes
+) -> None:
     with pytest.raises(ChecksumMismatchError):
-        directory.write(NAME, b"other content")
+        directory.write(NAME, content)
     assert directory.find(NAME) is None
+    assert list(directory.path.rglob("*.tmp")) == []
+    directory.write(NAME, CONTENT)
+    with pytest.raises(ChecksumMismatchError):
+        directory.write(NAME, content)
+    assert directory.read(NAME).content == CONTENT
 
 
 def test_an_existing_buffer_is_not_written_again(directory: BufferDirectory) -> None:

@@ -88,7 +88,7 @@ def test_an_interrupted_batch_leaves_no_file_behind(
 
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        replace_entries([(tmp_path / "one", b"1"), (tmp_path / "two", b"2")], 0o444)
+        replace_entries([(tmp_path / name, b"x", lambda: None) for name in ("one", "two")], 0o444)
     assert list(tmp_path.iterdir()) == []
 
 

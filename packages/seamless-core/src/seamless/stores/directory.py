@@ -40,12 +40,13 @@ from seamless.stores.deadline import Deadline
 from seamless.stores.file_age import renew_time, sync_recent
 from seamless.stores.receiving import TooLargeError, default_max_size, expanded
 from seamless.util.atomic_file import replace_entries, replace_entry, sync_path
+from seamless.util.run_sync import start_daemon_thread
 
 # paths of buffers are strings, because a Path takes ten times as long
 # ruff: noqa: PTH110, PTH112, PTH113, PTH116, PTH120
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
 __all__ = ["BufferDirectory"]
@@ -67,6 +68,8 @@ LOCK_SECONDS = 120.0
 MIN_PAUSE = 0.05
 MAX_PAUSE = 1.0
 
+#: Bytes from which content is hashed while it is written.
+MIN_BYTES_FOR_THREAD = 1 << 20
 #: Buffers whose files are synced together, at most.
 BATCH_SIZE = 16
 
@@ -256,13 +259,15 @@ class BufferDirectory:
         """Store several buffers like `write`; return the error of each, or None."""
         errors: list[Exception | None] = [None] * len(buffers)
         held: dict[int, str | None] = {}
-        new: dict[int, tuple[str, bytes]] = {}
+        new: dict[int, tuple[str, bytes, Callable[[], object]]] = {}
         for index, (digest, content) in enumerate(buffers):
             try:
-                _verify(digest, content)
+                check = _verification(digest, content)
                 held[index] = path = self._held(digest, len(content))
                 if path is None or not renew_time(path):
-                    new[index] = self.new_path(digest), content
+                    new[index] = self.new_path(digest), content, check
+                else:
+                    check()
             except (OSError, ValueError) as error:
                 errors[index] = error
         failures = replace_entries(list(new.values()), FILE_MODE)
@@ -354,6 +359,14 @@ class BufferDirectory:
         with contextlib.suppress(PermissionError):  # another user owns it: keep its mode
             Path(folder).chmod(FOLDER_MODE)
         sync_path(self.path)
+
+
+def _verification(digest: str, content: bytes) -> Callable[[], object]:
+    """Return what raises if content has another digest; a thread hashes large content meanwhile."""
+    if len(content) >= MIN_BYTES_FOR_THREAD:
+        return start_daemon_thread(lambda: _verify(digest, content)).result
+    _verify(digest, content)
+    return lambda: None
 
 
 def _verify(digest: str, content: bytes) -> None:

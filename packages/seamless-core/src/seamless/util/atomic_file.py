@@ -14,7 +14,7 @@ import stat
 
 TYPE_CHECKING = False  # known to type checkers; importing typing would slow every start
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 # the import of pathlib would cost the commands more time than their writes
 # ruff: noqa: PTH108, PTH118, PTH120
@@ -72,25 +72,27 @@ def replace_entry(path: str | os.PathLike[str], content: bytes, mode: int) -> No
     OSError
         When the folder can't be changed, or `path` is itself a folder.
     """
-    (error,) = replace_entries([(path, content)], mode)
+    (error,) = replace_entries([(path, content, lambda: None)], mode)
     if error is not None:
         raise error
 
 
 def replace_entries(
-    entries: Sequence[tuple[str | os.PathLike[str], bytes]], mode: int
-) -> list[OSError | None]:
+    entries: Sequence[tuple[str | os.PathLike[str], bytes, Callable[[], object]]], mode: int
+) -> list[OSError | ValueError | None]:
     """Replace several entries like `replace_entry`; return the error of each, or None.
+
+    The third item of an entry is called before the rename, and raises if there must be none.
 
     All files are written before the first is synced, and each folder is synced once: the file
     system then writes many of them to the disk together.
     """
     synced: set[str] = set()
-    errors: list[OSError | None] = [None] * len(entries)
+    errors: list[OSError | ValueError | None] = [None] * len(entries)
     with contextlib.ExitStack() as stack:
         steps = [
-            stack.enter_context(contextlib.closing(_replacement(path, content, mode, synced)))
-            for path, content in entries
+            stack.enter_context(contextlib.closing(_replacement(*entry, mode, synced)))
+            for entry in entries
         ]
         for _ in range(3):
             errors = [error or _error_of(step) for error, step in zip(errors, steps, strict=True)]
@@ -98,7 +100,11 @@ def replace_entries(
 
 
 def _replacement(
-    path: str | os.PathLike[str], content: bytes, mode: int, synced: set[str]
+    path: str | os.PathLike[str],
+    content: bytes,
+    check: Callable[[], object],
+    mode: int,
+    synced: set[str],
 ) -> Generator[None, None, None]:
     """Replace an entry in three steps: write a file; sync and rename it; sync its folder."""
     temporary = temporary_name(os.fspath(path))
@@ -113,6 +119,7 @@ def _replacement(
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+            check()
             os.replace(temporary, path)  # noqa: PTH105 - pathlib is slow to import
         yield
         folder = os.path.dirname(path) or "."
@@ -129,11 +136,11 @@ def _start_writing_back(descriptor: int, size: int) -> None:
             os.posix_fadvise(descriptor, 0, size - 1, os.POSIX_FADV_DONTNEED)
 
 
-def _error_of(step: Generator[None, None, None]) -> OSError | None:
+def _error_of(step: Generator[None, None, None]) -> OSError | ValueError | None:
     """Run one step; return its error."""
     try:
         next(step, None)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return error
     return None
 

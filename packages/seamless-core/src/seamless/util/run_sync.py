@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["in_daemon_thread", "outside_main_thread", "run_sync", "settle_tasks"]
+__all__ = [
+    "in_daemon_thread",
+    "outside_main_thread",
+    "run_sync",
+    "settle_tasks",
+    "start_daemon_thread",
+]
 
 #: time limit for the tasks that a coroutine leaves running, such as closing connections
 SETTLE_SECONDS = 1.0
@@ -78,6 +84,11 @@ async def settle_tasks() -> None:
 
 
 async def in_daemon_thread(function: Callable[[], Result]) -> Result:
+    """Run a blocking function as `start_daemon_thread` does, and wait for its result."""
+    return await asyncio.wrap_future(start_daemon_thread(function))
+
+
+def start_daemon_thread(function: Callable[[], Result]) -> Future[Result]:
     """Run a blocking function in a daemon thread, for which the interpreter does not wait.
 
     If no thread can be started because the interpreter shuts down, the function runs in this one.
@@ -88,7 +99,7 @@ async def in_daemon_thread(function: Callable[[], Result]) -> Result:
         threading.Thread(target=work, name="seamless-blocking", daemon=True).start()
     except RuntimeError:
         work()
-    return await asyncio.wrap_future(outcome)
+    return outcome
 
 
 def outside_main_thread(function: Callable[[], Result]) -> Result:
