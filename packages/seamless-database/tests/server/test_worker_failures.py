@@ -90,6 +90,16 @@ def test_a_killed_worker_is_restarted_and_loses_no_write(
     assert "of 2 was ended by signal 9; it is started again\n" in err
 
 
+def test_the_reason_why_a_worker_cannot_start_again_is_reported(server: Server, file: Path) -> None:
+    file.rename(file.with_name("elsewhere.db"))
+    file.mkdir()
+    os.kill(workers(server)[0], signal.SIGKILL)
+    assert server.process.stderr is not None
+    lines = [server.process.stderr.readline() for _ in range(2)]
+    assert "was ended by signal 9" in lines[0]
+    assert "ended with status 1 (cannot use the database file" in lines[1]
+
+
 def test_a_worker_that_crashes_repeatedly_stops_the_server() -> None:
     done = program(
         """

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,6 +36,16 @@ def test_both_back_ends_have_one_interface(where: Path | str) -> None:
     with open_database(where) as reader:
         assert reader.get(GET) == checksum(2)
         assert (reader.writable, reader.commits, reader.startup_notices) == (False, None, ())
+
+
+def test_a_database_ends_its_threads_when_it_is_closed(where: Path | str) -> None:
+    before = set(threading.enumerate())
+    with open_database(where, writable=True) as database:
+        database.put(PUT)
+        request = parse_read(from_python({"type": "rev_transformations", "checksum": checksum(2)}))
+        asyncio.run(database.execute_read(request))
+        assert set(threading.enumerate()) > before
+    assert set(threading.enumerate()) == before
 
 
 def test_an_unexpected_error_of_a_long_read_reaches_the_caller(

@@ -309,6 +309,7 @@ def test_a_conversion_returns(content: bytes, source: str, target: str, result: 
     [
         (b"hello\n", "text", "int"),
         (b"x = \n", "text", "python"),
+        (b"x = = 1\n", "ipython", "python"),
         (b"a: [\n", "text", "yaml"),
         (b"\xff", "bytes", "text"),
         (b"NaN\n", "mixed", "plain"),
