@@ -153,7 +153,6 @@ def test_nothing_is_lost_at_exit_and_no_connection_is_left(
         import seamless
         from seamless import Buffer
         from seamless.caching import buffer_writer
-from seamless.cli.buffers.main import main
         for number in range(40):
             Buffer(b"exit {ending} %d" % number).tempref()
         {ending}
@@ -341,4 +340,4 @@ def test_buffers_are_copied_to_and_from_it(server: HashserverProcess, tmp_path: 
     assert main(["copy", str(first.path), server.url, named(content).hex()]) == 0
     assert main(["copy", server.url, str(second.path), named(content).hex()]) == 0
     assert second.read(named(content).hex()).content == content
-    assert main(["verify", str(server.folder)]) == 0
+    assert main(["verify", str(second.path)]) == 0
