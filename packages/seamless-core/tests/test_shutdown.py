@@ -303,6 +303,27 @@ POOL = """
 """
 
 
+def test_the_call_of_a_worker_that_does_not_get_ready_is_cancelled() -> None:
+    code = """
+    from seamless import shutdown_steps
+    shutdown_steps.READY_SECONDS = 0.05
+
+    class Handle(Handle):
+        async def wait_until_ready(self):
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                print("cancelled")
+
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    close_with(loop)
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result()
+    """
+    outcome = run_python(POOL + code)
+    assert (outcome.stdout, outcome.stderr) == ("cancelled\n", "")
+
+
 def test_a_pool_without_a_running_loop_is_closed_silently() -> None:
     code = """
     close_with(None)

@@ -129,11 +129,11 @@ def _at_exit() -> None:
     """Close if that is required, and write the queued buffers in any case."""
     if _package()._require_close or is_closed():
         close(from_atexit=True)
-        return
-    if writer := sys.modules.get(f"{__package__}.caching.buffer_writer"):
-        writer.shutdown_at_exit()
-    if remote := sys.modules.get(f"{__package__}.remote"):
-        remote.close_connections()
+    else:
+        if writer := sys.modules.get(f"{__package__}.caching.buffer_writer"):
+            writer.shutdown_at_exit()
+        if remote := sys.modules.get(f"{__package__}.remote"):
+            remote.close_connections()
 
 
 # Exit handlers run in reverse order of registration. This one is registered at import, so that it
