@@ -145,9 +145,12 @@ def test_a_missing_list_or_malformed_pin_deletes_nothing(
 ) -> None:
     assert gc(folder, live, tmp_path / "missing") == 1
     assert gc(folder, live, tmp_path) == 1
-    assert gc(folder, live, "--pin", "abc") == 1
     assert gc(tmp_path / "nowhere", live) == 1
-    assert capsys.readouterr().err.count("\n") == 4
+    assert capsys.readouterr().err.count("\n") == 3
+    with pytest.raises(SystemExit) as ended:
+        gc(folder, live, "--pin", "abc")
+    assert ended.value.code == 2
+    assert "'abc': 64 hexadecimal digits are expected" in capsys.readouterr().err
     assert contents(folder) == {USED, GARBAGE}
 
 

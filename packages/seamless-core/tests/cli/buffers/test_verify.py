@@ -192,10 +192,13 @@ def test_a_good_file_that_a_killed_repair_set_aside_is_renamed_back(
 
 def test_wrong_usage_changes_nothing(folder: Path, tmp_path: Path, capsys: Captured) -> None:
     path = damage(folder)
-    assert verify(folder, "--from", tmp_path) == 1
+    with pytest.raises(SystemExit) as ended:
+        verify(folder, "--from", tmp_path)
+    assert ended.value.code == 2
+    capsys.readouterr()
     assert verify(folder, "--repair", "--from", tmp_path / "missing") == 1
     assert verify(folder, "--repair", "--from", "ftp://x") == 1
-    assert [line.split(":")[0] for line in capsys.readouterr().err.splitlines()] == ["Error"] * 3
+    assert [line.split(":")[0] for line in capsys.readouterr().err.splitlines()] == ["Error"] * 2
     assert path.read_bytes() == b"not it"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from seamless.cli.buffers.live_lists import LiveList, parse_digest
+from seamless.cli.buffers.live_lists import LiveList, checksum_argument
 from seamless.cli.buffers.places import open_place
 from seamless.cli.command import CommandError, write_line
 from seamless.cli.progress import Progress
@@ -14,7 +14,6 @@ from seamless.errors import SeamlessError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator
 
     from seamless.stores.base import BufferStore
 
@@ -35,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument("source", metavar="FROM", help="the place to read")
     parser.add_argument("target", metavar="TO", help="the place to write")
-    parser.add_argument("checksums", nargs="*", metavar="CHECKSUM", help="the buffers")
+    parser.add_argument(
+        "checksums", nargs="*", type=checksum_argument, metavar="CHECKSUM", help="the buffers"
+    )
     parser.add_argument(
         "--closure", nargs="+", default=[], metavar="LIST", help="lists of more buffers"
     )
@@ -49,8 +50,7 @@ def run(options: argparse.Namespace) -> int:
     from concurrent.futures import ThreadPoolExecutor
 
     if not options.checksums and not options.closure:
-        raise CommandError("no buffer is named: give checksums, or --closure LIST")
-    digests = iter(list(_named(options.checksums)))
+        options.usage_error("no buffer is named: give checksums, or --closure LIST")
     source, target = open_place(options.source), open_place(options.target, create=True)
     lists = [LiveList(path, require_end=not options.no_end_marker) for path in options.closure]
     failures = Failures()
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     pool = ThreadPoolExecutor(THREADS)
     try:
         with Progress(None, " buffers") as advance:
-            for each in (digests, *(each.digests() for each in lists)):
+            for each in (iter(options.checksums), *(each.digests() for each in lists)):
                 while batch := [digest.hex() for digest in islice(each, _BATCH)]:
                     for error in pool.map(lambda digest: _copy(source, target, digest), batch):
                         if error is None:
@@ -74,14 +74,6 @@ def run(options: argparse.Namespace) -> int:
     failures.write()
     write_line(f"{target.name}: {copied} buffers copied or there already")
     return int(len(failures) > 0)
-
-
-def _named(texts: Iterable[str]) -> Iterator[bytes]:
-    for text in texts:
-        digest = parse_digest(text.encode(errors="replace"))
-        if digest is None:
-            raise CommandError(f"{text!r}: 64 hexadecimal digits are expected")
-        yield digest
 
 
 def _copy(source: BufferStore, target: BufferStore, digest: str) -> Exception | None:

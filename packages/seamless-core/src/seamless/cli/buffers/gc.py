@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING
 from seamless.cli.buffers.checksum_set import ChecksumSet, naming_temporary_folder
 from seamless.cli.buffers.deletion import delete_garbage, put_back
 from seamless.cli.buffers.folder import Kind, require_buffers, scan, status_of
-from seamless.cli.buffers.live_lists import LiveList, parse_digest
+from seamless.cli.buffers.live_lists import LiveList, checksum_argument
 from seamless.cli.command import CommandError, write_line
 from seamless.cli.interrupts import defer_sigint
 from seamless.cli.progress import Progress
@@ -56,7 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", help="the buffer directory")
     parser.add_argument("lists", nargs="+", metavar="LIST", help="checksums that are needed")
     parser.add_argument(
-        "--pin", nargs="+", action="extend", default=[], metavar="CHECKSUM", help="keep these too"
+        "--pin",
+        nargs="+",
+        action="extend",
+        default=[],
+        type=checksum_argument,
+        metavar="CHECKSUM",
+        help="keep these too",
     )
     parser.add_argument(
         "--older-than",
@@ -87,11 +93,10 @@ def run(options: argparse.Namespace) -> int:
     """Delete garbage; return the exit status."""
     folder: str = options.directory
     now = time.time()
-    pins = list(map(_pinned, options.pin))
     require_buffers(folder)
     lists = [LiveList(path, require_end=not options.no_end_marker) for path in options.lists]
     failures = Failures()
-    with ChecksumSet(chain(pins, *(each.digests() for each in lists))) as live:
+    with ChecksumSet(chain(options.pin, *(each.digests() for each in lists))) as live:
         if not options.allow_empty and not all(each.count for each in lists):
             raise CommandError("a list is empty: give --allow-empty if nothing is needed any more")
         made = min(now, *(each.begun for each in lists))
@@ -116,13 +121,6 @@ def _execute(plan: _Plan, folder: str, options: argparse.Namespace) -> None:
     for relative, _ in plan.entries():
         write_line(os.path.join(folder, relative))  # noqa: PTH118 - as the scan does
     write_line(plan.summary("would be deleted", plan.garbage, plan.size))
-
-
-def _pinned(text: str) -> bytes:
-    digest = parse_digest(os.fsencode(text))
-    if digest is None:
-        raise CommandError(f"--pin {text!r}: 64 hexadecimal digits are expected")
-    return digest
 
 
 class _Plan:

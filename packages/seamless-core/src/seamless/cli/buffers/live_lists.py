@@ -17,6 +17,7 @@ import re
 import stat
 import sys
 import time
+from argparse import ArgumentTypeError
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 
-__all__ = ["LiveList", "parse_digest"]
+__all__ = ["LiveList", "checksum_argument"]
 
 _LINE_SIZE = 65
 _END = re.compile(rb"# end: ([0-9]+) checksums?\s*")
@@ -74,7 +75,7 @@ class LiveList:
     def _parse(self, stream: BinaryIO) -> Iterator[bytes]:
         ended, unconfirmed = False, 0
         for number, line in enumerate(stream, 1):
-            if len(line) == _LINE_SIZE and (digest := parse_digest(line[:-1])):
+            if len(line) == _LINE_SIZE and (digest := _parse_digest(line[:-1])):
                 unconfirmed += 1
                 self.count += 1
                 yield digest
@@ -91,7 +92,7 @@ class LiveList:
             elif begin := _BEGIN.fullmatch(line):
                 self.begun = min(self.begun, self._time(number, begin[1]))
             elif line.strip() and not line.startswith(b"#"):
-                digest = parse_digest(line.strip())
+                digest = _parse_digest(line.strip())
                 if digest is None:
                     raise self._error(number, "64 hexadecimal digits are expected")
                 unconfirmed += 1
@@ -114,7 +115,7 @@ class LiveList:
         return CommandError(f"{self._path!r}, line {number}: {reason}")
 
 
-def parse_digest(text: bytes) -> bytes | None:
+def _parse_digest(text: bytes) -> bytes | None:
     """Return the digest of 64 hexadecimal digits, or None."""
     try:
         digest = bytes.fromhex(text.decode("ascii"))
@@ -122,6 +123,14 @@ def parse_digest(text: bytes) -> bytes | None:
         return None
     # `fromhex` skips spaces, so the length of the text says little
     return digest if len(digest) * 2 == len(text) == _LINE_SIZE - 1 else None
+
+
+def checksum_argument(text: str) -> bytes:
+    """Return the digest that an argument of the command line names."""
+    digest = _parse_digest(os.fsencode(text))
+    if digest is None:
+        raise ArgumentTypeError(f"{text!r}: 64 hexadecimal digits are expected")
+    return digest
 
 
 def _opened(path: str) -> BinaryIO:

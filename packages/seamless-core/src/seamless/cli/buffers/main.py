@@ -49,13 +49,13 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, (description, add_arguments, _) in _COMMANDS.items():
         first = description.splitlines()[0]
-        add_arguments(
-            commands.add_parser(
-                name,
-                help=first[0].lower() + first[1:].rstrip("."),
-                description=description,
-                epilog=EPILOG,
-                formatter_class=help_formatter(),
-            )
+        command = commands.add_parser(
+            name,
+            help=first[0].lower() + first[1:].rstrip("."),
+            description=description,
+            epilog=EPILOG,
+            formatter_class=help_formatter(),
         )
+        command.set_defaults(usage_error=command.error)
+        add_arguments(command)
     return parser

@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     folder: str = options.directory
     require_buffers(folder)
     if options.places and not options.repair:
-        raise CommandError("--from names places to restore from: give --repair too")
+        options.usage_error("--from names places to restore from: give --repair too")
     repair = None
     if options.repair:
         places = list(map(open_place, options.places))
