@@ -9,6 +9,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from pathlib import Path
 from random import Random
@@ -32,6 +33,30 @@ STOPS = int(os.environ.get("SEAMLESS_TEST_STOPS", "5"))
 START_SECONDS = 0.6
 STOPPED = "Error: stopped by a signal before the server was ready\n"
 needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+
+
+#: the command, with a stop signal that Python discards because it arrives in a destructor
+DISCARDED = """
+import gc, signal, sys
+from seamless_database.cli.main import main
+
+class Object:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+
+gc.freeze = lambda: Object() and None
+sys.exit(main())
+"""
+
+
+class DiscardingServer(Server):
+    command = (sys.executable, "-c", DISCARDED)
+
+
+def test_a_stop_signal_that_python_discards_stops_the_start(tmp_path: Path) -> None:
+    with DiscardingServer(tmp_path / "seamless.db", wait=False) as server:
+        _, err = server.process.communicate(timeout=TIMEOUT)
+        assert (server.process.returncode, err) == (1, STOPPED)
 
 
 def test_a_missing_file_is_not_created_without_writable(tmp_path: Path, status: Path) -> None:
