@@ -35,6 +35,12 @@ def test_many_arrays_of_one_kind_are_read_as_written(dtype: str, shape: tuple[in
     assert same(named, there_and_back(named))
 
 
+def test_structures_whose_names_are_no_unicode_text_are_told_apart() -> None:
+    dtypes = [np.dtype([(name, "<i4")], align=True) for name in ("\ud800", "\ud801")]
+    value = [np.arange(3, dtype="<i4").view(dtype) for dtype in dtypes * 10]
+    assert same(value, there_and_back(value))
+
+
 def test_arrays_of_more_kinds_than_numbers_are_read_as_written() -> None:
     value = {f"{dtype} {i}": a for dtype in DTYPES for i, a in enumerate(arrays(dtype, (2,), 5))}
     assert same(value, there_and_back(value))
