@@ -63,7 +63,9 @@ SUITES = {
         "Buffers to a directory on the disk of the checkout, where a write is over when it is "
         "synced, and from the published hashserver on this machine. The published package has no "
         "stores of its own. Other programs that write to the same disk change these figures more "
-        "than all others.",
+        "than all others. The hashserver is one process, with about 2 ms of processor time for a "
+        "request: on one machine, concurrent requests save little beyond the time of the client; "
+        "behind a network with 5 ms of latency, 1,000 of them take a sixth of the time.",
     ),
     "evict": Suite(
         "seamless-core",
