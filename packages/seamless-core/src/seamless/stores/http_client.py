@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import httpcore
@@ -38,7 +39,11 @@ class _Session:
     pool: httpcore.ConnectionPool
     users: int = 0
     #: one for each request in the pool, which searches all its waiting requests at each change
-    slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_CONNECTIONS))
+    slots: SimpleQueue[None] = field(default_factory=SimpleQueue)
+
+    def __post_init__(self) -> None:
+        for _ in range(MAX_CONNECTIONS):
+            self.slots.put(None)
 
 
 class SharedClient:
@@ -94,12 +99,15 @@ class SharedClient:
                 session = self._session = _Session(self._make())
             session.users += 1
         try:
-            if not session.slots.acquire(timeout=seconds):
-                raise httpcore.PoolTimeout("all connections were used until the deadline")
+            try:
+                session.slots.get(timeout=seconds)
+            except Empty:
+                text = "all connections were used until the deadline"
+                raise httpcore.PoolTimeout(text) from None
             try:
                 yield session.pool
             finally:
-                session.slots.release()
+                session.slots.put(None)
         finally:
             with self._lock:
                 session.users -= 1

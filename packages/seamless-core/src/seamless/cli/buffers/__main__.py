@@ -6,4 +6,5 @@ import sys
 
 from seamless.cli.buffers.main import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
