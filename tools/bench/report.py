@@ -65,7 +65,8 @@ SUITES = {
         "stores of its own. Other programs that write to the same disk change these figures more "
         "than all others. The hashserver is one process, with about 2 ms of processor time for a "
         "request: on one machine, concurrent requests save little beyond the time of the client; "
-        "behind a network with 5 ms of latency, 1,000 of them take a fifth to a quarter of the time.",
+        "behind a network with 5 ms of latency, 1,000 of them take a fifth to a quarter of the "
+        "time.",
     ),
     "evict": Suite(
         "seamless-core",
