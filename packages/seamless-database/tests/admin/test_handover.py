@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,13 @@ from admin_samples import admin, assert_one_line, metadata, put, rows, run_json,
 from database_samples import checksum
 
 from seamless import Buffer, Checksum, remote
+
+
+@pytest.fixture(autouse=True)
+def _stores_as_found() -> Iterator[None]:
+    """Set back the stores of this process, which the command and the tests configure."""
+    yield
+    remote.configure()
 
 
 class Chain(NamedTuple):

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -30,6 +31,13 @@ from database_samples import checksum
 from seamless import Buffer, remote
 
 ENVIRONMENT = checksum("environment")
+
+
+@pytest.fixture(autouse=True)
+def _stores_as_found() -> Iterator[None]:
+    """Set back the stores of this process, which the command and the tests configure."""
+    yield
+    remote.configure()
 
 
 def sums(*names: object) -> list[str]:

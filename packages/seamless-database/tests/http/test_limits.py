@@ -169,6 +169,8 @@ def test_idle_connections_are_closed_in_favour_of_new_ones(tmp_path: Path) -> No
         for client in idle:
             client.sendall(HEALTH)
             assert receive(client) == (200, "OK")
+            # the clock of the event loop has steps of a millisecond
+            time.sleep(0.01)
         with connect(server) as another:
             another.sendall(HEALTH)
             assert receive(another) == (200, "OK")
