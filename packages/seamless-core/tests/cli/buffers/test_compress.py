@@ -140,6 +140,23 @@ def test_a_full_disk_costs_no_buffer(
     assert files_below(folder) == before
 
 
+def test_an_error_of_the_disk_for_one_of_many_files_costs_no_buffer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_directory(tmp_path / "many", [b"%d" % number * 5000 for number in range(80)])
+    before = files_below(folder)
+    fsync = os.fsync
+
+    def fail_for_one(descriptor: int) -> None:
+        if f"/.{named(b'7' * 5000)}" in os.readlink(f"/proc/self/fd/{descriptor}"):
+            raise OSError(5, "Input/output error")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail_for_one)
+    assert compress(folder) == 1
+    assert files_below(folder) == before
+
+
 #: stops itself before or after a new file gets its name
 KILLED = """
 import os, signal, sys

@@ -222,3 +222,58 @@ def test_a_stopped_merge_leaves_only_good_buffers_and_can_be_repeated(
     assert bool(left) == (copied and number is signal.SIGKILL)
     assert main(words) == 0
     assert all(read(target, each) == each for each in CONTENTS)
+
+
+# -- what is on disk ------------------------------------------------------------------
+
+
+def record_syncs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list to which every path that is synced is added, by its first name."""
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    return synced
+
+
+def test_each_of_many_small_copies_and_every_new_folder_is_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [named(b"%d" % number) for number in range(100)]
+    source = make_directory(tmp_path / "from", [b"%d" % number for number in range(100)])
+    synced = record_syncs(monkeypatch)
+    assert merge(source, tmp_path / "to", "--copy") == 0
+    files = {path.rpartition("/.")[2][:64] for path in synced if path.endswith(".tmp")}
+    assert set(names) <= files
+    folders = {tmp_path, tmp_path / "to", *(tmp_path / "to" / name[:2] for name in names)}
+    assert set(map(str, folders)) <= set(synced)
+
+
+def test_recent_buffers_are_synced_before_they_count_as_linked_or_present(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make_directory(tmp_path / "from", [b"linked", b"present"])
+    target = make_directory(tmp_path / "to", [b"present"])
+    synced = record_syncs(monkeypatch)
+    assert merge(source, target) == 0
+    present = target / named(b"present")[:2] / named(b"present")
+    linked = source / named(b"linked")[:2] / named(b"linked")
+    assert {str(present), str(present.parent), str(linked)} <= set(synced)
+
+
+def test_a_linked_buffer_that_can_not_look_new_is_copied(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deny(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "utime", deny)
+    assert merge(source, tmp_path / "to") == 0
+    path = BufferDirectory(tmp_path / "to").find(named(LARGE))
+    assert path is not None
+    assert path.stat().st_nlink == 1
+    assert abs(path.stat().st_mtime - time.time()) < 60

@@ -19,8 +19,8 @@ from seamless.cli.progress import Progress
 from seamless.cli.several import Failures
 from seamless.errors import ChecksumMismatchError, CompressedDataError
 from seamless.stores.directory import SUFFIXES, BufferDirectory
-from seamless.stores.file_age import renew_time
-from seamless.util.atomic_file import temporary_name
+from seamless.stores.file_age import renew_time, sync_recent
+from seamless.util.atomic_file import sync_path, temporary_name
 
 if TYPE_CHECKING:
     import argparse
@@ -57,6 +57,7 @@ def run(options: argparse.Namespace) -> int:
             raise CommandError(f"{source!r} and {target!r} are the same directory")
     else:
         os.mkdir(target)
+        sync_path(os.path.dirname(os.path.abspath(target)))  # noqa: PTH100 - see above
     failures = Failures()
     with NewFiles() as new_files, Progress(None, " files") as advance:
         merge = _Merge(target, new_files, failures, copy=options.copy)
@@ -65,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
             if advance is not None:
                 advance(len(batch))
         new_files.finish()
+        sync_recent(target)  # another writer may have made folders in it
     failures.write()
     write_line(f"{target}: {merge.summary()}")
     return int(len(failures) > 0)
@@ -108,7 +110,7 @@ class _Merge:
         good = {
             digest
             for (digest, path), content in zip(present.items(), digests, strict=True)
-            if content == digest and (renew_time(path) or os.path.lexists(path))
+            if content == digest and _keeps(path)
         }
         self._counts["there"] += len(good)
         return [found for found in batch if found.digest not in good]
@@ -138,6 +140,7 @@ class _Merge:
         """Make a hard link; return False where there can be none."""
         target = self._target(found)
         try:
+            sync_recent(found.entry.path)
             try:
                 os.link(found.entry.path, target, follow_symlinks=False)
             except FileExistsError:
@@ -148,7 +151,8 @@ class _Merge:
         except OSError:
             return False  # the copy is made, or reports the failure
         self._new_files.folders.add(os.path.dirname(target))
-        renew_time(target)
+        if not renew_time(target):
+            return False  # it would look old, or is gone
         self._counts["linked"] += 1
         return True
 
@@ -182,6 +186,15 @@ class _Merge:
         if prefix not in self._prefixes:
             self._prefixes[prefix] = os.path.dirname(self._directory.new_path(found.digest))
         return f"{self._prefixes[prefix]}/{found.entry.name}"
+
+
+def _keeps(path: str) -> bool:
+    """Return whether a file of the target is there and on disk, and let it look newly written."""
+    try:
+        sync_recent(path, os.path.dirname(path))
+    except OSError:
+        return False
+    return renew_time(path) or os.path.lexists(path)
 
 
 def _damaged(found: FoundFile) -> CommandError:

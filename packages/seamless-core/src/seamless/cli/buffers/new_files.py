@@ -1,8 +1,8 @@
 """`NewFiles`: adds files to buffer directories, complete, verified and on disk before they appear.
 
 Each file is written under a temporary name, and hashed by its content. A large file is synced and
-renamed at once; small files are synced together, since a sync for each of millions of files would
-take longer than all the rest. A process that is killed leaves temporary files, which `gc` deletes
+renamed at once; small files are written to the disk together, after which the sync of each only
+tells whether that has failed. A process that is killed leaves temporary files, which `gc` deletes
 later, and never a part of a buffer.
 """
 
@@ -32,7 +32,7 @@ __all__ = ["NewFiles"]
 
 #: files from this size on are synced and renamed at once
 LARGE_BYTES = 1 << 20
-#: up to so many small files are synced one by one; more of them by a sync of all file systems
+#: more small files than this are written to the disk together, by a sync of all file systems
 FEW_FILES = 64
 
 Item = TypeVar("Item")
@@ -139,10 +139,9 @@ class NewFiles:
     def _commit(self) -> None:
         """Rename the small files when they are on disk."""
         if len(self._waiting) > FEW_FILES:
-            os.sync()
-        else:
-            for temporary in self._waiting:
-                sync_path(temporary)
+            os.sync()  # it is fast, but reports no error, and on macOS does not wait
+        for temporary in self._waiting:
+            sync_path(temporary)
         for temporary, target in self._waiting.items():
             self._rename(temporary, target)
         self._waiting.clear()
