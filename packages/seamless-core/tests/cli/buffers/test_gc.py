@@ -15,7 +15,7 @@ from buffer_folders import DAY, add_foreign_entries, make_directory, named, put,
 from command_runs import files_below
 
 from seamless.cli.buffers.checksum_set import ChecksumSet
-from seamless.cli.buffers.deletion import delete_garbage
+from seamless.cli.buffers.deletion import delete_garbage, put_back
 from seamless.cli.buffers.main import main
 from seamless.stores.directory import BufferDirectory
 
@@ -319,9 +319,64 @@ def test_what_a_killed_run_left_behind_is_deleted_or_put_back(folder: Path, live
     for content, days in ((b"old", 10.0), (b"renewed", 0.1), (b"anew", 10.0)):
         path = put(folder, content, days=days)
         path.rename(f"{path}.deleted")
-    put(folder, b"anew", days=0)
+    anew = put(folder, b"anew", days=0)
     assert gc(folder, live) == 0
     assert contents(folder) == {USED, b"renewed", b"anew"}
+    assert BufferDirectory(folder).read(named(b"renewed")).content == b"renewed"
+    assert os.listdir(anew.parent) == [anew.name]
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_what_is_left_behind_stays_while_the_new_file_is_damaged(
+    folder: Path, live: Path, listed: bool
+) -> None:
+    content = USED if listed else b"renewed"
+    path = put(folder, content, days=10 if listed else 0.1)
+    left = path.rename(f"{path}.deleted")
+    put(folder, b"not it", name=named(content), days=0)
+    assert gc(folder, live) == 0
+    assert (left.read_bytes(), path.read_bytes()) == (content, b"not it")
+    path.unlink()
+    assert gc(folder, live) == 0
+    assert (path.read_bytes(), left.exists()) == (content, False)
+
+
+def test_a_dry_run_names_nothing_that_would_be_put_back(
+    folder: Path, live: Path, capsys: Captured
+) -> None:
+    path = put(folder, b"renewed", days=0)
+    path.rename(f"{path}.deleted")
+    assert gc(folder, live, "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert named(b"renewed") not in out
+    assert f"{folder}: 1 files of 7 bytes would be deleted; 1 buffers are listed" in out
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_is_written_while_an_old_one_is_put_back_stays(
+    folder: Path, links: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put(folder, b"damaged", name=named(b"anew"))
+    left = path.rename(f"{path}.deleted")
+    link = os.link
+
+    def write_then_link(*words: Any, **options: Any) -> None:
+        BufferDirectory(folder).write(named(b"anew"), b"anew")
+        if not links:
+            raise PermissionError(1, "Operation not permitted")
+        link(*words, **options)
+
+    monkeypatch.setattr(os, "link", write_then_link)
+    put_back(str(left), named(b"anew"))
+    assert path.read_bytes() == b"anew"
+    assert not left.exists()
+
+
+def test_a_good_buffer_that_a_repair_has_just_set_aside_is_not_deleted(folder: Path) -> None:
+    aside = put(folder, b"fresh", days=0)
+    aside = aside.rename(f"{aside}.damaged")
+    assert not delete_garbage(str(aside), named(b"fresh"), time.time() - 60)
+    assert aside.exists()
 
 
 def test_writers_lose_nothing_while_garbage_is_collected_again_and_again(

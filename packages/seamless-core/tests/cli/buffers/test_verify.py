@@ -179,6 +179,49 @@ def test_a_file_that_a_writer_replaces_in_the_same_moment_is_kept(folder: Path) 
     assert not repair.set_aside(str(path), found_damaged)
 
 
+def test_a_file_that_is_written_while_a_good_one_is_renamed_back_stays(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = damage(folder)
+    found_damaged = path.lstat()
+    put(folder, b"still not it", name=NAME)
+    rename = os.rename
+
+    def rename_then_write(*words: str) -> None:
+        monkeypatch.setattr(os, "rename", rename)
+        rename(*words)
+        BufferDirectory(folder).write(NAME, GOOD)
+
+    monkeypatch.setattr(os, "rename", rename_then_write)
+    repair_module.Repair(str(folder), []).set_aside(str(path), found_damaged)
+    assert path.read_bytes() == GOOD
+    assert verify(folder, "--repair") == 0
+
+
+@pytest.mark.parametrize("suffix", ["", ".zst"])
+def test_a_good_file_that_another_repair_has_just_set_aside_is_not_deleted(
+    folder: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other repair renames the good file after this one has found it."""
+    path = damage(folder)
+    repair = repair_module.Repair(str(folder), [])
+    assert repair.set_aside(str(path), path.lstat())
+    path.with_name(f"{path.name}.damaged").rename(f"{path}{suffix}.damaged")
+    path = put(folder, GOOD, suffix=suffix)
+    content, read = path.read_bytes(), BufferDirectory.read
+
+    def read_then_rename(*words: Any) -> Any:
+        monkeypatch.setattr(BufferDirectory, "read", read)
+        result = read(*words)
+        path.rename(f"{path}.damaged")
+        return result
+
+    monkeypatch.setattr(BufferDirectory, "read", read_then_rename)
+    assert repair.restore(str(path), NAME) == (True, "restored: it is not damaged")
+    assert path.read_bytes() == content
+    assert list(path.parent.iterdir()) == [path]
+
+
 @pytest.mark.parametrize("suffix", ["", ".zst"])
 def test_a_good_file_that_a_killed_repair_set_aside_is_renamed_back(
     folder: Path, suffix: str
@@ -233,7 +276,8 @@ def test_a_killed_repair_is_completed_by_the_next(
     )
     assert child.returncode == (130 if number is signal.SIGINT else -number)
     assert child.stderr == b""
-    assert path.with_name(f"{NAME}.damaged").exists()
+    if moment == "before":
+        assert path.with_name(f"{NAME}.damaged").exists()
     assert main(words) == 0
     assert path.read_bytes() == GOOD
     assert verify(folder) == 0

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 
 from seamless.cli.buffers.folder import DAMAGED_SUFFIX, DELETED_SUFFIX, Kind, is_being_written
+from seamless.cli.buffers.renaming import has_digest, rename_back
 
 # paths are text, as those of the scan
 # ruff: noqa: PTH104, PTH108
@@ -39,18 +40,20 @@ def delete_garbage(path: str, digest: str, before: float) -> bool:
     """
     try:
         changed = os.lstat(path).st_mtime
-        if path.endswith(_NO_BUFFERS):
-            os.unlink(path)
-            return True
         if path.endswith(DELETED_SUFFIX):
             renamed = path
-        elif changed >= before or is_being_written(path, digest, changed):
+        elif changed >= before:
+            return False
+        elif path.endswith(_NO_BUFFERS):
+            os.unlink(path)
+            return True
+        elif is_being_written(path, digest, changed):
             return False
         else:
             renamed = path + DELETED_SUFFIX
             os.rename(path, renamed)
         if os.lstat(renamed).st_mtime >= before:
-            put_back(renamed)
+            put_back(renamed, digest)
             return False
         os.unlink(renamed)
     except FileNotFoundError:
@@ -58,10 +61,16 @@ def delete_garbage(path: str, digest: str, before: float) -> bool:
     return True
 
 
-def put_back(renamed: str) -> None:
-    """Rename a file back that should have been deleted, unless the buffer has been written anew."""
+def put_back(renamed: str, digest: str) -> None:
+    """Rename a file back that should have been deleted, unless the buffer has been written anew.
+
+    It stays where it is while the new file is damaged or unfinished.
+
+    Raises
+    ------
+    OSError
+        When the folder can't be changed, or the new file can't be read.
+    """
     original = renamed.removesuffix(DELETED_SUFFIX)
-    if os.path.lexists(original):
+    if not rename_back(renamed, original) and has_digest(original, digest):
         os.unlink(renamed)
-    else:
-        os.rename(renamed, original)

@@ -118,8 +118,9 @@ def _execute(plan: _Plan, folder: str, options: argparse.Namespace) -> None:
     if not options.dry_run:
         write_line(plan.summary("deleted", *plan.execute()))
         return
-    for relative, _ in plan.entries():
-        write_line(os.path.join(folder, relative))  # noqa: PTH118 - as the scan does
+    for relative, size in plan.entries():
+        if size >= 0:
+            write_line(os.path.join(folder, relative))  # noqa: PTH118 - as the scan does
     write_line(plan.summary("would be deleted", plan.garbage, plan.size))
 
 
@@ -160,14 +161,20 @@ class _Plan:
         with Progress(None, " files") as advance, naming_temporary_folder():
             for found in scan(self._folder, self._failures.add):
                 status = status_of(found.entry)
-                if status is not None and self._is_garbage(found, status.st_mtime, now):
-                    self.garbage += 1
-                    self.size += status.st_size
-                    name = found.entry.path[base:]
-                    self._file.write(f"{status.st_size} {name}\n".encode())
+                size = None if status is None else self._planned_size(found, status, now)
+                if size is not None:
+                    self._file.write(f"{size} {found.entry.path[base:]}\n".encode())
                 if advance is not None:
                     advance(1)
             self._file.flush()
+
+    def _planned_size(self, found: FoundFile, status: os.stat_result, now: float) -> int | None:
+        """Return the bytes of garbage, -1 for a file that must be put back, or else None."""
+        if self._is_garbage(found, status.st_mtime, now):
+            self.garbage += 1
+            self.size += status.st_size
+            return status.st_size
+        return -1 if found.kind is Kind.DELETED else None
 
     def _is_garbage(self, found: FoundFile, changed: float, now: float) -> bool:
         if found.kind is Kind.TEMPORARY:  # a writer that still lives would have changed it
@@ -175,19 +182,17 @@ class _Plan:
         if found.kind in (Kind.FOREIGN, Kind.LOCK):
             return False
         if bytes.fromhex(found.digest) in self._live:
-            if found.kind is Kind.DELETED:
-                return True  # `execute` puts it back
             reason = "listed or pinned"
         elif changed >= self._before:
             reason = "recent"
         else:
             return True
-        if found.kind is Kind.BUFFER:
+        if found.kind in (Kind.BUFFER, Kind.DELETED):
             self.kept[reason] += 1
         return False
 
     def entries(self) -> Iterator[tuple[str, int]]:
-        """Yield the relative path and size of each file that may be deleted."""
+        """Yield the relative path and size of what is deleted, and what is put back with -1."""
         self._file.seek(0)
         for line in self._file:
             size, _, name = line.decode().rstrip("\n").partition(" ")
@@ -214,7 +219,7 @@ class _Plan:
         digest = os.path.basename(name).lstrip(".")[:64]  # noqa: PTH119
         try:
             if name.endswith(Kind.DELETED.value) and bytes.fromhex(digest) in self._live:
-                put_back(path)
+                put_back(path, digest)
                 return False
             return delete_garbage(path, digest, self._before)
         except OSError as error:

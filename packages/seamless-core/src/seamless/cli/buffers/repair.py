@@ -7,18 +7,17 @@ moment: it is renamed back.
 
 from __future__ import annotations
 
-import io
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seamless.checksum.calculate_checksum import calculate_chunks_checksum
 from seamless.cli.buffers.folder import DAMAGED_SUFFIX
+from seamless.cli.buffers.renaming import has_digest, rename_back
 from seamless.cli.interrupts import defer_sigint
-from seamless.compression_utils import open_chunks, strip_compression_suffix
-from seamless.errors import CompressedDataError
 from seamless.stores.base import FOUND
 from seamless.stores.directory import BufferDirectory
+from seamless.util.atomic_file import temporary_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,11 +51,11 @@ class Repair:
         with defer_sigint():
             try:
                 os.rename(path, aside)
+                if _version(os.lstat(aside)) == _version(damaged):
+                    return True
+                rename_back(aside, path)  # else `restore` compares it with the newer file
             except FileNotFoundError:
-                return False
-            if _version(os.lstat(aside)) == _version(damaged):
-                return True
-            os.rename(aside, path)
+                return False  # another process has deleted it, or has set it aside as well
         return False
 
     def restore(self, path: str, digest: str) -> tuple[bool, str]:
@@ -72,34 +71,41 @@ class Repair:
         original = path.removesuffix(DAMAGED_SUFFIX)
         aside = original + DAMAGED_SUFFIX
         tried = []
-        if self._directory.read(digest).outcome == FOUND:
-            os.unlink(aside)
+        if self._is_there(digest) and self._discard(original, digest):
             return True, "deleted: the directory has another copy"
-        if not os.path.lexists(original) and _has_digest(aside, original, digest):
-            os.rename(aside, original)
+        if has_digest(aside, digest) and rename_back(aside, original):
             return True, "restored: it is not damaged"
         for place in self._places:
             result = place.read(digest)
             if result.content is not None:
                 self._directory.write(digest, result.content)
-                os.unlink(aside)
-                return True, f"restored from {place.name}"
+                if self._discard(original, digest):
+                    return True, f"restored from {place.name}"
+                return self.restore(path, digest)
             tried.append(f"{place.name}: {result.outcome}")
         return (
             False,
             f"set aside, and not restored: {'; '.join(tried) or 'no other place is known'}",
         )
 
+    def _is_there(self, digest: str) -> bool:
+        return self._directory.read(digest).outcome == FOUND
+
+    def _discard(self, original: str, digest: str) -> bool:
+        """Delete what is set aside, unless the directory has lost the good copy by now.
+
+        Another process that repairs the directory may have just set that aside.
+        """
+        aside = original + DAMAGED_SUFFIX
+        last = temporary_name(original)  # which no other process uses
+        with contextlib.suppress(FileNotFoundError), defer_sigint():
+            os.rename(aside, last)
+            if not self._is_there(digest):
+                rename_back(last, aside)
+                return False
+            os.unlink(last)
+        return True
+
 
 def _version(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _has_digest(aside: str, original: str, digest: str) -> bool:
-    """Return whether a file that is set aside has the right content after all."""
-    suffix = strip_compression_suffix(original)[1]
-    with io.FileIO(aside) as stream:
-        try:
-            return calculate_chunks_checksum(open_chunks(stream, suffix)) == digest
-        except CompressedDataError:
-            return False
