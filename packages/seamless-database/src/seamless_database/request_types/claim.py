@@ -191,7 +191,9 @@ class PutClaim(WriteRequest):
         if state is None:
             return
         now, claim = state.now, state.claim
-        is_stepped = _CLOCK.is_stepped(now) or (claim is not None and claim.renewed_at > now)
+        is_stepped = _CLOCK.is_stepped(now)
+        if claim is not None and claim.renewed_at > now + MAX_DEVIATION:
+            is_stepped = True
         if is_stepped:
             connection.run(_RENEW_ALL, now=_text(now))
         claimed_at = now
