@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
 import threading
 import time
@@ -187,6 +188,21 @@ def test_a_claim_ends_in_time_if_the_clock_is_set_back(
     assert holder(database) == "second"
 
 
+def test_a_claim_of_the_same_moment_renews_no_other(
+    database: Backend, place: DatabaseUnderTest
+) -> None:
+    put_claim(database, "killed", 30)
+    age_claims(place, 10.0)
+    other = checksum("other")
+    put_claim(database, "first", 30, other)
+    # stored times are rounded
+    age_claims(place, -1.0)
+    put_claim(database, "second", 30, other)
+    found = get_claim(database)
+    assert found is not None
+    assert found["remaining"] < 25
+
+
 @pytest.mark.parametrize("column", ["claimed_at", "renewed_at", "seconds"])
 def test_a_damaged_claim_is_none(database: Backend, place: DatabaseUnderTest, column: str) -> None:
     put_claim(database, "first")
@@ -316,3 +332,16 @@ def test_a_server_stops_while_reads_wait(tmp_path: Path) -> None:
         reader.join(20)
         assert answers == [200]
         assert server.end()[0] == 0
+
+
+def test_a_read_ends_when_its_client_disconnects(tmp_path: Path) -> None:
+    with Server(tmp_path / "seamless.db", "--timeout", "0.5") as server:
+        claim_at(server, TF, 60)
+        body = json.dumps({"type": "claim", "checksum": TF, "wait": 60}).encode()
+        with socket.create_connection((server.host, server.port)) as connection:
+            head = b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+            connection.sendall(head + body)
+            time.sleep(1.2)
+            # a client that waits keeps the server from stopping
+            assert server.process.poll() is None
+        assert server.process.wait(30) == 0

@@ -195,7 +195,7 @@ class Application(Starlette):
             if not body and context.path == openapi.PATH:
                 return Response(200, self._description, JSON)
             request = await self._parse(body, parse_read, context)
-            text = await self._execute_read(request)
+            text = await self._execute_read(request, receive)
             if text is not None and len(text) > LARGE_RESPONSE:
                 size = sys.getsizeof(text)
                 if not self._memory.try_take(size):
@@ -208,17 +208,26 @@ class Application(Starlette):
             self._bodies.release(body)
         return NOT_FOUND if text is None else Response(200, text)
 
-    async def _execute_read(self, request: ReadRequest) -> str | None:
+    async def _execute_read(self, request: ReadRequest, receive: Receive) -> str | None:
         """Answer a request, which may wait for a change that any server makes."""
         text = await self._database.execute_read(request)
+        if not request.wait_seconds(text):
+            return text
         started, pause = time.monotonic(), FIRST_PAUSE
-        while (wait := request.wait_seconds(text)) and not self._idle.shutting_down:
-            left = started + wait - time.monotonic()
-            if left <= 0:
-                break
-            await asyncio.sleep(min(pause, left))
-            pause = min(1.5 * pause, MAX_PAUSE)
-            text = await self._database.execute_read(request)
+        # the body has been received, so that the next message is the end of the connection
+        disconnected = asyncio.ensure_future(receive())
+        try:
+            while (wait := request.wait_seconds(text)) and not self._idle.shutting_down:
+                left = started + wait - time.monotonic()
+                if left <= 0:
+                    break
+                await asyncio.wait([disconnected], timeout=min(pause, left))
+                if disconnected.done():
+                    raise ClientDisconnect
+                pause = min(1.5 * pause, MAX_PAUSE)
+                text = await self._database.execute_read(request)
+        finally:
+            disconnected.cancel()
         return text
 
     async def _wait_for_memory(self, size: int) -> None:
