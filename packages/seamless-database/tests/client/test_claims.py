@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,10 +142,57 @@ def test_a_claim_is_renewed_while_its_holder_computes(client: DatabaseClient, ke
     assert len(computed) == 1
 
 
-@pytest.mark.parametrize("seconds", [0, -1, 86401, float("nan"), float("inf")])
-def test_a_claim_has_a_positive_time(client: DatabaseClient, key: str, seconds: float) -> None:
-    with pytest.raises(RequestError, match="positive number of seconds"):
+@pytest.mark.parametrize("seconds", [0, -1, 1e-9, 86401, float("nan"), float("inf")])
+def test_a_claim_has_a_limited_time(client: DatabaseClient, key: str, seconds: float) -> None:
+    with pytest.raises(RequestError, match=r"a number of seconds from 0\.1 to 86400"):
         client.claim(key, seconds=seconds)
+
+
+def test_any_number_of_seconds_makes_a_claim(client: DatabaseClient, key: str) -> None:
+    with client.claim(key, seconds=Fraction(30)):  # type: ignore[arg-type]
+        assert client.get_claim(key) is not None
+
+
+def test_a_user_name_in_another_encoding_makes_a_claim(
+    client: DatabaseClient, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", os.fsdecode(b"Ren\xe9"))
+    with client.claim(key) as claim:
+        found = client.get_claim(key)
+        assert found is not None
+        assert str(claim.holder).startswith("Ren?@")
+        assert found["holder"] == claim.holder
+
+
+def test_a_claim_ends_if_its_thread_is_interrupted_while_it_starts(
+    client: DatabaseClient, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            client.claim(key, seconds=0.3).__enter__()
+    # as long as a thread that is left would need to renew it
+    time.sleep(0.3)
+    assert client.get_claim(key) is None
+
+
+def test_a_forked_child_leaves_the_claim_to_its_parent(client: DatabaseClient, key: str) -> None:
+    with client.claim(key) as claim:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                claim.__exit__(None, None, None)
+            finally:
+                os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        assert client.get_claim(key) is not None
+    assert client.get_claim(key) is None
 
 
 def test_waiting_ends_before_the_timeout_of_the_client(server: Server, key: str) -> None:

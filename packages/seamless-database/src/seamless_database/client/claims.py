@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 #: seconds after which a claim ends whose holder was killed
 SECONDS = 30.0
-MAX_SECONDS = 86_400.0
+#: limits of these seconds; a shorter claim could end before its holder learns that it has it
+MIN_SECONDS, MAX_SECONDS = 0.1, 86_400.0
 #: how often a claim is renewed in its time
 RENEWALS = 3
 #: seconds that one request of the blocking client waits for a result
@@ -55,12 +56,14 @@ class _Claim:
 
     def __init__(self, checksum: ChecksumLike, seconds: float, wait: float) -> None:
         self.checksum = checksum_text(checksum)
-        if not 0 < seconds <= MAX_SECONDS:
-            expected = f"a positive number of seconds, at most {MAX_SECONDS:g}"
+        if not MIN_SECONDS <= seconds <= MAX_SECONDS:
+            expected = f"a number of seconds from {MIN_SECONDS:g} to {MAX_SECONDS:g}"
             raise RequestError(f"'seconds' must be {expected}, not {seconds!r}", "seconds")
-        self._seconds = seconds
+        # a number of another library has no JSON form
+        self._seconds = float(seconds)
         self._wait = wait
-        self._name = f"{_user()}@{socket.gethostname()[:64]}:{os.getpid()}:{token_hex(8)}"
+        self._pid = os.getpid()
+        self._name = f"{_user()}@{socket.gethostname()[:64]}:{self._pid}:{token_hex(8)}"
         self._state: Object = {}
         #: whether the server has claims
         self._supported = True
@@ -118,16 +121,16 @@ class Claim(_Claim):
 
     def __enter__(self) -> Self:
         try:
-            is_renewed = self._client._run_flow(self._acquire())
+            if self._client._run_flow(self._acquire()):
+                self._renewing = threading.Thread(
+                    target=self._renew, name="seamless-database-claim", daemon=True
+                )
+                self._renewing.start()
         except BaseException:
-            # an interrupted request may have been stored
+            # an interrupted request may have been stored, and an interrupted thread may have begun
+            self._ended.set()
             self._end()
             raise
-        if is_renewed:
-            self._renewing = threading.Thread(
-                target=self._renew, name="seamless-database-claim", daemon=True
-            )
-            self._renewing.start()
         return self
 
     def __exit__(
@@ -136,7 +139,8 @@ class Claim(_Claim):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._renewing is None:
+        # a forked child leaves the claim to its parent
+        if self._renewing is None or self._pid != os.getpid():
             return
         self._ended.set()
         self._renewing.join()
@@ -272,6 +276,7 @@ async def async_compute_once(
 
 def _user() -> str:
     try:
-        return getpass.getuser()[:64]
+        # a name in another encoding has unpaired surrogates
+        return getpass.getuser()[:64].encode(errors="replace").decode()
     except (OSError, KeyError, ImportError):  # a container may have no name for the user
         return "unknown"
