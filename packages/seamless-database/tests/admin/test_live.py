@@ -135,6 +135,7 @@ def test_inputs_are_read_from_the_buffers_of_transformations(tmp_path: Path, buf
         "x": ["int", None, value],
         "files": ["deepcell", None, folder],
         "number": 5,
+        "strange": [["deepcell"], {}, checksum("strange")],
     }
     job = write(definition, "plain")
     other = write("no definition", "plain")
@@ -146,7 +147,7 @@ def test_inputs_are_read_from_the_buffers_of_transformations(tmp_path: Path, buf
     named = {job, other, checksum("without buffer"), checksum("a")}
     assert set(live(file)) == named
     assert set(live(file, "--buffers", buffers)) == named | {
-        code, value, folder, part, ENVIRONMENT,
+        code, value, folder, part, ENVIRONMENT, checksum("strange"),
     }  # fmt: skip
     assert run_json("live", file, "--buffers", buffers)["transformations_without_buffer"] == 1
     assert "whose inputs are not listed: 1\n" in admin("live", file, "--buffers", buffers).out

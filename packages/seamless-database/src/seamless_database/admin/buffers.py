@@ -79,6 +79,6 @@ def input_checksums(content: bytes, read_buffer: ReadBuffer) -> Iterator[str]:
         for part in parts:
             if isinstance(part, str) and _CHECKSUM.fullmatch(part):
                 yield part
-                if parts[0] in _DEEP:
+                if isinstance(parts[0], str) and parts[0] in _DEEP:
                     held = _CHECKSUM_IN_JSON.findall(read_buffer(part) or b"")
                     yield from (digits.decode() for digits in held)
