@@ -205,6 +205,38 @@ def test_a_refused_buffer_fails_alone_in_its_batch(queue: UploadQueue, backend: 
     assert queue.drain(60) is True
 
 
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_backend_that_says_too_little_or_too_much_has_failed(count: int) -> None:
+    async def send(_: list[Buffer]) -> list[bool | Exception]:
+        return [True] * count
+
+    queue = UploadQueue(send, lambda: None)
+    outcome = queue.outcome(add(queue, b"x").get_checksum())
+    assert queue.drain(30) is False
+    assert outcome is not None
+    with pytest.raises(ValueError, match="argument 2 is"):
+        outcome.result(0)
+    assert [upload.buffer.content for upload in queue.unsent()] == [b"x"]
+    queue.join(30)
+
+
+@pytest.mark.parametrize("size", [0, -1, None])
+def test_without_a_sensible_batch_size_buffers_are_sent_one_by_one(
+    backend: Backend, size: int | None
+) -> None:
+    def batch_size() -> int:
+        if size is None:
+            raise ConnectionError("the configuration can't be read")
+        return size
+
+    queue = UploadQueue(backend.send, backend.leave, batch_size)
+    for number in range(3):
+        add(queue, b"%d" % number)
+    assert queue.drain(30) is True
+    assert backend.batches == [1, 1, 1]
+    queue.join(30)
+
+
 def test_the_future_has_the_error_of_the_backend(queue: UploadQueue, backend: Backend) -> None:
     backend.refusing = True
     backend.gate.clear()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import math
 import socket
 import threading
@@ -258,7 +259,9 @@ class UploadQueue:
     def _next(self) -> list[Upload]:
         """Take the next batch: no more than leaves as many for each other concurrent one."""
         batch: list[Upload] = []
-        size, limit = 0, self._batch_size()
+        size, limit = 0, 1
+        with contextlib.suppress(Exception):  # `send` raises it again, and the upload has failed
+            limit = max(limit, self._batch_size())
         with self._lock:
             limit = min(limit, math.ceil(len(self._waiting) / MAX_CONCURRENT))
             while len(batch) < limit and size < MAX_BATCH_BYTES:
@@ -288,24 +291,25 @@ class UploadQueue:
             self._end(upload, stored=False)
 
     async def _send_together(self, batch: list[Upload]) -> None:
-        outcomes: Sequence[bool | Exception] = ()
+        outcomes: list[tuple[Upload, bool | Exception]] = []
         try:
-            outcomes = await self._send([upload.buffer for upload in batch])
+            stored = await self._send([upload.buffer for upload in batch])
+            outcomes = list(zip(batch, stored, strict=True))
         except (asyncio.CancelledError, concurrent.futures.CancelledError) as error:
             # callers that wait for the upload must not take this for their own cancellation
             failure = RuntimeError("the backend cancelled the upload")
             failure.__cause__ = error
-            outcomes = [failure] * len(batch)
+            outcomes = [(upload, failure) for upload in batch]
         except Exception as error:  # noqa: BLE001 - a backend may raise anything
-            outcomes = [error] * len(batch)
+            outcomes = [(upload, error) for upload in batch]
         except BaseException as error:
             failure = RuntimeError(f"the upload was stopped by {error!r}")
             failure.__cause__ = error
-            outcomes = [failure] * len(batch)
+            outcomes = [(upload, failure) for upload in batch]
             if threading.current_thread() is threading.main_thread():
                 raise  # in this thread it may be Ctrl-C
         finally:
-            for upload, outcome in zip(batch, outcomes, strict=True):
+            for upload, outcome in outcomes:
                 upload.error = outcome if isinstance(outcome, Exception) else None
                 self._end(upload, stored=outcome is True)
 
