@@ -118,3 +118,25 @@ def test_a_buffer_that_another_writer_has_just_stored_is_synced(
     directory.write(NAME, CONTENT)
     paths = [path, path.parent, directory.path]
     assert recorder.calls == [("sync", str(path)) for path in paths if recent]
+
+
+def test_no_buffer_of_a_folder_is_stored_whose_sync_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system reports such an error once, and not to those who sync later."""
+    (tmp_path / NAME).write_bytes(b"")  # the flat layout: one folder for all
+    failing = [str(tmp_path)]
+    fsync = os.fsync
+
+    def fail_once(descriptor: int) -> None:
+        if os.readlink(f"/proc/self/fd/{descriptor}") in failing:
+            failing.clear()
+            raise OSError(5, "Input/output error")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail_once)
+    contents = [b"%d" % number for number in range(3)]
+    errors = BufferDirectory(tmp_path).write_together([(named(each), each) for each in contents])
+    assert [str(error) for error in errors] == [
+        f"[Errno 5] Input/output error: '{tmp_path / named(each)}'" for each in contents
+    ]

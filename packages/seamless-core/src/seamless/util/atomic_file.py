@@ -57,7 +57,8 @@ def write_together(files: Sequence[tuple[str | os.PathLike[str], bytes]]) -> Non
             # one call of a C function: KeyboardInterrupt is not raised between two renames
             list(map(os.replace, renamed, renamed.values()))
         except OSError as error:
-            error.filename, error.filename2 = error.filename2, None
+            error.filename = error.filename2
+            del error.filename2  # None would be shown as "-> None"
             raise
 
 
@@ -87,7 +88,7 @@ def replace_entries(
     All files are written before the first is synced, and each folder is synced once: the file
     system then writes many of them to the disk together.
     """
-    synced: set[str] = set()
+    synced: dict[str, OSError | None] = {}
     errors: list[OSError | ValueError | None] = [None] * len(entries)
     with contextlib.ExitStack() as stack:
         steps = [
@@ -104,7 +105,7 @@ def _replacement(
     content: bytes,
     check: Callable[[], object],
     mode: int,
-    synced: set[str],
+    synced: dict[str, OSError | None],
 ) -> Generator[None, None, None]:
     """Replace an entry in three steps: write a file; sync and rename it; sync its folder."""
     temporary = temporary_name(os.fspath(path))
@@ -124,8 +125,17 @@ def _replacement(
         yield
         folder = os.path.dirname(path) or "."
         if folder not in synced:
-            sync_path(folder)
-            synced.add(folder)
+            synced[folder] = _sync_error(folder)
+        if (error := synced[folder]) is not None:  # a second sync would not report it
+            raise OSError(error.errno, error.strerror)
+
+
+def _sync_error(folder: str) -> OSError | None:
+    try:
+        sync_path(folder)
+    except OSError as error:
+        return error
+    return None
 
 
 def _start_writing_back(descriptor: int, size: int) -> None:
@@ -232,5 +242,6 @@ def _named_after(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        error.filename, error.filename2 = os.fspath(path), None
+        error.filename = os.fspath(path)
+        del error.filename2  # None would be shown as "-> None"
         raise
