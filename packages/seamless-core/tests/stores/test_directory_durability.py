@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,3 +141,20 @@ def test_no_buffer_of_a_folder_is_stored_whose_sync_has_failed(
     assert [str(error) for error in errors] == [
         f"[Errno 5] Input/output error: '{tmp_path / named(each)}'" for each in contents
     ]
+
+
+def test_a_buffer_that_is_deleted_while_its_time_is_renewed_is_written_anew(
+    directory: BufferDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory.write(NAME, CONTENT)
+    path = directory.path / NAME[:2] / NAME
+    os.utime(path, (0, 0))
+    utime = os.utime
+
+    def renew_then_delete(*words: Any, **options: Any) -> None:
+        utime(*words, **options)
+        path.unlink()
+
+    monkeypatch.setattr(os, "utime", renew_then_delete)
+    directory.write(NAME, CONTENT)
+    assert path.read_bytes() == CONTENT

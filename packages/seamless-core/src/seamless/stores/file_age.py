@@ -37,6 +37,7 @@ def renew_time(path: str | os.PathLike[str]) -> bool:
         age = time.time() - os.lstat(path).st_mtime
         if not 0 <= age < RENEWED_SECONDS:
             os.utime(path, follow_symlinks=False)
+            os.lstat(path)  # it may have been renamed before its time was changed
     except OSError:
         return False
     return True

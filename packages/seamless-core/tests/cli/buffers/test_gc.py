@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -307,7 +308,8 @@ def test_a_stopped_run_loses_no_needed_buffer_and_the_next_completes_it(
     assert child.returncode == (130 if number is signal.SIGINT else -number)
     assert child.stderr == b""
     if step == "rename" and number is signal.SIGKILL:
-        assert f"{named(GARBAGE)}.deleted" in os.listdir(folder / named(GARBAGE)[:2])
+        (left,) = os.listdir(folder / named(GARBAGE)[:2])
+        assert re.fullmatch(rf"{named(GARBAGE)}\.[0-9a-f]{{12}}\.deleted", left)
         both = write_list(tmp_path / "both", [named(USED), named(GARBAGE)])
         assert gc(folder, both) == 0  # it has become needed in the meantime
         assert contents(folder) == {USED, GARBAGE}
@@ -370,6 +372,42 @@ def test_a_file_that_is_written_while_an_old_one_is_put_back_stays(
     put_back(str(left), named(b"anew"))
     assert path.read_bytes() == b"anew"
     assert not left.exists()
+
+
+def test_a_buffer_that_is_written_while_two_processes_delete_the_old_one_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first has renamed the old file; the second, which saw the old one, renames the new."""
+    path, before = folder / named(GARBAGE)[:2] / named(GARBAGE), time.time() - 60
+    rename, unlink = os.rename, os.unlink
+
+    def first(*words: Any) -> None:
+        """Run the first process up to its last step, with a writer after its rename."""
+        monkeypatch.setattr(os, "rename", rename)
+        monkeypatch.setattr(os, "unlink", second)
+        delete_garbage(str(path), named(GARBAGE), before)
+        rename(*words)
+
+    def second(renamed: str) -> None:
+        """Let the second process go on before the first deletes the file."""
+        monkeypatch.setattr(os, "unlink", unlink)
+        BufferDirectory(folder).write(named(GARBAGE), GARBAGE)
+        late.append(renamed)
+
+    late: list[str] = []
+    monkeypatch.setattr(os, "rename", first)
+    lstat = os.lstat
+
+    def unlink_late(name: str) -> Any:
+        if late and name.endswith(".deleted"):
+            unlink(late.pop())
+        return lstat(name)
+
+    monkeypatch.setattr(os, "lstat", unlink_late)
+    assert not delete_garbage(str(path), named(GARBAGE), before)
+    assert not late
+    assert contents(folder) == {USED, GARBAGE}
+    assert path.read_bytes() == GARBAGE
 
 
 def test_a_good_buffer_that_a_repair_has_just_set_aside_is_not_deleted(folder: Path) -> None:

@@ -4,11 +4,13 @@ A writer that finds its buffer in the directory renews the time of the file, and
 anew if the file is gone (`BufferDirectory.write`). So the file is renamed first: a time that is
 renewed before the rename is seen and the file is renamed back, and later the writer finds no
 file. A process that is killed between leaves `*.deleted`, with which the next run does the same.
+Each process gives the file another name, since it must not delete what another one renames back.
 """
 
 from __future__ import annotations
 
 import os
+import re
 
 from seamless.cli.buffers.folder import DAMAGED_SUFFIX, DELETED_SUFFIX, Kind, is_being_written
 from seamless.cli.buffers.renaming import has_digest, rename_back
@@ -16,6 +18,7 @@ from seamless.cli.buffers.renaming import has_digest, rename_back
 # paths are text, as those of the scan
 # ruff: noqa: PTH104, PTH108
 
+_RENAMED = re.compile(r"(\.[0-9a-f]{12})?\.deleted\Z")
 _NO_BUFFERS = (DAMAGED_SUFFIX, Kind.TEMPORARY.value)
 
 __all__ = ["delete_garbage", "put_back"]
@@ -50,7 +53,7 @@ def delete_garbage(path: str, digest: str, before: float) -> bool:
         elif is_being_written(path, digest, changed):
             return False
         else:
-            renamed = path + DELETED_SUFFIX
+            renamed = f"{path}.{os.urandom(6).hex()}{DELETED_SUFFIX}"
             os.rename(path, renamed)
         if os.lstat(renamed).st_mtime >= before:
             put_back(renamed, digest)
@@ -71,6 +74,6 @@ def put_back(renamed: str, digest: str) -> None:
     OSError
         When the folder can't be changed, or the new file can't be read.
     """
-    original = renamed.removesuffix(DELETED_SUFFIX)
+    original = _RENAMED.sub("", renamed)
     if not rename_back(renamed, original) and has_digest(original, digest):
         os.unlink(renamed)

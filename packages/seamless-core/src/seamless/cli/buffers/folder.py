@@ -45,7 +45,9 @@ DELETED_SUFFIX = ".deleted"
 #: Files that are hashed together: enough to keep all cores busy, few enough for little memory.
 BATCH_FILES = 10_000
 
-_NAME = re.compile(r"([0-9a-f]{64})(?:\.zst|\.gz)?(\.damaged|\.deleted|\.LOCK)?")
+_NAME = re.compile(
+    r"([0-9a-f]{64})(?:\.zst|\.gz)?(?:\.[0-9a-f]{12}(?=\.deleted))?(\.damaged|\.deleted|\.LOCK)?"
+)
 _TEMPORARY = re.compile(r"\.([0-9a-f]{64})(?:\.zst|\.gz)?\.[0-9a-f]{12}\.tmp")
 _PREFIX = re.compile(r"[0-9a-f]{2}")
 
