@@ -116,6 +116,7 @@ def test_a_list_is_read_from_standard_input(
         ("{used}\n# end: 2 checksums\n", "line 2: the list should have 2 checksums before"),
         ("{used}\n# end: 1 checksums\n{used}\n", "the last line '# end: 1 checksums' is missing"),
         ("# end: 0 checksums\n", "a list is empty"),
+        ("{used}\n# end: " + 5000 * "1" + " checksums\n", "'# end: 1 checksums' is missing"),
         ("{used}\nhello\n# end: 1 checksums\n", "line 2: 64 hexadecimal digits are expected"),
         ("{short}\n# end: 1 checksums\n", "line 1: 64 hexadecimal digits are expected"),
         ("{spaced}\n# end: 1 checksums\n", "line 1: 64 hexadecimal digits are expected"),
@@ -195,6 +196,19 @@ def test_a_list_says_itself_when_it_was_begun(folder: Path, tmp_path: Path) -> N
     live.write_text(f"# begin: {begun}\n{live.read_text()}")
     assert gc(folder, live) == 0
     assert contents(folder) == {USED, GARBAGE}
+
+
+@pytest.mark.parametrize(
+    ("begin", "words"),
+    [("# begin: 0001-01-01T00:00:00+14:00\n", []), ("", ["--older-than", "9999999d"])],
+)
+def test_nothing_was_written_before_the_first_year(
+    folder: Path, tmp_path: Path, capsys: Captured, begin: str, words: list[str]
+) -> None:
+    end = f"{begin}# end: 1 checksums\n"
+    assert gc(folder, write_list(tmp_path / "old", [named(USED)], end=end), *words) == 0
+    assert contents(folder) == {USED, GARBAGE}
+    assert "0 files of 0 bytes deleted; 1 buffers are listed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("age", "kept"), [("11d", True), ("9d", False), ("0", False)])

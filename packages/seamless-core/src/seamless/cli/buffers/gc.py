@@ -228,7 +228,8 @@ class _Plan:
 
     def summary(self, verb: str, count: int, size: int) -> str:
         """Return the last line of the output."""
-        before = datetime.fromtimestamp(self._before, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+        seconds = max(self._before, 0)  # `datetime` knows no time before the year 1
+        before = datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
         return (
             f"{self._folder}: {count} files of {size} bytes {verb}; "
             f"{self.kept['listed or pinned']} buffers are listed or pinned, "

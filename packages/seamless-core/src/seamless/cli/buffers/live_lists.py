@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["LiveList", "checksum_argument"]
 
 _LINE_SIZE = 65
-_END = re.compile(rb"# end: ([0-9]+) checksums?\s*")
+_END = re.compile(rb"# end: ([0-9]{1,18}) checksums?\s*")
 _BEGIN = re.compile(rb"# begin: (\S+)\s*")
 _MAKE_AGAIN = "make the list again, or give --no-end-marker if it is complete"
 STANDARD_INPUT = "-"
