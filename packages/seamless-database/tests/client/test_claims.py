@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -23,7 +24,7 @@ from database_samples import checksum
 from database_server import Server, wait_until
 from other_servers import scripted_server
 
-from seamless_database.client import AsyncDatabaseClient, DatabaseClient
+from seamless_database.client import AsyncDatabaseClient, DatabaseClient, claims
 from seamless_database.errors import ClientError, RequestError
 
 if TYPE_CHECKING:
@@ -182,6 +183,21 @@ def test_a_claim_ends_if_its_thread_is_interrupted_while_it_starts(
     assert client.get_claim(key) is None
 
 
+def test_a_claim_ends_if_its_end_is_interrupted(
+    client: DatabaseClient, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_thread: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    claim = client.claim(key, seconds=300)
+    claim.__enter__()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "join", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            claim.__exit__(None, None, None)
+    wait_until(lambda: client.get_claim(key) is None)
+
+
 def test_a_forked_child_leaves_the_claim_to_its_parent(client: DatabaseClient, key: str) -> None:
     with client.claim(key) as claim:
         pid = os.fork()
@@ -293,6 +309,38 @@ def test_a_cancelled_task_ends_its_claim(_round: int, server: Server, key: str) 
             assert await client.get_claim(key) is None
 
     asyncio.run(hold())
+
+
+def test_a_task_that_is_cancelled_while_its_claim_ends_ends_it(server: Server, key: str) -> None:
+    async def hold() -> None:
+        async with AsyncDatabaseClient(server.url) as client:
+            claim = client.claim(key, seconds=300)
+            await claim.__aenter__()
+            ending = asyncio.create_task(claim.__aexit__(None, None, None))
+            await asyncio.sleep(0)
+            ending.cancel()
+            await asyncio.wait([ending])
+            while await client.get_claim(key) is not None:  # noqa: ASYNC110  # another process
+                await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(hold(), 20))
+
+
+def test_a_server_that_hangs_delays_no_cancellation(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "END_WAIT", 0.1)
+
+    async def hold(url: str) -> None:
+        async with AsyncDatabaseClient(url) as client:
+            task = asyncio.create_task(client.claim(key).__aenter__())
+            await asyncio.sleep(0.1)
+            task.cancel()
+            await asyncio.wait([task], timeout=20)
+            assert task.cancelled()
+
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        asyncio.run(hold(f"http://127.0.0.1:{hanging.getsockname()[1]}"))
 
 
 def test_waiting_tasks_leave_connections_to_the_others(server: Server) -> None:

@@ -39,6 +39,8 @@ RENEWALS = 3
 WAIT = 10.0
 #: the same for a task: an event loop has a limited number of connections for all its waiting tasks
 TASK_WAIT = 1.0
+#: seconds for which a task waits until the server has ended its claim
+END_WAIT = 2.0
 
 
 class _Claim:
@@ -144,7 +146,6 @@ class Claim(_Claim):
             return
         self._ended.set()
         self._renewing.join()
-        self._end()
 
     def _end(self) -> None:
         # a claim that cannot be ended here ends by itself
@@ -156,6 +157,8 @@ class Claim(_Claim):
             # after a failure, the next attempt comes before the claim ends
             with suppress(DatabaseError):
                 self._client.put_claim(self.checksum, self._name, self._seconds)
+        # in this thread, which no signal interrupts
+        self._end()
 
 
 class AsyncClaim(_Claim):
@@ -191,6 +194,10 @@ class AsyncClaim(_Claim):
         await self._end()
 
     async def _end(self) -> None:
+        # goes on if this task is cancelled, and delays no cancellation if the server hangs
+        await asyncio.wait([asyncio.create_task(self._put_end())], timeout=END_WAIT)
+
+    async def _put_end(self) -> None:
         # a claim that cannot be ended here ends by itself
         with suppress(DatabaseError):
             await self._client.put_claim(self.checksum, self._name, 0)
