@@ -424,6 +424,22 @@ def test_a_buffer_that_is_written_while_two_processes_delete_the_old_one_is_kept
     assert path.read_bytes() == GARBAGE
 
 
+def test_what_is_put_back_is_on_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = put(folder, b"renewed")
+    left = path.rename(f"{path}.deleted")
+    synced: list[bool] = []
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        assert os.readlink(f"/proc/self/fd/{descriptor}") == str(path.parent)
+        synced.append(path.exists())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    put_back(str(left), named(b"renewed"))
+    assert synced == [True]
+
+
 def test_a_good_buffer_that_a_repair_has_just_set_aside_is_not_deleted(folder: Path) -> None:
     aside = put(folder, b"fresh", days=0)
     aside = aside.rename(f"{aside}.damaged")

@@ -10,9 +10,10 @@ from seamless.checksum.calculate_checksum import calculate_chunks_checksum
 from seamless.cli.buffers.folder import DAMAGED_SUFFIX
 from seamless.compression_utils import open_chunks, strip_compression_suffix
 from seamless.errors import CompressedDataError
+from seamless.util.atomic_file import sync_path
 
 # paths are text, as those of the scan
-# ruff: noqa: PTH104, PTH108
+# ruff: noqa: PTH104, PTH108, PTH120
 
 __all__ = ["has_digest", "rename_back"]
 
@@ -38,6 +39,7 @@ def rename_back(renamed: str, original: str) -> bool:
         os.rename(renamed, original)
     else:
         os.unlink(renamed)
+    sync_path(os.path.dirname(original))  # a buffer that was on disk stays there
     return True
 
 
