@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import subprocess
@@ -97,6 +98,16 @@ def test_malformed_checksums_are_left_out(file: Path | str) -> None:
     assert "x" not in live(file)
 
 
+@pytest.mark.parametrize("value", ["'x'", "x'ff'"], ids=["a text", "bytes"])
+def test_a_malformed_transformation_has_no_inputs(
+    tmp_path: Path, buffers: Path, value: str
+) -> None:
+    file = put(tmp_path / "seamless.db", transformation(1, "a"), transformation(2, "b"))
+    buffers.mkdir(exist_ok=True)
+    sql(file, f"UPDATE transformation SET checksum = {value} WHERE checksum = '{checksum(1)}'")
+    assert live(file, "--buffers", buffers) == sums(2, "a", "b")
+
+
 def test_many_checksums_are_listed_once_each(tmp_path: Path) -> None:
     file = put(tmp_path / "seamless.db")
     numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
@@ -151,6 +162,17 @@ def test_inputs_are_read_from_the_buffers_of_transformations(tmp_path: Path, buf
     }  # fmt: skip
     assert run_json("live", file, "--buffers", buffers)["transformations_without_buffer"] == 1
     assert "whose inputs are not listed: 1\n" in admin("live", file, "--buffers", buffers).out
+
+
+def test_what_a_deep_result_holds_is_listed(tmp_path: Path, buffers: Path) -> None:
+    result = write({"file": checksum("part")}, "plain")
+    job = write({"__output__": ["result", "folder", None]}, "plain")
+    row = {"type": "transformation", "checksum": job, "value": result}
+    file = put(tmp_path / "seamless.db", row)
+    assert set(live(file, "--buffers", buffers)) == {job, result, checksum("part")}
+    words: list[str | Path] = [file, tmp_path / "target", "--closure", result, "--buffers", buffers]
+    done = admin("export", *words, "--json")
+    assert json.loads(done.out)["buffers"]["missing"] == [checksum("part")]
 
 
 def test_garbage_collection_keeps_what_is_listed(tmp_path: Path, buffers: Path) -> None:

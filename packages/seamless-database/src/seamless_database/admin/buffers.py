@@ -1,7 +1,7 @@
 """Buffers of a buffer directory, by seamless-core, and the checksums that they hold.
 
 The buffer of a transformation is a JSON object with a list for each input: the cell type first, the
-checksum last. The buffers of inputs of some cell types hold checksums themselves.
+checksum last. The buffers of inputs and results of some cell types hold checksums themselves.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ReadBuffer: TypeAlias = Callable[[str], bytes | None]
 
 _CHECKSUM = re.compile("[0-9a-f]{64}")
 _CHECKSUM_IN_JSON = re.compile(rb'"([0-9a-f]{64})"')
-#: cell types of inputs whose buffers hold checksums
+#: cell types of inputs and results whose buffers hold checksums
 _DEEP = frozenset({"checksum", "deepcell", "deepfolder", "folder", "module"})
 
 
@@ -50,9 +50,11 @@ class Buffers:
         remote.configure(directory=directories, read_servers=[], write_servers=[])
 
     def read(self, checksum: str) -> bytes | None:
-        """Return the content of a buffer, or None."""
+        """Return the content of a buffer, or None; a damaged row may have no checksum."""
         from seamless import CacheMissError, Checksum
 
+        if not _CHECKSUM.fullmatch(str(checksum)):
+            return None
         try:
             content: bytes = Checksum(checksum).resolve().content
         except CacheMissError:
@@ -71,14 +73,26 @@ class Buffers:
         return len(buffer)
 
 
-def input_checksums(content: bytes, read_buffer: ReadBuffer) -> Iterator[str]:
-    """Yield the checksums in the buffer of a transformation, and in those of its deep inputs."""
+def input_checksums(content: bytes, result: str, read_buffer: ReadBuffer) -> Iterator[str]:
+    """Yield the checksums in the buffer of a transformation, and in its deep inputs and result."""
     definition = as_object(content.decode(errors="replace")) or {}
     for value in definition.values():
         parts = value if isinstance(value, list) else [value]
         for part in parts:
             if isinstance(part, str) and _CHECKSUM.fullmatch(part):
                 yield part
-                if isinstance(parts[0], str) and parts[0] in _DEEP:
-                    held = _CHECKSUM_IN_JSON.findall(read_buffer(part) or b"")
-                    yield from (digits.decode() for digits in held)
+                if _is_deep(parts[0]):
+                    yield from _checksums_held(part, read_buffer)
+    # its name, its cell type, and a third element
+    output = definition.get("__output__")
+    if isinstance(output, list) and len(output) > 1 and _is_deep(output[1]):
+        yield from _checksums_held(result, read_buffer)
+
+
+def _is_deep(celltype: object) -> bool:
+    return isinstance(celltype, str) and celltype in _DEEP
+
+
+def _checksums_held(checksum: str, read_buffer: ReadBuffer) -> Iterator[str]:
+    for digits in _CHECKSUM_IN_JSON.findall(read_buffer(checksum) or b""):
+        yield digits.decode()

@@ -101,19 +101,19 @@ class LiveChecksums:
         read_buffer: ReadBuffer,
         progress: ProgressBars,
     ) -> None:
-        """Add the inputs of all transformations."""
+        """Add the inputs of all transformations, and what their results hold."""
         models = (Transformation, IrreproducibleTransformation)
-        present = [select(model.checksum) for model in models if inventory.has(model)]
+        present = [select(model.checksum, model.result) for model in models if inventory.has(model)]
         self.without_buffer = 0
         if not present:
             return
         keys = stream(source, union(*present))
-        for (key,) in progress.track(keys, "Reading transformations"):
+        for key, result in progress.track(keys, "Reading transformations"):
             content = read_buffer(key)
             if content is None:
                 self.without_buffer += 1
             else:
-                self.add(input_checksums(content, read_buffer))
+                self.add(input_checksums(content, result, read_buffer))
 
 
 @contextmanager

@@ -115,9 +115,10 @@ def copy_closure(
                 copied += _follow(source, target, link, batch)
         if read_buffer is not None:
             for model in (Transformation, IrreproducibleTransformation):
-                made_by = select(model.checksum).where(model.checksum.in_(batch))
-                for key in target.scalars(made_by).all():
-                    _add_reached(target, input_checksums(read_buffer(key) or b"", read_buffer))
+                made_by = select(model.checksum, model.result).where(model.checksum.in_(batch))
+                for key, result in target.execute(made_by).all():
+                    content = read_buffer(key) or b""
+                    _add_reached(target, input_checksums(content, result, read_buffer))
     if not copied:
         raise UnknownKeyError(f"the database has no rows about the checksum {checksum}")
     _REACHED.drop(target)
