@@ -234,7 +234,7 @@ def compute_once(
 
     If another worker computes it at present, wait for its result. `function` returns the checksum
     of the result, whose buffer it must have stored; its errors end the claim, and another worker
-    computes.
+    computes. It must not ask for the same transformation, because it would wait for itself.
     """
     found = self.get_transformation(checksum)
     if found is not None:
