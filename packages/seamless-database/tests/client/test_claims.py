@@ -254,6 +254,24 @@ def test_a_claim_is_not_ended_if_the_server_is_gone(tmp_path: Path) -> None:
             client.compute_once(TF, lambda: RESULT)
 
 
+def test_more_clients_than_may_wait_get_the_result(tmp_path: Path) -> None:
+    computed: list[str] = []
+
+    def compute() -> str:
+        computed.append(TF)
+        time.sleep(1.2)
+        return RESULT
+
+    with (
+        Server(tmp_path / "seamless.db", "--max-connections", "16") as server,
+        DatabaseClient(server.url) as client,
+        ThreadPoolExecutor(14) as pool,
+    ):
+        asked = [pool.submit(client.compute_once, TF, compute, seconds=0.9) for _ in range(14)]
+        assert {one.result() for one in asked} == {RESULT}
+    assert computed == [TF]
+
+
 def test_tasks_compute_each_transformation_once(server: Server) -> None:
     keys = [checksum(("task", number)) for number in range(TRANSFORMATIONS)]
     computed: Counter[str] = Counter()

@@ -11,6 +11,7 @@ import getpass
 import os
 import socket
 import threading
+import time
 from contextlib import suppress
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -35,6 +36,8 @@ SECONDS = 30.0
 MIN_SECONDS, MAX_SECONDS = 0.1, 86_400.0
 #: how often a claim is renewed in its time
 RENEWALS = 3
+#: seconds between two attempts while another worker has the claim
+PAUSE = 0.5
 #: seconds that one request of the blocking client waits for a result
 WAIT = 10.0
 #: the same for a task: an event loop has a limited number of connections for all its waiting tasks
@@ -90,12 +93,21 @@ class _Claim:
         """The time since when the worker has the claim, in ISO 8601."""
         return self._state.get("since")
 
-    def _acquire(self) -> Flow[bool]:
-        """Try to get the claim, or wait for it or for a result; whether it must be renewed."""
-        yield from self._attempt()
-        while self._wait and not self.held and self.result is None:
-            yield from self._attempt()
+    @property
+    def _is_decided(self) -> bool:
+        """Whether no other attempt is needed."""
+        return not self._wait or self.held or self.result is not None
+
+    @property
+    def _must_be_renewed(self) -> bool:
         return self.held and self._supported
+
+    def _pause(self, started: float) -> float:
+        """Return the seconds until the next attempt, if the last one began at a time.
+
+        A server where too many wait answers at once that another worker has the claim.
+        """
+        return 0.0 if self.holder is None else max(0.0, started + PAUSE - time.monotonic())
 
     def _attempt(self) -> Flow[None]:
         try:
@@ -123,7 +135,13 @@ class Claim(_Claim):
 
     def __enter__(self) -> Self:
         try:
-            if self._client._run_flow(self._acquire()):
+            started = time.monotonic()
+            self._client._run_flow(self._attempt())
+            while not self._is_decided:
+                time.sleep(self._pause(started))
+                started = time.monotonic()
+                self._client._run_flow(self._attempt())
+            if self._must_be_renewed:
                 self._renewing = threading.Thread(
                     target=self._renew, name="seamless-database-claim", daemon=True
                 )
@@ -173,12 +191,17 @@ class AsyncClaim(_Claim):
 
     async def __aenter__(self) -> Self:
         try:
-            is_renewed = await self._client._run_flow(self._acquire())
+            started = time.monotonic()
+            await self._client._run_flow(self._attempt())
+            while not self._is_decided:
+                await asyncio.sleep(self._pause(started))
+                started = time.monotonic()
+                await self._client._run_flow(self._attempt())
         except BaseException:
             # an interrupted request may have been stored
             await self._end()
             raise
-        if is_renewed:
+        if self._must_be_renewed:
             self._renewing = asyncio.create_task(self._renew())
         return self
 

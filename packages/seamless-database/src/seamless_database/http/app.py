@@ -66,6 +66,8 @@ LARGE_RESPONSE = 256 * 1024
 LARGE_RESPONSES_MEMORY = 256 * 1024 * 1024
 #: seconds that a large response waits for that memory
 MEMORY_TIMEOUT = 30.0
+#: reads that wait for a change at once; each keeps a connection
+MAX_WAITING = 1000
 #: seconds between two look-ups for a request that waits for a change: the first, and at most
 FIRST_PAUSE, MAX_PAUSE = 0.02, 0.5
 
@@ -78,10 +80,12 @@ def create_app(
     tokens: Tokens | None = None,
     log: AccessLog | None = None,
     status_slot: StatusSlot | None = None,
+    max_waiting: int = MAX_WAITING,
 ) -> Application:
     """Build the ASGI application that serves a database; without tokens, it serves any client.
 
-    A worker process passes the slot of shared memory in which it publishes its metrics.
+    A worker process passes the slot of shared memory in which it publishes its metrics. At most
+    `max_waiting` reads wait for a change at once; others are answered as it is.
     """
     return Application(
         database,
@@ -90,6 +94,7 @@ def create_app(
         tokens=tokens,
         recorder=RequestRecorder(log),
         status_slot=status_slot,
+        max_waiting=max_waiting,
     )
 
 
@@ -111,6 +116,7 @@ class Application(Starlette):
         tokens: Tokens | None,
         recorder: RequestRecorder,
         status_slot: StatusSlot | None,
+        max_waiting: int,
     ) -> None:
         super().__init__(lifespan=_lifespan)
         self.metrics = collect.Metrics(database, recorder.requests, status_slot)
@@ -121,6 +127,8 @@ class Application(Starlette):
         # one thread, because the values of one large body may take some hundred megabytes
         self._parser = ThreadPoolExecutor(1, thread_name_prefix="seamless-database-parser")
         self._recorder = recorder
+        #: how many more reads may wait for a change
+        self._may_wait = max_waiting
         self._memory = MemoryBudget(LARGE_RESPONSES_MEMORY)
         self._description = openapi.document(writable=database.writable, secured=tokens is not None)
 
@@ -211,11 +219,12 @@ class Application(Starlette):
     async def _execute_read(self, request: ReadRequest, receive: Receive) -> str | None:
         """Answer a request, which may wait for a change that any server makes."""
         text = await self._database.execute_read(request)
-        if not request.wait_seconds(text):
+        if not request.wait_seconds(text) or not self._may_wait:
             return text
         started, pause = time.monotonic(), FIRST_PAUSE
         # the body has been received, so that the next message is the end of the connection
         disconnected = asyncio.ensure_future(receive())
+        self._may_wait -= 1
         try:
             while (wait := request.wait_seconds(text)) and not self._idle.shutting_down:
                 left = started + wait - time.monotonic()
@@ -227,6 +236,7 @@ class Application(Starlette):
                 pause = min(1.5 * pause, MAX_PAUSE)
                 text = await self._database.execute_read(request)
         finally:
+            self._may_wait += 1
             disconnected.cancel()
         return text
 

@@ -99,6 +99,7 @@ def serve(
         tokens=settings.tokens,
         log=settings.log,
         status_slot=None if settings.worker is None else settings.worker.status_slot,
+        max_waiting=limits.connections // 2,
     )
     config = _config(app, limits, settings.tls)
     # a signal must not arrive between the former handlers and those of the event loop
