@@ -40,6 +40,20 @@ def test_a_swallowed_interruption_is_raised_again(request_to_stop: StopRequest) 
         request_to_stop.check()
 
 
+def test_a_deferred_signal_is_raised_by_the_next_check(request_to_stop: StopRequest) -> None:
+    request_to_stop.defer()
+    signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(Stopped):
+        request_to_stop.check()
+
+
+def test_a_signal_that_has_arrived_is_not_deferred(request_to_stop: StopRequest) -> None:
+    with pytest.raises(Stopped):
+        signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(Stopped):
+        request_to_stop.defer()
+
+
 def test_an_ignored_signal_stays_ignored() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     StopRequest().install()

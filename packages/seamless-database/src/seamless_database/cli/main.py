@@ -135,7 +135,7 @@ class _CommandRun:
             base = {}
             if arguments.status_file is not None:
                 base = status_file.read(arguments.status_file, self._status_wait)
-            self._stop.check()
+            self._stop.defer()
             # the imported modules stay: collecting garbage among them would stop everything for
             # 0.1 s, and would copy the memory pages that workers share
             gc.freeze()

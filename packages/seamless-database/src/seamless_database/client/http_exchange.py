@@ -96,7 +96,7 @@ def no_response(url: str, error: OSError) -> ClientError:
         return ClientError(url, "did not answer in time")
     reason = str(error) or type(error).__name__
     secure = url.lower().startswith("https:")
-    if not secure and isinstance(error, ExchangeError):
+    if not secure and isinstance(error, ExchangeError | ConnectionResetError):
         other = url.replace("http:", "https:", 1)
         reason += f"; if the server speaks TLS, as with --tls-cert, use {other}"
     elif isinstance(error, ssl.SSLCertVerificationError):

@@ -24,11 +24,21 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._received = False
+        self._is_deferred = False
 
     def install(self) -> None:
         """Raise `Stopped` in the main thread at the first stop signal."""
         ignore_unraisable(Stopped)
         _set_handlers(self._receive)
+
+    def defer(self) -> None:
+        """Raise `Stopped` if a signal has arrived; from now on only `check` raises it.
+
+        An exception at any point would leave the start of the event loop half done. To block the
+        signals does not prevent that: the system lets another thread receive them.
+        """
+        self._is_deferred = True
+        self.check()
 
     def check(self) -> None:
         """Raise `Stopped` if a signal has arrived: a destructor may have discarded it before."""
@@ -39,7 +49,8 @@ class StopRequest:
         # a second signal must not interrupt the clean-up after the first
         if not self._received:
             self._received = True
-            raise Stopped
+            if not self._is_deferred:
+                raise Stopped
 
 
 def ignore() -> None:
