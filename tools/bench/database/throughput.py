@@ -27,8 +27,8 @@ COSTS = ("time", "processor")
 RATES_NOTE = f"""\
 Raw SQLite is one process without a server, that looks up or stores results; it syncs every row
 beside one connection, and every {CONNECTIONS} rows beside {CONNECTIONS}. Both rows are a result
-and the way back to its transformation, which the format asks for. A PUT goes from the event loop
-to the writer thread and back, which beside one connection is time in which nobody works. The
+and its reverse row, which the format requires. A PUT goes from the event loop to the writer
+thread and back; beside one connection, no thread works in that time. The
 published server syncs nothing. The code of raw SQLite is
 `tools/bench/database/baselines/sqlite.py`, that of the bare application `app.py` beside it."""
 COSTS_NOTE = """\

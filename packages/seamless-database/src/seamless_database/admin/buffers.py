@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 from seamless_database.admin.access.rows import as_object
 from seamless_database.admin.errors import BufferDirectoryError
@@ -53,7 +53,7 @@ class Buffers:
         """Return the content of a buffer, or None; a damaged row may have no checksum."""
         from seamless import CacheMissError, Checksum
 
-        if not _CHECKSUM.fullmatch(str(checksum)):
+        if not is_checksum(checksum):
             return None
         try:
             content: bytes = Checksum(checksum).resolve().content
@@ -73,17 +73,22 @@ class Buffers:
         return len(buffer)
 
 
+def is_checksum(value: object) -> TypeGuard[str]:
+    """Whether a value is a text of 64 lower-case hexadecimal digits."""
+    return isinstance(value, str) and _CHECKSUM.fullmatch(value) is not None
+
+
 def input_checksums(content: bytes, result: str, read_buffer: ReadBuffer) -> Iterator[str]:
     """Yield the checksums in the buffer of a transformation, and in its deep inputs and result."""
     definition = as_object(content.decode(errors="replace")) or {}
     for value in definition.values():
         parts = value if isinstance(value, list) else [value]
         for part in parts:
-            if isinstance(part, str) and _CHECKSUM.fullmatch(part):
+            if is_checksum(part):
                 yield part
                 if _is_deep(parts[0]):
                     yield from _checksums_held(part, read_buffer)
-    # its name, its cell type, and a third element
+    # a list: the name of the result, its cell type, …
     output = definition.get("__output__")
     if isinstance(output, list) and len(output) > 1 and _is_deep(output[1]):
         yield from _checksums_held(result, read_buffer)

@@ -5,7 +5,6 @@ Facts about a buffer (buffer info) and claims need no buffer.
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from seamless_database.admin.access.output import temporary_file
 from seamless_database.admin.access.rows import in_batches, stream
 from seamless_database.admin.access.sqlite import connect, pragma
 from seamless_database.admin.access.tables import require_current
-from seamless_database.admin.buffers import input_checksums
+from seamless_database.admin.buffers import input_checksums, is_checksum
 from seamless_database.admin.checks import CHECKSUM_COLUMNS
 from seamless_database.admin.provenance import checksums_in_record
 from seamless_database.models import (
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from seamless_database.admin.buffers import ReadBuffer
     from seamless_database.admin.console import ProgressBars
 
-_CHECKSUM = re.compile("[0-9a-f]{64}")
 #: tables that need no buffers; the reverse rows repeat what `transformation` has
 _WITHOUT_BUFFERS = (BufferInfo, Claim, RevTransformation)
 #: checksums that are inserted at once
@@ -74,8 +72,7 @@ class LiveChecksums:
 
     def add(self, values: Iterable[object]) -> None:
         """Add those of some values that are checksums."""
-        checksums = (one for one in values if isinstance(one, str) and _CHECKSUM.fullmatch(one))
-        for batch in in_batches(checksums, _BATCH):
+        for batch in in_batches(filter(is_checksum, values), _BATCH):
             self._scratch.exec_driver_sql("BEGIN")
             self._scratch.exec_driver_sql(self._insert, [(one,) for one in batch])
             self._scratch.exec_driver_sql("COMMIT")

@@ -9,7 +9,6 @@ buffers can be read.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,7 +22,7 @@ from seamless_database.admin.access.rows import (
     stream,
     table_of,
 )
-from seamless_database.admin.buffers import input_checksums
+from seamless_database.admin.buffers import input_checksums, is_checksum
 from seamless_database.errors import UnknownKeyError
 from seamless_database.models import (
     BucketProbe,
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_CHECKSUM = re.compile("[0-9a-f]{64}")
 _REACHED = Table(
     "seamless_reached",
     MetaData(),
@@ -61,9 +59,7 @@ _REACHED = Table(
 
 def checksums_in_record(text: object) -> Iterator[str]:
     """Yield the checksums in a record: of its environment, its node, its queue."""
-    for value in (as_object(text) or {}).values():
-        if isinstance(value, str) and _CHECKSUM.fullmatch(value):
-            yield value
+    yield from filter(is_checksum, (as_object(text) or {}).values())
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ _STATE = Statement(
 )
 _INSERT = insert_statement(CLAIM, "checksum", "holder", "claimed_at", "renewed_at", "seconds")
 _RENEW_ALL = Statement(update(CLAIM).values(renewed_at=bindparam("now")))
-#: ends the claim of a transformation, whoever holds it
+#: ends the claim of a transformation, of any holder
 END_CLAIM = Statement(delete(CLAIM).where(_IS_KEY))
 
 

@@ -1,4 +1,4 @@
-"""The files of a buffer directory as a stream, told apart by their names.
+"""The files of a buffer directory as a stream, classified by their names.
 
 Only a regular file that is named by a checksum and lies in the top folder or in the folder of its
 first two digits is a buffer. The commands leave their own traces beside the buffer, so that each

@@ -37,9 +37,9 @@ Delete the buffers that no list names and that were not written lately.
 A list is a file with a checksum on each line, as "seamless-database-admin live" writes
 it; - is standard input. Its last line is "# end: N checksums". A buffer is kept if any
 list or --pin names it, or if it was written within the time of --older-than before the
-oldest list was made, or since then: a writer stores a buffer before it tells a
-database, and may hold it for as long as it runs. Give a time that is longer than the
-longest job. Writing a buffer again renews its time, except through a hashserver.
+oldest list was made, or since then: a writer stores a buffer before a database has
+its checksum, and may hold it for as long as it runs. Give a time that is longer than
+the longest job. Writing a buffer again renews its time, except through a hashserver.
 
 Nothing is deleted if a list can't be read to its end, or is empty, or if the
 directory has none of the listed buffers. Files that are not buffers stay."""

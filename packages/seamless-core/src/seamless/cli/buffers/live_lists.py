@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveList", "checksum_argument"]
 
-_LINE_SIZE = 65
+_DIGITS = 64
 _END = re.compile(rb"# end: ([0-9]{1,18}) checksums?\s*")
 _BEGIN = re.compile(rb"# begin: (\S+)\s*")
 _MAKE_AGAIN = "make the list again, or give --no-end-marker if it is complete"
@@ -75,12 +75,12 @@ class LiveList:
     def _parse(self, stream: BinaryIO) -> Iterator[bytes]:
         ended, unconfirmed = False, 0
         for number, line in enumerate(stream, 1):
-            if len(line) == _LINE_SIZE and (digest := _parse_digest(line[:-1])):
+            if not line.endswith(b"\n"):
+                raise self._error(number, "the list ends in the middle of a line: make it again")
+            if digest := _parse_digest(line.strip()):
                 unconfirmed += 1
                 self.count += 1
                 yield digest
-            elif not line.endswith(b"\n"):
-                raise self._error(number, "the list ends in the middle of a line: make it again")
             elif end := _END.fullmatch(line):
                 if self._require_end and int(end[1]) != unconfirmed:
                     raise self._error(
@@ -92,12 +92,7 @@ class LiveList:
             elif begin := _BEGIN.fullmatch(line):
                 self.begun = min(self.begun, self._time(number, begin[1]))
             elif line.strip() and not line.startswith(b"#"):
-                digest = _parse_digest(line.strip())
-                if digest is None:
-                    raise self._error(number, "64 hexadecimal digits are expected")
-                unconfirmed += 1
-                self.count += 1
-                yield digest
+                raise self._error(number, "64 hexadecimal digits are expected")
         if self._require_end and (not ended or unconfirmed):
             raise CommandError(
                 f"{self._path!r}: the last line '# end: {unconfirmed} checksums' is missing: "
@@ -122,7 +117,7 @@ def _parse_digest(text: bytes) -> bytes | None:
     except ValueError:
         return None
     # `fromhex` skips spaces, so the length of the text says little
-    return digest if len(digest) * 2 == len(text) == _LINE_SIZE - 1 else None
+    return digest if len(digest) * 2 == len(text) == _DIGITS else None
 
 
 def checksum_argument(text: str) -> bytes:

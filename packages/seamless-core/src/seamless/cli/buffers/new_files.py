@@ -2,7 +2,7 @@
 
 Each file is written under a temporary name, and hashed by its content. A large file is synced and
 renamed at once; small files are written to the disk together, after which the sync of each only
-tells whether that has failed. A process that is killed leaves temporary files, which `gc` deletes
+reports whether that has failed. A process that is killed leaves temporary files, which `gc` deletes
 later, and never a part of a buffer.
 """
 
